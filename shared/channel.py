@@ -1,0 +1,412 @@
+"""What a channel is: data and pure functions. It never fetches: it yields the request it wants made and is sent the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, Self, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field as Described, SecretStr
+
+from shared.envelope import Assessment, ExternalId, Media, MediaKind, Model, Part, Party, Surface, Thread, Window
+from shared.errors import AlreadySent, Malformed, Refusal, SendFailed, Unverified
+from shared.records import Failure, Status
+
+__all__ = [
+    "Account",
+    "AlreadySent",
+    "App",
+    "Blob",
+    "Capabilities",
+    "Channel",
+    "Context",
+    "Download",
+    "Field",
+    "Form",
+    "Frame",
+    "Handle",
+    "Http",
+    "Incoming",
+    "Level",
+    "Malformed",
+    "Message",
+    "Piece",
+    "Polled",
+    "Publish",
+    "Receipt",
+    "Receive",
+    "Refusal",
+    "Request",
+    "Response",
+    "Send",
+    "SendFailed",
+    "Sent",
+    "Socket",
+    "Steps",
+    "Token",
+    "TypingSeen",
+    "Unverified",
+]
+
+T = TypeVar("T")
+
+
+class Settings(BaseModel):
+    """One table of the accounts file. An unknown name in it is a mistake and refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Described(description="the table's own name; it is part of addresses and never changes")
+
+
+class App(Settings):
+    """What receives: the secrets that verify. One webhook address per app: /hooks/{channel}/{app}."""
+
+    account: str = Described(default="", description="the account of an app that has only one; default: the app's name")
+
+    @property
+    def account_key(self) -> str:
+        return self.account or self.name
+
+
+class Account(Settings):
+    """What sends: a number, a page, a bot, and its token."""
+
+    tenant: str = Described(default="default", description="whose account this is")
+    app: str = Described(default="", description="the app that receives for it; default: the account's name")
+
+    @property
+    def key(self) -> str:
+        """What the provider calls this account in its payloads."""
+        return self.name
+
+    @property
+    def receiver(self) -> str:
+        return self.app or self.name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """What a pure function may know of the world: the time, chance, fetched keys, the current access token."""
+
+    now: datetime
+    nonce: str = ""
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    token: SecretStr = SecretStr("")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A request as it came in: raw bytes, lower-case header names, the public URL (not the proxy's)."""
+
+    method: str = "POST"
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Response:
+    """An answer, of ours or of a provider. `request` is what was asked, where a channel's `outcome` must know."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    @classmethod
+    def of_json(cls, value: object, *, status: int = 200) -> Self:
+        return cls(status=status, headers={"content-type": "application/json"}, body=orjson.dumps(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes of the blob store, streamed by the driver; a channel names them and never holds them."""
+
+    ref: str
+    mime_type: str = "application/octet-stream"
+    name: str = "file"
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a multipart form (RFC 7578)."""
+
+    name: str
+    value: str | Blob
+
+
+Form = tuple[Field, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Http:
+    """A request to make.
+
+    `commits`: a person will see its effect, so the ledger turns to `sending` just before it and it is never repeated;
+    all others are safe to repeat (DELIVERY §7). `stranger`: someone else chose the address, so only public ones are reached.
+    `secret`: a part of the URL that no log may show.
+    """
+
+    method: str = "POST"
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Form = b""
+    commits: bool = False
+    stranger: bool = False
+    secret: SecretStr | None = None
+    timeout: timedelta = timedelta(seconds=20)
+
+    @classmethod
+    def post_json(
+        cls,
+        url: str,
+        value: object,
+        *,
+        headers: Mapping[str, str] = {},
+        token: SecretStr | None = None,
+        secret: SecretStr | None = None,
+        commits: bool = False,
+        timeout: timedelta = timedelta(seconds=20),
+    ) -> Self:
+        bearer = {"authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+        return cls(
+            url=url,
+            headers={"content-type": "application/json", **bearer, **headers},
+            body=orjson.dumps(value),
+            commits=commits,
+            secret=secret,
+            timeout=timeout,
+        )
+
+    @property
+    def shown_url(self) -> str:
+        """The URL for logs and metrics: its secret replaced."""
+        return self.url.replace(self.secret.get_secret_value(), "***") if self.secret else self.url
+
+
+Steps = Generator[Http, Response, T]
+
+
+# in -----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """A message as a channel reads it; the service stamps tenant, account, id and time on it and makes an envelope.
+
+    `account_key`: the provider's name of the account it came to. `event_key`: unique per event, an edit is not its original.
+    `peer`: whose conversation this is: the customer, or the container of a group or post, for echoes too.
+    """
+
+    account_key: str
+    event_key: str
+    peer: str
+    sender: Party
+    parts: tuple[Part, ...]
+    occurred_at: datetime
+    external_id: str | None = None
+    external_ids: tuple[str, ...] = ()
+    join_key: str | None = None
+    recipients: tuple[Party, ...] = ()
+    surface: Surface = "direct"
+    container: str | None = None
+    thread: Thread = Thread()
+    assessment: Assessment = Assessment()
+    echo: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """What a provider says of something we sent: by external ids, or everything up to a watermark."""
+
+    account_key: str
+    peer: str
+    status: Status
+    occurred_at: datetime
+    external_ids: tuple[ExternalId, ...] = ()
+    join_key: str | None = None
+    watermark: datetime | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TypingSeen:
+    """The customer is typing."""
+
+    account_key: str
+    peer: str
+    occurred_at: datetime
+
+
+Incoming = Message | Receipt | TypingSeen
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Polled:
+    """One page of a poll: its records, where to go on (stored when they are durable), how long to wait before the next."""
+
+    records: tuple[Incoming, ...]
+    cursor: Mapping[str, Any]
+    again_in: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """Wait for a frame until this moment: a deadline, since with plain timeouts steady traffic starves the heartbeat."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Does not block the socket: `then` is sent, and the cursor moves, when the records are durable, in order."""
+
+    records: tuple[Incoming, ...]
+    cursor: Mapping[str, Any] = field(default_factory=dict)
+    then: Send | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    now: datetime
+    data: bytes | None
+
+
+Socket = Generator[Send | Receive | Publish, Frame, None]
+
+
+# out ----------------------------------------------------------------------------------------------------------------
+
+
+class Piece(Model):
+    """What goes out in one send: one part that fits. `id` is the same however often it is tried."""
+
+    id: str
+    to: str
+    part: Part
+    reply_to: str | None = None
+    thread_key: str | None = None
+    subject: str | None = None
+    handle: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """What the provider calls the piece. No id at once, and a `join_key` that its echo will carry, where it tells only later."""
+
+    external_ids: tuple[str, ...] = ()
+    join_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Handle:
+    """Media at the provider, uploaded once per account and kept by the service until it expires."""
+
+    value: str
+    expires_in: timedelta | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Download:
+    """The request that gives the bytes, streamed by the service; `decrypt` maps the stream."""
+
+    request: Http
+    decrypt: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None
+    mime_type: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Token:
+    value: SecretStr
+    expires_in: timedelta
+    refresh: SecretStr | None = None
+
+
+Level = Literal["full", "degraded", "refused"]
+Unit = Literal["code_points", "utf16", "bytes", "graphemes"]
+
+
+class Capabilities(Model):
+    """What a channel can show. Degraded: sent as text; refused: the reply is refused early. Limits count in `unit`."""
+
+    text: int
+    unit: Unit = "code_points"
+    caption: int = 0
+    media: dict[MediaKind, Level] = {}
+    media_bytes: int = 20 * 1024 * 1024
+    choices: Level = "degraded"
+    options: int = 10
+    option_title: int = 20
+    location: Level = "degraded"
+    contact: Level = "degraded"
+    template: Level = "refused"
+    reply_to: bool = False
+    typing: bool = False
+    pieces: int = 20
+    per_second: float = 20.0
+    per_peer_second: float = 1.0
+    idempotent_for: timedelta | None = None
+
+
+def no_handshake(app: Any, request: Request, context: Context) -> Response | None:
+    return None
+
+
+def no_keys(app: Any) -> Iterable[str]:
+    return ()
+
+
+def always_open(account: Any, last_inbound: datetime) -> Window:
+    return Window()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """One channel, whole. The fields stand in the order in which every channel file is written.
+
+    `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
+    JSON may be torn on the way and is answered 400. `oldest`: a signed time further away than this is refused.
+    """
+
+    name: str
+    docs: str
+    app: type[App]
+    account: type[Account]
+    capabilities: Capabilities
+    outcome: Callable[[Response], None]
+    signed: bool = True
+    body_limit: int = 1024 * 1024
+    handshake: Callable[[Any, Request, Context], Response | None] = no_handshake
+    keys: Callable[[Any], Iterable[str]] = no_keys
+    verify: Callable[[Any, Request, Context], None] | None = None
+    inbound: Callable[[Any, Request, Context], Iterable[Incoming]] | None = None
+    accepted: Response = Response()
+    poll: Callable[[Any, Mapping[str, Any], Context], Steps[Polled]] | None = None
+    connect: Callable[[Any, Context], Steps[str]] | None = None
+    socket: Callable[[Any, Mapping[str, Any], Context], Socket] | None = None
+    upload: Callable[[Any, Media, Context], Steps[Handle]] | None = None
+    outbound: Callable[[Any, Piece, Context], Steps[Sent]] | None = None
+    typing: Callable[[Any, str, Context], Steps[None]] | None = None
+    fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
+    refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None
+    register: Callable[[Any, Any, str, Context], Steps[None]] | None = None
+    window: Callable[[Any, datetime], Window] = always_open
+
+
+TRANSIENT: Final = frozenset({"throttled", "unreachable"})

@@ -1,0 +1,84 @@
+"""PostgreSQL: a pool per process, one schema per service, migrations as plain SQL."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import orjson
+import structlog
+
+from shared.errors import DatabaseUnavailable, Misconfigured
+from shared.settings import Settings
+
+Connection = Any  # asyncpg.pool.PoolConnectionProxy; asyncpg ships no types that say so
+Pool = Any
+
+log = structlog.get_logger(__name__)
+
+# What goes away when the server does, and what is gone when two transactions met: try again, with facts read anew.
+DISCONNECTED: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+CONTENDED: Final = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.UniqueViolationError,
+    asyncpg.LockNotAvailableError,
+)
+
+
+async def _prepare(connection: Connection) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
+        )
+
+
+@asynccontextmanager
+async def open_pool(settings: Settings, schema: str) -> AsyncIterator[Pool]:
+    """A pool whose connections live in `schema`. It opens even while PostgreSQL is away: each use connects by itself."""
+    pool = asyncpg.create_pool(
+        settings.database.get_secret_value(),
+        min_size=0,
+        max_size=settings.connections,
+        init=_prepare,
+        timeout=5,
+        command_timeout=60,
+        server_settings={"search_path": schema, "application_name": schema},
+    )
+    await pool
+    try:
+        yield pool
+    finally:
+        try:
+            async with asyncio.timeout(5):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """One transaction; a server that is away raises DatabaseUnavailable."""
+    try:
+        async with pool.acquire(timeout=10) as connection, connection.transaction():
+            yield connection
+    except DISCONNECTED as error:
+        raise DatabaseUnavailable(type(error).__name__) from error
+
+
+def versions(migrations: Path) -> list[tuple[str, str]]:
+    """The migrations of a folder as (version, SQL), in order: 0001_what.sql, 0002_what.sql …"""
+    files = sorted(file for file in migrations.glob("*.sql") if re.match(r"\d{4}_", file.name))
+    return [(file.name[:4], file.read_text()) for file in files]

@@ -1,0 +1,265 @@
+"""The envelope: one message of any channel, in the words that all of them share."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+NAMESPACE: Final = uuid.UUID("5f1d6c1e-5a0b-5c52-9d0c-3f0a7f6f9a10")
+
+
+class Model(BaseModel):
+    """Frozen; fields that a reader does not know are ignored, so that v1 may grow."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+Name = Annotated[str, Field(min_length=1, max_length=255)]
+Address = Annotated[str, Field(min_length=1, max_length=998)]
+ExternalId = Annotated[str, Field(min_length=1, max_length=998)]
+
+Direction = Literal["inbound", "outbound"]
+Evidence = Literal["provider", "signature", "session", "dmarc", "oauth"]
+Surface = Literal["direct", "group", "comment", "mention", "story_reply", "email", "voicemail"]
+MediaKind = Literal["image", "audio", "video", "file", "sticker"]
+MediaState = Literal["pending", "stored", "unavailable"]
+
+
+class Party(Model):
+    """A person or an account at the channel. `verified` names the evidence for the address; hints never merge identities."""
+
+    address: Address
+    name: Annotated[str, Field(max_length=998)] | None = None
+    verified: Evidence | None = None
+    phone: str | None = None
+    email: str | None = None
+    locale: str | None = None
+    time_zone: str | None = None
+
+
+class Thread(Model):
+    """Where the provider says the message belongs. `thread_key`: what the provider calls the conversation."""
+
+    reply_to: ExternalId | None = None
+    references: tuple[ExternalId, ...] = ()
+    thread_key: ExternalId | None = None
+    subject: str | None = None
+
+
+class Text(Model):
+    """For mail, `text` is what the person wrote now; `quoted` and `signature` stand beside it."""
+
+    kind: Literal["text"] = "text"
+    text: str
+    html: str | None = None
+    quoted: str | None = None
+    signature: str | None = None
+
+
+class Media(Model):
+    """A file. `pending`: the provider's `handle` is not yet fetched; `stored`: `blob` names the bytes; `unavailable`: `reason` says why."""
+
+    kind: Literal["media"] = "media"
+    media: MediaKind
+    state: MediaState = "pending"
+    handle: str | None = None
+    blob: str | None = None
+    mime_type: str | None = None
+    size: Annotated[int, Field(ge=0)] | None = None
+    sha256: str | None = None
+    name: str | None = None
+    caption: str | None = None
+    content_id: str | None = None
+    reason: str | None = None
+
+
+class Location(Model):
+    """WGS 84 degrees."""
+
+    kind: Literal["location"] = "location"
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    name: str | None = None
+    address: str | None = None
+
+
+class Contact(Model):
+    kind: Literal["contact"] = "contact"
+    name: str
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+
+
+class Reaction(Model):
+    """`target` is the external id of the message reacted to; no `emoji`: the reaction was taken back."""
+
+    kind: Literal["reaction"] = "reaction"
+    target: ExternalId
+    emoji: str | None = None
+
+
+class Option(Model):
+    """One thing to choose. `id` comes back in a Choice; with `url` it opens a page instead."""
+
+    id: str
+    title: str
+    description: str | None = None
+    url: str | None = None
+
+
+class Choices(Model):
+    """A question with answers to press."""
+
+    kind: Literal["choices"] = "choices"
+    text: str
+    style: Literal["buttons", "quick_replies", "list"] = "buttons"
+    options: Annotated[tuple[Option, ...], Field(min_length=1)]
+
+
+class Choice(Model):
+    """What was pressed. `target`: the external id of the message that offered it."""
+
+    kind: Literal["choice"] = "choice"
+    id: str
+    title: str | None = None
+    target: ExternalId | None = None
+
+
+class Template(Model):
+    """A message that the provider has approved beforehand."""
+
+    kind: Literal["template"] = "template"
+    name: str
+    language: str
+    parameters: tuple[str, ...] = ()
+
+
+class Edit(Model):
+    """The message replaces `target`: the parts beside this one are its whole new content."""
+
+    kind: Literal["edit"] = "edit"
+    target: ExternalId
+
+
+class Deletion(Model):
+    """The message `target` was taken back."""
+
+    kind: Literal["deletion"] = "deletion"
+    target: ExternalId
+
+
+class Call(Model):
+    kind: Literal["call"] = "call"
+    outcome: Literal["missed", "answered", "declined", "voicemail"]
+    seconds: Annotated[int, Field(ge=0)] | None = None
+
+
+class Unsupported(Model):
+    """Something that Parley does not translate; the raw payload is kept. `type` is the provider's word for it."""
+
+    kind: Literal["unsupported"] = "unsupported"
+    type: str
+    text: str | None = None
+
+
+Part = Annotated[
+    Text | Media | Location | Contact | Reaction | Choices | Choice | Template | Edit | Deletion | Call | Unsupported,
+    Field(discriminator="kind"),
+]
+
+
+class Bounce(Model):
+    recipient: str
+    status: str
+    type: Literal["hard", "soft", "delayed"]
+    original_id: str | None = None
+
+
+class Assessment(Model):
+    """What we think of the message, with the reasons, so that a consumer can disagree."""
+
+    authentication: Evidence | Literal["none", "fail"] = "none"
+    kind: Literal[
+        "human", "automatic", "out_of_office", "bounce", "complaint", "receipt", "list", "calendar", "unknown"
+    ] = "unknown"
+    may_auto_answer: bool = True
+    spam: bool = False
+    bounce: Bounce | None = None
+    language: str | None = None
+    reasons: tuple[str, ...] = ()
+
+
+class Window(Model):
+    """Until when, and with what, this party may be written to. No `until`: for ever."""
+
+    until: AwareDatetime | None = None
+    allows: tuple[Literal["free_text", "template", "human_agent"], ...] = ("free_text",)
+
+
+class Envelope(Model):
+    """One message. An inbound record whose `direction` is outbound is an echo: sent by the account, but perhaps not by us."""
+
+    id: uuid.UUID
+    tenant: Name
+    channel: Name
+    account: Name
+    direction: Direction = "inbound"
+    peer: Address
+    external_id: ExternalId | None = None
+    external_ids: tuple[ExternalId, ...] = ()
+    join_key: ExternalId | None = None
+    sender: Party
+    recipients: tuple[Party, ...] = ()
+    surface: Surface = "direct"
+    container: ExternalId | None = None
+    thread: Thread = Thread()
+    parts: Annotated[tuple[Part, ...], Field(min_length=1, max_length=100)]
+    occurred_at: AwareDatetime
+    received_at: AwareDatetime
+    raw: str | None = None
+    assessment: Assessment = Assessment()
+    window: Window = Window()
+
+    @property
+    def all_external_ids(self) -> tuple[str, ...]:
+        """Every name that the provider has for this message, the main one first."""
+        return ((self.external_id,) if self.external_id else ()) + self.external_ids
+
+
+def message_id(tenant: str, channel: str, account: str, event_key: str) -> uuid.UUID:
+    """One event, one id, for ever: UUIDv5 over the tenant, channel, account and the channel's own key (DELIVERY: identity of things)."""
+    return derive(tenant, channel, account, event_key)
+
+
+def derive(*cause: object) -> uuid.UUID:
+    """An id that follows from its cause, so that a replay, a restore and a second replica make the same one."""
+    return uuid.uuid5(NAMESPACE, "\x1f".join(map(str, cause)))
+
+
+def key(*names: str) -> str:
+    """A record key: percent-encoded names with | between them, so that no name can run into the next."""
+    return "|".join(quote(name, safe="@+.:~") for name in names)
+
+
+def scrub(value: Any) -> Any:
+    """Replace what PostgreSQL or JSON cannot hold (NUL, lone surrogates) by U+FFFD, in a whole tree of values."""
+    match value:
+        case str():
+            return UNSTORABLE.sub("\ufffd", value)
+        case dict():
+            return {scrub(name): scrub(item) for name, item in value.items()}
+        case list() | tuple():
+            return type(value)(map(scrub, value))
+        case _:
+            return value
+
+
+def utc(stamp: datetime) -> str:
+    """RFC 3339 in UTC with microseconds: the one way in which times are written."""
+    return stamp.isoformat(timespec="microseconds").replace("+00:00", "Z")

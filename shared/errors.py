@@ -1,0 +1,110 @@
+"""The closed set of things that go wrong, each with a stable code, whether trying again helps, and what to do next."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+from shared.records import Code
+
+
+class ParleyError(Exception):
+    """The docstring of a class is the operator's message; `detail` says which one."""
+
+    code: ClassVar[str] = "unknown"
+    retry: ClassVar[bool] = False
+
+    def __init__(self, detail: str = "") -> None:
+        self.detail = detail
+        super().__init__(f"{(type(self).__doc__ or '').strip()} {detail}".strip())
+
+
+class Unverified(ParleyError):
+    """The sender did not prove itself; check the secret of this app at the provider and in the accounts file."""
+
+    code = "auth"
+
+
+class Torn(ParleyError):
+    """The request is not whole; the provider should send it again."""
+
+    code = "malformed"
+
+
+class Malformed(ParleyError):
+    """The payload could not be read; it is kept: see `parley dlq list`, and replay it after a fix."""
+
+    code = "malformed"
+
+
+class UnknownAccount(ParleyError):
+    """No account of this name; add it to the accounts file, then `parley dlq replay` what came meanwhile."""
+
+    code = "unknown_account"
+
+
+class TooLarge(ParleyError):
+    """The body is larger than this address takes."""
+
+    code = "too_long"
+
+
+class BusUnavailable(ParleyError):
+    """Kafka did not acknowledge in time; nothing was accepted, the sender should try again."""
+
+    code = "unreachable"
+    retry = True
+
+
+class StoreUnavailable(ParleyError):
+    """The blob store did not answer; nothing was accepted, the sender should try again."""
+
+    code = "unreachable"
+    retry = True
+
+
+class DatabaseUnavailable(ParleyError):
+    """PostgreSQL does not answer; work goes on when it does."""
+
+    code = "unreachable"
+    retry = True
+
+
+class Misconfigured(ParleyError):
+    """The configuration cannot be used; mend what is named and start again."""
+
+    code = "malformed"
+
+
+class Fenced(ParleyError):
+    """Another process owns this partition now; what was begun here is rolled back and read again."""
+
+    code = "unknown"
+    retry = True
+
+
+class Gap(ParleyError):
+    """Records are gone from the log before they were read; look at the range, then accept it with `parley offsets accept`."""
+
+    code = "unknown"
+
+
+class Refusal(ParleyError):
+    """The message cannot be sent like this."""
+
+    def __init__(self, code: Code, detail: str = "") -> None:
+        super().__init__(detail)
+        self.reason: Code = code
+
+
+class SendFailed(ParleyError):
+    """The provider said no. `throttled` and `unreachable` are tried again later, nothing else is."""
+
+    def __init__(self, code: Code, detail: str = "", *, retry_after: timedelta | None = None) -> None:
+        super().__init__(detail)
+        self.reason: Code = code
+        self.retry_after = retry_after
+
+
+class AlreadySent(ParleyError):
+    """The provider has this piece already: a success."""

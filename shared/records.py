@@ -1,0 +1,590 @@
+"""What travels: every record, request, event, status and code, and the topics that carry them. All else is generated from this file."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, get_args
+
+from pydantic import AwareDatetime, Field
+
+from shared.envelope import (
+    Address,
+    Direction,
+    Envelope,
+    ExternalId,
+    MediaState,
+    Model,
+    Name,
+    Part,
+    Party,
+    Thread,
+    Window,
+)
+
+Family = Literal["email", "social", "chat"]
+FAMILIES: Final[tuple[Family, ...]] = get_args(Family)
+
+CHANNELS: Final[Mapping[str, Family]] = {
+    "email": "email",
+    "facebook": "social",
+    "instagram": "social",
+    "x": "social",
+    "tiktok": "social",
+    "youtube": "social",
+    "snapchat": "social",
+    "webchat": "chat",
+    "whatsapp": "chat",
+    "telegram": "chat",
+    "discord": "chat",
+    "slack": "chat",
+    "teams": "chat",
+    "googlechat": "chat",
+    "apple": "chat",
+    "line": "chat",
+    "viber": "chat",
+    "sms": "chat",
+    "rcs": "chat",
+    "voicemail": "chat",
+    "webhook": "chat",
+}
+
+Code = Literal[
+    "throttled",
+    "unreachable",
+    "blocked",
+    "opted_out",
+    "bad_address",
+    "window_closed",
+    "template_required",
+    "too_long",
+    "unsupported",
+    "refused",
+    "auth",
+    "malformed",
+    "unknown_conversation",
+    "unknown_account",
+    "expired",
+    "cancelled",
+    "unknown",
+]
+CODES: Final[tuple[Code, ...]] = get_args(Code)
+
+Status = Literal["queued", "unknown", "sent", "delivered", "read", "failed", "cancelled", "expired"]
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+
+# A status never goes backwards; failed is final for its attempt (DESIGN §1.4, DELIVERY §7).
+TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
+    "queued": frozenset({"unknown", "sent", "delivered", "read", "failed", "cancelled", "expired"}),
+    "unknown": frozenset({"sent", "delivered", "read", "failed"}),
+    "sent": frozenset({"delivered", "read", "failed"}),
+    "delivered": frozenset({"read"}),
+    "read": frozenset(),
+    "failed": frozenset(),
+    "cancelled": frozenset(),
+    "expired": frozenset(),
+}
+
+
+def advances(old: Status, new: Status) -> bool:
+    """Whether a message in status `old` may take status `new`."""
+    return new in TRANSITIONS[old]
+
+
+class Failure(Model):
+    """Why something did not happen. `code` is the one vocabulary of events, metrics and dead letters; `detail` is for people."""
+
+    code: Code
+    detail: Annotated[str, Field(max_length=2000)] = ""
+
+
+# inbound ------------------------------------------------------------------------------------------------------------
+
+
+class MediaUpdate(Model):
+    """What became of one media part of an inbound message: stored, or unavailable with the reason."""
+
+    message_id: uuid.UUID
+    tenant: Name
+    channel: Name
+    account: Name
+    peer: Address
+    part: Annotated[int, Field(ge=0)]
+    state: MediaState
+    blob: str | None = None
+    mime_type: str | None = None
+    size: Annotated[int, Field(ge=0)] | None = None
+    sha256: str | None = None
+    name: str | None = None
+    reason: str | None = None
+    occurred_at: AwareDatetime
+
+
+class Typing(Model):
+    """Someone is typing: true for a few seconds only, never stored, no sequence. From the customer on inbound, from an agent on outbound."""
+
+    tenant: Name
+    channel: Name
+    account: Name
+    peer: Address
+    conversation: uuid.UUID | None = None
+    occurred_at: AwareDatetime
+
+
+# delivery -----------------------------------------------------------------------------------------------------------
+
+
+class Delivery(Model):
+    """What happened to a message that we sent. It names the message by id (our own sends), external ids (receipts) or watermark.
+
+    `piece` of `pieces`: a long message goes in pieces, each with its own ids; the message is as far as its slowest piece.
+    `watermark`: everything sent to this peer until then has this status.
+    """
+
+    tenant: Name
+    channel: Name
+    account: Name
+    peer: Address
+    message_id: uuid.UUID | None = None
+    piece: Annotated[int, Field(ge=0)] = 0
+    pieces: Annotated[int, Field(ge=1)] = 1
+    external_ids: tuple[ExternalId, ...] = ()
+    join_key: ExternalId | None = None
+    watermark: AwareDatetime | None = None
+    status: Status
+    failure: Failure | None = None
+    attempt: Annotated[int, Field(ge=1)] = 1
+    occurred_at: AwareDatetime
+
+
+# requests -----------------------------------------------------------------------------------------------------------
+
+
+class Hop(Model):
+    """Another way to the same customer, taken when the one before was not delivered, read or answered in time."""
+
+    channel: Name
+    unless: Literal["delivered", "read", "answered"] = "delivered"
+    within: Annotated[int, Field(ge=1, description="seconds")] = 300
+
+
+class Request(Model):
+    """What every request may say. Its `ce_id` is the idempotency key; answers carry it as `request_id`."""
+
+    tenant: Name = "default"
+    not_before: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+    urgent: bool = False
+    fallback: tuple[Hop, ...] = ()
+
+
+Parts = Annotated[tuple[Part, ...], Field(min_length=1, max_length=20)]
+
+
+class Reply(Request):
+    """Answer in a conversation, on the channel and address that the customer last wrote from."""
+
+    conversation: uuid.UUID
+    parts: Parts
+    in_reply_to: uuid.UUID | None = None
+    author: str | None = None
+
+
+class Send(Request):
+    """Write first: to an address at one of our accounts."""
+
+    channel: Name
+    account: Name
+    address: Address
+    parts: Parts
+    author: str | None = None
+
+
+class SendTyping(Request):
+    conversation: uuid.UUID
+
+
+class Cancel(Request):
+    message: uuid.UUID
+
+
+class EditMessage(Request):
+    message: uuid.UUID
+    parts: Parts
+
+
+class DeleteMessage(Request):
+    message: uuid.UUID
+
+
+class Assign(Request):
+    conversation: uuid.UUID
+    assignee: str | None = None
+
+
+class Tag(Request):
+    conversation: uuid.UUID
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class Close(Request):
+    conversation: uuid.UUID
+
+
+class Reopen(Request):
+    conversation: uuid.UUID
+
+
+class Link(Request):
+    customer: uuid.UUID
+    kind: Name
+    address: Address
+
+
+class Unlink(Request):
+    customer: uuid.UUID
+    kind: Name
+    address: Address
+
+
+class Merge(Request):
+    customers: Annotated[tuple[uuid.UUID, ...], Field(min_length=2)]
+    reason: str
+
+
+class Split(Request):
+    customer: uuid.UUID
+    reason: str
+
+
+class Erase(Request):
+    customer: uuid.UUID
+    reason: str
+
+
+# outbound -----------------------------------------------------------------------------------------------------------
+
+
+class Outbound(Model):
+    """A message to send: what the router asks an adapter for, once per message and attempt."""
+
+    id: uuid.UUID
+    tenant: Name
+    channel: Name
+    account: Name
+    peer: Address
+    conversation: uuid.UUID
+    sequence: Annotated[int, Field(ge=1)]
+    request_id: str
+    attempt: Annotated[int, Field(ge=1)] = 1
+    thread: Thread = Thread()
+    parts: Parts
+    author: str | None = None
+    urgent: bool = False
+    not_after: AwareDatetime | None = None
+    requested_at: AwareDatetime
+
+
+# events -------------------------------------------------------------------------------------------------------------
+
+
+class Step(Model):
+    """A place that the message passed, and when. The times between them are the timeline of the page and of `parley trace`."""
+
+    at: AwareDatetime
+    place: Literal["webhook", "request", "inbound", "requests", "router", "outbound", "provider", "delivery"]
+
+
+class Event(Model):
+    """What every event says. `sequence` counts 1, 2, 3 … per conversation (per customer for `customer.*`): drop what is not above the last one seen."""
+
+    tenant: Name
+    conversation: uuid.UUID | None = None
+    customer: uuid.UUID | None = None
+    sequence: Annotated[int, Field(ge=1)] | None = None
+    occurred_at: AwareDatetime
+    request_id: str | None = None
+    cause: str | None = None
+    trail: tuple[Step, ...] = ()
+
+
+class MessageReceived(Event):
+    message: Envelope
+
+
+class MessageEdited(Event):
+    message_id: uuid.UUID | None
+    external_id: ExternalId
+    message: Envelope
+
+
+class MessageDeleted(Event):
+    message_id: uuid.UUID | None
+    external_id: ExternalId
+
+
+class MessageReaction(Event):
+    message_id: uuid.UUID | None
+    external_id: ExternalId
+    sender: Party
+    emoji: str | None = None
+
+
+class MessageMedia(Event):
+    media: MediaUpdate
+
+
+class MessageQueued(Event):
+    message: Outbound
+
+
+class MessageStatus(Event):
+    """`pieces`: how far each piece of a long message is, by its number."""
+
+    message_id: uuid.UUID
+    status: Status
+    failure: Failure | None = None
+    external_ids: tuple[ExternalId, ...] = ()
+    attempt: int = 1
+
+
+class RequestRefused(Event):
+    """A request that would fail is refused early. Without a conversation it carries no sequence and is keyed by its request id."""
+
+    request_type: str
+    failure: Failure
+
+
+class ConversationOpened(Event):
+    channel: Name
+    account: Name
+    peer: Address
+    subject: str | None = None
+    window: Window = Window()
+
+
+class ConversationClosed(Event):
+    reason: str = ""
+
+
+class ConversationReopened(Event):
+    reason: str = ""
+
+
+class ConversationMerged(Event):
+    into: uuid.UUID
+
+
+class ConversationTyping(Event):
+    """The customer is typing. Fleeting: no sequence, sent once, never repeated."""
+
+    peer: Address
+
+
+class CustomerMerged(Event):
+    into: uuid.UUID
+    reason: str
+
+
+class CustomerSplit(Event):
+    customers: tuple[uuid.UUID, ...]
+    reason: str
+
+
+class CustomerErased(Event):
+    reason: str
+
+
+# state --------------------------------------------------------------------------------------------------------------
+
+
+class AccountState(Model):
+    """How an account is, and what its channel can do: the router refuses by it, people watch it."""
+
+    tenant: Name
+    channel: Name
+    account: Name
+    healthy: bool
+    failure: Failure | None = None
+    token_expires_at: AwareDatetime | None = None
+    capabilities: dict[str, object] = {}
+    occurred_at: AwareDatetime
+
+
+class ConversationState(Model):
+    id: uuid.UUID
+    tenant: Name
+    customer: uuid.UUID
+    channel: Name
+    account: Name
+    peer: Address
+    status: Literal["open", "idle", "closed", "erased"]
+    version: int
+    last_sequence: int
+    subject: str | None = None
+    window: Window = Window()
+    opened_at: AwareDatetime
+    last_direction: Direction | None = None
+
+
+class CustomerState(Model):
+    id: uuid.UUID
+    tenant: Name
+    version: int
+    merged_into: uuid.UUID | None = None
+    identities: tuple[Party, ...] = ()
+
+
+# the registry -------------------------------------------------------------------------------------------------------
+
+TopicName = Literal["inbound", "events", "conversations", "customers", "accounts", "requests", "outbound", "delivery"]
+
+
+@dataclass(frozen=True)
+class RecordType:
+    """One kind of record: its CloudEvents type, the topic it travels on, the model of its value."""
+
+    ce_type: str
+    topic: TopicName
+    model: type[Model]
+
+
+def _types() -> dict[str, RecordType]:
+    table: tuple[tuple[TopicName, str, type[Model]], ...] = (
+        ("inbound", "inbound", Envelope),
+        ("inbound", "media", MediaUpdate),
+        ("inbound", "typing", Typing),
+        ("delivery", "delivery", Delivery),
+        ("outbound", "outbound", Outbound),
+        ("outbound", "outbound.typing", Typing),
+        ("requests", "request.reply", Reply),
+        ("requests", "request.send", Send),
+        ("requests", "request.typing", SendTyping),
+        ("requests", "request.cancel", Cancel),
+        ("requests", "request.edit", EditMessage),
+        ("requests", "request.delete", DeleteMessage),
+        ("requests", "request.assign", Assign),
+        ("requests", "request.tag", Tag),
+        ("requests", "request.close", Close),
+        ("requests", "request.reopen", Reopen),
+        ("requests", "request.link", Link),
+        ("requests", "request.unlink", Unlink),
+        ("requests", "request.merge", Merge),
+        ("requests", "request.split", Split),
+        ("requests", "request.erase", Erase),
+        ("events", "message.received", MessageReceived),
+        ("events", "message.edited", MessageEdited),
+        ("events", "message.deleted", MessageDeleted),
+        ("events", "message.reaction", MessageReaction),
+        ("events", "message.media", MessageMedia),
+        ("events", "message.queued", MessageQueued),
+        ("events", "message.status", MessageStatus),
+        ("events", "request.refused", RequestRefused),
+        ("events", "conversation.opened", ConversationOpened),
+        ("events", "conversation.closed", ConversationClosed),
+        ("events", "conversation.reopened", ConversationReopened),
+        ("events", "conversation.merged", ConversationMerged),
+        ("events", "conversation.typing", ConversationTyping),
+        ("events", "customer.merged", CustomerMerged),
+        ("events", "customer.split", CustomerSplit),
+        ("events", "customer.erased", CustomerErased),
+        ("accounts", "account", AccountState),
+        ("conversations", "conversation", ConversationState),
+        ("customers", "customer", CustomerState),
+    )
+    return {name: RecordType(f"parley.{name}.v1", topic, model) for topic, name, model in table}
+
+
+RECORDS: Final[Mapping[str, RecordType]] = _types()
+BY_TYPE: Final[Mapping[str, RecordType]] = {record.ce_type: record for record in RECORDS.values()}
+BY_MODEL: Final[Mapping[type[Model], str]] = {
+    record.model: name for name, record in RECORDS.items() if record.model is not Typing
+}
+
+# topics -------------------------------------------------------------------------------------------------------------
+
+DAY: Final = 24 * 3600 * 1000  # milliseconds
+INBOUND_LIMIT: Final = 768 * 1024  # bytes of an inbound value, so that the event around it fits
+RECORD_LIMIT: Final = 2 * 1024 * 1024  # bytes that a topic accepts
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as data. `name` is without the prefix; keyed topics must never be widened."""
+
+    name: str
+    config: Mapping[str, str]
+
+    @staticmethod
+    def deleting(name: str, days: int) -> Topic:
+        return Topic(
+            name, {"cleanup.policy": "delete", "retention.ms": str(days * DAY), "max.message.bytes": str(RECORD_LIMIT)}
+        )
+
+    @staticmethod
+    def compacting(name: str) -> Topic:
+        return Topic(
+            name,
+            {
+                "cleanup.policy": "compact",
+                "segment.ms": str(DAY),
+                "max.compaction.lag.ms": str(DAY),
+                "delete.retention.ms": str(30 * DAY),
+                "max.message.bytes": str(RECORD_LIMIT),
+            },
+        )
+
+
+def inbound_topic(family: Family) -> str:
+    return f"inbound.{family}.v1"
+
+
+def outbound_topic(family: Family) -> str:
+    return f"outbound.{family}.v1"
+
+
+def ingress_dlq(family: Family) -> str:
+    return f"ingress.{family}.dlq"
+
+
+def media_group(family: Family) -> str:
+    return f"{family}_media"
+
+
+def adapter_group(family: Family) -> str:
+    return f"{family}_adapter"
+
+
+EVENTS: Final = "events.v1"
+REQUESTS: Final = "requests.v1"
+DELIVERY: Final = "delivery.v1"
+ACCOUNTS: Final = "accounts.v1"
+ROUTER_GROUP: Final = "router"
+TRANSCRIPT_GROUP: Final = "chat_transcript"
+ROUTER_INPUTS: Final = (*map(inbound_topic, FAMILIES), DELIVERY, REQUESTS)
+
+
+def _topics() -> tuple[Topic, ...]:
+    consumed = (
+        *((topic, ROUTER_GROUP) for topic in ROUTER_INPUTS),
+        *((inbound_topic(family), media_group(family)) for family in FAMILIES),
+        *((outbound_topic(family), adapter_group(family)) for family in FAMILIES),
+        (inbound_topic("chat"), TRANSCRIPT_GROUP),
+    )
+    return (
+        *(Topic.deleting(inbound_topic(family), 7) for family in FAMILIES),
+        Topic.deleting(EVENTS, 30),
+        Topic.compacting("conversations.v1"),
+        Topic.compacting("customers.v1"),
+        Topic.compacting(ACCOUNTS),
+        Topic.deleting(REQUESTS, 7),
+        *(Topic.deleting(outbound_topic(family), 7) for family in FAMILIES),
+        Topic.deleting(DELIVERY, 30),
+        *(Topic.deleting(f"{topic}.{group}.dlq", 30) for topic, group in consumed),
+        *(Topic.deleting(ingress_dlq(family), 30) for family in FAMILIES),
+    )
+
+
+TOPICS: Final[tuple[Topic, ...]] = _topics()

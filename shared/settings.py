@@ -1,0 +1,42 @@
+"""Configuration: the environment, every variable described; accounts have a file of their own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from the environment, names with the prefix PARLEY_."""
+
+    model_config = SettingsConfigDict(env_prefix="PARLEY_", frozen=True)
+
+    kafka: str = Field("127.0.0.1:9092", description="Kafka's bootstrap servers, host:port[,host:port …]")
+    database: SecretStr = Field(
+        SecretStr("postgresql://127.0.0.1/parley"),
+        description="PostgreSQL, as postgresql://user:password@host:port/name",
+    )
+    blobs: str = Field("file:///var/lib/parley/blobs", description="the blob store: file://, s3://, gs:// or az:// URL")
+    accounts: str = Field("/etc/parley/accounts.toml", description="the accounts file; read again when it changes")
+    token: SecretStr = Field(
+        SecretStr(""), description="the bearer token of the HTTP API and the page; empty: both are closed"
+    )
+    prefix: str = Field("parley.", description="what every topic's and group's name begins with")
+    partitions: int = Field(24, ge=1, description="partitions of new topics; they must not be widened later")
+    replication: int = Field(3, ge=1, description="replicas of new topics; above 1, two of them must acknowledge")
+    http_host: str = Field("0.0.0.0", description="the address on which HTTP is served")  # noqa: S104 a container's own
+    http_port: int = Field(8080, ge=0, le=65535, description="the port on which HTTP is served")
+    public_url: str = Field("", description="how providers reach this service from outside, without a path")
+    console_chat: str = Field("", description="router: address of chat_adapter, whose demo page the console shows")
+    console_sandbox: str = Field("", description="router: address of the sandbox, whose phone the console shows")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged")
+    log_format: Literal["json", "console"] = Field("json", description="how it is logged")
+    batch: int = Field(500, ge=1, le=5000, description="router: records of one transaction at the most")
+    connections: int = Field(8, ge=2, description="PostgreSQL connections of one process at the most")
+    drain_seconds: float = Field(20.0, description="how long a stopping process finishes what it has begun")
+
+    def topic(self, name: str) -> str:
+        """The full name of a topic or consumer group."""
+        return self.prefix + name
