@@ -1,0 +1,83 @@
+"""Parley's own services as programs: their environment, their addresses, their health."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import aiohttp
+
+from deploy.local.home import LOOPBACK, SERVICES, Addresses, Service
+from deploy.local.programs import Program
+
+
+def make_environment(home: Path, addresses: Addresses, name: str, http: str | None = None) -> dict[str, str]:
+    """Return what one service reads from its environment; `http` moves a second replica to its own address."""
+    http = http or addresses.services[name].http
+    consoles = {
+        "PARLEY_CONSOLE_CHAT": addresses.services["chat_adapter"].http,
+        "PARLEY_CONSOLE_SANDBOX": addresses.services["sandbox"].http,
+    }
+    return {
+        "PARLEY_KAFKA": addresses.kafka,
+        "PARLEY_DATABASE": addresses.database,
+        "PARLEY_BLOBS": (home / "blobs").as_uri(),
+        "PARLEY_ACCOUNTS": str(home / "accounts.toml"),
+        "PARLEY_TOKEN": addresses.token,
+        "PARLEY_HTTP_HOST": LOOPBACK,
+        "PARLEY_HTTP_PORT": http.rpartition(":")[2],
+        "PARLEY_PUBLIC_URL": http,
+        "PARLEY_PARTITIONS": os.environ.get("PARLEY_PARTITIONS", "6"),
+        "PARLEY_REPLICATION": os.environ.get("PARLEY_REPLICATION", "1"),
+        "PYTHONUNBUFFERED": "1",
+        **(consoles if name == "router" else {}),
+    }
+
+
+def make_addresses(ports: dict[str, int], *, kafka: str, database: str, token: str) -> Addresses:
+    """Return every address of a home."""
+    services = {name: Service(http=f"http://{LOOPBACK}:{ports[name]}") for name in SERVICES}
+    return Addresses(
+        kafka=kafka,
+        database=database,
+        console=services["router"].http + "/console/",
+        sandbox=services["sandbox"].http,
+        token=token,
+        services=services,
+    )
+
+
+def program(home: Path, addresses: Addresses, name: str) -> Program:
+    """Return one service as a program."""
+    return Program(
+        name=name,
+        argv=(sys.executable, "-m", f"services.{name}"),
+        log=home / "logs" / f"{name}.log",
+        environment=make_environment(home, addresses, name),
+    )
+
+
+def setup_program(home: Path, addresses: Addresses) -> Program | None:
+    """Return what makes topics and schemas; it may run at every start."""
+    if find_spec("shared.setup") is None:
+        return None
+    return Program(
+        name="setup",
+        argv=(sys.executable, "-m", "shared.setup"),
+        log=home / "logs" / "setup.log",
+        environment=make_environment(home, addresses, "router"),
+    )
+
+
+async def is_ready(http: str) -> bool:
+    """Tell whether a service says that it is ready."""
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session,
+            session.get(f"{http}/health/ready") as response,
+        ):
+            return response.status == 200
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False

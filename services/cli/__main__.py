@@ -1,0 +1,27 @@
+"""The `parley` command: one file per command group."""
+
+from __future__ import annotations
+
+import typer
+
+from services.cli import stack
+
+GROUPS = (stack,)
+
+app = typer.Typer(
+    name="parley",
+    help="Parley, a multi-channel messaging gateway.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for group in GROUPS:
+    app.add_typer(group.app)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
