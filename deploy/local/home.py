@@ -61,7 +61,7 @@ def write_addresses(home: Path, addresses: Addresses) -> None:
 def write_private(path: Path, text: str) -> None:
     """Replace a file atomically, readable by its owner only."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

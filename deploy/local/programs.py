@@ -116,7 +116,7 @@ async def run_once(program: Program) -> int:
 
 async def spawn(program: Program) -> asyncio.subprocess.Process:
     """Start a program in its own session, its output appended to its log, bound to the life of this process."""
-    program.log.parent.mkdir(parents=True, exist_ok=True)
+    program.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     turn_log(program.log)
     user = None if program.user is None else pwd.getpwnam(program.user)
     with program.log.open("ab") as log:

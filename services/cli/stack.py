@@ -6,33 +6,29 @@ import asyncio
 import json
 import os
 import re
-import subprocess
 import sys
-import time
 import webbrowser
 from collections.abc import Awaitable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn, TextIO
+from typing import Annotated
 
-import psutil  # type: ignore[import-untyped]
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from deploy.local import kafka, postgres, services
-from deploy.local.home import Addresses, Roll, already_running, is_held, read_addresses, read_roll
-from deploy.local.stack import Stack, end_leftovers, run_stack
+from deploy.local.home import Addresses, Roll, is_held, read_addresses, read_roll
+from deploy.local.servers import launch, stop_servers
+from deploy.local.stack import Stack, run_stack
 from deploy.local.trouble import Trouble
 
 PARTIAL = 1
 NOT_RUNNING = 3
-DOWN_SECONDS = 75
-ANNOUNCEMENT = "  "
 
 app = typer.Typer()
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 Home = Annotated[Path, typer.Option(help="The folder that holds the stack's data, logs and addresses.")]
 DEFAULT_HOME = Path(".parley")
@@ -52,65 +48,39 @@ def up(
     Exit codes: 0 stopped in order, 1 an unforeseen failure, 10 a port is busy, 11 the disk is full, 12 no network for
     the first download, 13 already running in this folder, 14 something did not get ready.
     """
+    browser = not (no_browser or servers) and has_screen()
     try:
         if detach:
-            start_detached(home.resolve(), servers=servers)
-            announce(read_addresses(home), servers=servers, browser=not no_browser)
+            addresses = launch(home.resolve(), servers_only=servers, say=say)
+            open_page(addresses, wanted=browser)
         else:
-            show = partial(announce, servers=servers, browser=not no_browser)
+            show = partial(announce, servers=servers, browser=browser)
             asyncio.run(run_stack(Stack(home=home.resolve(), say=say, servers_only=servers), on_ready=show))
     except Trouble as trouble:
-        fail(trouble)
-
-
-def start_detached(home: Path, *, servers: bool) -> None:
-    """Start `up` in a session of its own and follow what it says until it is ready; exit as it does when it fails."""
-    if is_held(home):
-        raise already_running(home)
-    log = home / "logs" / "stack.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    argv = [sys.executable, "-m", "services.cli", "up", "--home", str(home), "--no-browser"]
-    with log.open("a") as output, log.open() as said:
-        said.seek(0, os.SEEK_END)
-        child = subprocess.Popen(
-            [*argv, *(["--servers"] if servers else [])],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        try:
-            follow(child, said)
-        except KeyboardInterrupt:
-            child.terminate()
-            raise typer.Exit(child.wait() or 130) from None
-
-
-def follow(child: subprocess.Popen[bytes], said: TextIO) -> None:
-    """Pass on what a detached `up` says, until it has announced itself; exit as it does when it ends before."""
-    while True:
-        code = child.poll()
-        for line in said:
-            if line.strip() == "ready":
-                return
-            if not line.startswith(ANNOUNCEMENT):
-                print(line, end="", file=sys.stderr if code else sys.stdout, flush=True)
-        if code is not None:
-            raise typer.Exit(code or 1)
-        time.sleep(0.1)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(str(trouble), markup=False, style="red")
+        raise typer.Exit(trouble.exit_code) from None
 
 
 def announce(addresses: Addresses, *, servers: bool, browser: bool) -> None:
-    """Print the addresses and `ready`, and open the page where there is a screen."""
-    page = f"{addresses.console}#token={addresses.token}"
+    """Print the addresses and `ready`, and open the page."""
     shown = {"kafka": addresses.kafka, "database": addresses.database}
     if not servers:
-        shown |= {"console": page, "sandbox": addresses.sandbox}
+        shown |= {"sandbox": addresses.sandbox, "console": page_address(addresses)}
     for name, address in shown.items():
-        say(f"{ANNOUNCEMENT}{name:<10}{address}")
+        say(f"{name:<10}{address}")
     say("ready")
-    if browser and not servers and has_screen():
-        webbrowser.open(page)
+    open_page(addresses, wanted=browser)
+
+
+def open_page(addresses: Addresses, *, wanted: bool) -> None:
+    """Show the console in the user's browser."""
+    if wanted:
+        webbrowser.open(page_address(addresses))
+
+
+def page_address(addresses: Addresses) -> str:
+    """Return the console's address with the token in the fragment, which no server ever sees."""
+    return f"{addresses.console}#token={addresses.token}"
 
 
 def has_screen() -> bool:
@@ -122,26 +92,7 @@ def has_screen() -> bool:
 def down(home: Home = DEFAULT_HOME) -> None:
     """Stop the stack of this folder, and wait until it is gone. Exit code 0 also when nothing runs."""
     home = home.resolve()
-    roll = read_roll(home)
-    if is_held(home) and roll and (supervisor := roll.supervisor.find()):
-        supervisor.terminate()
-        wait_gone(home, supervisor)
-        asyncio.run(end_leftovers(home, say))
-        say("stopped")
-    else:
-        asyncio.run(end_leftovers(home, say))
-        say(f"nothing is running in {home}")
-
-
-def wait_gone(home: Path, supervisor: psutil.Process) -> None:
-    """Wait until the supervisor has let go of its home; end it the hard way when it takes too long."""
-    deadline = time.monotonic() + DOWN_SECONDS
-    while is_held(home):
-        if time.monotonic() > deadline:
-            supervisor.kill()
-            supervisor.wait(10)
-            return
-        time.sleep(0.1)
+    say("stopped" if stop_servers(home) else f"nothing is running in {home}")
 
 
 @dataclass(frozen=True)
@@ -216,9 +167,3 @@ def make_table(lines: Mapping[str, Health]) -> Table:
 def say(text: str) -> None:
     """Print one line at once, also into a file."""
     console.print(text, markup=False)
-
-
-def fail(trouble: Trouble) -> NoReturn:
-    """Print the sentence of a trouble and exit with its code."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(str(trouble), markup=False, style="red")
-    raise typer.Exit(trouble.exit_code)

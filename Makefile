@@ -1,0 +1,51 @@
+# Needs python3 (3.11 or newer, with venv), make and git; everything else is fetched into .venv.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint format bench chaos docs clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## make .venv with the locked dependencies (quick when nothing changed)
+
+$(INSTALLED): pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Parley needs Python 3.11 or newer: set PYTHON=/path/to/python3, this one is" && $(PYTHON) --version; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv || { echo "python3 has no venv here: install it (on Debian and Ubuntu: apt install python3-venv)"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --frozen --inexact --quiet --python $(BIN)/python
+	@touch $@
+
+run: install ## start everything and open the page; Ctrl-C stops it, the data stay in .parley (ARGS= for `parley up`)
+	@exec $(BIN)/parley up $(ARGS)
+
+test: install lint ## everything that must hold before a change lands: style, types, import walls, tests (ARGS= for pytest)
+	$(BIN)/pytest -m "not long" $(ARGS)
+
+lint: install ## style, types and import walls
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --strict shared services deploy
+	$(BIN)/lint-imports
+
+format: install ## let ruff put the code into its form
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+bench: install ## measure against bare baselines in one run; prints a table, writes JSON under tests/bench
+	$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: install ## the long runs that kill processes under traffic
+	$(BIN)/pytest -m "chaos or long" --timeout=3600 $(ARGS)
+
+docs: install ## write the generated pages of docs/ again
+	$(BIN)/parley docs
+
+clean: ## remove .venv and every cache; .parley, which holds data, stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
