@@ -13,7 +13,7 @@ import asyncpg
 import orjson
 import structlog
 
-from shared.errors import DatabaseUnavailable, Misconfigured
+from shared.errors import DatabaseUnavailable
 from shared.settings import Settings
 
 Connection = Any  # asyncpg.pool.PoolConnectionProxy; asyncpg ships no types that say so

@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged")
     log_format: Literal["json", "console"] = Field("json", description="how it is logged")
     batch: int = Field(500, ge=1, le=5000, description="router: records of one transaction at the most")
+    session_seconds: float = Field(
+        45.0, ge=6, description="how long a silent consumer keeps its partitions before others take over"
+    )
     connections: int = Field(8, ge=2, description="PostgreSQL connections of one process at the most")
     drain_seconds: float = Field(20.0, description="how long a stopping process finishes what it has begun")
 

@@ -1,0 +1,174 @@
+"""CloudEvents 1.0 to Kafka records and back, in binary mode: whoever reads can route without parsing the value.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+import orjson
+from pydantic import ValidationError
+
+from shared.envelope import UNSTORABLE, Model, scrub, utc
+from shared.errors import Malformed
+from shared.records import BY_TYPE, RECORDS
+
+Headers = list[tuple[str, bytes]]
+
+RAW: Final = "parley_raw"  # a header: the untouched payload an inbound record was made from
+RAW_TYPE: Final = "parley_raw_type"  # a header: its content type
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """A record to write. `topic` is the full name."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """A record as read. `name` is the record type's short name, `id` its CloudEvents id, `at` the log's time."""
+
+    name: str
+    id: str
+    tenant: str
+    traceparent: str | None
+    model: Any
+    value: bytes
+    key: bytes
+    topic: str
+    partition: int
+    offset: int
+    at: datetime
+
+
+@cache
+def _fixed(name: str, source: str) -> tuple[tuple[str, bytes], ...]:
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_type", RECORDS[name].ce_type.encode()),
+        ("ce_source", source.encode()),
+        ("ce_dataschema", f"urn:parley:schema:{name}:v1".encode()),
+        ("content-type", b"application/json"),
+    )
+
+
+def headers(
+    name: str,
+    *,
+    source: str,
+    id: str,  # noqa: A002 CloudEvents' word
+    time: datetime,
+    tenant: str,
+    subject: str,
+    sequence: int | None = None,
+    traceparent: str | None = None,
+) -> Headers:
+    """The headers of one record. `name` is a key of RECORDS, `source` says who wrote it, as /router or /adapter/chat."""
+    made: Headers = [
+        *_fixed(name, source),
+        ("ce_id", id.encode()),
+        ("ce_time", utc(time).encode()),
+        ("ce_subject", subject.encode()),
+        ("ce_tenant", tenant.encode()),
+    ]
+    if sequence:
+        made.append(("ce_sequence", b"%d" % sequence))
+    if traceparent:
+        made.append(("traceparent", traceparent.encode()))
+    return made
+
+
+def encode(model: Model) -> bytes:
+    """A model as JSON, without what is absent. U+0000, which PostgreSQL cannot hold, is replaced."""
+    value = model.model_dump_json(exclude_none=True).encode()
+    if b"\\u0000" in value:
+        value = orjson.dumps(scrub(model.model_dump(exclude_none=True)))
+    return value
+
+
+def field(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
+    """A header's text, None where it is absent; raises Malformed when it is not UTF-8."""
+    for header, value in headers:
+        if header == name:
+            try:
+                return value.decode()
+            except UnicodeDecodeError as error:
+                raise Malformed(f"header {name} is not UTF-8") from error
+    return None
+
+
+def decode(record: Any, at: datetime) -> In:
+    """A consumed Kafka record, validated; raises Malformed with where it is wrong, never with what it says."""
+    found = dict(record.headers)
+    try:
+        kind = BY_TYPE[found["ce_type"].decode()]
+        id_ = found["ce_id"].decode()
+        traceparent = found["traceparent"].decode() if "traceparent" in found else None
+        if b"\\u0000" in record.value and _has_nul(record.value):
+            raise Malformed("the value contains U+0000")
+        model = kind.model.model_validate_json(record.value)
+    except KeyError as error:
+        raise Malformed(f"no known {error.args[0]}; see docs/records.md") from error
+    except ValidationError as error:
+        raise Malformed(explain(error)) from error
+    except (UnicodeDecodeError, TypeError, ValueError) as error:
+        raise Malformed(type(error).__name__) from error
+    if not id_ or len(id_) > 998 or UNSTORABLE.search(id_):
+        raise Malformed("ce_id is empty, too long or not text")
+    return In(
+        name=kind.ce_type[len("parley.") : -len(".v1")],
+        id=id_,
+        tenant=getattr(model, "tenant", "default"),
+        traceparent=traceparent,
+        model=model,
+        value=record.value,
+        key=record.key or b"",
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        at=at,
+    )
+
+
+def _has_nul(value: bytes) -> bool:
+    """Whether a string in it has U+0000 (and not just the six characters that look so)."""
+    return value.replace(b"\\\\", b"").find(b"\\u0000") >= 0
+
+
+def explain(error: ValidationError) -> str:
+    """What is wrong and where, without what it said: a payload is personal."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return f"{'.'.join(str(place) for place in first['loc']) or 'value'}: {first['type']}"
+
+
+def new_trace() -> str:
+    """A W3C traceparent that begins here, sampled."""
+    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+
+
+def next_span(traceparent: str | None) -> str:
+    """The same trace, a span of our own; a traceparent that is not one begins a new trace."""
+    parts = (traceparent or "").split("-")
+    if len(parts) != 4 or len(parts[1]) != 32 or parts[1] == "0" * 32 or not _is_hex(parts[1]):
+        return new_trace()
+    return f"00-{parts[1]}-{os.urandom(8).hex()}-{parts[3][:2]}"
+
+
+def _is_hex(text: str) -> bool:
+    return all(letter in "0123456789abcdef" for letter in text)
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())

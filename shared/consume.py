@@ -1,0 +1,307 @@
+"""Batches of one partition at a time, each with an owner, an epoch, and a way round a record that cannot be handled."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+
+from shared.bus import In, Out, decode
+from shared.errors import BusUnavailable, DatabaseUnavailable, Fenced, Gap, Malformed, ParleyError
+from shared.lifecycle import Health
+from shared.observe import DEAD_LETTERED, LAG, RECORDS_IN, STOPPED
+from shared.produce import Producer
+from shared.records import RECORD_LIMIT
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+VERSION: Final = b"0.1.0"
+HEARTBEAT: Final = 3.0  # seconds
+
+
+class Owner(Protocol):
+    """Who keeps the position of a partition and makes its batches durable."""
+
+    async def claim(self, topic: str, partition: int) -> int | None:
+        """Become the owner: fence the one before, finish what it left, say where to go on. None: the group's own offset."""
+
+    async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
+        """Make the records of offsets [start, end) durable; some may be missing, having been dead-lettered.
+
+        Raises Fenced when another owner has taken over, DatabaseUnavailable when it should be tried again; any other
+        error means that a record in it cannot be handled, and the batch is halved until that one is alone.
+        """
+
+
+class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Reads topics as one member of a group and gives each partition's records, in order, to the owner.
+
+    `topics`, `group`: names without the prefix. One stranger's record never stops a partition: what cannot be decoded or
+    handled goes to `<topic>.<group>.dlq` byte for byte, awaited, and the partition goes on behind it.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        topics: Sequence[str],
+        group: str,
+        owner: Owner,
+        producer: Producer,
+        health: Health,
+        batch: int = 500,
+        wanted: Callable[[Any], bool] = lambda _record: True,
+    ) -> None:
+        self._settings, self._owner, self._producer, self._health = settings, owner, producer, health
+        self._topics = [settings.topic(topic) for topic in topics]
+        self._group, self._batch, self._wanted = group, batch, wanted
+        self._consumer: Any = None
+        self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._positions: dict[TopicPartition, int] = {}
+        self._moved: dict[TopicPartition, float] = {}
+        self._leaving: set[TopicPartition] = set()
+        self._failed: asyncio.Future[None] | None = None
+        self.assigned_once = False
+
+    # the consumer's life ---------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Read until cancelled. A consumer cannot be started twice, so after an error a new one is made."""
+        pause = 0.5
+        while True:
+            started = time.monotonic()
+            try:
+                await self._read()
+            except (KafkaError, OSError, TimeoutError, IllegalStateError) as error:
+                log.warning("consumer.failed", group=self._group, error=repr(error))
+            finally:
+                await self._close()
+            pause = 0.5 if time.monotonic() - started > 60 else min(2 * pause, 10.0)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+
+    async def _read(self) -> None:
+        self._failed = asyncio.get_running_loop().create_future()
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka,
+            group_id=self._settings.topic(self._group),
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            session_timeout_ms=int(self._settings.session_seconds * 1000),
+            heartbeat_interval_ms=int(min(HEARTBEAT, self._settings.session_seconds / 3) * 1000),
+            max_poll_interval_ms=600_000,
+            max_partition_fetch_bytes=RECORD_LIMIT + 64 * 1024,
+            fetch_max_wait_ms=500,
+            partition_assignment_strategy=(RoundRobinPartitionAssignor,),
+        )
+        async with asyncio.timeout(20):
+            await self._consumer.start()
+        self._consumer.subscribe(self._topics, listener=self)
+        watch = asyncio.create_task(self._watch())
+        try:
+            await asyncio.wait({watch, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+            for ended in (watch, self._failed):
+                if ended.done():
+                    ended.result()
+        finally:
+            watch.cancel()
+
+    async def _close(self) -> None:
+        for partition in tuple(self._tasks):
+            await self._leave(partition)
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            try:
+                async with asyncio.timeout(10):
+                    await consumer.stop()
+            except (TimeoutError, KafkaError, OSError):
+                log.warning("consumer.abandoned", group=self._group)
+
+    # rebalance: aiokafka logs and swallows what these raise, so they only start and stop tasks --------------------------
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """First of all pause: aiokafka hands out records of new partitions before this callback has ended (#738)."""
+        self._consumer.pause(*assigned)
+        self.assigned_once = True
+        for partition in assigned:
+            self._leaving.discard(partition)
+            task = asyncio.create_task(self._follow(partition), name=f"{partition.topic} {partition.partition}")
+            task.add_done_callback(self._followed)
+            self._tasks[partition] = task
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        await asyncio.gather(*(self._leave(partition) for partition in revoked))
+
+    def _followed(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) and self._failed and not self._failed.done():
+            self._failed.set_exception(error)
+
+    async def _leave(self, partition: TopicPartition) -> None:
+        """Let the batch that is under way end, within a few seconds; what is torn is rolled back or stands in the outbox."""
+        task = self._tasks.pop(partition, None)
+        self._leaving.add(partition)
+        self._health.forget(self._loop_name(partition))
+        if task is not None:
+            _, pending = await asyncio.wait({task}, timeout=5)
+            for late in pending:
+                late.cancel()
+
+    def _loop_name(self, partition: TopicPartition) -> str:
+        return f"{self._group} {partition.topic} {partition.partition}"
+
+    # one partition -----------------------------------------------------------------------------------------------------
+
+    async def _follow(self, partition: TopicPartition) -> None:
+        """Claim, read, and begin again from the stored position after whatever passes."""
+        pause = 0.2
+        while partition not in self._leaving:
+            before = self._positions.get(partition)
+            try:
+                await self._claim(partition)
+                await self._follow_claimed(partition)
+            except Fenced:
+                log.info("partition.fenced", topic=partition.topic, partition=partition.partition)
+                await asyncio.sleep(HEARTBEAT)
+            except (Gap, OffsetOutOfRangeError) as error:
+                STOPPED.labels(partition.topic, self._group).inc()
+                log.error("partition.stopped", topic=partition.topic, partition=partition.partition, error=str(error))
+                await self._stand_still(partition)
+            except (BusUnavailable, DatabaseUnavailable, TimeoutError) as error:
+                log.warning("partition.waiting", topic=partition.topic, partition=partition.partition, error=str(error))
+                pause = 0.2 if self._positions.get(partition) != before else min(2 * pause, 5.0)
+                self._health.tick(self._loop_name(partition))
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+
+    async def _stand_still(self, partition: TopicPartition) -> None:
+        while partition not in self._leaving:
+            self._health.tick(self._loop_name(partition))
+            await asyncio.sleep(1)
+
+    async def _claim(self, partition: TopicPartition) -> None:
+        """Pause, fence, find the position, seek, resume: no record is seen before the position is ours."""
+        self._consumer.pause(partition)
+        position = await self._owner.claim(partition.topic, partition.partition)
+        async with asyncio.timeout(20):
+            first = (await self._consumer.beginning_offsets([partition]))[partition]
+            if position is None:
+                position = await self._consumer.committed(partition)
+        if position is None:
+            position = first
+        if position < first:
+            raise Gap(f"{partition.topic}/{partition.partition}: {position}..{first - 1} are gone")
+        self._consumer.seek(partition, position)
+        self._positions[partition], self._moved[partition] = position, time.monotonic()
+        self._consumer.resume(partition)
+
+    async def _follow_claimed(self, partition: TopicPartition) -> None:
+        while partition not in self._leaving:
+            found = await self._consumer.getmany(partition, timeout_ms=500, max_records=self._batch)
+            self._health.tick(self._loop_name(partition))
+            records = found.get(partition)
+            if not records or partition in self._leaving:
+                continue
+            start, end = self._positions[partition], records[-1].offset + 1
+            if records[0].offset != start:
+                raise Gap(f"{partition.topic}/{partition.partition}: {start}..{records[0].offset - 1} are gone")
+            await self._take(partition, records, start)
+            self._positions[partition], self._moved[partition] = end, time.monotonic()
+            RECORDS_IN.labels(partition.topic).inc(len(records))
+            await self._commit(partition, end)
+
+    async def _take(self, partition: TopicPartition, records: Sequence[Any], start: int) -> None:
+        """Decode what can be decoded, set aside what cannot, hand over the rest."""
+        good: list[In] = []
+        for record in records:
+            if not self._wanted(record):
+                continue
+            try:
+                good.append(decode(record, datetime.fromtimestamp(record.timestamp / 1000, UTC)))
+            except Malformed as error:
+                await self._dead_letter(record, error)
+        await self._handle(partition, good, {r.offset: r for r in records}, start, records[-1].offset + 1)
+
+    async def _handle(
+        self, partition: TopicPartition, records: Sequence[In], raw: dict[int, Any], start: int, end: int
+    ) -> None:
+        try:
+            await self._owner.handle(partition.topic, partition.partition, records, start, end)
+        except (Fenced, BusUnavailable, DatabaseUnavailable, TimeoutError):
+            raise
+        except Exception as error:
+            if not records:
+                raise
+            if len(records) == 1:
+                await self._dead_letter(raw[records[0].offset], error)
+                await self._owner.handle(partition.topic, partition.partition, (), start, end)
+                return
+            log.warning("batch.halved", topic=partition.topic, records=len(records), error=repr(error))
+            middle = len(records) // 2
+            cut = records[middle].offset
+            await self._handle(partition, records[:middle], raw, start, cut)
+            await self._handle(partition, records[middle:], raw, cut, end)
+
+    async def _dead_letter(self, record: Any, error: Exception) -> None:
+        """Key, value and headers untouched; why and from where beside them."""
+        log.warning("record.dead_lettered", topic=record.topic, partition=record.partition, offset=record.offset,
+                    error=type(error).__name__)  # fmt: skip
+        await self._producer.send(
+            Out(
+                topic=f"{record.topic}.{self._group}.dlq",
+                key=record.key,
+                value=record.value,
+                headers=[*record.headers, *dead_letter_headers(record, self._group, error)],
+            )
+        )
+        DEAD_LETTERED.labels(record.topic, getattr(error, "code", "unknown")).inc()
+
+    async def _commit(self, partition: TopicPartition, offset: int) -> None:
+        """Only lag metrics, autoscalers and owners without a store read it: a commit that fails is made up by the next."""
+        try:
+            async with asyncio.timeout(5):
+                await self._consumer.commit({partition: offset})
+        except (KafkaError, TimeoutError, IllegalStateError) as error:
+            log.info("commit.failed", topic=partition.topic, error=repr(error))
+
+    # watching ----------------------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Lag as a metric, and the consumer that silently stands still although there is something to read (#1154)."""
+        while True:
+            await asyncio.sleep(5)
+            mine = [partition for partition in self._tasks if partition in self._positions]
+            if not mine:
+                continue
+            async with asyncio.timeout(30):
+                ends = await self._consumer.end_offsets(mine)
+            for partition, end in ends.items():
+                lag = max(0, end - self._positions[partition])
+                LAG.labels(partition.topic, str(partition.partition), self._group).set(lag)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why this reader is not ready; None while it is."""
+        return None if self.assigned_once else "no partitions assigned yet"
+
+
+def dead_letter_headers(record: Any, group: str, error: Exception) -> list[tuple[str, bytes]]:
+    """Why a record was set aside: no personal data, only places and kinds."""
+    reason = error.detail if isinstance(error, ParleyError) else ""
+    return [
+        ("dlq-original-topic", record.topic.encode()),
+        ("dlq-original-partition", b"%d" % record.partition),
+        ("dlq-original-offset", b"%d" % record.offset),
+        ("dlq-original-timestamp", b"%d" % record.timestamp),
+        ("dlq-consumer-group", group.encode()),
+        ("dlq-error-class", type(error).__name__.encode()),
+        ("dlq-error-message", reason.encode()[:500]),
+        ("dlq-attempts", b"1"),
+        ("dlq-service-version", VERSION),
+    ]

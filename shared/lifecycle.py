@@ -1,0 +1,166 @@
+"""A service's life: it starts, says how it is, and stops in order without losing what it has begun."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import ValidationError
+
+from shared.errors import Misconfigured
+from shared.observe import configure_logging, watch_loop
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+Check = Callable[[], "str | None"]
+STALLED: Final = 60.0  # seconds without a turn after which a loop counts as stuck
+
+
+class Health:
+    """Startup: ready to begin. Live: every loop turns; never "the broker answers", or an outage restarts the whole fleet.
+    Ready: may be given work. A check returns what is wrong, or None.
+    """
+
+    def __init__(self) -> None:
+        self.startup: dict[str, Check] = {}
+        self.ready: dict[str, Check] = {}
+        self._ticks: dict[str, float] = {}
+        self.stopping = False
+
+    def tick(self, loop: str) -> None:
+        """A loop says that it turns."""
+        self._ticks[loop] = time.monotonic()
+
+    def forget(self, loop: str) -> None:
+        self._ticks.pop(loop, None)
+
+    def stuck(self) -> dict[str, str]:
+        now = time.monotonic()
+        return {name: f"no turn for {now - at:.0f} s" for name, at in self._ticks.items() if now - at > STALLED}
+
+    def unready(self) -> dict[str, str]:
+        if self.stopping:
+            return {"stopping": "this process is about to end"}
+        return _failing(self.startup) | _failing(self.ready)
+
+
+def _failing(checks: dict[str, Check]) -> dict[str, str]:
+    return {name: wrong for name, check in checks.items() if (wrong := check())}
+
+
+def _answer(wrong: dict[str, str]) -> web.Response:
+    return web.json_response({"status": "fail" if wrong else "pass", "wrong": wrong}, status=503 if wrong else 200)
+
+
+class Life:
+    """What a service hangs itself into: routes, tasks, and what to do at the end, latest first."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self.settings = settings
+        self.health = Health()
+        self.app = web.Application(client_max_size=4 * 1024 * 1024)
+        self.resources = AsyncExitStack()
+        self._closing: list[Callable[[], Awaitable[object]]] = []
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._ended = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    def routes(self, routes: Iterable[web.AbstractRouteDef]) -> None:
+        self.app.add_routes(routes)
+
+    def spawn(self, work: Coroutine[Any, Any, object], name: str) -> asyncio.Task[object]:
+        """Run until the end; a task that fails ends the process, since nobody else would notice."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def on_stop(self, close: Callable[[], Awaitable[object]]) -> None:
+        """Run when stopping, after HTTP no longer accepts, latest registered first."""
+        self._closing.append(close)
+
+    def _done(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("task.failed", task=task.get_name(), exc_info=error)
+            self._failure = error
+            self._ended.set()
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def _health_routes(self) -> None:
+        async def startup(_request: web.Request) -> web.Response:
+            return _answer(_failing(self.health.startup))
+
+        async def live(_request: web.Request) -> web.Response:
+            return _answer(self.health.stuck())
+
+        async def ready(_request: web.Request) -> web.Response:
+            return _answer(self.health.unready())
+
+        async def metrics(_request: web.Request) -> web.Response:
+            return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+        self.app.router.add_get("/health/startup", startup)
+        self.app.router.add_get("/health/live", live)
+        self.app.router.add_get("/health/ready", ready)
+        self.app.router.add_get("/metrics", metrics)
+
+    async def live(self, start: Callable[[Life], Awaitable[None]]) -> int:
+        """From start to exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.end)
+        self._health_routes()
+        async with self.resources:
+            await start(self)
+            runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=self.settings.drain_seconds)
+            await runner.setup()
+            await web.TCPSite(runner, self.settings.http_host, self.settings.http_port, backlog=1024).start()
+            self.spawn(watch_loop(), "loop lag")
+            log.info("service.started", addresses=[str(address) for address in runner.addresses])
+            await self._ended.wait()
+            await self._stop(runner)
+        return 1 if self._failure else 0
+
+    async def _stop(self, runner: web.AppRunner) -> None:
+        self.health.stopping = True
+        log.info("service.stopping")
+        await runner.cleanup()
+        for close in reversed(self._closing):
+            try:
+                async with asyncio.timeout(self.settings.drain_seconds):
+                    await close()
+            except Exception:
+                log.exception("stop.failed", what=getattr(close, "__qualname__", repr(close)))
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        log.info("service.stopped")
+
+
+def run(name: str, start: Callable[[Life], Awaitable[None]]) -> None:
+    """The whole of a service's __main__: settings from the environment, then live until a signal comes."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        names = ", ".join("PARLEY_" + str(item["loc"][0]).upper() for item in error.errors())
+        sys.exit(f"{name}: the environment cannot be used: see {names}; `parley doctor` explains each variable")
+    configure_logging(settings, name)
+    try:
+        sys.exit(asyncio.run(Life(name, settings).live(start)))
+    except Misconfigured as error:
+        sys.exit(f"{name}: {error}")
+    except OSError as error:
+        sys.exit(f"{name}: {error.strerror or error}; is port {settings.http_port} in use?")

@@ -1,0 +1,94 @@
+"""What people see from outside: logs without secrets, and the metrics, all named here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+from pydantic import SecretStr
+
+from shared.settings import Settings
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+INGRESS = Counter("parley_ingress_requests_total", "Requests from providers by outcome.", ["channel", "outcome"])
+ACKNOWLEDGED = Histogram(
+    "parley_ingress_acknowledged_seconds",
+    "From a webhook's first byte to its answer, Kafka's acknowledgement included.",
+    ["channel"],
+    buckets=_SECONDS,
+)
+IN_FLIGHT = Gauge("parley_ingress_in_flight", "Requests from providers that are not answered yet.")
+RECORDS_IN = Counter("parley_records_in_total", "Records read and durable, by topic.", ["topic"])
+RECORDS_OUT = Counter("parley_records_out_total", "Records acknowledged by Kafka, by topic.", ["topic"])
+REFUSED = Counter("parley_requests_refused_total", "Requests refused early, by code.", ["code"])
+DEAD_LETTERED = Counter(
+    "parley_dead_lettered_total", "Records kept aside, by the topic they came from.", ["topic", "code"]
+)
+EVENT_LATENCY = Histogram(
+    "parley_event_latency_seconds",
+    "From the inbound record's time to its event's acknowledgement.",
+    buckets=_SECONDS,
+)
+BATCH_SIZE = Histogram(
+    "parley_batch_records", "Records of one router transaction.", buckets=(1, 2, 5, 10, 50, 100, 250, 500)
+)
+OUTBOX_ROWS = Gauge("parley_outbox_rows", "Events committed but not yet acknowledged by Kafka.")
+OUTBOX_AGE = Gauge("parley_outbox_age_seconds", "Age of the oldest event that Kafka has not acknowledged.")
+LAG = Gauge("parley_consumer_lag_records", "Records not read yet.", ["topic", "partition", "group"])
+LOOP_LAG = Gauge("parley_event_loop_lag_seconds", "How late the event loop runs what is due.")
+SENDS = Counter("parley_sends_total", "Pieces given to a provider, by outcome.", ["channel", "outcome"])
+SEND_SECONDS = Histogram("parley_send_seconds", "Duration of calls to providers.", ["channel"], buckets=_SECONDS)
+PARKED = Gauge("parley_sends_parked", "Messages that wait in this adapter's lanes.")
+MEDIA = Counter("parley_media_total", "Media fetched, by outcome.", ["channel", "outcome"])
+HEALTHY = Gauge("parley_account_healthy", "1 while the account can be used.", ["channel", "account"])
+RELOADS = Counter("parley_accounts_reloads_total", "Readings of a changed accounts file, by outcome.", ["outcome"])
+STOPPED = Gauge(
+    "parley_partitions_stopped", "Partitions not read any more because records are missing.", ["topic", "group"]
+)
+
+
+def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Whatever is a secret, or is named like one, never reaches the log."""
+    for name, value in event.items():
+        if isinstance(value, SecretStr) or name in {"token", "secret", "password", "authorization"}:
+            event[name] = "***"
+    return event
+
+
+def configure_logging(settings: Settings, service: str) -> None:
+    """Structured lines on stderr; libraries that log by themselves go the same way, warnings and above."""
+    level = getattr(logging, settings.log_level.upper())
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer() if settings.log_format == "console" else structlog.processors.JSONRenderer()
+    )
+    common: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        redact,
+    ]
+    structlog.configure(
+        processors=[*common, structlog.processors.format_exc_info, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=common))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+async def watch_loop(period: float = 0.5) -> None:
+    """Measure how late the event loop is: what is due waits that long, Kafka's heartbeats included."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + period
+        await asyncio.sleep(period)
+        LOOP_LAG.set(max(0.0, loop.time() - due))

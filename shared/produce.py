@@ -1,0 +1,266 @@
+"""Acknowledged sends, and the publisher whose output is always a prefix of what it was given."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.partitioner import murmur2
+
+from shared.bus import Out
+from shared.errors import BusUnavailable, TooLarge
+from shared.observe import RECORDS_OUT
+from shared.records import RECORD_LIMIT
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+PATIENCE: Final = 5.0  # seconds until a send that is not acknowledged counts as refused
+RECYCLE: Final = 24 * 3600.0  # seconds of a producer's life: its sequence numbers must never wrap (aiokafka)
+BATCH: Final = 256 * 1024  # bytes
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition that every Kafka client's default gives to this key."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+class Producer:
+    """An idempotent producer that is built anew when it is broken, old, or has never reached a broker.
+
+    aiokafka's waits for ever when the brokers are gone, and is dead for good after an unexpected error in its sender:
+    both end here, in BusUnavailable within five seconds.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._current: AIOKafkaProducer | None = None
+        self._born = 0.0
+        self._replacing = asyncio.Lock()
+        self._failing_since: float | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why sends fail at the moment; None while they are acknowledged."""
+        if self._current is None:
+            return "no connection to Kafka"
+        if self._failing_since is not None:
+            return f"Kafka has not acknowledged for {time.monotonic() - self._failing_since:.0f} s"
+        return None
+
+    async def tend(self) -> None:
+        """Keep a working producer: connect, recycle, and find out when Kafka is back while nobody sends."""
+        while True:
+            if self._current is None or self._broken() or time.monotonic() - self._born > RECYCLE:
+                await self._replace(self._current)
+            elif self._failing_since is not None:
+                await self._probe(self._current)
+            await asyncio.sleep(0.5)
+
+    def _broken(self) -> bool:
+        sender = self._current and self._current._sender
+        return bool(sender and sender.sender_task and sender.sender_task.done())
+
+    async def _probe(self, producer: AIOKafkaProducer) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await producer.client.fetch_all_metadata()
+            self._failing_since = None
+        except (TimeoutError, KafkaError, OSError):
+            pass
+
+    async def start(self) -> None:
+        """One attempt to connect; without success `tend` goes on trying and sends are refused meanwhile."""
+        await self._replace(None)
+
+    async def _replace(self, old: AIOKafkaProducer | None) -> None:
+        async with self._replacing:
+            if self._current is not old:
+                return
+            new = AIOKafkaProducer(
+                bootstrap_servers=self._settings.kafka,
+                enable_idempotence=True,
+                acks="all",
+                linger_ms=0,
+                max_batch_size=BATCH,
+                max_request_size=RECORD_LIMIT,
+                request_timeout_ms=15_000,
+            )
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await new.start()
+            except (TimeoutError, KafkaError, OSError) as error:
+                log.warning("bus.unreachable", error=type(error).__name__)
+                await _close(new)
+                return
+            self._current, self._born, self._failing_since = new, time.monotonic(), None
+        if old is not None:
+            log.info("bus.producer_replaced")
+            await _close(old)
+
+    async def current(self) -> AIOKafkaProducer:
+        """The live producer; raises BusUnavailable while there is none."""
+        if self._current is None:
+            raise BusUnavailable("not connected")
+        return self._current
+
+    async def discard(self, producer: AIOKafkaProducer) -> None:
+        """Put a new one in the place of a producer that proved broken."""
+        await self._replace(producer)
+
+    async def send(self, record: Out) -> None:
+        """Return when the record is durable. Raises BusUnavailable (not accepted, or not known to be), TooLarge."""
+        producer = await self.current()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await producer.send_and_wait(record.topic, record.value, key=record.key, headers=record.headers)
+        except MessageSizeTooLargeError as error:
+            raise TooLarge(record.topic) from error
+        except (TimeoutError, KafkaError, OSError) as error:
+            self._failing_since = self._failing_since or time.monotonic()
+            raise BusUnavailable(type(error).__name__) from error
+        self._failing_since = None
+        RECORDS_OUT.labels(record.topic).inc()
+
+    async def send_all(self, records: Iterable[Out]) -> None:
+        """All durable, or the first error."""
+        pending = [self.send(record) for record in records]
+        if len(pending) == 1:
+            await pending[0]
+        else:
+            async with asyncio.TaskGroup() as group:
+                for one in pending:
+                    group.create_task(one)
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions a topic has; raises BusUnavailable."""
+        producer = await self.current()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return len(await producer.partitions_for(topic))
+        except (TimeoutError, KafkaError, OSError) as error:
+            raise BusUnavailable(topic) from error
+
+    async def stop(self) -> None:
+        current, self._current = self._current, None
+        if current is not None:
+            await _close(current)
+
+
+async def _close(producer: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(10):
+            await producer.stop()
+    except (TimeoutError, KafkaError, OSError):
+        log.warning("bus.producer_abandoned")
+
+
+@dataclass(slots=True)
+class _Lane:
+    """The rows of one output partition that are not acknowledged yet, in order."""
+
+    waiting: deque[tuple[Out, _Ticket]] = field(default_factory=deque)
+    task: asyncio.Task[None] | None = None
+
+
+class _Ticket:
+    """Counts the rows of one call down to the moment when all are durable."""
+
+    __slots__ = ("done", "left")
+
+    def __init__(self, rows: int) -> None:
+        self.left = rows
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def acknowledge(self) -> None:
+        self.left -= 1
+        if not self.left and not self.done.done():
+            self.done.set_result(None)
+
+
+class Publisher:
+    """What leaves is always a prefix (DELIVERY §3).
+
+    Per output partition, rows are packed in order into explicit record batches with one outstanding; nothing behind a
+    batch that failed leaves until that one is acknowledged. (Single sends do not stop each other: one refused alone lets
+    the next ones through, and a consumer that drops what it has passed loses the refused one for ever.)
+    """
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._partitions: dict[str, int] = {}
+
+    async def publish(self, rows: Sequence[Out]) -> None:
+        """Return when all rows are durable; waits as long as that takes. Rows of one key keep their order."""
+        if not rows:
+            return
+        for topic in {row.topic for row in rows} - self._partitions.keys():
+            self._partitions[topic] = await self._count(topic)
+        ticket = _Ticket(len(rows))
+        for row in rows:
+            place = (row.topic, partition_of(row.key, self._partitions[row.topic]))
+            lane = self._lanes.setdefault(place, _Lane())
+            lane.waiting.append((row, ticket))
+            if lane.task is None or lane.task.done():
+                lane.task = asyncio.create_task(self._drain(place, lane), name=f"publish {place}")
+        await ticket.done
+
+    async def _count(self, topic: str) -> int:
+        while True:
+            try:
+                return await self._producer.partitions(topic)
+            except BusUnavailable:
+                await asyncio.sleep(0.5)
+
+    async def _drain(self, place: tuple[str, int], lane: _Lane) -> None:
+        pause = 0.1
+        while lane.waiting:
+            try:
+                sent = await self._send_batch(place, lane.waiting)
+            except (BusUnavailable, KafkaError, OSError) as error:
+                log.warning("publish.failed", topic=place[0], partition=place[1], error=repr(error))
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 5.0)
+                continue
+            pause = 0.1
+            RECORDS_OUT.labels(place[0]).inc(sent)
+            for _ in range(sent):
+                lane.waiting.popleft()[1].acknowledge()
+
+    async def _send_batch(self, place: tuple[str, int], rows: Iterable[tuple[Out, Any]]) -> int:
+        """Send as many of the first rows as fit into one batch; how many those were."""
+        producer = await self._producer.current()
+        batch = producer.create_batch()
+        count = 0
+        for row, _ in rows:
+            if batch.append(timestamp=None, key=row.key, value=row.value, headers=row.headers) is None:
+                break
+            count += 1
+        batch.close()
+        acknowledged: asyncio.Future[Any] | None = None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                acknowledged = await producer.send_batch(batch, place[0], partition=place[1])
+            done, _ = await asyncio.wait({acknowledged}, timeout=4 * PATIENCE)
+            if not done:
+                raise BusUnavailable("batch not acknowledged")
+            acknowledged.result()
+        except (BusUnavailable, TimeoutError, KafkaError, OSError) as error:
+            await self._producer.discard(producer)
+            raise BusUnavailable(type(error).__name__) from error
+        return count
+
+    async def stop(self) -> None:
+        """Give up what is not acknowledged: it stands in the outbox."""
+        tasks = [lane.task for lane in self._lanes.values() if lane.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
