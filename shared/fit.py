@@ -1,0 +1,147 @@
+"""A message into pieces that a channel can show, or a refusal with its reason, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from shared.channel import Capabilities, Level
+from shared.envelope import Choices, Contact, Location, Media, Option, Part, Template, Text
+from shared.errors import Refusal
+from shared.text import fits, split
+
+ONLY_INBOUND: Final = frozenset({"reaction", "choice", "edit", "deletion", "call", "unsupported"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What is sent, one part per send, in order; `notes` say what was split or degraded, in sentences for people."""
+
+    pieces: tuple[Part, ...]
+    notes: tuple[str, ...] = ()
+
+
+def fit(parts: Iterable[Part], capabilities: Capabilities) -> Fitted:
+    """The parts as a channel of these capabilities can show them. Pure; what already fits comes back untouched.
+
+    Raises Refusal: `malformed` (nothing to send), `unsupported` (the channel cannot, not even degraded), `too_long`
+    (a file beyond `media_bytes`, more than `pieces` pieces).
+    """
+    fitted = [_fit(part, capabilities) for part in parts]
+    pieces = tuple(piece for one in fitted for piece in one.pieces)
+    if not pieces:
+        raise Refusal("malformed", "The message is empty.")
+    if len(pieces) > capabilities.pieces:
+        raise Refusal("too_long", f"It would take {len(pieces)} pieces; the channel allows {capabilities.pieces}.")
+    return Fitted(pieces, tuple(note for one in fitted for note in one.notes))
+
+
+def _fit(part: Part, capabilities: Capabilities) -> Fitted:
+    match part:
+        case Text():
+            return _text(part, capabilities)
+        case Media():
+            return _media(part, capabilities)
+        case Choices():
+            return _choices(part, capabilities)
+        case Location():
+            return _in_words(part, capabilities.location, _where(part), capabilities)
+        case Contact():
+            return _in_words(part, capabilities.contact, _who(part), capabilities)
+        case Template() if capabilities.template == "full":
+            return Fitted((part,))
+        case _:
+            reason = "only ever received" if part.kind in ONLY_INBOUND else "not supported by the channel"
+            raise Refusal("unsupported", f"A {part.kind} is {reason}.")
+
+
+def _text(part: Text, capabilities: Capabilities) -> Fitted:
+    pieces = _split(part.text, capabilities)
+    if len(pieces) == 1:
+        return Fitted((part,) if pieces[0] == part.text else _texts(pieces))
+    return Fitted(_texts(pieces), (f"The text is split into {len(pieces)} pieces.",))
+
+
+def _split(text: str, capabilities: Capabilities) -> tuple[str, ...]:
+    if not text or text.isspace():
+        raise Refusal("malformed", "The text is empty.")
+    return split(text, capabilities.text, capabilities.unit)
+
+
+def _texts(pieces: Iterable[str]) -> tuple[Text, ...]:
+    return tuple(Text(text=piece) for piece in pieces)
+
+
+def _media(part: Media, capabilities: Capabilities) -> Fitted:
+    if not (part.blob or part.handle) or part.state == "unavailable":
+        raise Refusal("malformed", f"There are no bytes behind the {part.media}.")
+    if part.size is not None and part.size > capabilities.media_bytes:
+        raise Refusal("too_long", f"The {part.media} has {part.size} bytes; {capabilities.media_bytes} are allowed.")
+    shown, notes = _shown_media(part, capabilities)
+    if not part.caption or fits(part.caption, capabilities.caption, capabilities.unit):
+        return Fitted((shown,), notes)
+    caption = _texts(_split(part.caption, capabilities))
+    return Fitted((shown.model_copy(update={"caption": None}), *caption), (*notes, "The caption follows as text."))
+
+
+def _shown_media(part: Media, capabilities: Capabilities) -> tuple[Media, tuple[str, ...]]:
+    """A kind that the channel only degrades to goes as a plain file, where it takes files."""
+    level = capabilities.media.get(part.media, "refused")
+    if level == "full":
+        return part, ()
+    if level == "degraded" and capabilities.media.get("file") == "full":
+        return part.model_copy(update={"media": "file"}), (f"The {part.media} goes as a file.",)
+    raise Refusal("unsupported", f"The channel does not take media of the kind {part.media}.")
+
+
+def _choices(part: Choices, capabilities: Capabilities) -> Fitted:
+    if capabilities.choices == "refused":
+        raise Refusal("unsupported", "The channel cannot offer choices.")
+    if capabilities.choices == "full" and _pressable(part.options, capabilities):
+        *before, question = _split(part.text, capabilities)
+        note = ("The question is split; the last piece carries the choices.",) if before else ()
+        return Fitted((*_texts(before), part.model_copy(update={"text": question})), note)
+    return Fitted(_texts(_split(_numbered(part), capabilities)), ("The choices go as a numbered list.",))
+
+
+def _pressable(options: tuple[Option, ...], capabilities: Capabilities) -> bool:
+    return len(options) <= capabilities.options and all(
+        fits(option.title, capabilities.option_title, capabilities.unit) for option in options
+    )
+
+
+def _numbered(part: Choices) -> str:
+    lines = (f"{number}. {_choice(option)}" for number, option in enumerate(part.options, 1))
+    return _lines([part.text, "", *lines])
+
+
+def _choice(option: Option) -> str:
+    return " – ".join(filter(None, (option.title, option.description, option.url)))
+
+
+def _in_words(part: Part, level: Level, words: str, capabilities: Capabilities) -> Fitted:
+    if level == "full":
+        return Fitted((part,))
+    if level == "refused":
+        raise Refusal("unsupported", f"The channel does not take a {part.kind}.")
+    return Fitted(_texts(_split(words, capabilities)), (f"The {part.kind} goes as text.",))
+
+
+def _where(part: Location) -> str:
+    """Name, address and a geo URI (RFC 5870), which names no third party's map."""
+    place = f"geo:{_degrees(part.latitude)},{_degrees(part.longitude)}"
+    return _lines(filter(None, (part.name, part.address, place)))
+
+
+def _degrees(value: float) -> str:
+    """Plain decimals; RFC 5870 allows no exponent, and six places are a hand's breadth."""
+    return f"{round(value, 6) + 0.0:.6f}".rstrip("0").rstrip(".")
+
+
+def _who(part: Contact) -> str:
+    return _lines((part.name, *part.phones, *part.emails))
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "\n".join(lines)
