@@ -1,0 +1,1 @@
+"""The chat channels, each pure: data and functions."""

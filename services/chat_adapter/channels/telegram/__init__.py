@@ -1,0 +1,200 @@
+"""Telegram Bot API — https://core.telegram.org/bots/api."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field as Described, SecretStr
+
+from services.chat_adapter.channels.telegram import inbound as updates
+from services.chat_adapter.channels.telegram.outbound import compose
+from services.chat_adapter.channels.telegram.tables import (
+    ALLOWED_UPDATES,
+    DOWNLOAD_BYTES,
+    PHRASES,
+    STATUSES,
+    UPLOAD_BYTES,
+)
+from shared import channel
+from shared.channel import (
+    Capabilities,
+    Channel,
+    Context,
+    Download,
+    Form,
+    Http,
+    Incoming,
+    Polled,
+    Request,
+    Response,
+    SendFailed,
+    Sent,
+    Steps,
+    Unverified,
+)
+from shared.envelope import Media, Model
+
+LONG_POLL = timedelta(seconds=25)
+
+
+class App(channel.App):
+    """One bot: Telegram sends to it with the secret that setWebhook was given."""
+
+    secret: SecretStr = Described(
+        min_length=1, max_length=256, description="setWebhook's secret_token: letters, digits, _ and -"
+    )
+
+
+class Account(channel.Account):
+    token: SecretStr = Described(min_length=1, description="the bot's token from @BotFather")
+    api: str = Described(default="https://api.telegram.org", description="where the Bot API is")
+    receive: Literal["webhook", "poll"] = Described(
+        default="webhook", description="webhook, or poll (getUpdates) where Telegram cannot reach us"
+    )
+
+
+def verify(app: App, request: Request, context: Context) -> None:
+    given = request.headers.get("x-telegram-bot-api-secret-token", "").encode(errors="surrogatepass")
+    if not hmac.compare_digest(given, app.secret.get_secret_value().encode()):
+        raise Unverified
+
+
+def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming]:
+    yield updates.read(request.json(), app.account_key, context.now)
+
+
+def poll(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps[Polled]:
+    """Asking with the next offset is what confirms the updates before it: the cursor must be durable by then."""
+    question = {**cursor, "timeout": int(LONG_POLL.total_seconds()), "allowed_updates": ALLOWED_UPDATES}
+    answer = yield _call(account, "getUpdates", question, timeout=LONG_POLL + timedelta(seconds=10))
+    found = answer.json()["result"]
+    return Polled(
+        records=tuple(updates.read(update, account.key, context.now) for update in found),
+        cursor={"offset": found[-1]["update_id"] + 1} if found else cursor,
+    )
+
+
+def outbound(account: Account, piece: channel.Piece, context: Context) -> Steps[Sent]:
+    method, content = compose(piece)
+    answer = yield _call(account, method, content, commits=True)
+    message = answer.json()["result"]
+    return Sent(external_ids=(updates.external_id(message["chat"], message["message_id"]),))
+
+
+def typing(account: Account, peer: str, context: Context) -> Steps[None]:
+    yield _call(account, "sendChatAction", {"chat_id": peer, "action": "typing"})
+
+
+class Parameters(Model):
+    """https://core.telegram.org/bots/api#responseparameters; `retry_after` in seconds."""
+
+    retry_after: Annotated[int, Described(ge=0, le=24 * 3600)] | None = None
+    migrate_to_chat_id: int | None = None
+
+
+class Refused(Model):
+    """Telegram's body for every no: https://core.telegram.org/bots/api#making-requests."""
+
+    description: str
+    parameters: Parameters = Parameters()
+
+
+def outcome(response: Response) -> None:
+    """Whatever failed inside Telegram may yet have been sent; everything else says no in a sentence."""
+    if response.status < 400:
+        return
+    if response.status >= 500:
+        raise SendFailed("unknown", f"Telegram answered {response.status}")
+    refused = _refused(response)
+    said = refused.description.lower()
+    code = next((code for phrase, code in PHRASES.items() if phrase in said), None)
+    wait, moved = refused.parameters.retry_after, refused.parameters.migrate_to_chat_id
+    raise SendFailed(
+        code or STATUSES.get(response.status, "refused"),
+        refused.description[:500] + (f"; it is {moved} now" if moved else ""),
+        retry_after=None if wait is None else timedelta(seconds=wait),
+    )
+
+
+def _refused(response: Response) -> Refused:
+    try:
+        return Refused.model_validate_json(response.body)
+    except ValueError:  # something between us and Telegram answered
+        return Refused(description=f"HTTP {response.status}")
+
+
+def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
+    if (media.size or 0) > DOWNLOAD_BYTES:
+        raise SendFailed("too_long", "Telegram gives bots no file above 20 MB")
+    answer = yield _call(account, "getFile", {"file_id": media.handle})
+    path = answer.json()["result"]["file_path"]
+    file = Http(method="GET", url=f"{account.api}/file/bot{_secret(account)}/{path}", secret=account.token)
+    return Download(request=file, mime_type=media.mime_type, name=media.name or path.rpartition("/")[2])
+
+
+def register(app: App, account: Account, address: str, context: Context) -> Steps[None]:
+    """Tell Telegram where to send, or, where we ask, to send nowhere: it allows only one of the two."""
+    if account.receive == "poll":
+        yield _call(account, "deleteWebhook", {"drop_pending_updates": False})
+        return
+    hook = {
+        "url": address,
+        "secret_token": app.secret.get_secret_value(),
+        "allowed_updates": ALLOWED_UPDATES,
+        "drop_pending_updates": False,
+    }
+    yield _call(account, "setWebhook", hook)
+
+
+def _call(
+    account: Account,
+    method: str,
+    content: dict[str, Any] | Form,
+    *,
+    commits: bool = False,
+    timeout: timedelta = timedelta(seconds=20),
+) -> Http:
+    url = f"{account.api}/bot{_secret(account)}/{method}"
+    if isinstance(content, tuple):
+        return Http(url=url, body=content, commits=commits, secret=account.token, timeout=timedelta(minutes=2))
+    return Http.post_json(url, content, commits=commits, secret=account.token, timeout=timeout)
+
+
+def _secret(account: Account) -> str:
+    return account.token.get_secret_value()
+
+
+CHANNEL = Channel(
+    name="telegram",
+    docs="https://core.telegram.org/bots/api",
+    app=App,
+    account=Account,
+    capabilities=Capabilities(
+        text=4096,
+        unit="utf16",
+        caption=1024,
+        media={"image": "full", "audio": "full", "video": "full", "file": "full", "sticker": "full"},
+        media_bytes=UPLOAD_BYTES,
+        choices="full",
+        options=100,
+        option_title=64,
+        location="full",
+        contact="full",
+        reply_to=True,
+        typing=True,
+        per_second=30,
+        per_peer_second=1,
+    ),
+    signed=False,
+    verify=verify,
+    inbound=inbound,
+    poll=poll,
+    outbound=outbound,
+    typing=typing,
+    outcome=outcome,
+    fetch=fetch,
+    register=register,
+)

@@ -1,0 +1,110 @@
+"""Pieces as calls of the Bot API — https://core.telegram.org/bots/api#available-methods."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from services.chat_adapter.channels.telegram.tables import (
+    CALLBACK_BYTES,
+    DOCUMENT,
+    PHOTO,
+    PHOTO_BYTES,
+    SENDS,
+    STICKER,
+    STICKER_TYPES,
+    Method,
+)
+from shared.channel import Blob, Field, Form, Piece, SendFailed
+from shared.envelope import Choices, Contact, Location, Media, Option, Text
+
+Json = dict[str, Any]
+
+
+def compose(piece: Piece) -> tuple[str, Json | Form]:
+    """The method to call and its parameters; a form where a file is uploaded. Raises SendFailed for what has no form here."""
+    match piece.part:
+        case Media() as media:
+            method = _method(media)
+            return method.name, _form(media, method, _place(piece))
+        case part:
+            name, content = _content(part)
+            return name, {**_place(piece), **content}
+
+
+def _place(piece: Piece) -> Json:
+    place: Json = {"chat_id": piece.to}
+    if piece.thread_key:
+        place["message_thread_id"] = _last_number(piece.thread_key)
+    if piece.reply_to:
+        place["reply_parameters"] = {
+            "message_id": _last_number(piece.reply_to),
+            "allow_sending_without_reply": True,
+        }
+    return place
+
+
+def _last_number(external_id: str) -> int:
+    return int(external_id.rpartition(":")[2])
+
+
+def _content(part: object) -> tuple[str, Json]:
+    match part:
+        case Text(text=text):
+            return "sendMessage", {"text": text}
+        case Choices(text=text, options=options):
+            keyboard = [[_button(option)] for option in options]
+            return "sendMessage", {"text": text, "reply_markup": {"inline_keyboard": keyboard}}
+        case Location() as location:
+            return _location(location)
+        case Contact() as contact:
+            return _contact(contact)
+    raise SendFailed("unsupported", f"Telegram takes no {getattr(part, 'kind', part)}")
+
+
+def _button(option: Option) -> Json:
+    if option.url:
+        return {"text": option.title, "url": option.url}
+    if len(option.id.encode()) > CALLBACK_BYTES:
+        raise SendFailed("too_long", f"the id of an option has at most {CALLBACK_BYTES} bytes; shorten it")
+    return {"text": option.title, "callback_data": option.id}
+
+
+def _location(location: Location) -> tuple[str, Json]:
+    point = {"latitude": location.latitude, "longitude": location.longitude}
+    if not (title := location.name or location.address):
+        return "sendLocation", point
+    return "sendVenue", {**point, "title": title, "address": location.address or title}
+
+
+def _contact(contact: Contact) -> tuple[str, Json]:
+    if not contact.phones:
+        return "sendMessage", {"text": "\n".join((contact.name, *contact.emails))}
+    card = {"phone_number": contact.phones[0], "first_name": contact.name}
+    if contact.phones[1:] or contact.emails:
+        card["vcard"] = _vcard(contact)
+    return "sendContact", card
+
+
+def _vcard(contact: Contact) -> str:
+    """RFC 6350, where one number is not all."""
+    numbers = (f"TEL:{phone}" for phone in contact.phones)
+    addresses = (f"EMAIL:{email}" for email in contact.emails)
+    return "\r\n".join(("BEGIN:VCARD", "VERSION:4.0", f"FN:{contact.name}", *numbers, *addresses, "END:VCARD"))
+
+
+def _method(media: Media) -> Method:
+    mime_type = (media.mime_type or media.media).partition(";")[0]
+    if media.media == "sticker" and mime_type in STICKER_TYPES and not media.caption:
+        return STICKER
+    method = DOCUMENT if media.media == "file" else SENDS.get(mime_type, DOCUMENT)
+    return DOCUMENT if method is PHOTO and (media.size or 0) > PHOTO_BYTES else method
+
+
+def _form(media: Media, method: Method, place: Json) -> Form:
+    if media.blob is None:
+        raise SendFailed("malformed", "the file is not stored; upload it first")
+    blob = Blob(media.blob, media.mime_type or "application/octet-stream", media.name or "file", media.size)
+    caption = {"caption": media.caption} if media.caption else {}
+    values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in place.items()}
+    return (*(Field(name, value) for name, value in {**values, **caption}.items()), Field(method.field, blob))
