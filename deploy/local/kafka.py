@@ -12,8 +12,9 @@ import signal
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
@@ -64,41 +65,53 @@ logger.config.level=error
 """
 
 
-def fetch_jars(folder: Path, say: Callable[[str], None]) -> list[Path]:
-    """Return Kafka's jars, downloaded the first time (44 MB); the list is kept in the folder."""
-    kept = folder / "classpath"
-    jars = [Path(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    if not jars or not all(jar.exists() for jar in jars):
-        jars = resolve_jars(say)
-        kept.write_text("\n".join(map(str, jars)))
-    return jars
+def fetch_jars(say: Callable[[str], None]) -> list[Path]:
+    """Return Kafka's jars from this user's cache, downloaded the first time (44 MB); the folder is there when whole."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parley"
+    folder = cache / f"kafka-{VERSION}"
+    if not folder.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=cache, prefix="download-") as draft:
+            whole = Path(draft) / folder.name
+            whole.mkdir()
+            for jar in resolve_jars(Path(draft), say):
+                jar.replace(whole / jar.name)
+            with suppress(OSError):  # another start was quicker
+                whole.rename(folder)
+    return sorted(folder.glob("*.jar"))
 
 
-def resolve_jars(say: Callable[[str], None]) -> list[Path]:
-    """Ask Maven for the jars; raises NoNetwork when it does not answer."""
-    import jgo
+def resolve_jars(folder: Path, say: Callable[[str], None]) -> list[Path]:
+    """Ask Maven for the jars; raises NoNetwork when it does not answer.
+
+    jgo downloads in place, and takes a torn file for a whole one the next time: hence a folder of its own.
+    """
     import requests
-    from jgo.maven import PythonResolver
+    from jgo.env import EnvironmentBuilder
+    from jgo.maven import MavenContext, PythonResolver
 
     source = os.environ.get("PARLEY_MAVEN", MAVEN_CENTRAL)
+    say(f"downloading Apache Kafka {VERSION} from {source} (44 MB, once)")
     logging.getLogger("jgo").setLevel(logging.CRITICAL)
     resolver = PythonResolver(progress_callback=tell_downloads(say))
+    context = MavenContext(repo_cache=folder / "m2", remote_repos={"central": source}, resolver=resolver)
+    builder = EnvironmentBuilder(context=context, cache_dir=folder / "environments")
     try:
-        found = [jgo.build(end, repositories={"central": source}, resolver=resolver).all_jars for end in ENDPOINTS]
+        found = [jar for endpoint in ENDPOINTS for jar in builder.from_endpoint(endpoint).all_jars]
     except (requests.RequestException, RuntimeError, ValueError) as error:
         raise NoNetwork(
             f"Apache Kafka {VERSION} could not be downloaded from {source}: connect this machine to the network "
             "(or set PARLEY_MAVEN to a mirror that it reaches) and start again."
         ) from error
-    return list({jar.name: jar for jars in found for jar in jars}.values())
+    return list({jar.name: jar for jar in found}.values())
 
 
 def tell_downloads(say: Callable[[str], None]) -> Callable[[str, int], AbstractContextManager[Callable[[int], None]]]:
-    """Return jgo's progress callback: one line for each jar that has weight."""
+    """Return jgo's progress callback: one line for each large jar."""
 
     @contextmanager
     def tell(name: str, size: int) -> Iterator[Callable[[int], None]]:
-        if size > 200_000:
+        if size > 1_000_000:
             say(f"downloading {name} ({size / 1_000_000:.1f} MB)")
         yield lambda _count: None
 

@@ -45,12 +45,14 @@ class Supervised:
     changed: Callable[[], None]
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
+    log_start: int = 0
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     keeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the program and keep it running."""
+        self.log_start = self.program.log.stat().st_size if self.program.log.exists() else 0
         await self.spawn()
         self.keeper = asyncio.create_task(self.keep())
 
@@ -169,19 +171,19 @@ def describe_exit(code: int) -> str:
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
 
-def last_error(log: Path) -> str:
-    """Return the last line of a log that tells of an error, else its last line."""
-    try:
-        lines = [line.strip() for line in log.read_text(errors="replace")[-20_000:].splitlines() if line.strip()]
-    except FileNotFoundError:
-        return ""
+def last_error(log: Path, start: int) -> str:
+    """Return the last line of a log, from a position on, that tells of an error, else its last line."""
+    text = log.read_bytes() if log.exists() else b""
+    recent = text[start if start < len(text) else 0 :][-20_000:].decode(errors="replace")
+    lines = [line.strip() for line in recent.splitlines() if line.strip()]
     told = [line for line in lines if any(word in line for word in ("Error", "ERROR", "FATAL", "error", "Exception"))]
     return (told or lines or [""])[-1][:300]
 
 
-def not_ready(program: Program) -> NotReady | FullDisk:
+def not_ready(program: Program, log_start: int = 0) -> NotReady | FullDisk:
     """Say which program did not get ready, and what its log says."""
-    error = last_error(program.log)
+    error = last_error(program.log, log_start)
     if "No space left on device" in error:
         return FullDisk(f"{program.name} found the disk full: free some space, or choose another folder with --home.")
-    return NotReady(f"{program.name} did not get ready: read {program.log}, which says: {error or 'nothing'}")
+    said = f'which ends in "{error}"' if error else "which is empty"
+    return NotReady(f"{program.name} did not get ready: read its log {program.log}, {said}.")

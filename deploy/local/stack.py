@@ -103,7 +103,7 @@ class Stack:
             return
         folder = self.home / "kafka"
         folder.mkdir(exist_ok=True)
-        jars = await in_thread(partial(kafka.fetch_jars, folder, self.say))
+        jars = await in_thread(partial(kafka.fetch_jars, self.say))
         await kafka.prepare(folder, jars, ports)
         supervised = await self.supervise(self.servers, kafka.program(folder, jars))
         await self.wait_ready(supervised, partial(kafka.answers, addresses.kafka))
@@ -147,7 +147,7 @@ class Stack:
         deadline = time.monotonic() + READY_SECONDS
         while not await ready():
             if time.monotonic() > deadline or supervised.restarts >= DEATHS_BEFORE_GIVING_UP:
-                raise not_ready(supervised.program)
+                raise not_ready(supervised.program, supervised.log_start)
             await asyncio.sleep(0.1)
 
     async def stop(self) -> None:

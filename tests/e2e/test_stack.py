@@ -213,10 +213,10 @@ def test_a_taken_port_is_named_with_its_process(home: Path) -> None:
 
 
 def test_without_a_network_the_first_start_says_so(home: Path, tmp_path: Path) -> None:
-    caches = {"M2_REPO": str(tmp_path / "m2"), "JGO_CACHE_DIR": str(tmp_path / "jgo")}
-    told = up(home, PARLEY_MAVEN="http://127.0.0.1:9", **caches)
+    told = up(home, PARLEY_MAVEN="http://127.0.0.1:9", XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert told.returncode == 12
     assert "connect this machine to the network" in says_one_sentence(told)
+    assert list((tmp_path / "cache" / "parley").iterdir()) == [], "nothing half downloaded is left to be believed"
     assert not is_held(home)
 
 
@@ -234,7 +234,7 @@ def test_what_never_gets_ready_is_named_with_its_log(home: Path) -> None:
     assert told.returncode == 14
     sentence = says_one_sentence(told)
     assert str(home / "logs" / "postgres.log") in sentence
-    assert "no_such_setting" in sentence
+    assert "postgresql.auto.conf" in sentence
     assert not is_held(home)
 
 
