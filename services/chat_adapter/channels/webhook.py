@@ -1,0 +1,382 @@
+"""The generic signed webhook, for whatever has no channel yet — https://www.standardwebhooks.com, docs/channels/webhook.md."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, get_args
+
+import orjson
+from pydantic import Field as Described, SecretStr, field_validator
+
+from shared.channel import (
+    Account as ChannelAccount,
+    AlreadySent,
+    App as ChannelApp,
+    Blob,
+    Capabilities,
+    Channel,
+    Context,
+    Download,
+    Field,
+    Form,
+    Http,
+    Incoming,
+    Message,
+    Piece,
+    Receipt,
+    Request,
+    Response,
+    SendFailed,
+    Sent,
+    Steps,
+    TypingSeen,
+    Unverified,
+)
+from shared.envelope import (
+    Choice,
+    Contact,
+    Deletion,
+    Edit,
+    ExternalId,
+    Location,
+    Media,
+    MediaKind,
+    Model,
+    Part,
+    Party,
+    Reaction,
+    Text,
+    Thread,
+    Unsupported,
+    Window,
+)
+from shared.records import Code, Failure, Status
+
+TOLERANCE: Final = timedelta(minutes=5)
+PREFIX: Final = "whsec_"
+
+
+def _readable_key(secret: SecretStr | None) -> SecretStr | None:
+    """24 to 64 bytes, as the scheme asks; the message never holds the value."""
+    if secret is None:
+        return None
+    try:
+        size = len(_key(secret))
+    except ValueError:
+        size = 0
+    if not 24 <= size <= 64:
+        raise ValueError(
+            "a secret is whsec_ and 24 to 64 random bytes in base64; make one with `openssl rand -base64 32`"
+        )
+    return secret
+
+
+class App(ChannelApp):
+    secret: SecretStr = Described(description="whsec_ and base64: what the other system signs with")
+    former_secret: SecretStr | None = Described(default=None, description="also accepted, while a secret is replaced")
+
+    _keys = field_validator("secret", "former_secret")(_readable_key)
+
+
+class Account(ChannelAccount):
+    url: str = Described(pattern="^https?://", description="where what we send is posted to")
+    secret: SecretStr = Described(description="whsec_ and base64: what we sign with")
+    window_hours: float | None = Described(
+        default=None, gt=0, description="hours after a message in which it may be answered; default: always"
+    )
+
+    _keys = field_validator("secret")(_readable_key)
+
+
+# signature
+
+
+def _key(secret: SecretStr) -> bytes:
+    return base64.b64decode(secret.get_secret_value().removeprefix(PREFIX), validate=True)
+
+
+def _signature(secret: SecretStr, *, name: str, timestamp: str, body: bytes) -> str:
+    signed = f"{name}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode()
+
+
+def verify(app: App, request: Request, context: Context) -> None:
+    name, timestamp = request.headers["webhook-id"], request.headers["webhook-timestamp"]
+    given = request.headers["webhook-signature"].encode().split()
+    if abs(context.now.timestamp() - int(timestamp)) > TOLERANCE.total_seconds():
+        raise Unverified("the signed time is more than five minutes away; check both clocks")
+    secrets = filter(None, (app.secret, app.former_secret))
+    good = [_signature(secret, name=name, timestamp=timestamp, body=request.body).encode() for secret in secrets]
+    fitting = [hmac.compare_digest(one, other) for one in good for other in given]
+    if not any(fitting):
+        raise Unverified("no signature fits")
+
+
+# in
+
+
+def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming]:
+    body = request.json()
+    for event in body.get("events", [body]):
+        yield _READERS.get(event.get("type", "message"), _unknown)(app, event, context)
+
+
+def _message(app: App, event: Mapping[str, Any], context: Context) -> Message:
+    return _said(app, event, context, parts=tuple(_part(part) for part in event["parts"]))
+
+
+def _edit(app: App, event: Mapping[str, Any], context: Context) -> Message:
+    parts = tuple(_part(part) for part in event["parts"])
+    return _said(app, event, context, parts=(Edit(target=event["target"]), *parts))
+
+
+def _deletion(app: App, event: Mapping[str, Any], context: Context) -> Message:
+    return _said(app, event, context, parts=(Deletion(target=event["target"]),))
+
+
+def _reaction(app: App, event: Mapping[str, Any], context: Context) -> Message:
+    return _said(app, event, context, parts=(Reaction(target=event["target"], emoji=event.get("emoji")),))
+
+
+def _unknown(app: App, event: Mapping[str, Any], context: Context) -> Message:
+    return _said(app, event, context, parts=(Unsupported(type=event["type"], text=event.get("text")),))
+
+
+def _said(app: App, event: Mapping[str, Any], context: Context, *, parts: tuple[Part, ...]) -> Message:
+    kind, sender, echo = event.get("type", "message"), _party(event["from"]), event.get("direction") == "outbound"
+    return Message(
+        account_key=_account(app, event),
+        event_key=f"{kind}/{event['id']}",
+        peer=event.get("peer") or event.get("container") or (event["to"] if echo else sender.address),
+        sender=sender,
+        parts=parts,
+        occurred_at=_time(event.get("occurred_at"), context),
+        external_id=event.get("message", event["id"]),
+        join_key=event.get("join_key"),
+        surface="group" if event.get("container") else "direct",
+        container=event.get("container"),
+        thread=Thread(
+            reply_to=event.get("reply_to"), thread_key=event.get("conversation"), subject=event.get("subject")
+        ),
+        echo=echo,
+    )
+
+
+def _receipt(app: App, event: Mapping[str, Any], context: Context) -> Receipt:
+    failure = event.get("failure")
+    return Receipt(
+        account_key=_account(app, event),
+        peer=event["peer"],
+        status=_STATUSES[event["status"]],
+        occurred_at=_time(event.get("occurred_at"), context),
+        external_ids=tuple(event.get("external_ids", ())),
+        watermark=_time(event["watermark"], context) if "watermark" in event else None,
+        failure=Failure(code=failure["code"], detail=failure.get("detail", "")) if failure else None,
+    )
+
+
+def _typing(app: App, event: Mapping[str, Any], context: Context) -> TypingSeen:
+    return TypingSeen(
+        account_key=_account(app, event), peer=event["peer"], occurred_at=_time(event.get("occurred_at"), context)
+    )
+
+
+def _account(app: App, event: Mapping[str, Any]) -> str:
+    """An app may carry several accounts; an event without a word of it is for the app's own."""
+    name: str = event.get("account", app.account_key)
+    return name
+
+
+def _time(stamp: str | None, context: Context) -> datetime:
+    """RFC 3339 with its offset; without one it could mean any hour."""
+    if stamp is None:
+        return context.now
+    time = datetime.fromisoformat(stamp)
+    if time.tzinfo is None:
+        raise ValueError("a time needs its offset")
+    return time
+
+
+def _party(person: Mapping[str, Any]) -> Party:
+    hints = {hint: person.get(hint) for hint in ("name", "phone", "email", "locale", "time_zone")}
+    return Party(address=person["address"], verified="signature", **hints)
+
+
+def _part(part: Mapping[str, Any]) -> Part:
+    kind = part["kind"]
+    if kind == "media":
+        return _media(part)
+    if kind in _PLAIN:
+        return _PLAIN[kind].model_validate(part)
+    return Unsupported(type=kind, text=part.get("text"))
+
+
+def _media(part: Mapping[str, Any]) -> Media:
+    """The file stays where it is until the service fetches it; what only Parley may say of it (blob, state) is not read."""
+    told = {name: part.get(name) for name in ("mime_type", "size", "sha256", "name", "caption")}
+    return Media(media=part["media"] if part["media"] in get_args(MediaKind) else "file", handle=part["url"], **told)
+
+
+_PLAIN: Final[Mapping[str, type[Text | Location | Contact | Choice]]] = {
+    "text": Text,
+    "location": Location,
+    "contact": Contact,
+    "choice": Choice,
+}
+_STATUSES: Final[Mapping[str, Status]] = {"sent": "sent", "delivered": "delivered", "read": "read", "failed": "failed"}
+_READERS: Final[Mapping[str, Callable[[App, Mapping[str, Any], Context], Incoming]]] = {
+    "message": _message,
+    "edit": _edit,
+    "deletion": _deletion,
+    "reaction": _reaction,
+    "receipt": _receipt,
+    "typing": _typing,
+}
+
+
+# out
+
+
+def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
+    message = {
+        "type": "message",
+        "id": piece.id,
+        "account": account.key,
+        "to": piece.to,
+        "reply_to": piece.reply_to,
+        "conversation": piece.thread_key,
+        "subject": piece.subject,
+        "part": _shown(piece.part),
+    }
+    present = {name: value for name, value in message.items() if value is not None}
+    answer = yield _signed(account, piece.id, present, context, file=_file(piece.part), commits=True)
+    told = _Answer.of(answer)
+    return Sent(external_ids=told.external_ids or (() if told.join_key else (piece.id,)), join_key=told.join_key)
+
+
+def typing(account: Account, peer: str, context: Context) -> Steps[None]:
+    event = {"type": "typing", "account": account.key, "to": peer}
+    yield _signed(account, f"typing-{context.nonce}", event, context)
+
+
+class _Answer(Model):
+    """What the other system may answer; anything else in a 2xx is a yes without names."""
+
+    external_ids: tuple[ExternalId, ...] = ()
+    join_key: ExternalId | None = None
+
+    @classmethod
+    def of(cls, response: Response) -> _Answer:
+        try:
+            return cls.model_validate_json(response.body)
+        except ValueError:
+            return cls()
+
+
+def _shown(part: Part) -> dict[str, Any]:
+    """The part in the words of the envelope; of a file without bytes here, the address it has."""
+    value = part.model_dump(mode="json", exclude_none=True, exclude={"state", "blob", "handle"})
+    return value | {"url": part.handle} if isinstance(part, Media) and part.handle and not part.blob else value
+
+
+def _file(part: Part) -> Blob | None:
+    if not isinstance(part, Media) or part.blob is None:
+        return None
+    return Blob(part.blob, part.mime_type or "application/octet-stream", part.name or part.media, part.size)
+
+
+def _signed(
+    account: Account,
+    name: str,
+    value: Mapping[str, Any],
+    context: Context,
+    *,
+    file: Blob | None = None,
+    commits: bool = False,
+) -> Http:
+    """A request signed over its JSON: the body, or beside a file the form's field `message`, which names the file's sha256."""
+    text = orjson.dumps(value)
+    timestamp = str(int(context.now.timestamp()))
+    headers = {
+        "webhook-id": name,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": _signature(account.secret, name=name, timestamp=timestamp, body=text),
+    }
+    if file:
+        form: Form = (Field("message", text.decode()), Field("file", file))
+        return Http(url=account.url, headers=headers, body=form, commits=commits, timeout=timedelta(minutes=2))
+    return Http(url=account.url, headers={"content-type": "application/json", **headers}, body=text, commits=commits)
+
+
+_CODES: Final[Mapping[int, Code]] = {
+    400: "refused",
+    401: "auth",
+    403: "auth",
+    404: "bad_address",
+    408: "unreachable",
+    410: "blocked",
+    413: "too_long",
+    415: "unsupported",
+    422: "refused",
+    429: "throttled",
+}
+
+
+def outcome(response: Response) -> None:
+    """Every request carries its own id, which the other system keeps for a day, so what failed there may be repeated."""
+    if response.status < 300:
+        return
+    if response.status == 409:
+        raise AlreadySent
+    code = "unreachable" if response.status >= 500 else _CODES.get(response.status, "refused")
+    raise SendFailed(code, f"HTTP {response.status}", retry_after=_wait(response.headers.get("retry-after", "")))
+
+
+def _wait(seconds: str) -> timedelta | None:
+    """Retry-After in seconds (RFC 9110 §10.2.3), at most a day; as a date it is not read."""
+    return timedelta(seconds=min(int(seconds[:6]), 86_400)) if seconds.isascii() and seconds.isdigit() else None
+
+
+def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
+    request = Http(method="GET", url=media.handle or "", stranger=True)
+    yield from ()  # nothing need be asked beforehand
+    return Download(request=request, mime_type=media.mime_type, name=media.name)
+
+
+def window(account: Account, last_inbound: datetime) -> Window:
+    if account.window_hours is None:
+        return Window()
+    return Window(until=last_inbound + timedelta(hours=account.window_hours))
+
+
+CHANNEL = Channel(
+    name="webhook",
+    docs="https://www.standardwebhooks.com",
+    app=App,
+    account=Account,
+    capabilities=Capabilities(
+        text=10_000,
+        caption=10_000,
+        media={"image": "full", "audio": "full", "video": "full", "file": "full", "sticker": "full"},
+        choices="full",
+        options=50,
+        option_title=250,
+        location="full",
+        contact="full",
+        reply_to=True,
+        typing=True,
+        per_peer_second=10,
+        idempotent_for=timedelta(hours=24),
+    ),
+    verify=verify,
+    inbound=inbound,
+    outbound=outbound,
+    typing=typing,
+    fetch=fetch,
+    window=window,
+    outcome=outcome,
+)

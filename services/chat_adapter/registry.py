@@ -1,0 +1,17 @@
+"""The channels of this adapter, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from services.chat_adapter.channels import telegram, webhook
+from shared.channel import Channel
+
+CHANNELS: Final[Mapping[str, Channel]] = {
+    channel.name: channel
+    for channel in (
+        telegram.CHANNEL,
+        webhook.CHANNEL,
+    )
+}
