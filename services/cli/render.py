@@ -1,0 +1,202 @@
+"""`parley render`: the requests that a message would become at the provider, with no broker and no provider."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import orjson
+import typer
+from pydantic import SecretStr, ValidationError
+
+from services.cli.channels import find, misused, pairs, settings
+from services.cli.wire import read_bytes
+from shared.channel import Account, Blob, Channel, Context, Http, Piece, Response, SendFailed, Steps
+from shared.envelope import Address, Media, Model, Part, Thread
+from shared.errors import AlreadySent, Malformed, Refusal
+from shared.fit import fit
+from shared.translate import answer, readable
+
+T = TypeVar("T")
+
+REFUSED: Final = 1
+
+app = typer.Typer()
+
+
+class Letter(Model):
+    """A message to send: `to`, `parts`, perhaps `reply_to`; an outbound record is read as well."""
+
+    id: str = "00000000-0000-0000-0000-000000000000"
+    to: Address | None = None
+    peer: Address | None = None
+    parts: tuple[Part, ...]
+    reply_to: str | None = None
+    thread: Thread = Thread()
+
+    def piece(self, number: int, part: Part, handle: str | None) -> Piece:
+        return Piece(
+            id=f"{self.id}/{number}",
+            to=self.to or self.peer or "",
+            part=part,
+            reply_to=self.reply_to or self.thread.reply_to,
+            thread_key=self.thread.thread_key,
+            subject=self.thread.subject,
+            handle=handle,
+        )
+
+
+class Unanswered(Exception):
+    """The exchange goes on with the provider's answer; give it with --answers."""
+
+
+@app.command()
+def render(
+    channel: Annotated[str, typer.Argument(help="A channel's name; `parley channels` lists them.")],
+    file: Annotated[Path | None, typer.Argument(help="The message as JSON; default: standard input.")] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the account.")
+    ] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="A JSON array of the provider's answers: {status, headers, body} each.")
+    ] = None,
+    now: Annotated[datetime | None, typer.Option(help="The time of sending, UTC; default: now.")] = None,
+) -> None:
+    """Show the requests that an outbound message (JSON: to, parts, reply_to) would become, and what was split or degraded.
+
+    Each piece goes as far as there are answers; without any, to its first request. Secrets are shown as ***.
+
+    Exit codes: 0 rendered, 1 the message or the provider's answer is a no, 2 misused.
+    """
+    found = find(channel)
+    account = settings(found.account, pairs(sets, found), lenient=False)
+    context = Context(now=(now or datetime.now(UTC)).replace(tzinfo=UTC), nonce="0")
+    try:
+        letter = Letter.model_validate_json(read_bytes(file))
+        given = _answers(answers)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        kind = "is not an outbound message" if isinstance(error, ValidationError) else "cannot be read"
+        misused(f"The message or the answers {kind}: {_first(error)}. See `parley render --help`.")
+    if not (letter.to or letter.peer):
+        misused('The message has no address. Add "to".')
+    shown = Rendering(found, account, context, given).letter(letter)
+    print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+    if shown["error"]:
+        raise typer.Exit(REFUSED)
+
+
+def _first(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_input=False, include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error)
+
+
+def _answers(file: Path | None) -> list[Response]:
+    told = json.loads(file.read_bytes()) if file else []
+    return [
+        Response(status=one.get("status", 200), headers=one.get("headers", {}), body=as_body(one.get("body", "")))
+        for one in told
+    ]
+
+
+def as_body(told: Any) -> bytes:
+    """A body told as text, or as the JSON that it is."""
+    return told.encode() if isinstance(told, str) else orjson.dumps(told)
+
+
+class Rendering:
+    """One message on its way out, as far as given answers carry it; remembers the requests."""
+
+    def __init__(self, channel: Channel, account: Account, context: Context, given: list[Response]) -> None:
+        self.channel = channel
+        self.account = account
+        self.context = context
+        self.given: Iterator[Response] = iter(given)
+        self.requests: list[Http] = []
+
+    def letter(self, letter: Letter) -> dict[str, Any]:
+        """The requests of every piece in order, with the notes of `fit`, or the error that ends it."""
+        notes: tuple[str, ...] = ()
+        error = None
+        try:
+            fitted = fit(letter.parts, self.channel.capabilities)
+            notes = fitted.notes
+            for number, part in enumerate(fitted.pieces):
+                self._send(letter, number, part)
+        except (Refusal, SendFailed) as refused:
+            error = {"code": refused.reason, "message": refused.detail}
+        except Malformed as malformed:
+            error = {"code": malformed.code, "message": f"the provider's answer: {malformed.detail}"}
+        shown = [describe(request, self.account) for request in self.requests]
+        return {"requests": shown, "notes": list(notes), "error": error}
+
+    def _send(self, letter: Letter, number: int, part: Part) -> None:
+        if self.channel.outbound is None:
+            raise Refusal("unsupported", f"{self.channel.name} sends nothing to a provider; Parley serves it itself.")
+        handle = None
+        if self.channel.upload and isinstance(part, Media) and part.blob:
+            uploaded = self._run(self.channel.upload(self.account, part, self.context))
+            handle = uploaded.value if uploaded else "HANDLE"
+        self._run(self.channel.outbound(self.account, letter.piece(number, part, handle), self.context))
+
+    def _run(self, steps: Steps[T]) -> T | None:
+        try:
+            with readable():
+                return answer(steps, given=self._answer, outcome=self.channel.outcome)
+        except (Unanswered, AlreadySent):
+            return None
+
+    def _answer(self, request: Http) -> Response:
+        self.requests.append(request)
+        if (response := next(self.given, None)) is None:
+            raise Unanswered
+        return response
+
+
+def describe(request: Http, account: Account) -> dict[str, Any]:
+    """A request for people: its body as JSON where it is, no secret of the account anywhere."""
+    secrets = [value.get_secret_value() for value in account.__dict__.values() if isinstance(value, SecretStr)]
+    shown = {
+        "method": request.method,
+        "url": request.shown_url,
+        "headers": dict(request.headers),
+        "commits": request.commits,
+        **(
+            {"form": [_field(one.name, one.value) for one in request.body]}
+            if isinstance(request.body, tuple)
+            else _body(request.body)
+        ),
+    }
+    return dict(_hidden(shown, [secret for secret in secrets if secret]))
+
+
+def _field(name: str, value: str | Blob) -> dict[str, Any]:
+    return {
+        "name": name,
+        "blob" if isinstance(value, Blob) else "value": value.ref if isinstance(value, Blob) else value,
+    }
+
+
+def _body(body: bytes) -> dict[str, Any]:
+    try:
+        return {"body": orjson.loads(body)} if body else {}
+    except ValueError:
+        return {"body": body.decode("utf-8", "replace")}
+
+
+def _hidden(value: Any, secrets: list[str]) -> Any:
+    match value:
+        case str():
+            for secret in secrets:
+                value = value.replace(secret, "***")
+            return value
+        case dict():
+            return {name: _hidden(item, secrets) for name, item in value.items()}
+        case list():
+            return [_hidden(item, secrets) for item in value]
+        case _:
+            return value

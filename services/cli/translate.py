@@ -1,0 +1,126 @@
+"""`parley translate`: what Parley makes of a payload, with no broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import orjson
+import typer
+
+from services.cli.channels import find, misused, pairs, settings
+from services.cli.wire import parse_http, read_bytes, read_lines, request_of
+from shared import translate as translation
+from shared.channel import Account, App, Channel, Context, Incoming, Request
+from shared.envelope import Envelope
+from shared.errors import Malformed, ParleyError
+from shared.records import Delivery, Typing
+
+NOT_TRANSLATED: Final = 1
+
+app = typer.Typer()
+
+
+@app.command()
+def translate(
+    channel: Annotated[str, typer.Argument(help="A channel's name; `parley channels` lists them.")],
+    file: Annotated[Path | None, typer.Argument(help="What to read; default: standard input.")] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the app or the account.")
+    ] = None,
+    unverified: Annotated[bool, typer.Option("--unverified", help="Skip the signature.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="One request a line in, one answer a line out.")] = False,
+    now: Annotated[datetime | None, typer.Option(help="The time of receipt, UTC; default: now.")] = None,
+) -> None:
+    """Show what Parley makes of a payload: a raw HTTP request, or the bare body of one (also a page of a poll).
+
+    With --jsonl each line in is {"id", "method", "path", "headers", "body" or "body_b64"}, each line out
+    {"id", "envelopes", "deliveries", "error": {"code", "message"} or null}.
+
+    Exit codes: 0 translated (with --jsonl: every line answered), 1 refused or unreadable, 2 misused.
+    """
+    found = find(channel)
+    given = pairs(sets, found)
+    desk = Desk(
+        channel=found,
+        app=settings(found.app, given, lenient=unverified),
+        account=settings(found.account, given, lenient=True),
+        verified=not unverified,
+        now=now and now.replace(tzinfo=UTC),
+    )
+    try:
+        _lines(desk, file) if jsonl else _one(desk, file)
+    except OSError as error:
+        misused(f"{file} cannot be read: {error.strerror}. Name a file, or give the payload on standard input.")
+
+
+def _lines(desk: Desk, file: Path | None) -> None:
+    for line in read_lines(file):
+        print(orjson.dumps(desk.line(line)).decode(), flush=True)
+
+
+def _one(desk: Desk, file: Path | None) -> None:
+    raw = read_bytes(file)
+    answer = desk.answer(lambda: parse_http(raw))
+    print(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
+    if answer["error"]:
+        raise typer.Exit(NOT_TRANSLATED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Where requests of one channel are translated, for one app and one account; no `now`: the time of each."""
+
+    channel: Channel
+    app: App
+    account: Account
+    verified: bool = True
+    now: datetime | None = None
+
+    def line(self, line: bytes) -> dict[str, Any]:
+        """One line of JSON Lines answered under its own id."""
+        try:
+            told = orjson.loads(line)
+        except ValueError:
+            told = None
+        return {"id": told.get("id") if isinstance(told, dict) else None, **self.answer(lambda: request_of(told))}
+
+    def answer(self, request: Callable[[], Request]) -> dict[str, Any]:
+        """What a request becomes, or why not; `request` makes it, since reading it may fail too."""
+        try:
+            with translation.readable():
+                asked = request()
+            return {**self.translated(asked), "error": None}
+        except ParleyError as error:
+            return {"envelopes": [], "deliveries": [], "error": {"code": error.code, "message": str(error)}}
+
+    def translated(self, request: Request) -> dict[str, Any]:
+        """The records of one request by kind. Raises Unverified, Malformed or Torn."""
+        now = self.now or datetime.now(UTC)
+        context = Context(now=now)
+        kinds: dict[str, Any] = {"envelopes": [], "deliveries": []}
+        if handshake := self.channel.handshake(self.app, request, context):
+            return {**kinds, "answer": {"status": handshake.status, "body": handshake.body.decode("utf-8", "replace")}}
+        if self.verified:
+            translation.verify(self.channel, self.app, request, context)
+        for incoming in self.incoming(request, context):
+            record = translation.stamp(incoming, channel=self.channel, account=self.account, received_at=now)
+            kinds.setdefault(_kind(record), []).append(record.model_dump(mode="json", exclude_none=True))
+        return kinds
+
+    def incoming(self, request: Request, context: Context) -> tuple[Incoming, ...]:
+        """What a webhook's request says, or else a page of a poll, which looks different."""
+        try:
+            return translation.read(self.channel, self.app, request, context)
+        except Malformed:
+            with suppress(ParleyError):
+                return translation.read_page(self.channel, self.account, request.body, context)
+            raise
+
+
+def _kind(record: Envelope | Delivery | Typing) -> str:
+    return {Envelope: "envelopes", Delivery: "deliveries"}.get(type(record), "typing")
