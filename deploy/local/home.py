@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from deploy.local.trouble import AlreadyRunning, BusyPort, FullDisk
+from deploy.local.trouble import AlreadyRunning, BusyPort, FullDisk, Trouble
 
 SERVICES = ("router", "email_adapter", "social_adapter", "chat_adapter", "sandbox")
 LOOPBACK = "127.0.0.1"
@@ -133,14 +133,19 @@ def check_space(home: Path) -> None:
 
 
 @contextmanager
-def full_disk_told(home: Path) -> Iterator[None]:
-    """Turn the system's "no space left" into FullDisk."""
+def disk_told(home: Path) -> Iterator[None]:
+    """Make the folder, and turn the system's refusals to write there into Trouble."""
     try:
+        home.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        raise FullDisk(f"The disk of {home} is full: free some space, or choose another folder with --home.") from error
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            advice = "free some space, or choose another folder with --home"
+            raise FullDisk(f"The disk of {home} is full: {advice}.") from error
+        if error.filename and Path(os.fsdecode(error.filename)).is_relative_to(home):
+            advice = "give this user the right to write there, or choose another folder with --home"
+            raise Trouble(f"{error.filename} cannot be used ({error.strerror}): {advice}.") from error
+        raise
 
 
 @contextmanager

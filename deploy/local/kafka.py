@@ -16,9 +16,6 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
-
 from deploy.local.home import LOOPBACK
 from deploy.local.programs import Program, not_ready, run_once
 from deploy.local.trouble import NoNetwork, Trouble
@@ -177,6 +174,9 @@ def program(folder: Path, jars: list[Path]) -> Program:
 
 async def answers(address: str) -> bool:
     """Tell whether a broker answers with metadata that name a live broker."""
+    from aiokafka.client import AIOKafkaClient
+    from aiokafka.errors import KafkaError
+
     host, _, port = address.partition(",")[0].rpartition(":")
     try:
         _, writer = await asyncio.open_connection(host, int(port))

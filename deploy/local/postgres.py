@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-import asyncpg
 import psutil  # type: ignore[import-untyped]
 
 from deploy.local.home import LOOPBACK
@@ -121,6 +120,8 @@ def program(folder: Path, port: int) -> Program:
 
 async def answers(dsn: str) -> bool:
     """Tell whether the database takes a connection and a query."""
+    import asyncpg
+
     try:
         connection = await asyncpg.connect(dsn, timeout=3)
     except (OSError, asyncpg.PostgresError, TimeoutError):
@@ -133,6 +134,8 @@ async def answers(dsn: str) -> bool:
 
 async def make_database(port: int, password: str) -> None:
     """Create the database once the server answers, if it is not there yet."""
+    import asyncpg
+
     connection = await asyncpg.connect(make_dsn(port, password, "postgres"), timeout=5)
     try:
         if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", NAME):

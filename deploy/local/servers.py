@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from deploy.local.home import Addresses, already_running, is_held, read_addresses, read_roll
+from deploy.local.home import Addresses, already_running, disk_told, is_held, read_addresses, read_roll
 from deploy.local.programs import bind_life
 from deploy.local.stack import end_leftovers
 from deploy.local.trouble import Trouble
@@ -39,26 +39,32 @@ def launch(
     """
     if is_held(home):
         raise already_running(home)
-    log = home / "logs" / "stack.log"
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    argv = [sys.executable, "-m", "services.cli", "up", "--home", str(home), "--no-browser"]
-    with log.open("a") as output, log.open() as said:
-        said.seek(0, os.SEEK_END)
-        child = subprocess.Popen(
-            [*argv, *(["--servers"] if servers_only else [])],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            preexec_fn=bind_life(signal.SIGTERM) if bound else None,  # noqa: PLW1509 it only calls prctl
-        )
-        try:
-            follow(child, said, say)
-        except KeyboardInterrupt:
-            child.terminate()
-            child.wait()
-            raise
+    with disk_told(home):
+        log = home / "logs" / "stack.log"
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with log.open("a") as output, log.open() as said:
+            said.seek(0, os.SEEK_END)
+            child = start(home, output, servers_only=servers_only, bound=bound)
+            try:
+                follow(child, said, say)
+            except KeyboardInterrupt:
+                child.terminate()
+                child.wait()
+                raise
     return read_addresses(home)
+
+
+def start(home: Path, output: TextIO, *, servers_only: bool, bound: bool) -> subprocess.Popen[bytes]:
+    """Start `parley up` as a process."""
+    argv = [sys.executable, "-m", "services.cli", "up", "--home", str(home), "--no-browser"]
+    return subprocess.Popen(
+        [*argv, *(["--servers"] if servers_only else [])],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        preexec_fn=bind_life(signal.SIGTERM) if bound else None,  # noqa: PLW1509 it only calls prctl
+    )
 
 
 def follow(child: subprocess.Popen[bytes], said: TextIO, say: Callable[[str], None]) -> None:

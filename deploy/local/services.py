@@ -7,8 +7,6 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import aiohttp
-
 from deploy.local.home import LOOPBACK, SERVICES, Addresses, Service
 from deploy.local.programs import Program
 
@@ -73,6 +71,8 @@ def setup_program(home: Path, addresses: Addresses) -> Program | None:
 
 async def is_ready(http: str) -> bool:
     """Tell whether a service says that it is ready."""
+    import aiohttp
+
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session,

@@ -26,7 +26,7 @@ from deploy.local.home import (
     check_ports,
     check_space,
     describe_running,
-    full_disk_told,
+    disk_told,
     held,
     keep_ports,
     keep_secret,
@@ -227,12 +227,11 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 async def run_stack(stack: Stack, on_ready: Callable[[Addresses], None]) -> None:
     """Bring the stack up, keep it until SIGINT or SIGTERM, take it down; raises Trouble after cleaning up."""
-    stack.home.mkdir(parents=True, exist_ok=True)
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, told.set)
-    with full_disk_told(stack.home), held(stack.home):
+    with disk_told(stack.home), held(stack.home):
         check_space(stack.home)
         try:
             await run_until(told, stack, on_ready)

@@ -43,7 +43,8 @@ def up(
 ) -> None:
     """Start Kafka, PostgreSQL and every service, and keep them running.
 
-    PARLEY_KAFKA and PARLEY_DATABASE, when set, name servers of your own that are used instead.
+    PARLEY_KAFKA and PARLEY_DATABASE, when set, name servers of your own that are used instead. PARLEY_MAVEN names a
+    mirror of Maven Central for the first download; PARLEY_FREE_MB is the space that must be free (500).
 
     Exit codes: 0 stopped in order, 1 an unforeseen failure, 10 a port is busy, 11 the disk is full, 12 no network for
     the first download, 13 already running in this folder, 14 something did not get ready.

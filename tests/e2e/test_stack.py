@@ -226,6 +226,13 @@ def test_a_disk_without_room_is_told_before_anything_starts(home: Path) -> None:
     assert "free some space" in says_one_sentence(told)
 
 
+def test_a_folder_that_cannot_be_made_is_told_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    told = up(tmp_path / "file")
+    assert told.returncode == 1
+    assert "choose another folder with --home" in says_one_sentence(told)
+
+
 def test_what_never_gets_ready_is_named_with_its_log(home: Path) -> None:
     assert up(home).returncode == 0
     assert parley("down", "--home", str(home)).returncode == 0
