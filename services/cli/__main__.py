@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from services.cli import stack
+from services.cli import channels, stack, translate
 
-GROUPS = (stack,)
+GROUPS = (stack, translate, channels)
 
 app = typer.Typer(
     name="parley",
