@@ -1,0 +1,55 @@
+"""Runs what a channel asks for: each request it yields is made, each answer judged, until it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from shared.channel import Channel, Http, Response, Steps
+from shared.errors import SendFailed
+from shared.translate import readable
+
+T = TypeVar("T")
+Ask = Callable[[Http], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Returned(Generic[T]):
+    value: T
+
+
+async def drive(steps: Steps[T], *, channel: Channel, ask: Ask) -> T:
+    """What the exchange comes to. The channel's `outcome` looks at every answer.
+
+    Raises what `ask` and `outcome` raise (SendFailed, AlreadySent), and Malformed for an answer that cannot be read.
+    """
+    with closing(steps):
+        step = _advance(steps, None)
+        while isinstance(step, Http):
+            answer = await ask(step)
+            _judge(channel, step, answer)
+            step = _advance(steps, answer)
+        return step.value
+
+
+def _advance(steps: Steps[T], answer: Response | None) -> Http | _Returned[T]:
+    with readable():
+        try:
+            return next(steps) if answer is None else steps.send(answer)
+        except StopIteration as end:
+            return _Returned(end.value)
+
+
+def _judge(channel: Channel, request: Http, answer: Response) -> None:
+    """An answer that only says "unreachable" does not say that nothing happened; so a commit becomes unknown,
+    unless the provider honours our key and may be asked again (DELIVERY §7).
+    """
+    try:
+        with readable():
+            channel.outcome(answer)
+    except SendFailed as failed:
+        if request.commits and failed.reason == "unreachable" and not channel.capabilities.idempotent_for:
+            raise SendFailed("unknown", failed.detail) from failed
+        raise
