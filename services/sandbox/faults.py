@@ -1,0 +1,126 @@
+"""What can be made to go wrong on purpose, and the log that shows what was really accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from services.sandbox.shelf import Shelf
+
+
+class Fail(BaseModel):
+    """The next `count` calls of `method` (every method that sends, when empty) are answered so, and do nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    count: int = Field(default=1, ge=0)
+    method: str = ""
+    status: int = Field(default=500, ge=200, le=599)
+    body: dict[str, Any] | str = ""
+    headers: dict[str, str] = {}
+
+
+class Limits(BaseModel):
+    """How often a bot may send, and to one chat; `burst` is how many at once are let through. Telegram's FAQ gives the rates."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    per_second: float = Field(default=30, gt=0)
+    per_chat_second: float = Field(default=1, gt=0)
+    burst: float = Field(default=30, ge=1)
+    chat_burst: float = Field(default=20, ge=1)
+
+
+class Faults(BaseModel):
+    """`drop`: so many sends are accepted and the connection then cut, so that their outcome is unknown. `delay`: seconds
+    before every send. `silent`: no call is answered until it is false again. `twice`: every webhook is delivered twice.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    fail: Fail | None = None
+    drop: int = Field(default=0, ge=0)
+    delay: float = Field(default=0, ge=0, le=600)
+    silent: bool = False
+    twice: bool = False
+    limits: Limits = Limits()
+
+
+class Control:
+    """The faults in force, set through POST /control, and every accepted send, read through GET /control/log."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.faults = Faults()
+        self._shelf = shelf
+        self._log: list[dict[str, Any]] = [value for _, value in shelf.under("send/")]
+        self._numbers = itertools.count(len(self._log) + 1)
+        self._changed = asyncio.Event()
+        self.closing = False
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/control", self._show),
+            web.post("/control", self._set),
+            web.get("/control/log", self._accepted),
+        ]
+
+    async def answers(self) -> None:
+        """Wait while nothing is to be answered."""
+        while self.faults.silent and not self.closing:
+            await self._changed.wait()
+
+    async def failure(self, method: str, *, sends: bool) -> web.Response | None:
+        """The answer that this call gets instead of its own."""
+        if sends and self.faults.delay:
+            await asyncio.sleep(self.faults.delay)
+        fail = self.faults.fail
+        if not fail or not fail.count or not (sends if not fail.method else fail.method.lower() == method):
+            return None
+        fail.count -= 1
+        if isinstance(fail.body, str):
+            return web.Response(status=fail.status, text=fail.body, headers=fail.headers)
+        return web.json_response(fail.body, status=fail.status, headers=fail.headers)
+
+    def drops(self) -> bool:
+        """Whether the connection of this accepted send is to be cut."""
+        cut = self.faults.drop > 0
+        self.faults.drop -= cut
+        return cut
+
+    def accepted(self, send: Mapping[str, Any]) -> None:
+        entry = {"n": next(self._numbers), **send}
+        self._log.append(entry)
+        self._shelf.put(f"send/{entry['n']}", entry)
+
+    async def close(self, _app: web.Application) -> None:
+        """Let go of the calls that are not answered, so that stopping need not wait for them."""
+        self.closing = True
+        self.release()
+
+    async def _show(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.faults.model_dump())
+
+    async def _set(self, request: web.Request) -> web.Response:
+        """What is named is set, the rest stays; `{"reset": true}` puts all back."""
+        try:
+            wanted = await request.json()
+            before = {} if wanted.pop("reset", False) else self.faults.model_dump()
+            self.faults = Faults.model_validate({**before, **wanted})
+        except (ValueError, AttributeError, ValidationError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        self.release()
+        return web.json_response(self.faults.model_dump())
+
+    def release(self) -> None:
+        """Whoever waits looks again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _accepted(self, request: web.Request) -> web.Response:
+        after = request.query.get("after", "0")
+        return web.json_response({"sends": self._log[int(after) if after.isdecimal() else 0 :]})

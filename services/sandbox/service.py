@@ -1,0 +1,32 @@
+"""The sandbox put together: what the providers share, and each provider."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from aiohttp import ClientSession
+
+from services.sandbox import access, pages
+from services.sandbox.faults import Control
+from services.sandbox.shelf import Shelf
+from services.sandbox.telegram import Telegram
+from shared.lifecycle import Life
+
+
+async def start(life: Life) -> None:
+    """PARLEY_SANDBOX_DATA names the folder in which chats outlive a restart; without it they are forgotten."""
+    data = os.environ.get("PARLEY_SANDBOX_DATA")
+    folder = Path(data) if data else None
+    client = await life.resources.enter_async_context(ClientSession())
+    shelf, sends = Shelf(folder, "telegram"), Shelf(folder, "sends")
+    life.resources.callback(shelf.close)
+    life.resources.callback(sends.close)
+    control = Control(sends)
+    telegram = Telegram(shelf, control, client)
+    life.app.middlewares.append(access.guard(life.settings.token))
+    life.app.on_shutdown.extend((control.close, telegram.phone.close))
+    life.on_stop(telegram.close)
+    life.routes(control.routes())
+    life.routes(telegram.routes())
+    life.routes(pages.routes())

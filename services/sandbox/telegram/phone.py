@@ -1,0 +1,270 @@
+"""The other end of Telegram: a person's phone, for the page and for tests, as JSON over HTTP."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from services.sandbox.telegram import content
+from services.sandbox.telegram.calls import Parameters, Refused, Upload, parameters
+from services.sandbox.telegram.world import Bot, Chat, Json, World, happens
+
+PERSON: Final = "/phone/telegram/{bot:\\d{1,16}}/{user:\\d{1,16}}"
+HEARTBEAT: Final = 15.0  # seconds
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Phone:
+    """What a person does in a chat becomes updates; what a bot does shows in `messages` and `events`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._closing = False
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/phone/telegram", self._bots),
+            web.post(PERSON + "/send", self._answering(self._send)),
+            web.get(PERSON + "/messages", self._answering(self._messages)),
+            web.get(PERSON + "/events", self._answering(self._events)),
+            web.get(PERSON + "/files/{file}", self._answering(self._file)),
+        ]
+
+    async def close(self, _app: web.Application) -> None:
+        """End the event streams, so that stopping need not wait for them."""
+        self._closing = True
+        for bot in self._world.bots.values():
+            bot.poller.set()
+            for chat in bot.chats.values():
+                chat.changed.set()
+
+    def _answering(self, handler: Handler) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except Refused as refused:
+                return web.json_response({"error": refused.description}, status=refused.status)
+
+        return answer
+
+    async def _bots(self, _request: web.Request) -> web.Response:
+        bots = [
+            {**bot.as_user, "chats": [chat.user for chat in bot.chats.values()]} for bot in self._world.bots.values()
+        ]
+        return web.json_response({"bots": bots})
+
+    def _bot(self, request: web.Request) -> Bot:
+        number = int(request.match_info["bot"])
+        if (bot := self._world.bots.get(number)) is None:
+            raise Refused(404, f"no bot {number} has called yet; start the adapter that has its token")
+        return bot
+
+    def _chat(self, request: web.Request) -> tuple[Bot, Chat]:
+        bot = self._bot(request)
+        user = int(request.match_info["user"])
+        if user not in bot.chats:
+            raise Refused(404, f"{user} has not written to this bot yet")
+        return bot, bot.chats[user]
+
+    async def _send(self, request: web.Request) -> web.Response:
+        """One of text, file (multipart), location, contact, edit, press, react, block; with reply_to, name, language."""
+        bot, call = self._bot(request), await parameters(request)
+        chat = bot.meet(_person(bot, request, call), starts=True)
+        if chat.blocked and call.object("block") is None:
+            _block(bot, chat, blocked=False)  # who writes to a bot again has unblocked it
+        for name, act in ACTS.items():
+            if call.object(name) is not None if name in OBJECTS else call.file(name):
+                return web.json_response(act(bot, chat, call))
+        raise Refused(400, f"nothing to send: give one of {', '.join(ACTS)}")
+
+    async def _messages(self, request: web.Request) -> web.Response:
+        _, chat = self._chat(request)
+        return web.json_response({"n": chat.n, "messages": chat.since(_after(request))})
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: `message` with a view whose `n` is the event's id, and `typing`."""
+        bot = self._bot(request)
+        chat = bot.meet(_person(bot, request, Parameters({})))
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await stream.prepare(request)
+        async for event in self._news(chat, _after(request)):
+            await stream.write(event)
+        return stream
+
+    async def _news(self, chat: Chat, n: int) -> AsyncIterator[bytes]:
+        typing = chat.typing
+        while not self._closing:
+            changed = chat.changed.next()
+            for view in chat.since(n):
+                n = view["n"]
+                yield b"id: %d\nevent: message\ndata: %b\n\n" % (n, orjson.dumps(view))
+            if chat.typing != typing:
+                typing = chat.typing
+                yield b"event: typing\ndata: {}\n\n"
+            if not await happens(changed, HEARTBEAT):
+                yield b": still here\n\n"
+
+    async def _file(self, request: web.Request) -> web.Response:
+        bot, _ = self._chat(request)
+        if (kept := bot.files.get(request.match_info["file"])) is None:
+            raise Refused(404, "no such file")
+        headers = {
+            "Content-Type": kept["mime_type"],
+            "Content-Disposition": "attachment",
+            "Content-Security-Policy": "sandbox",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return web.Response(body=bot.shelf.file(kept["file_id"]), headers=headers)
+
+
+def _after(request: web.Request) -> int:
+    after = request.headers.get("Last-Event-ID") or request.query.get("after") or "0"
+    if not after.isdecimal():
+        raise Refused(400, "after is the n of the last message seen")
+    return int(after)
+
+
+def _person(bot: Bot, request: web.Request, call: Parameters) -> Json:
+    """Telegram's User: as known, with what the call says anew."""
+    number = int(request.match_info["user"])
+    known = bot.chats[number].user if number in bot.chats else {"first_name": f"User {number}"}
+    said = {"first_name": call.text("name")[:64], "language_code": call.text("language")[:16]}
+    return {"id": number, "is_bot": False, **known, **{name: value for name, value in said.items() if value}}
+
+
+def _say(bot: Bot, chat: Chat, call: Parameters, about: Json) -> Json:
+    message = bot.message(chat, chat.user, {**_reply(chat, call), **about})
+    bot.show(chat, message)
+    return {"message_id": message["message_id"], "update_id": bot.update(chat, "message", message), "n": chat.n}
+
+
+def _reply(chat: Chat, call: Parameters) -> Json:
+    if (number := call.integer("reply_to")) is None:
+        return {}
+    return {"reply_to_message": _message(chat, number)}
+
+
+def _message(chat: Chat, number: int | None) -> Json:
+    if number not in chat.views:
+        raise Refused(404, f"no message {number} in this chat")
+    shown: Json = chat.views[number]["message"]
+    return {name: value for name, value in shown.items() if name != "reply_to_message"}
+
+
+def _text(bot: Bot, chat: Chat, call: Parameters) -> Json:
+    about = content.text(call)
+    command = about["text"].split()[0]
+    if command.startswith("/"):
+        about["entities"] = [{"type": "bot_command", "offset": 0, "length": len(command)}]
+    return _say(bot, chat, call, about)
+
+
+def _upload(bot: Bot, chat: Chat, call: Parameters) -> Json:
+    """`as` names the field (photo, video, voice, sticker …); otherwise the MIME type decides."""
+    upload = call.file("file")
+    if not isinstance(upload, Upload):
+        raise Refused(400, "file must be uploaded as multipart/form-data")
+    field = call.text("as") or BY_TYPE.get(upload.mime_type, "document")
+    if field not in {name for name, _ in content.FILES.values()}:
+        raise Refused(400, f"no message has a field {field}")
+    kept = bot.keep(upload.data, name=upload.name, mime_type=upload.mime_type)
+    return _say(bot, chat, call, {**content.shaped(bot, field, kept), **content.caption(call)})
+
+
+def _location(bot: Bot, chat: Chat, call: Parameters) -> Json:
+    place = Parameters(_object(call, "location"))
+    return _say(bot, chat, call, content.venue(place) if place.text("title") else content.location(place))
+
+
+def _contact(bot: Bot, chat: Chat, call: Parameters) -> Json:
+    card = _object(call, "contact")
+    about = content.contact(Parameters(card))
+    if card.get("own"):
+        about["contact"]["user_id"] = chat.id
+    return _say(bot, chat, call, about)
+
+
+def _edit(bot: Bot, chat: Chat, call: Parameters) -> Json:
+    message = _message(chat, call.integer("edit"))
+    if message["from"]["is_bot"]:
+        raise Refused(400, "only one's own messages can be edited")
+    edited = {**message, **content.text(call), "edit_date": int(time.time())}
+    bot.show(chat, edited)
+    return {"message_id": edited["message_id"], "update_id": bot.update(chat, "edited_message", edited), "n": chat.n}
+
+
+def _press(bot: Bot, chat: Chat, call: Parameters) -> Json:
+    pressed = _object(call, "press")
+    message = _message(chat, pressed.get("message_id"))
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    if not any(button.get("callback_data") == pressed.get("data") for row in rows for button in row):
+        raise Refused(400, "that message has no such button")
+    query_id = secrets.token_hex(9)
+    bot.callbacks.add(query_id)
+    query = {"id": query_id, "from": chat.user, "message": message, "data": pressed["data"]}
+    return {"update_id": bot.update(chat, "callback_query", {**query, "chat_instance": str(chat.id)}), "n": chat.n}
+
+
+def _react(bot: Bot, chat: Chat, call: Parameters) -> Json:
+    wanted = _object(call, "react")
+    message, emoji = _message(chat, wanted.get("message_id")), wanted.get("emoji")
+    shown = chat.views[message["message_id"]]["reactions"]
+    old, new = shown.get("person", []), [emoji] if emoji else []
+    bot.show(chat, message, reactions={**shown, "person": new})
+    reaction = {
+        "chat": chat.as_chat,
+        "message_id": message["message_id"],
+        "user": chat.user,
+        "date": int(time.time()),
+        "old_reaction": [{"type": "emoji", "emoji": each} for each in old],
+        "new_reaction": [{"type": "emoji", "emoji": each} for each in new],
+    }
+    return {"update_id": bot.update(chat, "message_reaction", reaction), "n": chat.n}
+
+
+def _blocking(bot: Bot, chat: Chat, call: Parameters) -> Json:
+    return {"update_id": _block(bot, chat, blocked=call.flag("block")), "n": chat.n}
+
+
+def _block(bot: Bot, chat: Chat, *, blocked: bool) -> int | None:
+    chat.blocked = blocked
+    bot.save_chat(chat)
+    old, new = ("member", "kicked") if blocked else ("kicked", "member")
+    change = {"chat": chat.as_chat, "from": chat.user, "date": int(time.time())}
+    members = {"old_chat_member": {"user": bot.as_user, "status": old}}
+    members |= {"new_chat_member": {"user": bot.as_user, "status": new}}
+    return bot.update(chat, "my_chat_member", {**change, **members})
+
+
+def _object(call: Parameters, name: str) -> Json:
+    value = call.object(name)
+    if not isinstance(value, dict):
+        raise Refused(400, f"{name} must be an object")
+    return value
+
+
+BY_TYPE: Final = {
+    "image/jpeg": "photo",
+    "image/png": "photo",
+    "image/webp": "photo",
+    "video/mp4": "video",
+    "audio/mpeg": "audio",
+    "audio/ogg": "voice",
+}
+OBJECTS: Final = frozenset({"block", "edit", "press", "react", "location", "contact"})
+# An edit brings a text too, so it stands before it.
+ACTS: Final[dict[str, Callable[[Bot, Chat, Parameters], Json]]] = {
+    "block": _blocking,
+    "edit": _edit,
+    "press": _press,
+    "react": _react,
+    "location": _location,
+    "contact": _contact,
+    "file": _upload,
+    "text": _text,
+}

@@ -1,0 +1,89 @@
+"""Updates on their way to a webhook: in order per chat, again until they are taken."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from services.sandbox.faults import Control
+from services.sandbox.telegram.world import Bot, Json, World, happens
+
+FIRST_PAUSE: Final = 0.5  # seconds, doubled with every failure
+LONGEST_PAUSE: Final = 16.0
+TIMEOUT: Final = ClientTimeout(total=60)
+
+
+class Webhooks:
+    """One task per chat that has something waiting; no more connections to a bot than it asked for."""
+
+    def __init__(self, world: World, control: Control, client: ClientSession) -> None:
+        self._world = world
+        self._control = control
+        self._client = client
+        self._tasks: dict[tuple[int, int], asyncio.Task[None]] = {}
+        self._connections: dict[tuple[int, int], asyncio.Semaphore] = {}
+        world.on_update = self.wake
+        for bot in world.bots.values():
+            for chat_id in bot.lanes:
+                self.wake(bot, chat_id)
+
+    def wake(self, bot: Bot, chat_id: int) -> None:
+        key = bot.id, chat_id
+        if bot.webhook and key not in self._tasks:
+            task = self._tasks[key] = asyncio.create_task(self._drain(bot, chat_id), name=f"webhook {key}")
+            task.add_done_callback(lambda ended: self._ended(ended, bot, chat_id))
+
+    def _ended(self, task: asyncio.Task[None], bot: Bot, chat_id: int) -> None:
+        """What came after the task had looked for the last time gets a new one."""
+        del self._tasks[bot.id, chat_id]
+        if not task.cancelled() and not task.exception() and bot.lanes[chat_id]:
+            self.wake(bot, chat_id)
+
+    async def close(self) -> None:
+        for task in tuple(self._tasks.values()):
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _drain(self, bot: Bot, chat_id: int) -> None:
+        lane, pause = bot.lanes[chat_id], FIRST_PAUSE
+        while lane and bot.webhook:
+            if lane[0]["update_id"] not in bot.waiting:  # taken by getUpdates, or dropped
+                lane.popleft()
+            elif await self._deliver(bot, lane[0]):
+                bot.confirm(lane.popleft()["update_id"])
+                pause = FIRST_PAUSE
+            else:
+                # A webhook that is set anew is tried at once.
+                pause = FIRST_PAUSE if await happens(bot.poller.next(), pause) else min(2 * pause, LONGEST_PAUSE)
+
+    async def _deliver(self, bot: Bot, update: Json) -> bool:
+        taken = await self._post(bot, update)
+        if taken and self._control.faults.twice:
+            await self._post(bot, update)
+        return taken
+
+    async def _post(self, bot: Bot, update: Json) -> bool:
+        """Whether the webhook answered 2xx: https://core.telegram.org/bots/api#setwebhook."""
+        if not (hook := bot.webhook):
+            return False
+        headers = {"X-Telegram-Bot-Api-Secret-Token": hook["secret_token"]} if hook["secret_token"] else {}
+        try:
+            async with (
+                self._slots(bot, hook["max_connections"]),
+                self._client.post(
+                    hook["url"], json=update, headers=headers, timeout=TIMEOUT, allow_redirects=False
+                ) as answer,
+            ):
+                said = f"Wrong response from the webhook: {answer.status} {answer.reason}"
+                taken = 200 <= answer.status < 300
+        except (ClientError, TimeoutError, OSError) as error:
+            taken, said = False, f"Connection failed: {type(error).__name__}"
+        if not taken:
+            bot.last_error = {"last_error_date": int(time.time()), "last_error_message": said}
+        return taken
+
+    def _slots(self, bot: Bot, connections: int) -> asyncio.Semaphore:
+        return self._connections.setdefault((bot.id, connections), asyncio.Semaphore(connections))
