@@ -1,0 +1,87 @@
+"""The router's HTTP API and its page: PostgreSQL read, requests written to Kafka, events as they happen."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import web
+
+from services.router.api import media, page, requests, stream, threads
+from services.router.api.answers import answer, guarded, open_to_all
+from services.router.api.feed import Feed
+from services.router.directory import Directory
+from shared.blobs import Blobs
+from shared.database import Pool
+from shared.produce import Producer
+from shared.settings import Settings
+
+Given = Callable[..., Awaitable[web.StreamResponse]]  # a handler, behind what it stands on
+
+FILE: Final = "{ref:[^/]+/[0-9a-f]{64}}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deps:
+    """What the API stands on. `pool` is that of the router's schema."""
+
+    pool: Pool
+    producer: Producer
+    settings: Settings
+    blobs: Blobs
+    directory: Directory
+
+
+def mount(app: web.Application, deps: Deps) -> None:
+    """Serve the API and the page; when the process stops, streams end before HTTP waits for them."""
+    feed = Feed(deps.settings)
+
+    async def close(_app: web.Application) -> None:
+        await feed.close()
+
+    app.add_routes(routes(deps, feed))
+    app.on_shutdown.append(close)
+
+
+def routes(deps: Deps, feed: Feed | None = None) -> list[web.RouteDef]:
+    """All addresses. Only the page's own files and signed media addresses are open; neither tells anything.
+
+    Whoever gives no feed of its own (see `mount`) waits for open streams when it stops.
+    """
+    token, settings = deps.settings.token, deps.settings
+    feed = feed or Feed(settings)
+
+    def get(path: str, handler: Given, *given: Any) -> web.RouteDef:
+        return web.get(path, guarded(token, partial(handler, *given)))
+
+    def post(path: str, handler: Given, *given: Any) -> web.RouteDef:
+        return web.post(path, guarded(token, partial(handler, *given)))
+
+    def public(path: str, handler: Given, *given: Any) -> web.RouteDef:
+        return web.get(path, open_to_all(partial(handler, *given)))
+
+    return [
+        get("/api/conversations", threads.list_conversations, deps.pool),
+        get("/api/conversations/{id}", threads.show_conversation, deps.pool),
+        get("/api/messages/{id}", threads.show_message, deps.pool),
+        post("/api/conversations/{id}/reply", requests.reply, deps.producer, settings),
+        post("/api/conversations/{id}/typing", requests.typing, deps.producer, settings),
+        post("/api/send", requests.send, deps.producer, settings),
+        get("/api/events", stream.stream_events, feed),
+        get("/api/accounts", list_accounts, deps.directory),
+        post("/api/media", media.upload, deps.blobs),
+        get(f"/api/media/{FILE}", media.give_address, deps.blobs, token),
+        public(f"/media/{FILE}", media.serve, deps.blobs, token),
+        get("/console/config.json", page.show_config, settings),
+        public("/console/languages.json", page.list_languages),
+        public("/console", page.to_console),
+        public("/console/{name:.*}", page.show_file, settings),
+    ]
+
+
+async def list_accounts(directory: Directory, request: web.Request) -> web.Response:
+    """GET /api/accounts: how each account is and what its channel can do, as it last said on accounts.v1."""
+    states = sorted(directory.all(), key=lambda state: (state.tenant, state.channel, state.account))
+    return answer({"accounts": [state.model_dump(mode="json") for state in states]})

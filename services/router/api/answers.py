@@ -1,0 +1,162 @@
+"""How the API answers: JSON, and every mistake as {"error": {"code", "detail"}}."""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+import orjson
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from shared.blobs import NotFound
+from shared.database import DISCONNECTED
+from shared.errors import BusUnavailable, DatabaseUnavailable, Malformed, ParleyError, StoreUnavailable, TooLarge
+
+M = TypeVar("M", bound=BaseModel)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+JSON_LIMIT: Final = 1024 * 1024  # bytes of a JSON body
+PRIVATE: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+STATUS_OF: Final[dict[type[ParleyError], int]] = {
+    BusUnavailable: 503,
+    DatabaseUnavailable: 503,
+    StoreUnavailable: 503,
+    TooLarge: 413,
+    Malformed: 400,
+}
+
+log = structlog.get_logger(__name__)
+
+
+class Mistake(Exception):
+    """A request that cannot be carried out; `code` is one of shared.records.Code, or `not_found`."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+def answer(value: object, *, status: int = 200) -> web.Response:
+    """`value` as JSON; datetimes as RFC 3339 in UTC with Z, UUIDs as text, orjson.Fragment as it stands."""
+    body = orjson.dumps(value, option=orjson.OPT_UTC_Z)
+    return web.Response(status=status, body=body, content_type="application/json", headers=PRIVATE)
+
+
+def refuse(mistake: Mistake) -> web.Response:
+    response = answer({"error": {"code": mistake.code, "detail": mistake.detail}}, status=mistake.status)
+    if mistake.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if mistake.status == 503:
+        response.headers["Retry-After"] = "2"
+    return response
+
+
+def guarded(token: SecretStr, handler: Handler) -> Handler:
+    """`handler`, for those who show the bearer token (RFC 6750); what it raises becomes an answer."""
+
+    async def guard(request: web.Request) -> web.StreamResponse:
+        try:
+            check_bearer(token, request.headers.get("Authorization", ""))
+        except Mistake as mistake:
+            return refuse(mistake)
+        return await answering(handler, request)
+
+    return guard
+
+
+def open_to_all(handler: Handler) -> Handler:
+    """`handler` without a token: it proves the right to its answer in another way."""
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        return await answering(handler, request)
+
+    return serve
+
+
+def check_bearer(token: SecretStr, header: str) -> None:
+    """Raises Mistake: 403 where no token is set (the API is closed), 401 where the header does not carry it."""
+    expected = token.get_secret_value()
+    if not expected:
+        raise Mistake(403, "auth", "the API is closed: set PARLEY_TOKEN")
+    shown = header.encode("utf-8", "surrogateescape")
+    if not hmac.compare_digest(shown, b"Bearer " + expected.encode()):
+        raise Mistake(401, "auth", "send the token as Authorization: Bearer …")
+
+
+async def answering(handler: Handler, request: web.Request) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Exception as error:
+        mistake = as_mistake(error)
+        if mistake is None:
+            raise
+        if mistake.status >= 500:
+            log.warning("api.refused", path=request.path, code=mistake.code, error=type(error).__name__)
+        return refuse(mistake)
+
+
+def as_mistake(error: Exception) -> Mistake | None:
+    """What the caller is told of `error`; None: it is a fault of ours, not an answer."""
+    match error:
+        case Mistake():
+            return error
+        case ValidationError():
+            return Mistake(400, "malformed", explain(error))
+        case NotFound():
+            return Mistake(404, "not_found", str(error))
+        case ParleyError() if type(error) in STATUS_OF:
+            return Mistake(STATUS_OF[type(error)], error.code, str(error))
+        case _ if isinstance(error, DISCONNECTED) and not isinstance(error, ConnectionResetError):
+            return Mistake(503, "unreachable", "the database does not answer; try again")
+        case _:
+            return None
+
+
+def explain(error: ValidationError) -> str:
+    """The first five mistakes as `place: what`, without the values that were sent."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)[:5]
+    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['msg']}" for item in found)
+
+
+async def read_model(request: web.Request, model: type[M], **given: object) -> M:
+    """The JSON body as `model`, with what the address already says laid over it."""
+    value = await read_json(request)
+    if not isinstance(value, dict):
+        raise Mistake(400, "malformed", "the body must be a JSON object")
+    return model.model_validate(value | given)
+
+
+async def read_json(request: web.Request) -> Any:
+    """The body as JSON; raises Mistake: 413 above 1 MiB, 400 where it cannot be read."""
+    body = bytearray()
+    async for chunk in request.content.iter_chunked(64 * 1024):
+        body += chunk
+        if len(body) > JSON_LIMIT:
+            raise Mistake(413, "too_long", f"at most {JSON_LIMIT} bytes of JSON")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Mistake(400, "malformed", f"not JSON: {error}") from error
+
+
+def path_uuid(request: web.Request) -> uuid.UUID:
+    try:
+        return uuid.UUID(request.match_info["id"])
+    except ValueError as error:
+        raise Mistake(400, "malformed", "the id in the address is not a UUID") from error
+
+
+def number(request: web.Request, name: str, *, default: int, most: int) -> int:
+    """A query parameter between 0 and `most`; above that it is `most`."""
+    text = request.query.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Mistake(400, "malformed", f"{name} must be a whole number")
+    return min(int(text), most)

@@ -1,0 +1,70 @@
+"""Writing over HTTP only makes the request records that any internal system could write itself."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import Final
+
+from aiohttp import web
+
+from services.router.api.answers import Mistake, answer, path_uuid, read_model
+from shared import bus, envelope, records
+from shared.produce import Producer
+from shared.settings import Settings
+
+SOURCE: Final = "/router/api"
+IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+async def reply(producer: Producer, settings: Settings, request: web.Request) -> web.Response:
+    """POST /api/conversations/{id}/reply: 202 {"request_id", "message_id"}; whether it is refused, an event says."""
+    conversation = path_uuid(request)
+    asked = await read_model(request, records.Reply, conversation=str(conversation))
+    return await ask(producer, settings, request, asked, key=str(conversation))
+
+
+async def send(producer: Producer, settings: Settings, request: web.Request) -> web.Response:
+    """POST /api/send: a first message to an address."""
+    asked = await read_model(request, records.Send)
+    key = envelope.key(asked.tenant, asked.channel, asked.account, asked.address)
+    return await ask(producer, settings, request, asked, key=key)
+
+
+async def typing(producer: Producer, settings: Settings, request: web.Request) -> web.Response:
+    """POST /api/conversations/{id}/typing: the customer is shown that someone is writing."""
+    conversation = path_uuid(request)
+    asked = await read_model(request, records.SendTyping, conversation=str(conversation))
+    return await ask(producer, settings, request, asked, key=str(conversation))
+
+
+async def ask(
+    producer: Producer, settings: Settings, request: web.Request, asked: records.Request, *, key: str
+) -> web.Response:
+    """Answered when Kafka has acknowledged the record; raises BusUnavailable."""
+    request_id = idempotency_key(request) or str(uuid.uuid4())
+    record = bus.Out(
+        topic=settings.topic(records.REQUESTS),
+        key=key.encode(),
+        value=bus.encode(asked),
+        headers=bus.headers(
+            records.BY_MODEL[type(asked)],
+            source=SOURCE,
+            id=request_id,
+            time=datetime.now(UTC),
+            tenant=asked.tenant,
+            subject=key,
+            traceparent=bus.next_span(request.headers.get("traceparent")),
+        ),
+    )
+    await producer.send(record)
+    return answer({"request_id": request_id, "message_id": envelope.derive(asked.tenant, request_id)}, status=202)
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """The header of that name: the same request sent twice is one message."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+        raise Mistake(400, "malformed", "Idempotency-Key: 1 to 255 visible ASCII characters")
+    return key

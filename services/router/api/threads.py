@@ -1,0 +1,127 @@
+"""What the router knows, read from PostgreSQL: conversations, their events, one message's way."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from services.router.api.answers import Mistake, answer, number, path_uuid
+from shared.database import Pool
+
+Row = Mapping[str, Any]
+
+MOST_CONVERSATIONS: Final = 200
+MOST_EVENTS: Final = 1000
+SEARCH_LENGTH: Final = 200
+
+COLUMNS: Final = """
+    id, tenant, customer_id AS customer, channel, account, peer, name, subject, preview, status, "window",
+    last_sequence, opened_at, last_at, container
+"""
+LIST: Final = f"""
+    SELECT {COLUMNS} FROM conversation
+    WHERE ($1::timestamptz IS NULL OR (last_at, id) < ($1, $2::uuid))
+      AND ($3::text IS NULL OR peer ILIKE $3 OR name ILIKE $3)
+    ORDER BY last_at DESC, id DESC LIMIT $4
+"""  # noqa: S608 constants only
+ONE: Final = f"SELECT {COLUMNS} FROM conversation WHERE id = $1"  # noqa: S608 constants only
+EVENTS: Final = """
+    SELECT sequence, id, type, at, body FROM message WHERE conversation_id = $1 AND sequence > $2
+    UNION ALL
+    SELECT sequence, id, type, at, body FROM event WHERE conversation_id = $1 AND sequence > $2
+    ORDER BY sequence LIMIT $3
+"""
+MESSAGE: Final = "SELECT id, conversation_id, sequence, type, at, body FROM message WHERE id = $1"
+SENDING: Final = "SELECT status, attempt, pieces, progress, request_id, at FROM sending WHERE message_id = $1"
+MENTIONS: Final = """
+    SELECT sequence, id, type, at, body FROM event WHERE message_id = $1 ORDER BY sequence LIMIT 1000
+"""
+
+
+async def list_conversations(pool: Pool, request: web.Request) -> web.Response:
+    """GET /api/conversations?limit&before&q: newest first; `next` goes into `before` for the page after this one."""
+    limit = max(1, number(request, "limit", default=50, most=MOST_CONVERSATIONS))
+    last_at, last_id = read_cursor(request.query.get("before", ""))
+    pattern = containing(request.query.get("q", "").strip())
+    rows = await pool.fetch(LIST, last_at, last_id, pattern, limit + 1)
+    page = rows[:limit]
+    return answer(
+        {"conversations": list(map(dict, page)), "next": write_cursor(page[-1]) if len(rows) > limit else None}
+    )
+
+
+async def show_conversation(pool: Pool, request: web.Request) -> web.Response:
+    """GET /api/conversations/{id}?after&limit: the conversation, and its events above sequence `after`, in order."""
+    conversation = path_uuid(request)
+    after = number(request, "after", default=0, most=2**62)
+    limit = max(1, number(request, "limit", default=200, most=MOST_EVENTS))
+    row = await pool.fetchrow(ONE, conversation)
+    if row is None:
+        raise Mistake(404, "unknown_conversation", f"no conversation {conversation}")
+    events = await pool.fetch(EVENTS, conversation, after, limit)
+    return answer({**dict(row), "events": as_events(events)})
+
+
+async def show_message(pool: Pool, request: web.Request) -> web.Response:
+    """GET /api/messages/{id}: the event that announced it, how far it is if it is ours, every event that mentions it."""
+    message = path_uuid(request)
+    row = await pool.fetchrow(MESSAGE, message)
+    if row is None:
+        raise Mistake(404, "not_found", f"no message {message}; it may not have reached the router yet")
+    sending = await pool.fetchrow(SENDING, message)
+    mentions = await pool.fetch(MENTIONS, message)
+    return answer(
+        {
+            "id": message,
+            "conversation": row["conversation_id"],
+            "announced": as_event(row),
+            "sending": dict(sending) if sending else None,
+            "events": as_events([row, *mentions]),
+        }
+    )
+
+
+def as_events(rows: Iterable[Row]) -> list[dict[str, object]]:
+    return [as_event(row) for row in rows]
+
+
+def as_event(row: Row) -> dict[str, object]:
+    """{"sequence", "id", "type", "at", "data"}; the stored value is JSON already and goes out byte for byte."""
+    return {name: row[name] for name in ("sequence", "id", "type", "at")} | {"data": orjson.Fragment(row["body"])}
+
+
+def containing(words: str) -> str | None:
+    """An ILIKE pattern for text that contains `words` as they stand."""
+    if not words:
+        return None
+    if len(words) > SEARCH_LENGTH or "\x00" in words:
+        raise Mistake(400, "malformed", f"q: at most {SEARCH_LENGTH} characters, none of them NUL")
+    escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+def write_cursor(row: Row) -> str:
+    plain = f"{row['last_at'].isoformat()} {row['id']}"
+    return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+
+def read_cursor(text: str) -> tuple[datetime | None, uuid.UUID | None]:
+    """Where a page ended, as `write_cursor` wrote it; nothing for the first page."""
+    if not text:
+        return None, None
+    try:
+        plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        at, _, identifier = plain.partition(" ")
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None:
+            raise ValueError("no time zone")
+        return moment, uuid.UUID(identifier)
+    except (ValueError, binascii.Error) as error:
+        raise Mistake(400, "malformed", "before: not a cursor of this API") from error

@@ -1,0 +1,52 @@
+// The router's HTTP API. What it refuses is thrown as Refused, with its code; a router that is not there as "offline".
+
+export class Refused extends Error {
+  constructor(status, code, detail) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export function createApi(token) {
+  const authorization = { Authorization: `Bearer ${token}` };
+  const addresses = new Map();
+
+  async function call(path, { headers = {}, ...rest } = {}) {
+    const answer = await fetch(path, { ...rest, headers: { ...authorization, ...headers } }).catch(() => null);
+    if (!answer) throw new Refused(0, "offline", "");
+    if (answer.ok) return answer;
+    const { error } = await answer.json().catch(() => ({ error: {} }));
+    throw new Refused(answer.status, error?.code ?? "unknown", error?.detail ?? answer.statusText);
+  }
+
+  const json = async (path, options) => (await call(path, options)).json();
+  const post = (path, value, headers = {}) =>
+    json(path, { method: "POST", body: JSON.stringify(value), headers: { "Content-Type": "application/json", ...headers } });
+
+  async function mediaAddress(blob, name) {
+    const known = addresses.get(blob);
+    if (known && Date.parse(known.expires_at) - Date.now() > 20_000) return known.url;
+    const path = blob.split("/").map(encodeURIComponent).join("/");
+    const fresh = await json(`/api/media/${path}?${new URLSearchParams({ name: name ?? "" })}`);
+    addresses.set(blob, fresh);
+    return fresh.url;
+  }
+
+  return {
+    call,
+    mediaAddress,
+    config: () => json("/console/config.json"),
+    accounts: async () => (await json("/api/accounts")).accounts,
+    conversations: ({ before = "", q = "" } = {}) => json(`/api/conversations?${new URLSearchParams({ before, q })}`),
+    conversation: (id, after = 0, limit = 200) => json(`/api/conversations/${id}?after=${after}&limit=${limit}`),
+    reply: (conversation, body, key) => post(`/api/conversations/${conversation}/reply`, body, { "Idempotency-Key": key }),
+    typing: (conversation, body) => post(`/api/conversations/${conversation}/typing`, body),
+    upload: (file, tenant) =>
+      json(`/api/media?${new URLSearchParams({ tenant })}`, {
+        method: "POST",
+        body: file,
+        headers: { "Content-Type": file.type || "application/octet-stream", "X-Filename": encodeURIComponent(file.name) },
+      }),
+  };
+}

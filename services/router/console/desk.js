@@ -1,0 +1,125 @@
+// The desk behind the token: what is known, what changes it, and the views that show it.
+
+import { createApi } from "./api.js";
+import { createLoader } from "./load.js";
+import { applyToList, createConversations } from "./fold/conversations.js";
+import { normal } from "./fold/events.js";
+import { applyToThread, askIn, newestMessage, refuseAsked } from "./fold/thread.js";
+import { follow } from "./stream.js";
+import { createConnection } from "./view/connection.js";
+import { createCustomer } from "./view/customer.js";
+import { createList } from "./view/list.js";
+import { createReply } from "./view/reply.js";
+import { createSwitch } from "./view/switch.js";
+import { createThreadView } from "./view/thread.js";
+import { createWay } from "./view/way.js";
+
+const TIMES = 5_000; // events whose time on the bus is remembered
+const TYPING_ENDS = 6_100; // ms
+
+export function openDesk({ words, token, leave }) {
+  const app = {
+    words, token, api: createApi(token), config: null, conversations: createConversations(), accounts: new Map(),
+    times: new Map(), selected: null, thread: null, chosen: null, found: null, next: null, loaded: false,
+    state: "connecting", trouble: null, offline: false,
+  };
+  let stop = () => {};
+  app.leave = (status) => { stop(); leave(status); };
+  app.capabilities = (row) => app.accounts.get(accountKey(row))?.capabilities;
+  app.wayMessage = () => app.thread?.messages.get(app.chosen) ?? newestMessage(app.thread);
+
+  const load = createLoader(app);
+  const showView = createSwitch();
+  addActions(app, load, showView);
+  const reply = createReply(app);
+  app.writeAgain = (message) => {
+    app.thread.asked.delete(message.id);
+    reply.writeAgain(message);
+    app.changed();
+  };
+  drawOnChange(app, [createList(app), createThreadView(app), reply, createWay(app), createCustomer(app), createConnection(app)]);
+
+  document.getElementById("desk").hidden = false;
+  document.addEventListener("words", () => app.changed());
+  document.addEventListener("visibilitychange", () => markRead(app));
+  stop = follow(app.api, {
+    heard: (raw) => hear(app, load, normal(raw)),
+    stood: () => load.catchUp(),
+    state: (state, code) => {
+      if (state === "refused") return app.leave(401);
+      Object.assign(app, { state, offline: code === "offline" });
+      app.changed();
+    },
+  });
+  app.changed();
+}
+
+export function accountKey({ tenant, channel, account }) {
+  return [tenant, channel, account].join("|");
+}
+
+function addActions(app, load, showView) {
+  app.select = async (id) => {
+    showView("thread");
+    if (app.selected !== id) {
+      Object.assign(app, { selected: id, thread: null, chosen: null });
+      history.replaceState(null, "", `#${new URLSearchParams({ conversation: id })}`);
+    }
+    markRead(app);
+    if (!app.thread) await load.thread(id);
+  };
+  app.selectMessage = (id) => {
+    if (app.chosen === id) return;
+    app.chosen = id;
+    app.changed();
+  };
+  app.search = async (q) => {
+    app.found = q ? await load.search(q) : null;
+    app.changed();
+  };
+  app.loadMore = () => load.rows(app.next);
+  app.loadEarlier = () => load.earlier();
+  app.asked = (conversation, answer, parts) => {
+    if (app.thread?.id === conversation) askIn(app.thread, answer, { parts, at: new Date().toISOString() });
+    app.chosen = answer.message_id;
+    app.changed();
+  };
+}
+
+/** Draw all views once for however many changes. Not by animation frames: a hidden tab keeps its title and unread marks. */
+function drawOnChange(app, views) {
+  let due = false;
+  app.changed = () => {
+    if (due) return;
+    due = true;
+    setTimeout(() => {
+      due = false;
+      for (const view of views) view();
+    }, 16);
+  };
+}
+
+async function hear(app, load, event) {
+  remember(app, event);
+  if (event.type === "request.refused" && app.thread) refuseAsked(app.thread, event);
+  const reading = document.hidden ? null : app.selected;
+  applyToList(app.conversations, event, { reading, now: Date.now() });
+  if (event.type === "conversation.typing") setTimeout(app.changed, TYPING_ENDS);
+  const here = app.thread && app.thread.id === event.conversation;
+  app.changed();
+  if (here && applyToThread(app.thread, event) === "gap") await load.thread(app.selected);
+  if (!app.selected && event.conversation) await load.first();
+}
+
+/** The API does not know when Kafka took an event; the stream does. */
+function remember(app, event) {
+  if (!event.published_at || event.sequence === null) return;
+  app.times.set(`${event.conversation} ${event.sequence}`, event.published_at);
+  if (app.times.size > TIMES) app.times.delete(app.times.keys().next().value);
+}
+
+function markRead(app) {
+  const row = app.conversations.get(app.selected);
+  if (row && !document.hidden) row.unread = 0;
+  app.changed();
+}

@@ -1,0 +1,74 @@
+// The list: what is known of each conversation, folded from the API's rows and the events after them.
+
+import { isNew, previewOf } from "./events.js";
+
+const TYPING = 6_000; // ms that someone counts as typing
+
+export function createConversations() {
+  return new Map();
+}
+
+/** Take rows of the API; a row older than what the events have told already only fills what they do not say. */
+export function addRows(all, rows) {
+  for (const row of rows) {
+    const known = all.get(row.id);
+    const fresh = { unread: 0, typing_until: 0, ...known, ...row };
+    if (known && known.last_sequence > row.last_sequence) {
+      Object.assign(fresh, { last_sequence: known.last_sequence, last_at: known.last_at, preview: known.preview, status: known.status, window: known.window });
+    }
+    all.set(row.id, fresh);
+  }
+}
+
+/** Fold one event in; whether anything changed. `reading`: the conversation that someone is looking at. */
+export function applyToList(all, event, { reading, now }) {
+  if (!event.conversation) return false;
+  const known = all.get(event.conversation);
+  if (known && !isNew(event, known.last_sequence)) return false;
+  const row = known ?? firstSight(event);
+  if (event.sequence !== null) row.last_sequence = event.sequence;
+  all.set(row.id, row);
+  CHANGES[event.type]?.(row, event, { reading, now });
+  return true;
+}
+
+function firstSight(event) {
+  const { data } = event;
+  const source = data.message ?? data;
+  return {
+    id: event.conversation, tenant: data.tenant, customer: data.customer ?? null, channel: source.channel ?? "",
+    account: source.account ?? "", peer: source.peer ?? "", name: null, subject: null, preview: null, status: "open",
+    window: {}, last_sequence: 0, opened_at: event.at, last_at: event.at, container: null, unread: 0, typing_until: 0,
+  };
+}
+
+const CHANGES = {
+  "conversation.opened": (row, { data }) => {
+    Object.assign(row, { channel: data.channel, account: data.account, peer: data.peer, status: "open", subject: data.subject ?? row.subject, window: data.window ?? row.window });
+  },
+  "conversation.closed": (row) => { row.status = "closed"; },
+  "conversation.reopened": (row) => { row.status = "open"; },
+  "conversation.typing": (row, event, { now }) => { row.typing_until = now + TYPING; },
+  "message.received": (row, event, { reading }) => {
+    const { message } = event.data;
+    latest(row, event, message.parts);
+    if (message.direction === "outbound") return;
+    row.name = message.sender?.name ?? row.name;
+    row.subject = message.thread?.subject ?? row.subject;
+    row.window = message.window ?? row.window;
+    row.typing_until = 0;
+    if (row.id !== reading) row.unread += 1;
+  },
+  "message.queued": (row, event) => latest(row, event, event.data.message.parts),
+};
+
+function latest(row, event, parts) {
+  row.last_at = event.at ?? row.last_at;
+  const { text, kind } = previewOf(parts);
+  row.preview = text ?? null;
+  row.preview_kind = kind ?? null;
+}
+
+export function newestFirst(all) {
+  return [...all.values()].sort((one, other) => Date.parse(other.last_at) - Date.parse(one.last_at) || (one.id < other.id ? 1 : -1));
+}

@@ -1,0 +1,34 @@
+// Events by their short names, and the one rule of every consumer.
+
+/** "parley.message.received.v1" → "message.received". */
+export function shortType(type) {
+  return (type ?? "").replace(/^parley\./, "").replace(/\.v\d+$/, "");
+}
+
+/** From the stream or from the API: {type, sequence, at, published_at, data}. */
+export function normal(event) {
+  const data = event.data ?? {};
+  return {
+    type: shortType(event.type),
+    sequence: event.sequence ?? data.sequence ?? null,
+    at: event.at ?? event.time ?? data.occurred_at,
+    published_at: event.published_at ?? null,
+    conversation: data.conversation ?? null,
+    data,
+  };
+}
+
+/** Drop what is not above the last sequence seen; what carries none (typing, a refusal without a conversation) passes. */
+export function isNew(event, seen) {
+  return event.sequence === null || event.sequence > seen;
+}
+
+/** One line of text for a message, or a kind for which the page has a word: {text} or {kind}. */
+export function previewOf(parts) {
+  for (const part of parts ?? []) {
+    const text = part.text || part.caption || (part.kind === "choice" && (part.title || part.id)) || (part.kind === "contact" && part.name);
+    if (text) return { text: text.slice(0, 200) };
+  }
+  const first = parts?.[0];
+  return { kind: first?.kind === "media" ? first.media : first?.kind ?? "unsupported" };
+}

@@ -1,0 +1,80 @@
+// Words, dates and plurals in the reader's language. A language is one file in i18n/; English fills what it leaves out.
+
+const NAME = "parley.language";
+
+async function load(code) {
+  const answer = await fetch(`i18n/${code}.json`);
+  if (!answer.ok) throw new Error(`no language ${code}`);
+  return answer.json();
+}
+
+/** The words of the reader's language: kept choice, else the browser's, else English. */
+export async function createWords() {
+  const languages = await (await fetch("languages.json")).json();
+  const english = await load("en");
+  const words = { languages, code: "en", table: english };
+
+  words.choose = async (code) => {
+    words.table = code === "en" ? english : { ...english, ...(await load(code)) };
+    words.code = code;
+    words.plurals = new Intl.PluralRules(code);
+    localStorage.setItem(NAME, code);
+    document.documentElement.lang = code;
+    document.documentElement.dir = direction(code);
+    label(document, words.t);
+  };
+  words.t = (key, values = {}) => {
+    const found = words.table[key] ?? key;
+    const text = typeof found === "object" ? found[words.plurals.select(values.n)] ?? found.other : found;
+    return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  };
+  words.has = (key) => key in words.table;
+  words.time = (at) => new Intl.DateTimeFormat(words.code, { hour: "numeric", minute: "2-digit" }).format(at);
+  words.day = (at) => dayOf(words, at);
+  words.when = (at) => (isToday(at) ? words.time(at) : shortDay(words.code, at));
+  words.full = (at) => new Intl.DateTimeFormat(words.code, { dateStyle: "medium", timeStyle: "medium" }).format(at);
+  words.soon = (at) => (isToday(at) ? words.time(at) : new Intl.DateTimeFormat(words.code, { dateStyle: "medium", timeStyle: "short" }).format(at));
+  words.number = (value, options) => new Intl.NumberFormat(words.code, options).format(value);
+  words.size = (bytes) => sizeOf(words, bytes);
+  await words.choose(preferred(languages));
+  return words;
+}
+
+function preferred(languages) {
+  const wished = [localStorage.getItem(NAME), ...navigator.languages].filter(Boolean);
+  return wished.map((code) => code.toLowerCase().split("-")[0]).find((code) => code in languages) ?? "en";
+}
+
+function direction(code) {
+  const locale = new Intl.Locale(code);
+  return (locale.getTextInfo?.() ?? locale.textInfo)?.direction ?? "ltr";
+}
+
+/** Put the words into whatever is marked with data-t, data-label (for screen readers) or data-placeholder. */
+function label(root, t) {
+  for (const node of root.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
+  for (const node of root.querySelectorAll("[data-label]")) node.setAttribute("aria-label", t(node.dataset.label));
+  for (const node of root.querySelectorAll("[data-placeholder]")) node.placeholder = t(node.dataset.placeholder);
+}
+
+const dayStart = (at) => new Date(at).setHours(0, 0, 0, 0);
+const daysAgo = (at) => Math.round((dayStart(Date.now()) - dayStart(at)) / 86_400_000);
+const isToday = (at) => daysAgo(at) === 0;
+
+function dayOf(words, at) {
+  const ago = daysAgo(at);
+  if (ago === 0 || ago === 1) return new Intl.RelativeTimeFormat(words.code, { numeric: "auto" }).format(-ago, "day");
+  return new Intl.DateTimeFormat(words.code, { weekday: "long", day: "numeric", month: "long" }).format(at);
+}
+
+function shortDay(code, at) {
+  const ago = daysAgo(at);
+  const options = ago > 0 && ago < 7 ? { weekday: "short" } : { day: "numeric", month: "short", ...(ago > 300 && { year: "numeric" }) };
+  return new Intl.DateTimeFormat(code, options).format(at);
+}
+
+function sizeOf(words, bytes) {
+  const steps = ["byte", "kilobyte", "megabyte", "gigabyte"];
+  const step = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), 3);
+  return words.number(bytes / 1000 ** step, { style: "unit", unit: steps[step], unitDisplay: "short", maximumFractionDigits: 1 });
+}

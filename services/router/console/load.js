@@ -1,0 +1,99 @@
+// What the API knows and the live events do not tell: rows, earlier messages, accounts.
+
+import { accountKey } from "./desk.js";
+import { addRows } from "./fold/conversations.js";
+import { normal } from "./fold/events.js";
+import { applyToThread, createThread, keepAsked } from "./fold/thread.js";
+
+const FIRST = 200; // events of a conversation that are shown at first, and how many "earlier" adds
+const PAGE = 500;
+const WIDE = matchMedia("(min-width: 47.01rem)");
+
+export function createLoader(app) {
+  let threadLoading = null;
+
+  /** Do it; null where the router refuses, which the page then says. */
+  async function attempt(work) {
+    try {
+      const result = await work();
+      app.trouble = null;
+      return result;
+    } catch (error) {
+      if (error.status === 401 || error.status === 403) app.leave(error.status);
+      else app.trouble = error.code ?? "unknown";
+      app.changed();
+      return null;
+    }
+  }
+
+  async function rows(before = "") {
+    const page = await attempt(() => app.api.conversations({ before }));
+    if (!page) return;
+    addRows(app.conversations, page.conversations);
+    Object.assign(app, { next: page.next, loaded: true });
+    app.changed();
+  }
+
+  async function search(q) {
+    const page = await attempt(() => app.api.conversations({ q }));
+    addRows(app.conversations, page?.conversations ?? []);
+    return new Set(page?.conversations.map((row) => row.id));
+  }
+
+  async function catchUp() {
+    app.config ??= await attempt(() => app.api.config());
+    if (!app.loaded) {
+      await accounts();
+      await rows();
+      await first();
+    } else if (app.selected && !app.thread) await thread(app.selected);
+  }
+
+  async function accounts() {
+    for (const one of (await attempt(() => app.api.accounts())) ?? []) app.accounts.set(accountKey(one), one);
+  }
+
+  /** Nothing is chosen yet: what the address names, or, where there is room beside the list, the newest. */
+  async function first() {
+    if (app.selected) return;
+    const wished = new URLSearchParams(location.hash.slice(1)).get("conversation");
+    const [newest] = app.conversations.keys();
+    const id = app.conversations.has(wished) ? wished : WIDE.matches && newest;
+    if (id) await app.select(id);
+  }
+
+  /** One load at a time; a conversation that moved meanwhile is loaded again. */
+  async function thread(id, from = null) {
+    if (threadLoading === id) return;
+    threadLoading = id;
+    try {
+      for (let round = 0; round < 3; round += 1) {
+        const loaded = await attempt(() => readThread(id, from));
+        if (!loaded || app.selected !== id) return;
+        app.thread = loaded;
+        app.changed();
+        if (loaded.seen >= app.conversations.get(id).last_sequence) return;
+      }
+    } finally {
+      if (threadLoading === id) threadLoading = null;
+    }
+  }
+
+  async function readThread(id, from) {
+    const start = from ?? Math.max(0, (app.conversations.get(id)?.last_sequence ?? 0) - FIRST);
+    const made = createThread(id, start);
+    for (;;) {
+      const { events, ...row } = await app.api.conversation(id, made.seen, PAGE);
+      for (const event of events.map(normal)) {
+        applyToThread(made, { ...event, published_at: app.times.get(`${id} ${event.sequence}`) ?? null });
+      }
+      addRows(app.conversations, [row]);
+      if (events.length < PAGE) break;
+    }
+    return keepAsked(made, app.thread);
+  }
+
+  const earlier = () => thread(app.selected, Math.max(0, app.thread.first - 1 - FIRST));
+
+  return { rows, search, catchUp, first, thread, earlier };
+}

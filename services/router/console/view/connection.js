@@ -1,0 +1,26 @@
+// How the page stands with the router, in words.
+
+export function createConnection(app) {
+  const pill = document.getElementById("connection");
+  const banner = document.getElementById("trouble");
+
+  return function render() {
+    const { words } = app;
+    pill.dataset.state = app.state;
+    say(pill, words.t(app.state));
+    const problem = problemOf(app);
+    banner.hidden = !problem;
+    say(banner, problem && words.t(problem));
+  };
+}
+
+function problemOf({ offline, trouble, state }) {
+  if (offline || trouble === "offline") return "trouble_offline";
+  if (state === "down") return "trouble_stream";
+  return trouble ? "trouble_unreachable" : "";
+}
+
+/** Written only when it changes, or a screen reader would say it again. */
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}

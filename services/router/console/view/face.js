@@ -1,0 +1,37 @@
+// A person as a circle of letters, with the channel's mark.
+
+import { h } from "../dom.js";
+import { channelIcon } from "../icons.js";
+
+export function face(conversation, words) {
+  const letters = h("span", { class: "face-letters", "aria-hidden": "true" }, initials(nameOf(conversation)));
+  letters.style.setProperty("--hue", hue(conversation.id));
+  const channel = h("span", { class: "channel", data: { channel: conversation.channel }, title: channelName(conversation.channel, words) }, channelIcon(conversation.channel));
+  return h("span", { class: "face" }, letters, channel);
+}
+
+export function nameOf(conversation) {
+  return conversation.name || conversation.peer || "…";
+}
+
+export function channelName(channel, words) {
+  const key = `channel_${channel}`;
+  return words.has(key) ? words.t(key) : channel.replace(/^./, (first) => first.toUpperCase());
+}
+
+/** First grapheme of the first and the last word; for an address without words, of its first letter. */
+function initials(name) {
+  const parts = name.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word));
+  const firsts = [parts[0], parts.length > 1 ? parts.at(-1) : ""].map((word) => first(word ?? ""));
+  return firsts.join("").toLocaleUpperCase() || "•";
+}
+
+function first(word) {
+  const plain = word.replace(/^[^\p{L}\p{N}]+/u, "");
+  if (!Intl.Segmenter) return [...plain][0] ?? "";
+  return new Intl.Segmenter().segment(plain)[Symbol.iterator]().next().value?.segment ?? "";
+}
+
+function hue(id) {
+  return [...id].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 360, 7);
+}

@@ -1,0 +1,71 @@
+// The conversations, newest on top.
+
+import { h, mark, moveByArrows, reconcile } from "../dom.js";
+import { newestFirst } from "../fold/conversations.js";
+import { channelName, face, nameOf } from "./face.js";
+
+export function createList(app) {
+  const rows = document.getElementById("conversation-rows");
+  const empty = document.getElementById("conversations-empty");
+  const more = document.getElementById("more-conversations");
+  const total = document.getElementById("unread-total");
+  const search = document.getElementById("search");
+
+  moveByArrows(rows, ".row");
+  search.addEventListener("input", debounced(() => app.search(search.value.trim()), 250));
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown") rows.querySelector(".row")?.focus();
+  });
+  more.addEventListener("click", () => app.loadMore());
+
+  return function render() {
+    const { words, found, conversations, selected } = app;
+    const shown = found ? newestFirst(conversations).filter((one) => found.has(one.id)) : newestFirst(conversations);
+    reconcile(rows, shown.map((one) => entry(app, one, one.id === selected)));
+    empty.hidden = shown.length > 0 || !app.loaded;
+    empty.textContent = words.t(found ? "conversations_not_found" : "conversations_none");
+    more.hidden = !app.next || Boolean(found);
+    const unread = [...conversations.values()].reduce((sum, one) => sum + one.unread, 0);
+    total.hidden = unread === 0;
+    total.textContent = words.number(unread);
+    total.setAttribute("aria-label", words.t("unread", { n: unread }));
+    document.title = unread ? `(${unread}) Parley` : "Parley";
+  };
+}
+
+function entry(app, conversation, current) {
+  const typing = conversation.typing_until > Date.now();
+  const version = JSON.stringify([conversation, current, typing, app.words.code, new Date().toDateString()]);
+  return { key: conversation.id, version, tag: "li", fill: (item) => fill(app, item, conversation, { current, typing }) };
+}
+
+function fill(app, item, conversation, { current, typing }) {
+  const { words } = app;
+  const button = item.firstChild ?? item.appendChild(h("button", { type: "button", class: "row", on: { click: () => app.select(conversation.id) } }));
+  mark(button, "unread", conversation.unread > 0);
+  mark(button, "closed", conversation.status === "closed");
+  if (current) button.setAttribute("aria-current", "true");
+  else button.removeAttribute("aria-current");
+  const at = new Date(conversation.last_at);
+  button.replaceChildren(
+    face(conversation, words),
+    h("span", { class: "row-name", dir: "auto" }, nameOf(conversation)),
+    h("span", { class: "hidden" }, `, ${channelName(conversation.channel, words)}, `),
+    h("time", { class: "row-time", datetime: conversation.last_at, title: words.full(at) }, words.when(at)),
+    h("span", { class: "row-preview", dir: "auto", data: { typing } }, typing ? words.t("typing", { name: nameOf(conversation) }) : preview(conversation, words)),
+    conversation.unread > 0 && h("span", { class: "row-mark count", "aria-label": words.t("unread", { n: conversation.unread }) }, words.number(conversation.unread)),
+  );
+}
+
+function preview(conversation, words) {
+  if (conversation.preview) return conversation.preview;
+  return conversation.preview_kind ? words.t(`kind_${conversation.preview_kind}`) : "";
+}
+
+function debounced(work, ms) {
+  let waiting;
+  return () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(work, ms);
+  };
+}

@@ -1,0 +1,60 @@
+// The way of the chosen message, or of the newest one, with milliseconds from its first step.
+
+import { h, mark, reconcile } from "../dom.js";
+import { previewOf } from "../fold/events.js";
+import { wayOf } from "../fold/way.js";
+import { nameOf } from "./face.js";
+
+export function createWay(app) {
+  const list = document.getElementById("steps");
+  const about = document.getElementById("way-of");
+
+  return function render() {
+    const { words } = app;
+    const message = app.wayMessage();
+    const conversation = app.conversations.get(app.selected);
+    about.textContent = message ? aboutText(words, conversation, message) : "";
+    const steps = message ? wayOf(message) : [];
+    if (!steps.length) return reconcile(list, [emptyEntry(words, message ? "way_unknown" : "way_none")]);
+    reconcile(list, steps.map((step, at) => stepEntry(words, message, step, at)));
+  };
+}
+
+function aboutText(words, conversation, message) {
+  const { text, kind } = previewOf(message.parts);
+  const name = message.direction === "outbound" ? message.author ?? words.t("you") : nameOf(conversation);
+  return words.t("way_of", { name, preview: text ?? words.t(`kind_${kind}`) });
+}
+
+function emptyEntry(words, key) {
+  return { key, version: words.code, tag: "li", fill: (node) => { node.className = "empty"; node.textContent = words.t(key); } };
+}
+
+function stepEntry(words, message, step, at) {
+  return {
+    key: `${message.id}-${at}-${step.place}-${step.about}`,
+    version: JSON.stringify([step, words.code]),
+    tag: "li",
+    fill: (node) => {
+      node.className = "step";
+      mark(node, "place", step.place);
+      mark(node, "tone", step.status === "failed" && step.place === "events" && "bad");
+      node.title = new Date(step.at).toISOString();
+      node.replaceChildren(
+        ...(at ? [h("span", { class: "step-gap" }, `+${milliseconds(words, step.gap)}`)] : []),
+        h("p", { class: "step-name" }, words.t(`place_${step.place}`)),
+        h("p", { class: "step-time" }, words.t("since", { ms: milliseconds(words, step.since) })),
+        h("p", { class: "step-detail" }, detail(words, step)),
+      );
+    },
+  };
+}
+
+function detail(words, step) {
+  if (step.status) return words.t(`sent_${step.status}`);
+  return step.about ?? "";
+}
+
+function milliseconds(words, value) {
+  return words.number(value, { maximumFractionDigits: value < 10 ? 1 : 0 });
+}
