@@ -126,12 +126,11 @@ def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming]:
 
 
 def _message(app: App, event: Mapping[str, Any], context: Context) -> Message:
-    return _said(app, event, context, parts=tuple(_part(part) for part in event["parts"]))
+    return _said(app, event, context, parts=tuple(map(_part, event["parts"])), name=_name(event))
 
 
 def _edit(app: App, event: Mapping[str, Any], context: Context) -> Message:
-    parts = tuple(_part(part) for part in event["parts"])
-    return _said(app, event, context, parts=(Edit(target=event["target"]), *parts))
+    return _said(app, event, context, parts=(Edit(target=event["target"]), *map(_part, event["parts"])))
 
 
 def _deletion(app: App, event: Mapping[str, Any], context: Context) -> Message:
@@ -143,10 +142,19 @@ def _reaction(app: App, event: Mapping[str, Any], context: Context) -> Message:
 
 
 def _unknown(app: App, event: Mapping[str, Any], context: Context) -> Message:
-    return _said(app, event, context, parts=(Unsupported(type=event["type"], text=event.get("text")),))
+    return _said(
+        app, event, context, parts=(Unsupported(type=event["type"], text=event.get("text")),), name=_name(event)
+    )
 
 
-def _said(app: App, event: Mapping[str, Any], context: Context, *, parts: tuple[Part, ...]) -> Message:
+def _name(event: Mapping[str, Any]) -> str:
+    name: str = event.get("message", event["id"])
+    return name
+
+
+def _said(
+    app: App, event: Mapping[str, Any], context: Context, *, parts: tuple[Part, ...], name: str | None = None
+) -> Message:
     kind, sender, echo = event.get("type", "message"), _party(event["from"]), event.get("direction") == "outbound"
     return Message(
         account_key=_account(app, event),
@@ -155,7 +163,7 @@ def _said(app: App, event: Mapping[str, Any], context: Context, *, parts: tuple[
         sender=sender,
         parts=parts,
         occurred_at=_time(event.get("occurred_at"), context),
-        external_id=event.get("message", event["id"]),
+        external_id=name,
         join_key=event.get("join_key"),
         surface="group" if event.get("container") else "direct",
         container=event.get("container"),
