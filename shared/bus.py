@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from shared.envelope import UNSTORABLE, Model, scrub, utc
 from shared.errors import Malformed
-from shared.records import BY_TYPE, RECORDS
+from shared.records import BY_TYPE, INBOUND_LIMIT, RECORDS
 
 Headers = list[tuple[str, bytes]]
 
@@ -116,6 +116,8 @@ def decode(record: Any, at: datetime) -> In:
         kind = BY_TYPE[found["ce_type"].decode()]
         id_ = found["ce_id"].decode()
         traceparent = found["traceparent"].decode() if "traceparent" in found else None
+        if len(record.value) > INBOUND_LIMIT:
+            raise Malformed(f"{len(record.value)} bytes; {INBOUND_LIMIT} are the most")
         if b"\\u0000" in record.value and _has_nul(record.value):
             raise Malformed("the value contains U+0000")
         model = kind.model.model_validate_json(record.value)

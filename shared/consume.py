@@ -12,11 +12,11 @@ from typing import Any, Final, Protocol
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from shared.bus import In, Out, decode
 from shared.errors import BusUnavailable, DatabaseUnavailable, Fenced, Gap, Malformed, ParleyError
-from shared.lifecycle import Health
+from shared.lifecycle import STALLED, Health
 from shared.observe import DEAD_LETTERED, LAG, RECORDS_IN, STOPPED
 from shared.produce import Producer
 from shared.records import RECORD_LIMIT
@@ -70,6 +70,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._moved: dict[TopicPartition, float] = {}
         self._leaving: set[TopicPartition] = set()
         self._failed: asyncio.Future[None] | None = None
+        self._reading: set[TopicPartition] = set()
+        self._committed: dict[TopicPartition, int] = {}
+        self._running: asyncio.Task[object] | None = None
         self.assigned_once = False
 
     # the consumer's life ---------------------------------------------------------------------------------------------
@@ -87,6 +90,16 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._close()
             pause = 0.5 if time.monotonic() - started > 60 else min(2 * pause, 10.0)
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+
+    def begin(self, running: asyncio.Task[object]) -> None:
+        """The task that `run` runs in, for `stop`."""
+        self._running = running
+
+    async def stop(self) -> None:
+        """End in order: the batches under way, the offsets, the membership."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait({self._running}, timeout=self._settings.drain_seconds)
 
     async def _read(self) -> None:
         self._failed = asyncio.get_running_loop().create_future()
@@ -115,8 +128,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             watch.cancel()
 
     async def _close(self) -> None:
-        for partition in tuple(self._tasks):
-            await self._leave(partition)
+        await asyncio.gather(*(self._leave(partition) for partition in tuple(self._tasks)))
+        await self._commit()
+        self._tasks.clear()
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             try:
@@ -131,6 +145,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         """First of all pause: aiokafka hands out records of new partitions before this callback has ended (#738)."""
         self._consumer.pause(*assigned)
         self.assigned_once = True
+        self._committed.clear()
         for partition in assigned:
             self._leaving.discard(partition)
             task = asyncio.create_task(self._follow(partition), name=f"{partition.topic} {partition.partition}")
@@ -139,6 +154,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         await asyncio.gather(*(self._leave(partition) for partition in revoked))
+        await self._commit()
+        for partition in revoked:
+            self._tasks.pop(partition, None)
 
     def _followed(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) and self._failed and not self._failed.done():
@@ -146,13 +164,13 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _leave(self, partition: TopicPartition) -> None:
         """Let the batch that is under way end, within a few seconds; what is torn is rolled back or stands in the outbox."""
-        task = self._tasks.pop(partition, None)
+        task = self._tasks.get(partition)
         self._leaving.add(partition)
-        self._health.forget(self._loop_name(partition))
         if task is not None:
             _, pending = await asyncio.wait({task}, timeout=5)
             for late in pending:
                 late.cancel()
+        self._health.forget(self._loop_name(partition))
 
     def _loop_name(self, partition: TopicPartition) -> str:
         return f"{self._group} {partition.topic} {partition.partition}"
@@ -203,7 +221,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _follow_claimed(self, partition: TopicPartition) -> None:
         while partition not in self._leaving:
+            self._reading.add(partition)
             found = await self._consumer.getmany(partition, timeout_ms=500, max_records=self._batch)
+            self._reading.discard(partition)
             self._health.tick(self._loop_name(partition))
             records = found.get(partition)
             if not records or partition in self._leaving:
@@ -214,7 +234,6 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._take(partition, records, start)
             self._positions[partition], self._moved[partition] = end, time.monotonic()
             RECORDS_IN.labels(partition.topic).inc(len(records))
-            await self._commit(partition, end)
 
     async def _take(self, partition: TopicPartition, records: Sequence[Any], start: int) -> None:
         """Decode what can be decoded, set aside what cannot, hand over the rest."""
@@ -250,8 +269,13 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _dead_letter(self, record: Any, error: Exception) -> None:
         """Key, value and headers untouched; why and from where beside them."""
-        log.warning("record.dead_lettered", topic=record.topic, partition=record.partition, offset=record.offset,
-                    error=type(error).__name__)  # fmt: skip
+        log.warning(
+            "record.dead_lettered",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            exc_info=None if isinstance(error, ParleyError) else error,
+        )
         await self._producer.send(
             Out(
                 topic=f"{record.topic}.{self._group}.dlq",
@@ -262,28 +286,40 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         DEAD_LETTERED.labels(record.topic, getattr(error, "code", "unknown")).inc()
 
-    async def _commit(self, partition: TopicPartition, offset: int) -> None:
+    async def _commit(self) -> None:
         """Only lag metrics, autoscalers and owners without a store read it: a commit that fails is made up by the next."""
+        offsets = {p: at for p, at in self._positions.items() if p in self._tasks and self._committed.get(p) != at}
+        if not offsets or self._consumer is None:
+            return
         try:
             async with asyncio.timeout(5):
-                await self._consumer.commit({partition: offset})
+                await self._consumer.commit(offsets)
+            self._committed |= offsets
         except (KafkaError, TimeoutError, IllegalStateError) as error:
-            log.info("commit.failed", topic=partition.topic, error=repr(error))
+            log.info("commit.failed", group=self._group, error=repr(error))
 
     # watching ----------------------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        """Lag as a metric, and the consumer that silently stands still although there is something to read (#1154)."""
+        """Commit every second; now and then look whether there is something to read that does not come (#1154)."""
         while True:
-            await asyncio.sleep(5)
-            mine = [partition for partition in self._tasks if partition in self._positions]
-            if not mine:
-                continue
-            async with asyncio.timeout(30):
-                ends = await self._consumer.end_offsets(mine)
-            for partition, end in ends.items():
-                lag = max(0, end - self._positions[partition])
-                LAG.labels(partition.topic, str(partition.partition), self._group).set(lag)
+            for _ in range(10):
+                await asyncio.sleep(1)
+                await self._commit()
+            await self._measure()
+
+    async def _measure(self) -> None:
+        mine = [partition for partition in self._tasks if partition in self._positions]
+        if not mine:
+            return
+        async with asyncio.timeout(30):
+            ends = await self._consumer.end_offsets(mine)
+        for partition, end in ends.items():
+            lag = max(0, end - self._positions[partition])
+            LAG.labels(partition.topic, str(partition.partition), self._group).set(lag)
+            silent = time.monotonic() - self._moved[partition]
+            if lag and partition in self._reading and silent > STALLED:
+                raise KafkaTimeoutError(f"{partition.topic}/{partition.partition}: {lag} records do not come")
 
     @property
     def trouble(self) -> str | None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -75,10 +73,6 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         async with pool.acquire(timeout=10) as connection, connection.transaction():
             yield connection
     except DISCONNECTED as error:
+        if isinstance(error, ValueError):  # asyncpg's word for an argument that PostgreSQL cannot take
+            raise
         raise DatabaseUnavailable(type(error).__name__) from error
-
-
-def versions(migrations: Path) -> list[tuple[str, str]]:
-    """The migrations of a folder as (version, SQL), in order: 0001_what.sql, 0002_what.sql …"""
-    files = sorted(file for file in migrations.glob("*.sql") if re.match(r"\d{4}_", file.name))
-    return [(file.name[:4], file.read_text()) for file in files]

@@ -44,8 +44,12 @@ class Party(Model):
 
 
 class Thread(Model):
-    """Where the provider says the message belongs. `thread_key`: what the provider calls the conversation."""
+    """Where the provider says the message belongs. `thread_key`: what the provider calls the conversation.
 
+    `token`: our own signed name of a conversation, as it came back in an address, a Message-ID or a deep link.
+    """
+
+    token: Annotated[str, Field(max_length=64)] | None = None
     reply_to: ExternalId | None = None
     references: tuple[ExternalId, ...] = ()
     thread_key: ExternalId | None = None

@@ -17,7 +17,7 @@ from aiokafka.partitioner import murmur2
 from shared.bus import Out
 from shared.errors import BusUnavailable, TooLarge
 from shared.observe import RECORDS_OUT
-from shared.records import RECORD_LIMIT
+from shared.records import DEAD_LETTER_LIMIT
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -90,7 +90,7 @@ class Producer:
                 acks="all",
                 linger_ms=0,
                 max_batch_size=BATCH,
-                max_request_size=RECORD_LIMIT,
+                max_request_size=DEAD_LETTER_LIMIT,
                 request_timeout_ms=15_000,
             )
             try:

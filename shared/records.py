@@ -139,7 +139,7 @@ class Delivery(Model):
     """What happened to a message that we sent. It names the message by id (our own sends), external ids (receipts) or watermark.
 
     `piece` of `pieces`: a long message goes in pieces, each with its own ids; the message is as far as its slowest piece.
-    `watermark`: everything sent to this peer until then has this status.
+    `watermark`: everything sent to this peer until then has this status. `taken_at`: when the adapter read it from outbound.
     """
 
     tenant: Name
@@ -155,6 +155,7 @@ class Delivery(Model):
     status: Status
     failure: Failure | None = None
     attempt: Annotated[int, Field(ge=1)] = 1
+    taken_at: AwareDatetime | None = None
     occurred_at: AwareDatetime
 
 
@@ -508,6 +509,7 @@ BY_MODEL: Final[Mapping[type[Model], str]] = {
 DAY: Final = 24 * 3600 * 1000  # milliseconds
 INBOUND_LIMIT: Final = 768 * 1024  # bytes of an inbound value, so that the event around it fits
 RECORD_LIMIT: Final = 2 * 1024 * 1024  # bytes that a topic accepts
+DEAD_LETTER_LIMIT: Final = RECORD_LIMIT + 128 * 1024  # a dead letter is a record and why it is one
 
 
 @dataclass(frozen=True)
@@ -519,8 +521,9 @@ class Topic:
 
     @staticmethod
     def deleting(name: str, days: int) -> Topic:
+        limit = DEAD_LETTER_LIMIT if name.endswith(".dlq") else RECORD_LIMIT
         return Topic(
-            name, {"cleanup.policy": "delete", "retention.ms": str(days * DAY), "max.message.bytes": str(RECORD_LIMIT)}
+            name, {"cleanup.policy": "delete", "retention.ms": str(days * DAY), "max.message.bytes": str(limit)}
         )
 
     @staticmethod

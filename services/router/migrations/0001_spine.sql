@@ -45,6 +45,7 @@ CREATE TABLE conversation (
     account text NOT NULL,
     peer text NOT NULL,
     container text,
+    thread_key text,
     status text NOT NULL DEFAULT 'open',
     last_sequence bigint NOT NULL DEFAULT 0,
     name text,
@@ -56,10 +57,10 @@ CREATE TABLE conversation (
     last_external_id text,
     "window" jsonb NOT NULL DEFAULT '{}',
     delivered_to timestamptz,
-    read_to timestamptz
+    read_to timestamptz,
+    parked jsonb
 ) WITH (fillfactor = 70);
-CREATE UNIQUE INDEX conversation_open ON conversation (customer_id, channel, account)
-    WHERE status = 'open' AND container IS NULL;
+CREATE INDEX conversation_open ON conversation (customer_id) WHERE status = 'open' AND container IS NULL;
 CREATE INDEX conversation_peer ON conversation (tenant, channel, account, peer);
 CREATE INDEX conversation_recent ON conversation (last_at DESC);
 

@@ -1,0 +1,84 @@
+"""Events: the next one of a conversation, numbered and timed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from services.router.facts import Conversation, Emission, Facts
+from shared.bus import In
+from shared.envelope import Envelope, Part, derive, utc
+from shared.records import EVENTS
+
+
+def emit(
+    facts: Facts,
+    conversation: Conversation,
+    record: In,
+    name: str,
+    data: dict[str, Any],
+    *,
+    id_: uuid.UUID | None = None,
+    message_id: uuid.UUID | None = None,
+    trail: list[dict[str, str]] | None = None,
+) -> Emission:
+    """The next event of a conversation. Its id follows from its cause, so that a replay makes the same one."""
+    conversation.last_sequence += 1
+    conversation.changed = True
+    value = {
+        "tenant": conversation.tenant,
+        "conversation": str(conversation.id),
+        "customer": str(conversation.customer_id),
+        "sequence": conversation.last_sequence,
+        "occurred_at": utc(facts.now),
+        "cause": record.id,
+        "trail": [*(trail or ()), {"place": "router", "at": utc(facts.now)}],
+        **data,
+    }
+    emission = Emission(
+        topic=EVENTS,
+        conversation_id=conversation.id,
+        sequence=conversation.last_sequence,
+        name=name,
+        id=id_ or derive(record.tenant, record.id, name, facts.index(record.id, name)),
+        tenant=conversation.tenant,
+        at=facts.now,
+        value=orjson.dumps(value),
+        traceparent=record.traceparent,
+        message_id=message_id,
+    )
+    facts.emissions.append(emission)
+    return emission
+
+
+def announce_opening(facts: Facts, record: In, conversation: Conversation, window: dict[str, Any]) -> None:
+    emit(
+        facts,
+        conversation,
+        record,
+        "conversation.opened",
+        {
+            "channel": conversation.channel,
+            "account": conversation.account,
+            "peer": conversation.peer,
+            "window": window,
+            **({"subject": conversation.subject} if conversation.subject else {}),
+        },
+    )
+
+
+def inbound_trail(record: In, envelope: Envelope) -> list[dict[str, str]]:
+    return [{"place": "webhook", "at": utc(envelope.received_at)}, {"place": "inbound", "at": utc(record.at)}]
+
+
+def preview_of(parts: Iterable[Part]) -> str:
+    """The beginning of its text, or the word for what it is."""
+    kind = ""
+    for part in parts:
+        kind = kind or part.kind
+        if text := getattr(part, "text", None) or getattr(part, "caption", None):
+            return str(text)[:160]
+    return kind

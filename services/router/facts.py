@@ -1,0 +1,190 @@
+"""What the fold may know: rows as they stood after the locks, and what it decided to write."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from shared.channel import Capabilities
+from shared.records import Status
+
+
+class RefKey(NamedTuple):
+    """What a provider calls something. `kind`: message, join (the key an echo will carry) or thread."""
+
+    tenant: str
+    channel: str
+    account: str
+    kind: str
+    external_id: str
+
+
+class IdentityKey(NamedTuple):
+    tenant: str
+    kind: str
+    value: str
+
+
+class PeerKey(NamedTuple):
+    tenant: str
+    channel: str
+    account: str
+    peer: str
+
+
+@dataclass(slots=True)
+class Ref:
+    """`parked`: what came ahead of its message, in order of arrival."""
+
+    key: RefKey
+    message_id: uuid.UUID | None = None
+    conversation_id: uuid.UUID | None = None
+    piece: int = 0
+    edited_at: datetime | None = None
+    parked: list[dict[str, Any]] = field(default_factory=list)
+    changed: bool = False
+
+
+@dataclass(slots=True)
+class Conversation:
+    """`parked`: echoes that wait until it is known whether they are our own sends."""
+
+    id: uuid.UUID
+    tenant: str
+    customer_id: uuid.UUID
+    channel: str
+    account: str
+    peer: str
+    container: str | None
+    thread_key: str | None
+    opened_at: datetime
+    last_at: datetime
+    status: str = "open"
+    last_sequence: int = 0
+    name: str | None = None
+    subject: str | None = None
+    preview: str | None = None
+    last_inbound_at: datetime | None = None
+    last_external_id: str | None = None
+    window: dict[str, Any] = field(default_factory=dict)
+    delivered_to: datetime | None = None
+    read_to: datetime | None = None
+    parked: list[dict[str, Any]] = field(default_factory=list)
+    changed: bool = False
+
+    @property
+    def peer_key(self) -> PeerKey:
+        return PeerKey(self.tenant, self.channel, self.account, self.peer)
+
+
+@dataclass(slots=True)
+class Sending:
+    """How far one message of ours is. `progress`: by piece number, {"status", "ids", "at", "failure"?}."""
+
+    message_id: uuid.UUID
+    conversation_id: uuid.UUID
+    status: Status
+    request_id: str
+    at: datetime
+    attempt: int = 1
+    pieces: int = 1
+    progress: dict[str, dict[str, Any]] = field(default_factory=dict)
+    changed: bool = False
+
+    @property
+    def external_ids(self) -> list[str]:
+        return [name for number in sorted(self.progress, key=int) for name in self.progress[number].get("ids", ())]
+
+
+@dataclass(slots=True)
+class Known:
+    """A message that is stored already: whose conversation it is in, what the provider calls it."""
+
+    conversation_id: uuid.UUID
+    external_id: str | None
+
+
+@dataclass(slots=True)
+class Emission:
+    """A row of the outbox. `message`: it is the event that announces a message (received, queued)."""
+
+    topic: str
+    conversation_id: uuid.UUID
+    sequence: int
+    name: str
+    id: uuid.UUID
+    tenant: str
+    at: datetime
+    value: bytes
+    traceparent: str | None = None
+    message_id: uuid.UUID | None = None
+    stored: bool = True
+
+    @property
+    def announces(self) -> bool:
+        return self.name in {"message.received", "message.queued"}
+
+
+@dataclass(slots=True)
+class Facts:
+    """Everything that the rules of one batch look at. They change it as they go: the second message sees what the first did."""
+
+    now: datetime
+    secret: bytes = b""
+    fresh: set[uuid.UUID] = field(default_factory=set)
+    customers: dict[IdentityKey, uuid.UUID] = field(default_factory=dict)
+    conversations: dict[uuid.UUID, Conversation] = field(default_factory=dict)
+    refs: dict[RefKey, Ref] = field(default_factory=dict)
+    known: dict[uuid.UUID, Known] = field(default_factory=dict)
+    sendings: dict[uuid.UUID, Sending] = field(default_factory=dict)
+    capabilities: Mapping[tuple[str, str, str], Capabilities] = field(default_factory=dict)
+
+    emissions: list[Emission] = field(default_factory=list)
+    fleeting: list[Emission] = field(default_factory=list)
+    opened: list[Conversation] = field(default_factory=list)
+    queued: list[Sending] = field(default_factory=list)
+    _open: dict[tuple[uuid.UUID, str, str], Conversation] = field(default_factory=dict)
+    _peers: dict[PeerKey, list[Conversation]] = field(default_factory=dict)
+    _emitted: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def load(self, conversation: Conversation) -> Conversation:
+        """A conversation the rules may find: by id, by peer, and as its customer's open one."""
+        self.conversations[conversation.id] = conversation
+        self._peers.setdefault(conversation.peer_key, []).append(conversation)
+        if conversation.container is None and conversation.status == "open":
+            place = (conversation.customer_id, conversation.channel, conversation.account)
+            other = self._open.get(place)
+            if other is None or other.last_at <= conversation.last_at:
+                self._open[place] = conversation
+        return conversation
+
+    def open_conversation(self, customer: uuid.UUID, channel: str, account: str) -> Conversation | None:
+        """The customer's latest open conversation there, that has no container."""
+        return self._open.get((customer, channel, account))
+
+    def add(self, conversation: Conversation) -> Conversation:
+        """A conversation that begins in this batch."""
+        self.opened.append(conversation)
+        return self.load(conversation)
+
+    def index(self, cause: str, name: str) -> int:
+        """How many events of this name the cause has had before: it makes their ids differ, and come out the same again."""
+        self._emitted[cause, name] += 1
+        return self._emitted[cause, name] - 1
+
+    def ref(self, key: RefKey) -> Ref:
+        """The row of this name; every name that a batch mentions has been upserted and locked."""
+        found = self.refs.get(key)
+        if found is None:
+            found = self.refs[key] = Ref(key, changed=True)
+        return found
+
+    def with_peer(self, key: PeerKey) -> list[Conversation]:
+        return self._peers.get(key, [])
+
+    def sent_in(self, conversation_id: uuid.UUID) -> list[Sending]:
+        return [s for s in self.sendings.values() if s.conversation_id == conversation_id]

@@ -1,0 +1,225 @@
+"""Lock, then read: every fact of a batch, one statement per kind, in the one lock order (DELIVERY §2)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from services.router import identity
+from services.router.facts import (
+    Conversation,
+    Facts,
+    IdentityKey,
+    Known,
+    Ref,
+    RefKey,
+    Sending,
+)
+from services.router.needs import Needs
+from services.router.publish import Row
+from shared.channel import Capabilities
+from shared.database import Connection
+
+CONVERSATION = """id, tenant, customer_id, channel, account, peer, container, thread_key, opened_at, last_at, status,
+    last_sequence, name, subject, preview, last_inbound_at, last_external_id, "window", delivered_to, read_to, parked"""
+
+
+async def load(
+    connection: Connection,
+    needs: Needs,
+    *,
+    now: datetime,
+    secret: bytes,
+    capabilities: Mapping[tuple[str, str, str], Capabilities],
+) -> tuple[Facts, list[Row]]:
+    """The facts, and what others left in the outbox of the conversations that are locked now."""
+    facts = Facts(now=now, secret=secret, capabilities=capabilities)
+    named = await lock_refs(connection, facts, needs)
+    await find_identities(connection, facts, needs)
+    await lock_customers(connection, facts)
+    await find_messages(connection, facts, needs.messages | named)
+    await lock_conversations(connection, facts, needs)
+    await find_fresh(connection, facts, needs)
+    await find_sendings(connection, facts, needs, named)
+    return facts, await find_outbox(connection, facts)
+
+
+async def lock_refs(connection: Connection, facts: Facts, needs: Needs) -> set[uuid.UUID]:
+    """Upsert and lock the names, sorted; those that stood there before may name messages: their ids."""
+    if not needs.refs:
+        return set()
+    keys = sorted(needs.refs)
+    claims = [needs.refs[key] for key in keys]
+    rows = await connection.fetch(
+        """INSERT INTO external_ref (tenant, channel, account, kind, external_id, message_id, piece)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::int[])
+        ON CONFLICT (tenant, channel, account, kind, external_id) DO UPDATE SET
+            piece = CASE WHEN external_ref.message_id IS NULL THEN excluded.piece ELSE external_ref.piece END,
+            message_id = coalesce(external_ref.message_id, excluded.message_id)
+        RETURNING tenant, channel, account, kind, external_id, message_id, conversation_id, piece, edited_at, parked,
+            xmax = 0 AS inserted""",
+        *(list(column) for column in zip(*keys, strict=True)),
+        [claim.message_id for claim in claims],
+        [claim.piece for claim in claims],
+    )
+    older: set[uuid.UUID] = set()
+    for row in rows:
+        key = RefKey(*row[:5])
+        facts.refs[key] = Ref(key, row[5], row[6], row[7], row[8], row[9] or [])
+        if row[6]:
+            needs.conversations.add(row[6])
+        if row[5] and not row[10]:
+            older.add(row[5])
+    return older
+
+
+async def find_identities(connection: Connection, facts: Facts, needs: Needs) -> None:
+    """The customer of each address; new ones are made. Merges move pointers under the customers' locks, read after this."""
+    keys = sorted(needs.identities)
+    if not keys:
+        return
+    columns = [list(column) for column in zip(*keys, strict=True)]
+    find = """SELECT i.tenant, i.kind, i.value, i.customer_id FROM identity i
+        JOIN unnest($1::text[], $2::text[], $3::text[]) k(tenant, kind, value) USING (tenant, kind, value)"""
+    for row in await connection.fetch(find, *columns):
+        facts.customers[IdentityKey(*row[:3])] = row[3]
+    missing = [key for key in keys if key not in facts.customers]
+    if not missing:
+        return
+    columns = [list(column) for column in zip(*missing, strict=True)]
+    ids = [identity.new_customer(key) for key in missing]
+    names = [needs.identities[key] for key in missing]
+    await connection.execute(
+        """INSERT INTO identity (tenant, kind, value, customer_id, name)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[])
+        ON CONFLICT (tenant, kind, value) DO NOTHING""",
+        *columns,
+        ids,
+        names,
+    )
+    for row in await connection.fetch(find, *columns):
+        facts.customers[IdentityKey(*row[:3])] = row[3]
+    await connection.execute(
+        """INSERT INTO customer (id, tenant) SELECT * FROM unnest($1::uuid[], $2::text[]) u(id, tenant) ORDER BY id
+        ON CONFLICT DO NOTHING""",
+        ids,
+        columns[0],
+    )
+
+
+async def lock_customers(connection: Connection, facts: Facts) -> None:
+    """Lock them by id, and follow merges as they stand after the lock."""
+    wanted = set(facts.customers.values())
+    merged: dict[uuid.UUID, uuid.UUID | None] = {}
+    while missing := wanted - merged.keys():
+        for row in await connection.fetch(
+            "SELECT id, merged_into FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE",
+            list(missing),
+        ):
+            merged[row[0]] = row[1]
+        for absent in missing - merged.keys():
+            merged[absent] = None
+        wanted |= {into for into in merged.values() if into}
+    for key, customer in facts.customers.items():
+        facts.customers[key] = _follow(merged, customer)
+
+
+def _follow(merged: Mapping[uuid.UUID, uuid.UUID | None], customer: uuid.UUID) -> uuid.UUID:
+    while into := merged[customer]:
+        customer = into
+    return customer
+
+
+async def find_messages(connection: Connection, facts: Facts, ids: set[uuid.UUID]) -> None:
+    """Where messages are; that never changes, so it needs no lock."""
+    if not ids:
+        return
+    for row in await connection.fetch(
+        "SELECT id, conversation_id, body FROM message WHERE id = ANY($1::uuid[])", list(ids)
+    ):
+        message = orjson.loads(row[2]).get("message", {})
+        facts.known[row[0]] = Known(row[1], message.get("external_id"))
+
+
+async def lock_conversations(connection: Connection, facts: Facts, needs: Needs) -> None:
+    """Lock by id all that may be touched: named ones, those of named messages and peers, open ones of the customers."""
+    ids = needs.conversations | {known.conversation_id for known in facts.known.values()}
+    customers = set(facts.customers.values())
+    if needs.peers:
+        found = await connection.fetch(
+            """SELECT c.id FROM conversation c JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[])
+            k(tenant, channel, account, peer) USING (tenant, channel, account, peer)""",
+            *(list(column) for column in zip(*sorted(needs.peers), strict=True)),
+        )
+        ids |= {row[0] for row in found}
+    if not ids and not customers:
+        return
+    rows = await connection.fetch(
+        f"""SELECT {CONVERSATION} FROM conversation
+        WHERE id = ANY($1::uuid[]) OR (customer_id = ANY($2::uuid[]) AND status = 'open' AND container IS NULL)
+        ORDER BY id FOR NO KEY UPDATE""",  # noqa: S608 a constant's columns
+        list(ids),
+        list(customers),
+    )
+    for row in rows:
+        facts.load(_conversation(row))
+
+
+def _conversation(row: Any) -> Conversation:
+    fields = dict(row)
+    fields["parked"] = fields["parked"] or []
+    return Conversation(**fields)
+
+
+async def find_fresh(connection: Connection, facts: Facts, needs: Needs) -> None:
+    """Which ids are new: the dedupe, for ever."""
+    if needs.ids:
+        rows = await connection.fetch(
+            "INSERT INTO seen SELECT id FROM unnest($1::uuid[]) id ORDER BY id ON CONFLICT DO NOTHING RETURNING id",
+            list(needs.ids),
+        )
+        facts.fresh = {row[0] for row in rows}
+
+
+async def find_sendings(connection: Connection, facts: Facts, needs: Needs, named: set[uuid.UUID]) -> None:
+    """How far our own messages are: those that receipts name, and in conversations with echoes or watermarks the open ones."""
+    waiting = {c.id for c in facts.conversations.values() if needs.echoes or c.parked}
+    marked = {c.id for peer in needs.peers for c in facts.with_peer(peer)}
+    ids = needs.messages | named
+    if not ids and not waiting and not marked:
+        return
+    rows = await connection.fetch(
+        """SELECT message_id, conversation_id, status, request_id, at, attempt, pieces, progress FROM sending
+        WHERE message_id = ANY($1::uuid[])
+        OR (conversation_id = ANY($2::uuid[]) AND status = 'queued')
+        OR (conversation_id = ANY($3::uuid[]) AND status IN ('queued', 'unknown', 'sent', 'delivered'))""",
+        list(ids),
+        list(waiting),
+        list(marked),
+    )
+    for row in rows:
+        facts.sendings[row[0]] = Sending(*row)
+        facts.known.setdefault(row[0], Known(row[1], None))
+
+
+async def find_outbox(connection: Connection, facts: Facts) -> list[Row]:
+    """What nobody has seen acknowledged yet in these conversations: all that is below what this batch will allocate."""
+    if not facts.conversations:
+        return []
+    return [
+        Row(*row)
+        for row in await connection.fetch(
+            """SELECT o.conversation_id, o.sequence, o.topic, o.tenant, o.traceparent,
+                coalesce(o.id, m.id, e.id), coalesce(o.type, m.type, e.type), coalesce(m.at, e.at, o.at),
+                coalesce(o.value, m.body, e.body)
+            FROM outbox o
+            LEFT JOIN message m ON o.value IS NULL AND m.conversation_id = o.conversation_id AND m.sequence = o.sequence
+            LEFT JOIN event e ON o.value IS NULL AND e.conversation_id = o.conversation_id AND e.sequence = o.sequence
+            WHERE o.conversation_id = ANY($1::uuid[]) ORDER BY o.conversation_id, o.sequence""",
+            list(facts.conversations),
+        )
+    ]

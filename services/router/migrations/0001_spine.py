@@ -1,0 +1,10 @@
+"""The router's tables."""
+
+from shared.migrate import run_sql
+
+revision = "router_0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    run_sql(__file__)

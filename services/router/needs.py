@@ -1,0 +1,112 @@
+"""What a batch will ask about, read off its records before anything is locked."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from services.router import identity, outbound
+from services.router.facts import IdentityKey, PeerKey, RefKey
+from services.router.rules import delivery_refs
+from services.router.threads import mentioned, read_token, ref_key, thread_ref
+from shared.bus import In
+from shared.envelope import Deletion, Edit, Envelope, Reaction, derive
+from shared.records import Delivery, MediaUpdate, Reply, Request, Send, SendTyping, Typing
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whom a name belongs to, if nobody has it yet."""
+
+    message_id: uuid.UUID | None = None
+    piece: int = 0
+
+
+MENTION = Claim()
+
+
+@dataclass(slots=True)
+class Needs:
+    ids: set[uuid.UUID] = field(default_factory=set)
+    refs: dict[RefKey, Claim] = field(default_factory=dict)
+    identities: dict[IdentityKey, str | None] = field(default_factory=dict)
+    messages: set[uuid.UUID] = field(default_factory=set)
+    conversations: set[uuid.UUID] = field(default_factory=set)
+    peers: set[PeerKey] = field(default_factory=set)
+    echoes: bool = False
+
+    def mention(self, keys: Iterable[RefKey]) -> None:
+        for key in keys:
+            self.refs.setdefault(key, MENTION)
+
+
+def of(records: Sequence[In], secret: bytes) -> Needs:
+    """The needs of a whole batch."""
+    needs = Needs()
+    for record in records:
+        match record.model:
+            case Envelope() as envelope:
+                _envelope(needs, envelope, secret)
+            case Delivery() as delivery:
+                _delivery(needs, delivery)
+            case MediaUpdate() as media:
+                needs.ids.add(derive("media", media.message_id, media.part, media.state))
+                needs.messages.add(media.message_id)
+            case Typing() as typing:
+                needs.peers.add(PeerKey(typing.tenant, typing.channel, typing.account, typing.peer))
+            case SendTyping() as asked:
+                needs.conversations.add(asked.conversation)
+            case Request() as asked:
+                _request(needs, record, asked)
+    return needs
+
+
+def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
+    needs.ids.add(envelope.id)
+    if owner := identity.of_envelope(envelope):
+        party = envelope.sender if envelope.direction == "inbound" else None
+        needs.identities.setdefault(owner, party.name if party else None)
+    part = envelope.parts[0]
+    own = [ref_key(envelope, "message", name) for name in envelope.all_external_ids]
+    if isinstance(part, Edit | Deletion | Reaction):
+        needs.mention([ref_key(envelope, "message", part.target)])
+    elif envelope.direction == "outbound":
+        needs.echoes = True
+        needs.mention(own)
+        if envelope.join_key:
+            needs.mention([ref_key(envelope, "join", envelope.join_key)])
+    else:
+        for key in own:
+            if needs.refs.get(key, MENTION).message_id is None:
+                needs.refs[key] = Claim(envelope.id)
+    needs.mention(mentioned(envelope))
+    if thread := thread_ref(envelope):
+        needs.mention([thread])
+    if envelope.thread.token and (named := read_token(envelope.thread.token, secret)):
+        needs.conversations.add(named)
+
+
+def _delivery(needs: Needs, delivery: Delivery) -> None:
+    if delivery.message_id:
+        needs.messages.add(delivery.message_id)
+    for key in delivery_refs(delivery):
+        if delivery.message_id:
+            needs.refs[key] = Claim(delivery.message_id, delivery.piece)
+        else:
+            needs.mention([key])
+    if delivery.watermark:
+        needs.peers.add(PeerKey(delivery.tenant, delivery.channel, delivery.account, delivery.peer))
+
+
+def _request(needs: Needs, record: In, asked: Request) -> None:
+    needs.ids.add(outbound.message_id(record.tenant, record.id))
+    match asked:
+        case Reply():
+            needs.conversations.add(asked.conversation)
+            if asked.in_reply_to:
+                needs.messages.add(asked.in_reply_to)
+        case Send():
+            needs.identities.setdefault(IdentityKey(asked.tenant, asked.channel, asked.address), None)
+        case _ if conversation := getattr(asked, "conversation", None):
+            needs.conversations.add(conversation)

@@ -1,0 +1,238 @@
+"""What internal systems ask for: a request becomes a queued message, or is refused early with a typed reason."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Final
+
+import orjson
+
+from services.router.events import announce_opening, emit, preview_of
+from services.router.facts import Conversation, Emission, Facts, IdentityKey, Known, Sending
+from services.router.threads import token
+from shared.bus import In
+from shared.envelope import Thread, Window, derive, utc
+from shared.errors import Refusal
+from shared.fit import fit
+from shared.observe import REFUSED
+from shared.records import (
+    CHANNELS,
+    EVENTS,
+    INBOUND_LIMIT,
+    Failure,
+    Outbound,
+    Reply,
+    Request,
+    Send,
+    SendTyping,
+    outbound_topic,
+)
+
+
+def message_id(tenant: str, request_id: str) -> uuid.UUID:
+    """The id of the message that a request asks for: the same request makes the same message."""
+    return derive(tenant, request_id)
+
+
+def request(facts: Facts, record: In) -> None:
+    """One request, once: its `ce_id` is the idempotency key."""
+    once = message_id(record.tenant, record.id)
+    if isinstance(record.model, SendTyping):
+        pass_on_typing(facts, record, record.model)
+        return
+    if once not in facts.fresh:
+        return
+    facts.fresh.discard(once)
+    try:
+        match record.model:
+            case Reply():
+                reply(facts, record, record.model)
+            case Send():
+                send(facts, record, record.model)
+            case _:
+                raise Refusal("unsupported", f"{record.name} is not carried out by this version")
+    except Refusal as refusal:
+        refuse(facts, record, refusal)
+
+
+def reply(facts: Facts, record: In, asked: Reply) -> None:
+    conversation = facts.conversations.get(asked.conversation)
+    if conversation is None or conversation.tenant != asked.tenant:
+        raise Refusal("unknown_conversation", str(asked.conversation))
+    check(facts, conversation, asked, asked.parts)
+    answered = facts.known.get(asked.in_reply_to) if asked.in_reply_to else None
+    if asked.in_reply_to and (answered is None or answered.conversation_id != conversation.id):
+        raise Refusal("malformed", "in_reply_to names no message of this conversation")
+    queue(facts, record, conversation, asked, reply_to=answered.external_id if answered else None)
+
+
+def send(facts: Facts, record: In, asked: Send) -> None:
+    """A first message: to the customer's open conversation there, or a new one."""
+    if asked.channel not in CHANNELS or (asked.tenant, asked.channel, asked.account) not in facts.capabilities:
+        raise Refusal("unknown_account", f"{asked.channel}/{asked.account}")
+    customer = facts.customers[IdentityKey(asked.tenant, asked.channel, asked.address)]
+    conversation = facts.open_conversation(customer, asked.channel, asked.account)
+    opening = conversation is None
+    if conversation is None:
+        conversation = Conversation(
+            id=derive("conversation", message_id(asked.tenant, record.id)),
+            tenant=asked.tenant,
+            customer_id=customer,
+            channel=asked.channel,
+            account=asked.account,
+            peer=asked.address,
+            container=None,
+            thread_key=None,
+            opened_at=facts.now,
+            last_at=facts.now,
+        )
+    check(facts, conversation, asked, asked.parts)
+    if opening:
+        facts.add(conversation)
+        announce_opening(facts, record, conversation, {})
+    queue(facts, record, conversation, asked, reply_to=None)
+
+
+def check(facts: Facts, conversation: Conversation, asked: Request, parts: Any) -> None:
+    """Refuse now what the channel would refuse later."""
+    if asked.expires_at is not None and asked.expires_at <= facts.now:
+        raise Refusal("expired", "expires_at has passed")
+    if asked.not_before is not None and asked.not_before > facts.now:
+        raise Refusal("unsupported", "not_before: scheduled messages are not carried out by this version")
+    if asked.fallback:
+        raise Refusal("unsupported", "fallback is not carried out by this version")
+    if conversation.status != "open":
+        raise Refusal("refused", f"the conversation is {conversation.status}")
+    check_window(facts, conversation, parts)
+    able = facts.capabilities.get((conversation.tenant, conversation.channel, conversation.account))
+    if able is not None:
+        fit(parts, able)
+
+
+def check_window(facts: Facts, conversation: Conversation, parts: Any) -> None:
+    window = Window.model_validate(conversation.window)
+    if window.until is None or window.until > facts.now:
+        return
+    if all(part.kind == "template" for part in parts) and "template" in window.allows:
+        return
+    raise Refusal("window_closed", f"the window to write freely closed at {utc(window.until)}")
+
+
+def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | Send, *, reply_to: str | None) -> None:
+    """Assign id and sequence, tell everyone (message.queued), and give it to the adapter."""
+    message = message_id(asked.tenant, record.id)
+    outbound = Outbound(
+        id=message,
+        tenant=conversation.tenant,
+        channel=conversation.channel,
+        account=conversation.account,
+        peer=conversation.peer,
+        conversation=conversation.id,
+        sequence=conversation.last_sequence + 1,
+        request_id=record.id,
+        thread=Thread(
+            reply_to=reply_to,
+            references=(conversation.last_external_id,) if conversation.last_external_id else (),
+            thread_key=conversation.thread_key,
+            subject=conversation.subject,
+            token=token(conversation.id, facts.secret),
+        ),
+        parts=asked.parts,
+        author=asked.author,
+        urgent=asked.urgent,
+        not_after=asked.expires_at,
+        requested_at=record.at,
+    )
+    value = outbound.model_dump_json(exclude_none=True).encode()
+    if len(value) > INBOUND_LIMIT:
+        raise Refusal("too_long", f"{len(value)} bytes; {INBOUND_LIMIT} fit on the bus")
+    conversation.last_at, conversation.preview = facts.now, preview_of(asked.parts)
+    event = emit(
+        facts,
+        conversation,
+        record,
+        "message.queued",
+        {"message": orjson.Fragment(value), "request_id": record.id},
+        id_=message,
+        message_id=message,
+        trail=[{"place": "requests", "at": utc(record.at)}],
+    )
+    facts.emissions.append(
+        Emission(
+            topic=outbound_topic(CHANNELS[conversation.channel]),
+            conversation_id=conversation.id,
+            sequence=event.sequence,
+            name="outbound",
+            id=message,
+            tenant=conversation.tenant,
+            at=facts.now,
+            value=value,
+            traceparent=record.traceparent,
+            stored=False,
+        )
+    )
+    sending = Sending(message, conversation.id, "queued", record.id, facts.now)
+    facts.sendings[message] = sending
+    facts.queued.append(sending)
+    facts.known[message] = Known(conversation.id, None)
+
+
+def pass_on_typing(facts: Facts, record: In, asked: SendTyping) -> None:
+    conversation = facts.conversations.get(asked.conversation)
+    if conversation is None or conversation.tenant != asked.tenant:
+        return
+    value = {
+        "tenant": conversation.tenant,
+        "channel": conversation.channel,
+        "account": conversation.account,
+        "peer": conversation.peer,
+        "conversation": str(conversation.id),
+        "occurred_at": utc(facts.now),
+    }
+    facts.fleeting.append(
+        Emission(
+            topic=outbound_topic(CHANNELS[conversation.channel]),
+            conversation_id=conversation.id,
+            sequence=0,
+            name="outbound.typing",
+            id=derive("typing", record.id),
+            tenant=conversation.tenant,
+            at=facts.now,
+            value=orjson.dumps(value),
+            traceparent=record.traceparent,
+        )
+    )
+
+
+def refuse(facts: Facts, record: In, refusal: Refusal) -> None:
+    """As an event of the conversation; without one, keyed by the request, without a sequence, told apart by its `ce_id`."""
+    REFUSED.labels(refusal.reason).inc()
+    data = {
+        "request_id": record.id,
+        "request_type": record.name,
+        "failure": Failure(code=refusal.reason, detail=refusal.detail[:2000]).model_dump(mode="json"),
+    }
+    conversation = facts.conversations.get(getattr(record.model, "conversation", NOWHERE))
+    if conversation is not None and conversation.tenant == record.tenant:
+        trail = [{"place": "requests", "at": utc(record.at)}]
+        emit(facts, conversation, record, "request.refused", data, trail=trail)
+        return
+    once = derive(record.tenant, record.id, "refused")
+    value = {"tenant": record.tenant, "occurred_at": utc(facts.now), "cause": record.id, **data}
+    facts.emissions.append(
+        Emission(
+            topic=EVENTS,
+            conversation_id=once,
+            sequence=0,
+            name="request.refused",
+            id=once,
+            tenant=record.tenant,
+            at=facts.now,
+            value=orjson.dumps(value),
+            traceparent=record.traceparent,
+            stored=False,
+        )
+    )
+
+
+NOWHERE: Final = uuid.UUID(int=0)

@@ -1,0 +1,147 @@
+"""From the outbox to Kafka: by helping, in order, and deleted only after the acknowledgement (DELIVERY §3)."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import structlog
+
+from services.router.facts import Emission
+from shared.bus import Out, headers
+from shared.database import Connection, Pool, transaction
+from shared.errors import DatabaseUnavailable
+from shared.lifecycle import Health
+from shared.observe import OUTBOX_AGE, OUTBOX_ROWS
+from shared.produce import Publisher
+from shared.records import EVENTS
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+OLD: Final = 10.0  # seconds after which a row is taken for left behind
+SOURCE: Final = "/router"
+
+
+class Row(NamedTuple):
+    """A row of the outbox with what it stands for."""
+
+    conversation_id: uuid.UUID
+    sequence: int
+    topic: str
+    tenant: str
+    traceparent: str | None
+    id: uuid.UUID
+    type: str
+    at: datetime
+    value: bytes
+
+
+Place = tuple[uuid.UUID, int, str]
+
+
+def row_of(emission: Emission) -> Row:
+    return Row(
+        emission.conversation_id,
+        emission.sequence,
+        emission.topic,
+        emission.tenant,
+        emission.traceparent,
+        emission.id,
+        emission.name,
+        emission.at,
+        emission.value,
+    )
+
+
+def out(settings: Settings, row: Row) -> Out:
+    """The record on the bus: keyed by conversation, so that one partition holds its sequence."""
+    key = str(row.conversation_id)
+    return Out(
+        settings.topic(row.topic),
+        key.encode(),
+        row.value,
+        headers(
+            row.type,
+            source=SOURCE,
+            id=str(row.id),
+            time=row.at,
+            tenant=row.tenant,
+            subject=key,
+            sequence=row.sequence if row.topic == EVENTS else None,
+            traceparent=row.traceparent,
+        ),
+    )
+
+
+def place(row: Row) -> Place:
+    return (row.conversation_id, row.sequence, row.topic)
+
+
+async def forget(connection: Connection, places: Sequence[Place]) -> None:
+    """Delete acknowledged rows, sorted, so that two who delete the same ones wait instead of locking each other out."""
+    if places:
+        conversations, sequences, topics = zip(*sorted(places), strict=True)
+        await connection.execute(
+            """DELETE FROM outbox o USING (SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[])
+                k(conversation_id, sequence, topic)) k
+            WHERE (o.conversation_id, o.sequence, o.topic) = (k.conversation_id, k.sequence, k.topic)""",
+            list(conversations),
+            list(sequences),
+            list(topics),
+        )
+
+
+class Sweeper:
+    """Publishes whole conversations that have an old row: what a publisher that died left behind.
+
+    It chooses conversations, never rows by age: the row with sequence 6 may be older than 5.
+    """
+
+    def __init__(self, settings: Settings, pool: Pool, publisher: Publisher, health: Health) -> None:
+        self._settings, self._pool, self._publisher, self._health = settings, pool, publisher, health
+
+    async def run(self) -> None:
+        while True:
+            self._health.tick("sweeper")
+            try:
+                await self.measure()
+                await self.sweep(older_than=OLD)
+            except DatabaseUnavailable as error:
+                log.warning("sweep.waiting", error=str(error))
+            await asyncio.sleep(2)
+
+    async def measure(self) -> None:
+        async with transaction(self._pool) as connection:
+            rows, age = await connection.fetchrow(
+                "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float FROM outbox"
+            )
+        OUTBOX_ROWS.set(rows)
+        OUTBOX_AGE.set(age)
+
+    async def sweep(self, *, older_than: float) -> int:
+        """Publish, then delete; how many rows. `older_than` in seconds; 0 takes everything, as a new owner does."""
+        async with transaction(self._pool) as connection:
+            rows = [Row(*row) for row in await connection.fetch(LEFT_BEHIND, older_than)]
+        await self._publisher.publish([out(self._settings, row) for row in rows])
+        async with transaction(self._pool) as connection:
+            await forget(connection, [place(row) for row in rows])
+        return len(rows)
+
+
+LEFT_BEHIND: Final = """
+WITH old AS (
+    SELECT conversation_id FROM outbox
+    GROUP BY conversation_id HAVING min(at) <= clock_timestamp() - make_interval(secs => $1)
+    LIMIT 1000
+)
+SELECT o.conversation_id, o.sequence, o.topic, o.tenant, o.traceparent,
+    coalesce(o.id, m.id, e.id), coalesce(o.type, m.type, e.type), coalesce(m.at, e.at, o.at),
+    coalesce(o.value, m.body, e.body)
+FROM outbox o JOIN old USING (conversation_id)
+LEFT JOIN message m ON o.value IS NULL AND m.conversation_id = o.conversation_id AND m.sequence = o.sequence
+LEFT JOIN event e ON o.value IS NULL AND e.conversation_id = o.conversation_id AND e.sequence = o.sequence
+ORDER BY o.conversation_id, o.sequence"""

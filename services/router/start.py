@@ -1,0 +1,57 @@
+"""The router's parts, put together."""
+
+from __future__ import annotations
+
+from services.router.api import Deps, mount
+from services.router.directory import Directory
+from services.router.publish import Sweeper
+from services.router.service import Router
+from shared.blobs import Blobs
+from shared.consume import Reader
+from shared.database import open_pool
+from shared.lifecycle import Life
+from shared.migrate import Migrated
+from shared.produce import Producer, Publisher
+from shared.records import ROUTER_GROUP, ROUTER_INPUTS
+
+SCHEMA = "router"
+
+
+async def start(life: Life) -> None:
+    settings = life.settings
+    pool = await life.resources.enter_async_context(open_pool(settings, SCHEMA))
+    migrated = Migrated(pool, SCHEMA)
+    producer = Producer(settings)
+    publisher = Publisher(producer)
+    directory = Directory(settings, life.health)
+    sweeper = Sweeper(settings, pool, publisher, life.health)
+    router = Router(
+        settings=settings, pool=pool, producer=producer, publisher=publisher, sweeper=sweeper, directory=directory
+    )
+    reader = Reader(
+        settings=settings,
+        topics=ROUTER_INPUTS,
+        group=ROUTER_GROUP,
+        owner=router,
+        producer=producer,
+        health=life.health,
+        batch=settings.batch,
+    )
+    life.health.startup["migrations"] = lambda: migrated.trouble
+    life.health.ready["bus"] = lambda: producer.trouble
+    life.health.ready["consumer"] = lambda: reader.trouble
+    mount(
+        life.app,
+        Deps(settings=settings, pool=pool, producer=producer, blobs=Blobs.open(settings.blobs), directory=directory),
+    )
+    life.on_stop(producer.stop)
+    life.on_stop(publisher.stop)
+    life.on_stop(router.flush)
+    life.on_stop(reader.stop)
+    await producer.start()
+    life.spawn(migrated.run(), "migrations")
+    life.spawn(producer.tend(), "producer")
+    life.spawn(directory.run(), "directory")
+    life.spawn(sweeper.run(), "sweeper")
+    life.spawn(router.flush_when_idle(), "flush")
+    reader.begin(life.spawn(reader.run(), "reader"))

@@ -1,0 +1,97 @@
+"""Which conversation a message belongs to: rules 1–4 and 6 of threading, with the hijack guard over them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import uuid
+from collections.abc import Iterator
+
+from services.router.facts import Conversation, Facts, RefKey
+from shared.envelope import Envelope
+
+TAG = 10  # bytes of the HMAC in a token: 80 bits
+
+
+def token(conversation: uuid.UUID, secret: bytes) -> str | None:
+    """Our own name for a conversation, 42 letters of base32, case-insensitive as mail's local parts are; None without a secret."""
+    if not secret:
+        return None
+    return base64.b32encode(conversation.bytes + _tag(conversation, secret)).decode().rstrip("=").lower()
+
+
+def read_token(text: str, secret: bytes) -> uuid.UUID | None:
+    """The conversation that a token names, None when we did not make it."""
+    try:
+        data = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
+    except ValueError:
+        return None
+    if not secret or len(data) != 16 + TAG:
+        return None
+    conversation = uuid.UUID(bytes=data[:16])
+    return conversation if hmac.compare_digest(_tag(conversation, secret), data[16:]) else None
+
+
+def _tag(conversation: uuid.UUID, secret: bytes) -> bytes:
+    return hmac.digest(secret, b"conversation" + conversation.bytes, hashlib.sha256)[:TAG]
+
+
+def ref_key(envelope: Envelope, kind: str, external_id: str) -> RefKey:
+    return RefKey(envelope.tenant, envelope.channel, envelope.account, kind, external_id)
+
+
+def thread_ref(envelope: Envelope) -> RefKey | None:
+    """The provider's name for the conversation: its thread key, within the group, post or peer."""
+    if envelope.container is None and envelope.thread.thread_key is None:
+        return None
+    return ref_key(
+        envelope, "thread", f"{envelope.container or envelope.peer}|{envelope.thread.thread_key or ''}"[:998]
+    )
+
+
+def mentioned(envelope: Envelope) -> Iterator[RefKey]:
+    """The messages that it answers: first the direct reply, then references from newest to oldest, fifty at most."""
+    if envelope.thread.reply_to:
+        yield ref_key(envelope, "message", envelope.thread.reply_to)
+    for name in envelope.thread.references[:-51:-1]:
+        yield ref_key(envelope, "message", name)
+
+
+def choose(facts: Facts, envelope: Envelope, customer: uuid.UUID | None) -> Conversation | None:
+    """The conversation by the first rule that finds one whose participant this is; None: rule 6, a new one."""
+    thread = thread_ref(envelope)
+    for conversation in _candidates(facts, envelope, thread):
+        if conversation.status == "open" and takes_part(conversation, envelope, customer):
+            return conversation
+    if thread is None and customer is not None:
+        return facts.open_conversation(customer, envelope.channel, envelope.account)
+    return None
+
+
+def _candidates(facts: Facts, envelope: Envelope, thread: RefKey | None) -> Iterator[Conversation]:
+    token = envelope.thread.token
+    names = [
+        read_token(token, facts.secret) if token else None,
+        facts.ref(thread).conversation_id if thread else None,
+        *(_conversation_of(facts, key) for key in mentioned(envelope)),
+    ]
+    for name in names:
+        if name is not None and (conversation := facts.conversations.get(name)):
+            yield conversation
+
+
+def _conversation_of(facts: Facts, key: RefKey) -> uuid.UUID | None:
+    ref = facts.ref(key)
+    known = facts.known.get(ref.message_id) if ref.message_id else None
+    return known.conversation_id if known else ref.conversation_id
+
+
+def takes_part(conversation: Conversation, envelope: Envelope, customer: uuid.UUID | None) -> bool:
+    """The guard: nobody enters a conversation by quoting its id. In a group, whoever writes into the group takes part."""
+    if conversation.tenant != envelope.tenant:
+        return False
+    here = (envelope.channel, envelope.account, envelope.peer)
+    if envelope.container is not None:
+        return here == (conversation.channel, conversation.account, conversation.peer)
+    return conversation.container is None and conversation.customer_id == customer
