@@ -143,7 +143,7 @@ async def prepare(folder: Path, jars: list[Path], ports: Mapping[str, int]) -> N
     if (data / "meta.properties").exists():
         return
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    tool = ("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(folder / "server.properties"))
+    tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(folder / "server.properties"))
     formatting = Program(name="kafka", argv=(*java_command(folder, jars), *tool), log=find_log(folder))
     if await run_once(formatting):
         raise not_ready(formatting)
