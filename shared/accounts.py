@@ -225,9 +225,16 @@ class AccountsFile:
         if changed:
             RELOADS.labels(outcome="changed").inc()
             log.info("accounts.reloaded", accounts=len(fresh.accounts))
-            for listener in self._listeners:
-                listener(fresh)
+            self._tell(fresh)
         return changed
+
+    def _tell(self, fresh: Accounts) -> None:
+        """One listener's failure must not keep the news from the others, or end the watch."""
+        for listener in self._listeners:
+            try:
+                listener(fresh)
+            except Exception:
+                log.exception("accounts.listener_failed")
 
 
 def _digest(sources: tuple[Path, ...]) -> bytes:
