@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from services.cli import channels, stack, translate
+from services.cli import channels, render, stack, translate
 
-GROUPS = (stack, translate, channels)
+GROUPS = (stack, translate, render, channels)
 
 app = typer.Typer(
     name="parley",

@@ -1,0 +1,159 @@
+"""`parley translate`, `render` and `channels`: payloads in, envelopes out, and back, with no broker."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from services.cli.__main__ import app
+from services.cli.wire import parse_http
+from shared.envelope import Envelope
+from shared.records import Delivery
+
+SAMPLES = Path(__file__).parents[2] / "channels"
+TELEGRAM = orjson.loads((SAMPLES / "telegram" / "settings.json").read_bytes())
+WEBHOOK = orjson.loads((SAMPLES / "webhook" / "settings.json").read_bytes())
+KHMER = SAMPLES / "telegram" / "text_khmer.in.http"
+HOOK = ["--set", f"secret={TELEGRAM['app']['secret']}"]
+BOT = ["--set", f"token={TELEGRAM['account']['token']}"]
+
+
+def run(*arguments: str | Path, given: bytes | None = None, code: int = 0):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=given)
+    assert result.exit_code == code, result.output
+    return orjson.loads(result.stdout) if code < 2 else result.stderr
+
+
+def test_a_request_in_a_file_becomes_an_envelope():
+    answer = run("translate", "telegram", KHMER, *HOOK)
+    (envelope,) = answer["envelopes"]
+    assert (answer["deliveries"], answer["error"]) == ([], None)
+    assert Envelope.model_validate(envelope).sender.name == "សុខ តារា"
+
+
+def test_a_bare_body_on_standard_input_needs_no_settings_unverified():
+    body = parse_http(KHMER.read_bytes()).body
+    assert run("translate", "telegram", "--unverified", given=body)["envelopes"]
+
+
+def test_a_page_of_a_poll_is_read_too():
+    body = parse_http(KHMER.read_bytes()).body
+    page = b'{"ok":true,"result":[' + body + b"]}"
+    (envelope,) = run("translate", "telegram", "--unverified", given=page)["envelopes"]
+    assert envelope["id"] == run("translate", "telegram", KHMER, *HOOK)["envelopes"][0]["id"]
+
+
+def test_a_wrong_secret_is_an_error_with_exit_code_1():
+    answer = run("translate", "telegram", KHMER, "--set", "secret=other", code=1)
+    assert answer["error"]["code"] == "auth"
+    assert answer["envelopes"] == []
+
+
+def test_a_signed_time_is_judged_by_the_time_that_is_given():
+    sample = SAMPLES / "webhook" / "batch.in.http"
+    signed = ["translate", "webhook", sample, "--set", f"secret={WEBHOOK['app']['secret']}"]
+    assert run(*signed, code=1)["error"]["code"] == "auth"
+    answer = run(*signed, "--now", WEBHOOK["now"].removesuffix("Z"))
+    assert [Delivery.model_validate(delivery).status for delivery in answer["deliveries"]] == ["delivered"]
+    assert len(answer["envelopes"]) == 2
+    assert len(answer["typing"]) == 1
+
+
+def test_each_line_is_answered_under_its_own_id_whatever_it_holds():
+    request = parse_http(KHMER.read_bytes())
+    good = {
+        "id": "a",
+        "method": "POST",
+        "path": "/hooks/telegram/main",
+        "headers": dict(request.headers),
+        "body": request.body.decode(),
+    }
+    lines = [
+        good,
+        {**good, "id": "b", "headers": {}},
+        {**good, "id": "c", "body": "{}"},
+        {**good, "id": 4, "body": 7},
+        [],
+        "x",
+    ]
+    raw = b"\n".join(map(orjson.dumps, lines)) + b"\nnot json\n\n"
+    result = CliRunner().invoke(app, ["translate", "telegram", "--jsonl", *HOOK], input=raw)
+    assert result.exit_code == 0
+    answers = list(map(orjson.loads, result.stdout.splitlines()))
+    assert [answer["id"] for answer in answers] == ["a", "b", "c", 4, None, None, None]
+    codes = [answer["error"] and answer["error"]["code"] for answer in answers]
+    assert codes == [None, "auth", "malformed", "malformed", "malformed", "malformed", "malformed"]
+    assert all({"id", "envelopes", "deliveries", "error"} <= answer.keys() for answer in answers)
+    assert len(answers[0]["envelopes"]) == 1
+
+
+def test_a_body_may_come_in_base64():
+    line = {
+        "id": 1,
+        "body_b64": "eyJpZCI6ImUiLCJmcm9tIjp7ImFkZHJlc3MiOiJ1In0sInBhcnRzIjpbeyJraW5kIjoidGV4dCIsInRleHQiOiJoaSJ9XX0=",
+    }
+    answer = run("translate", "webhook", "--jsonl", "--unverified", given=orjson.dumps(line))
+    assert answer["envelopes"][0]["parts"] == [{"kind": "text", "text": "hi"}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["translate", "telegramm"], "there are telegram"),
+        (["translate", "telegram"], "secret"),
+        (["translate", "telegram", "--set", "colour=red"], "no setting colour"),
+        (["translate", "telegram", "/no/such/file", "--unverified"], "cannot be read"),
+        (["render", "telegram"], "token"),
+        (["render", "telegram", *BOT], "See `parley render --help`"),
+    ],
+)
+def test_misuse_says_what_to_do_with_exit_code_2(arguments, sentence):
+    assert sentence in run(*arguments, given=b"not json", code=2)
+
+
+def test_a_message_is_rendered_with_what_was_split_and_no_secret():
+    message = {
+        "to": "55",
+        "parts": [{"kind": "text", "text": "word " * 1200}, {"kind": "location", "latitude": 1, "longitude": 2}],
+    }
+    answer = run("render", "telegram", *BOT, given=orjson.dumps(message))
+    methods = [request["url"].rpartition("/")[2] for request in answer["requests"]]
+    assert methods == ["sendMessage", "sendMessage", "sendLocation"]
+    assert answer["notes"] == ["The text is split into 2 pieces."]
+    assert TELEGRAM["account"]["token"] not in json.dumps(answer)
+
+
+def test_a_message_that_cannot_be_sent_is_an_error_with_exit_code_1():
+    message = {"to": "55", "parts": [{"kind": "template", "name": "hello", "language": "km"}]}
+    answer = run("render", "telegram", *BOT, given=orjson.dumps(message), code=1)
+    assert answer["error"]["code"] == "unsupported"
+
+
+def test_the_providers_answers_may_be_given(tmp_path):
+    answers = tmp_path / "answers.json"
+    answers.write_text(
+        '[{"status": 403, "body": {"ok": false, "description": "Forbidden: bot was blocked by the user"}}]'
+    )
+    message = {"to": "55", "parts": [{"kind": "text", "text": "hi"}]}
+    answer = run("render", "telegram", *BOT, "--answers", answers, given=orjson.dumps(message), code=1)
+    assert answer["error"]["code"] == "blocked"
+
+
+def test_the_channels_are_listed_with_what_they_can():
+    listed = {channel["name"]: channel for channel in run("channels", "--json")}
+    assert listed["telegram"]["receives_by"] == ["webhook", "poll"]
+    assert listed["telegram"]["capabilities"]["text"] == 4096
+    assert listed["webhook"]["settings"]["account"]["url"]["required"]
+
+
+def test_the_command_itself_answers():
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli", "channels"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "telegram" in done.stdout
