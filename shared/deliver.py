@@ -1,0 +1,152 @@
+"""Outbound records into lanes, lanes to their providers, outcomes back: nothing is sent twice, nothing waits for another's account."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from shared import lanes
+from shared.accounts import AccountsFile
+from shared.bus import In
+from shared.calls import Caller, Party
+from shared.channel import Account, Channel
+from shared.consume import Reader
+from shared.database import Pool
+from shared.drive import drive
+from shared.errors import BusUnavailable, DatabaseUnavailable, Malformed, ParleyError
+from shared.ledger import Ledger
+from shared.lifecycle import Health
+from shared.observe import PARKED
+from shared.outgoing import Outgoing, Pace, Routes
+from shared.produce import Producer
+from shared.records import Family, Outbound, Typing, adapter_group, outbound_topic
+from shared.reports import Reports
+from shared.sending import Own, Sender, context
+from shared.settings import Settings
+from shared.workers import Blocked, Workers
+
+log = structlog.get_logger(__name__)
+
+SWEEP: Final = 60.0  # seconds
+FLEETING: Final = timedelta(seconds=10)  # a typing mark older than this is no longer true
+TYPING_AT_ONCE: Final = 50
+
+Typer = Callable[[Account, str], Awaitable[None]]
+
+
+class Deliver:
+    """The outbound half of an adapter.
+
+    The reader only stores what it reads; workers take it from there, lane by lane, so no offset waits for a provider.
+    `senders` and `typers`: a service's own ways, by channel. Such a sender is called again with the same piece id when
+    its outcome is not known.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        family: Family,
+        *,
+        channels: Mapping[str, Channel],
+        accounts: AccountsFile,
+        pool: Pool,
+        producer: Producer,
+        caller: Caller,
+        health: Health,
+        senders: Mapping[str, Own] = {},
+        typers: Mapping[str, Typer] = {},
+        pace: Pace = Pace(),
+    ) -> None:
+        self._settings, self._pool, self._caller, self._typers = settings, pool, caller, typers
+        self._routes, self._ledger, blocked = Routes(channels, accounts), Ledger(pool), Blocked()
+        self._reports = Reports(settings=settings, family=family, pool=pool, producer=producer, health=health)
+        self._outgoing = Outgoing(
+            routes=self._routes,
+            ledger=self._ledger,
+            sender=Sender(ledger=self._ledger, caller=caller, own=senders),
+            blocked=blocked,
+            pace=pace,
+            news=self._reports.wake,
+        )
+        self._workers = Workers(self._outgoing.work, pool=pool, channels=channels, blocked=blocked, health=health)
+        self._reader = Reader(
+            settings=settings,
+            topics=[outbound_topic(family)],
+            group=adapter_group(family),
+            owner=self,
+            producer=producer,
+            health=health,
+        )
+        self._typing: set[asyncio.Task[None]] = set()
+        self._intake: list[asyncio.Task[None]] = []
+        health.ready["outbound"] = lambda: self._reader.trouble
+
+    async def run(self) -> None:
+        """Until cancelled; `drain` first, so that nothing is left half done."""
+        async with asyncio.TaskGroup() as group:
+            self._intake = [group.create_task(self._reader.run()), group.create_task(self._workers.run())]
+            group.create_task(self._reports.run())
+            group.create_task(self._sweep())
+
+    async def drain(self) -> None:
+        """Take nothing new, let the calls under way end, tell their outcomes."""
+        self._outgoing.stopping = True
+        for task in self._intake:
+            task.cancel()
+        await asyncio.gather(*self._intake, return_exceptions=True)
+        await self._workers.finish(self._settings.drain_seconds / 2)
+        try:
+            await self._reports.tell()
+        except (BusUnavailable, DatabaseUnavailable) as error:
+            log.warning("reports.left", error=str(error))
+
+    async def claim(self, topic: str, partition: int) -> int | None:  # noqa: ARG002 the reader's protocol
+        """The group's own offset is enough: what is read twice is stored once."""
+        return None
+
+    async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:  # noqa: ARG002
+        """Messages into their lanes; a typing mark is shown at once or not at all."""
+        messages = [record for record in records if isinstance(record.model, Outbound)]
+        marks = [record.model for record in records if isinstance(record.model, Typing)]
+        if len(messages) + len(marks) < len(records):
+            raise Malformed("a record that is nothing to send")
+        if messages:
+            await lanes.append(self._pool, messages)
+            self._workers.wake()
+        for mark in marks:
+            self._show(mark)
+
+    def _show(self, mark: Typing) -> None:
+        if len(self._typing) < TYPING_AT_ONCE and datetime.now(UTC) - mark.occurred_at < FLEETING:
+            task = asyncio.create_task(self._type(mark))
+            self._typing.add(task)
+            task.add_done_callback(self._typing.discard)
+
+    async def _type(self, mark: Typing) -> None:
+        """As well as it goes: nobody misses a typing mark."""
+        if (route := self._routes.of(mark)) is None:
+            return
+        channel, account = route
+        try:
+            if own := self._typers.get(channel.name):
+                await own(account, mark.peer)
+            elif channel.typing:
+                party = Party(channel=channel, account=account)
+                steps = channel.typing(account, mark.peer, context())
+                await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))
+        except ParleyError as error:
+            log.info("typing.failed", channel=channel.name, error=type(error).__name__)
+
+    async def _sweep(self) -> None:
+        """What waits is counted, what ended long ago is forgotten."""
+        while True:
+            try:
+                PARKED.set(await self._ledger.waiting())
+                await self._ledger.prune()
+            except DatabaseUnavailable as error:
+                log.info("sweep.waiting", error=str(error))
+            await asyncio.sleep(SWEEP)

@@ -1,0 +1,186 @@
+"""One piece to its provider: uploaded where it must be, driven, and its end put into words."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from shared.blobs import belongs
+from shared.calls import Caller, Party
+from shared.channel import Account, Channel, Context, Http, Piece, Sent
+from shared.drive import drive
+from shared.envelope import Media, derive
+from shared.errors import AlreadySent, Fenced, Malformed, ParleyError, Refusal, SendFailed
+from shared.lanes import LEASE, Lane
+from shared.ledger import Entry, Head, Ledger, Outcome
+from shared.records import Code, Failure, Outbound
+
+log = structlog.get_logger(__name__)
+
+OWN_WAY: Final = 20.0  # seconds that a service's own way of sending may take
+
+Own = Callable[[Account, Piece, Outbound], Awaitable[Sent]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Later:
+    """Not now. `maybe_sent`: the provider may have it, and knows our key, so asking again does no harm."""
+
+    code: Code
+    detail: str = ""
+    after: timedelta | None = None
+    maybe_sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A piece, and all that sending it takes."""
+
+    lane: Lane
+    head: Head
+    entry: Entry
+    channel: Channel
+    account: Account
+
+    @property
+    def message(self) -> Outbound:
+        return self.head.message
+
+    @property
+    def id(self) -> str:
+        """The key under which a provider may know the piece."""
+        return str(derive("piece", self.message.id, self.message.attempt, self.entry.number))
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """How many requests that someone will see the effect of have begun to leave."""
+
+    ledger: Ledger
+    job: Job
+    commits: int = 0
+
+    async def before(self, request: Http) -> None:
+        """The lease outlives the call; and a process that was frozen meanwhile must not send after its lease has passed."""
+        job, clock = self.job, asyncio.get_running_loop().time
+        lease, asked = request.timeout + LEASE, clock()
+        if not request.commits:
+            await self.ledger.hold(job.lane, lease)
+            return
+        await self.ledger.sending(job.lane, job.message, job.entry.number, lease=lease)
+        if clock() - asked > lease.total_seconds():
+            raise Fenced(f"lane {job.lane.conversation}: the lease passed while the ledger answered")
+        self.commits += 1
+
+
+class Sender:
+    """Sends one piece by its channel, or by the service's own way where `own` names the channel."""
+
+    def __init__(self, *, ledger: Ledger, caller: Caller, own: Mapping[str, Own]) -> None:
+        self._ledger, self._caller, self._own = ledger, caller, own
+
+    def may_repeat(self, job: Job, now: datetime) -> bool:
+        """Whether a piece that may have been sent can be sent again without a second one being seen."""
+        if job.channel.name in self._own:
+            return True
+        window, first = job.channel.capabilities.idempotent_for, job.entry.first_sent_at
+        return window is not None and (first is None or now < first + window)
+
+    async def send(self, job: Job) -> Outcome | Later:
+        """How it ended, or that it should be tried later. Raises Fenced when the lane has another owner."""
+        attempt = _Attempt(self._ledger, job)
+        try:
+            sent = await self._send(job, attempt)
+        except Fenced:
+            raise
+        except AlreadySent:
+            return Outcome(status="sent")
+        except Exception as error:  # noqa: BLE001 whatever breaks ends as the outcome of this one piece
+            repeatable = self.may_repeat(job, datetime.now(UTC))
+            return _verdict(_reason(error, job, begun=attempt.commits > 0), attempt.commits, repeatable=repeatable)
+        return Outcome(status="sent", external_ids=sent.external_ids, join_key=sent.join_key)
+
+    async def _send(self, job: Job, attempt: _Attempt) -> Sent:
+        if own := self._own.get(job.channel.name):
+            async with asyncio.timeout(OWN_WAY):
+                return await own(job.account, _piece(job, None), job.message)
+        if job.channel.outbound is None:
+            raise Refusal("unsupported", f"{job.channel.name} cannot be written to")
+        party = Party(
+            channel=job.channel,
+            account=job.account,
+            peer=job.message.peer,
+            before=attempt.before,
+            traceparent=job.head.traceparent,
+        )
+        piece = _piece(job, await self._handle(job, party))
+        steps = job.channel.outbound(job.account, piece, context())
+        return await drive(steps, channel=job.channel, ask=lambda request: self._caller.ask(request, party))
+
+    async def _handle(self, job: Job, party: Party) -> str | None:
+        """The provider's name of the file to send; uploaded once per account, for as long as it lives there."""
+        part = job.entry.part
+        if not isinstance(part, Media) or part.blob is None:
+            return None
+        if not belongs(part.blob, job.message.tenant):
+            raise Refusal("refused", "the file belongs to another tenant")
+        if job.channel.upload is None:
+            return None
+        known = await self._ledger.handle(job.lane.account, part.blob)
+        if known is not None:
+            return known
+        steps = job.channel.upload(job.account, part, context())
+        made = await drive(steps, channel=job.channel, ask=lambda request: self._caller.ask(request, party))
+        await self._ledger.keep_handle(job.lane.account, part.blob, value=made.value, expires_in=made.expires_in)
+        return made.value
+
+
+def context() -> Context:
+    return Context(now=datetime.now(UTC), nonce=secrets.token_hex(16))
+
+
+def _piece(job: Job, handle: str | None) -> Piece:
+    """The message answered is quoted once, by the first piece."""
+    thread, part = job.message.thread, job.entry.part
+    if part is None:
+        raise Malformed("a piece without content")
+    quotes = job.entry.number == 0 and job.channel.capabilities.reply_to
+    return Piece(
+        id=job.id,
+        to=job.message.peer,
+        part=part,
+        reply_to=thread.reply_to if quotes else None,
+        thread_key=thread.thread_key,
+        subject=thread.subject,
+        handle=handle,
+    )
+
+
+def _reason(error: Exception, job: Job, *, begun: bool) -> SendFailed:
+    """Any error in the words of a refused send. An answer that cannot be read says nothing of what was done."""
+    if isinstance(error, SendFailed):
+        return error
+    if isinstance(error, Refusal):
+        return SendFailed(error.reason, error.detail)
+    if isinstance(error, TimeoutError) or (isinstance(error, ParleyError) and error.retry):
+        return SendFailed("unreachable", type(error).__name__)
+    log.error("send.broke", channel=job.channel.name, message_id=str(job.message.id), exc_info=error)
+    detail = error.detail if isinstance(error, Malformed) else type(error).__name__
+    return SendFailed("unknown" if begun else "malformed", detail)
+
+
+def _verdict(failed: SendFailed, commits: int, *, repeatable: bool) -> Outcome | Later:
+    """What the rules of DELIVERY §7 make of it. `commits`: how many requests with an effect had begun to leave."""
+    maybe_sent = commits > (1 if failed.reason == "throttled" else 0)
+    if failed.reason not in {"throttled", "unreachable", "unknown"}:
+        return Outcome(status="failed", failure=Failure(code=failed.reason, detail=failed.detail[:2000]))
+    if maybe_sent and not repeatable:
+        return Outcome(status="unknown", failure=Failure(code="unknown", detail=failed.detail[:2000]))
+    code: Code = "throttled" if failed.reason == "throttled" else "unreachable"
+    return Later(code=code, detail=failed.detail[:2000], after=failed.retry_after, maybe_sent=maybe_sent)
