@@ -44,8 +44,15 @@ class Mistake(Exception):
 
 def answer(value: object, *, status: int = 200) -> web.Response:
     """`value` as JSON; datetimes as RFC 3339 in UTC with Z, UUIDs as text, orjson.Fragment as it stands."""
-    body = orjson.dumps(value, option=orjson.OPT_UTC_Z)
+    body = orjson.dumps(value, default=plain, option=orjson.OPT_UTC_Z)
     return web.Response(status=status, body=body, content_type="application/json", headers=PRIVATE)
+
+
+def plain(value: object) -> str:
+    """asyncpg's own UUIDs are not the kind that orjson knows."""
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)
 
 
 def refuse(mistake: Mistake) -> web.Response:

@@ -102,8 +102,9 @@ class Feed:
             if start == "now":
                 self._listeners.add(listener)
             else:
-                async for event in self._catch_up(listener, start):
-                    yield event
+                async with contextlib.aclosing(self._catch_up(listener, start)) as old:
+                    async for event in old:
+                        yield event
             yield None
             while True:
                 yield await listener.take()

@@ -4,8 +4,13 @@
 export function h(tag, props = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) set(node, name, value);
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...present(children.flat()));
   return node;
+}
+
+/** Without the places that hold nothing, so that `condition && element` can stand among children. */
+export function present(children) {
+  return children.filter((child) => child !== null && child !== undefined && child !== false);
 }
 
 function set(node, name, value) {

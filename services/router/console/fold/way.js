@@ -1,17 +1,16 @@
 // A message's way: the places that it and what followed from it passed, in the order of time.
 
-/** [{place, at (ms), about, status, since (ms from the first), gap (ms from the one before)}] for a message of a thread. */
+/** [{place, at (ms), about (the event), status, since (ms from the first), gap (ms from the one before)}] for a message of a thread. */
 export function wayOf(message) {
   const steps = message.records.flatMap(stepsOf).sort((one, other) => one.at - other.at);
-  const unique = steps.filter((step, at) => !steps.slice(0, at).some((known) => known.place === step.place && known.at === step.at));
-  return unique.map((step, at) => ({ ...step, since: step.at - unique[0].at, gap: at ? step.at - unique[at - 1].at : 0 }));
+  return steps.map((step, at) => ({ ...step, since: step.at - steps[0].at, gap: at ? step.at - steps[at - 1].at : 0 }));
 }
 
 function stepsOf(event) {
+  const trail = [...(event.data.trail ?? [])];
+  if (event.published_at) trail.push({ place: "events", at: event.published_at });
   const status = event.data.status ?? null;
-  const steps = (event.data.trail ?? []).map((step) => ({ place: step.place, at: instant(step.at), about: null, status }));
-  if (event.published_at) steps.push({ place: "events", at: instant(event.published_at), about: event.type, status });
-  return inOrder(steps);
+  return inOrder(trail.map((step) => ({ place: step.place, at: instant(step.at), about: event.type, status })));
 }
 
 /** The broker stamps whole milliseconds: what it stamped is not before what led to it. */

@@ -19,10 +19,11 @@ export function channelName(channel, words) {
   return words.has(key) ? words.t(key) : channel.replace(/^./, (first) => first.toUpperCase());
 }
 
-/** First grapheme of the first and the last word; for an address without words, of its first letter. */
+/** The first letter of the first and the last word; of the first only in scripts whose letters are wide. */
 function initials(name) {
   const parts = name.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word));
-  const firsts = [parts[0], parts.length > 1 ? parts.at(-1) : ""].map((word) => first(word ?? ""));
+  const both = parts.length > 1 && /^[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}]/u.test(parts.at(-1));
+  const firsts = [parts[0], both ? parts.at(-1) : ""].map((word) => first(word ?? ""));
   return firsts.join("").toLocaleUpperCase() || "•";
 }
 

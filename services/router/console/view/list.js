@@ -1,6 +1,6 @@
 // The conversations, newest on top.
 
-import { h, mark, moveByArrows, reconcile } from "../dom.js";
+import { h, mark, moveByArrows, present, reconcile } from "../dom.js";
 import { newestFirst } from "../fold/conversations.js";
 import { channelName, face, nameOf } from "./face.js";
 
@@ -47,19 +47,20 @@ function fill(app, item, conversation, { current, typing }) {
   if (current) button.setAttribute("aria-current", "true");
   else button.removeAttribute("aria-current");
   const at = new Date(conversation.last_at);
-  button.replaceChildren(
+  button.replaceChildren(...present([
     face(conversation, words),
     h("span", { class: "row-name", dir: "auto" }, nameOf(conversation)),
     h("span", { class: "hidden" }, `, ${channelName(conversation.channel, words)}, `),
     h("time", { class: "row-time", datetime: conversation.last_at, title: words.full(at) }, words.when(at)),
     h("span", { class: "row-preview", dir: "auto", data: { typing } }, typing ? words.t("typing", { name: nameOf(conversation) }) : preview(conversation, words)),
     conversation.unread > 0 && h("span", { class: "row-mark count", "aria-label": words.t("unread", { n: conversation.unread }) }, words.number(conversation.unread)),
-  );
+  ]));
 }
 
 function preview(conversation, words) {
-  if (conversation.preview) return conversation.preview;
-  return conversation.preview_kind ? words.t(`kind_${conversation.preview_kind}`) : "";
+  const { preview: text, preview_kind: kind } = conversation;
+  if (text && !words.has(`kind_${text}`)) return text;
+  return text || kind ? words.t(`kind_${text || kind}`) : "";
 }
 
 function debounced(work, ms) {

@@ -52,7 +52,8 @@ function stateOf(words, part) {
 
 function reason(words, text) {
   if (!text) return words.t("no_reason");
-  return words.has(`why_${text}`) ? words.t(`why_${text}`) : text;
+  const key = [`gone_${text}`, `why_${text}`].find(words.has);
+  return key ? words.t(key) : text;
 }
 
 function stored(app, part, name) {

@@ -1,6 +1,6 @@
 // The chosen conversation: who it is with, and its messages.
 
-import { h, mark, moveByArrows, reconcile } from "../dom.js";
+import { h, mark, moveByArrows, present, reconcile } from "../dom.js";
 import { previewOf } from "../fold/events.js";
 import { icon } from "../icons.js";
 import { channelName, face, nameOf } from "./face.js";
@@ -13,19 +13,28 @@ export function createThreadView(app) {
   const head = document.getElementById("thread-head");
   const log = document.getElementById("log");
   let shown = null;
+  let atEnd = true;
 
+  log.addEventListener("scroll", () => { atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR; });
+  new ResizeObserver(toEnd).observe(log);
+  log.addEventListener("load", toEnd, { capture: true });
   moveByArrows(log, ".message", (node) => app.selectMessage(node.entryKey));
+
+  /** Whoever reads the end goes on reading it when a picture arrives or the window changes. */
+  function toEnd() {
+    if (atEnd) log.scrollTop = log.scrollHeight;
+  }
 
   return function render() {
     const conversation = app.conversations.get(app.selected);
     const thread = app.thread;
     renderHead(app, head, conversation);
     const fresh = shown !== thread?.id;
-    const atEnd = fresh || log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
+    atEnd ||= fresh;
     const before = { height: log.scrollHeight, first: log.querySelector(".message")?.entryKey };
     log.setAttribute("aria-live", fresh ? "off" : "polite");
     reconcile(log, conversation ? entries(app, conversation, thread) : [emptyEntry(app, "thread_none")]);
-    if (atEnd) log.scrollTop = log.scrollHeight;
+    if (atEnd) toEnd();
     else if (before.first !== log.querySelector(".message")?.entryKey) log.scrollTop += log.scrollHeight - before.height;
     shown = thread?.id ?? null;
   };
@@ -119,12 +128,12 @@ function fillMessage(app, node, conversation, message, onWay) {
   node.setAttribute("aria-label", `${author}, ${words.full(new Date(message.at))}`);
   node.onfocus = () => app.selectMessage(message.id);
   node.replaceChildren(
-    ...[
+    ...present([
       (own && message.author) || message.echo ? h("p", { class: "author", dir: "auto" }, message.echo ? words.t("from_elsewhere") : message.author) : null,
       h("div", { class: "bubble", on: { click: () => app.selectMessage(message.id) } }, bubble(app, message)),
       message.reactions.size > 0 ? h("p", { class: "reactions" }, [...message.reactions.values()].map((emoji) => h("span", {}, emoji))) : null,
       foot(app, message),
-    ].filter(Boolean),
+    ]),
   );
 }
 

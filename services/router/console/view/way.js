@@ -52,7 +52,7 @@ function stepEntry(words, message, step, at) {
 
 function detail(words, step) {
   if (step.status) return words.t(`sent_${step.status}`);
-  return step.about ?? "";
+  return words.has(`about_${step.about}`) ? words.t(`about_${step.about}`) : "";
 }
 
 function milliseconds(words, value) {
