@@ -146,14 +146,15 @@ def _say(bot: Bot, chat: Chat, call: Parameters, about: Json) -> Json:
 def _reply(chat: Chat, call: Parameters) -> Json:
     if (number := call.integer("reply_to")) is None:
         return {}
-    return {"reply_to_message": _message(chat, number)}
+    quoted = {name: value for name, value in _message(chat, number).items() if name != "reply_to_message"}
+    return {"reply_to_message": quoted}
 
 
 def _message(chat: Chat, number: int | None) -> Json:
     if number not in chat.views:
         raise Refused(404, f"no message {number} in this chat")
-    shown: Json = chat.views[number]["message"]
-    return {name: value for name, value in shown.items() if name != "reply_to_message"}
+    message: Json = chat.views[number]["message"]
+    return message
 
 
 def _text(bot: Bot, chat: Chat, call: Parameters) -> Json:

@@ -101,6 +101,7 @@ async def test_pictures_places_replies_and_edits(phone, sandbox, token):
     assert [next(iter(set(update) - {"update_id"})) for update in updates] == [*["message"] * 3, "edited_message"]
     assert updates[2]["message"]["reply_to_message"]["text"] == "مرحبا"
     assert updates[3]["edited_message"]["text"] == "the"
+    assert updates[3]["edited_message"]["reply_to_message"]["text"] == "مرحبا"
     await shot(phone, "phone-mixed")
 
 

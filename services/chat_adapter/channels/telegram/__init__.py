@@ -72,7 +72,7 @@ def poll(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps
     answer = yield _call(account, "getUpdates", question, timeout=LONG_POLL + timedelta(seconds=10))
     found = answer.json()["result"]
     return Polled(
-        records=tuple(updates.read(update, account.key, context.now) for update in found),
+        records=tuple(updates.read_or_keep(update, account.key, context.now) for update in found),
         cursor={"offset": found[-1]["update_id"] + 1} if found else cursor,
     )
 
@@ -103,11 +103,11 @@ class Refused(Model):
 
 
 def outcome(response: Response) -> None:
-    """Whatever failed inside Telegram may yet have been sent; everything else says no in a sentence."""
+    """Telegram says no in a sentence. What failed inside it says nothing: a send that ends so becomes unknown."""
     if response.status < 400:
         return
     if response.status >= 500:
-        raise SendFailed("unknown", f"Telegram answered {response.status}")
+        raise SendFailed("unreachable", f"Telegram answered {response.status}")
     refused = _refused(response)
     said = refused.description.lower()
     code = next((code for phrase, code in PHRASES.items() if phrase in said), None)

@@ -1,0 +1,144 @@
+"""What is Telegram's own, beyond the suite that every channel passes."""
+
+import html
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, strategies as st
+from pydantic import ValidationError
+
+from services.chat_adapter.channels.telegram import CHANNEL
+from services.chat_adapter.channels.telegram.formatting import as_html
+from services.chat_adapter.channels.telegram.tables import ALLOWED_UPDATES, TAGS
+from shared.channel import Context, Request, Response, SendFailed, Unverified
+from shared.envelope import Media
+
+CONTEXT = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
+ACCOUNT = CHANNEL.account(name="main", token="7654321:AAH-x", receive="poll")
+PERSON = {"id": 5, "is_bot": False, "first_name": "Dara"}
+
+
+def page(*updates):
+    return Response.of_json({"ok": True, "result": list(updates)})
+
+
+def text(update_id, words):
+    chat = {"id": 5, "type": "private"}
+    return {
+        "update_id": update_id,
+        "message": {"message_id": update_id, "date": 1, "chat": chat, "from": PERSON, "text": words},
+    }
+
+
+def ended(steps, *answers):
+    """The requests that an exchange makes, and what it comes to."""
+    asked = [next(steps)]
+    for answer in answers:
+        try:
+            asked.append(steps.send(answer))
+        except StopIteration as end:
+            return asked, end.value
+    raise AssertionError("the exchange wants more answers")
+
+
+def test_a_poll_asks_behind_its_cursor_and_longer_than_it_waits():
+    (asked,), polled = ended(CHANNEL.poll(ACCOUNT, {"offset": 7}, CONTEXT), page(text(7, "a"), text(8, "b")))
+    question = json.loads(asked.body)
+    assert (question["offset"], question["allowed_updates"]) == (7, list(ALLOWED_UPDATES))
+    assert asked.timeout > timedelta(seconds=question["timeout"])
+    assert (not asked.commits, polled.cursor) == (True, {"offset": 9})
+
+
+def test_an_empty_poll_leaves_the_cursor():
+    _, polled = ended(CHANNEL.poll(ACCOUNT, {"offset": 7}, CONTEXT), page())
+    assert (polled.records, polled.cursor) == ((), {"offset": 7})
+
+
+def test_an_update_that_cannot_be_read_holds_up_none_behind_it():
+    torn = {"update_id": 7, "message": {"text": "no chat"}}
+    _, polled = ended(CHANNEL.poll(ACCOUNT, {}, CONTEXT), page(torn, text(8, "after")))
+    kept, after = polled.records
+    assert json.loads(kept.parts[0].text) == torn
+    assert after.parts[0].text == "after"
+    assert polled.cursor == {"offset": 9}
+
+
+def test_two_edits_within_one_second_are_two_events():
+    app = CHANNEL.app(name="main", secret="x")
+    edits = [{"update_id": n, "edited_message": {**text(1, "x")["message"], "edit_date": 9}} for n in (1, 2)]
+    keys = {
+        record.event_key
+        for edit in edits
+        for record in CHANNEL.inbound(app, Request(body=json.dumps(edit).encode()), CONTEXT)
+    }
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize("given_secret", ["", "wrong", "Secret", "\udce9", "secret "])
+def test_a_wrong_secret_is_refused_whatever_it_is_made_of(given_secret):
+    app = CHANNEL.app(name="main", secret="secret")
+    with pytest.raises(Unverified):
+        CHANNEL.verify(app, Request(headers={"x-telegram-bot-api-secret-token": given_secret}), CONTEXT)
+
+
+def test_an_empty_secret_would_let_everyone_in_and_is_no_setting():
+    with pytest.raises(ValidationError):
+        CHANNEL.app(name="main", secret="")
+
+
+def test_throttling_says_for_how_long():
+    body = {"ok": False, "error_code": 429, "description": "Too Many Requests", "parameters": {"retry_after": 14}}
+    with pytest.raises(SendFailed) as failed:
+        CHANNEL.outcome(Response.of_json(body, status=429))
+    assert (failed.value.reason, failed.value.retry_after) == ("throttled", timedelta(seconds=14))
+
+
+def test_a_group_that_moved_says_where_to():
+    body = {"ok": False, "description": "group chat was upgraded to a supergroup chat"}
+    with pytest.raises(SendFailed, match="it is -1009 now"):
+        CHANNEL.outcome(Response.of_json({**body, "parameters": {"migrate_to_chat_id": -1009}}, status=400))
+
+
+def test_a_file_that_bots_cannot_have_is_not_asked_for():
+    with pytest.raises(SendFailed) as failed:
+        next(CHANNEL.fetch(ACCOUNT, Media(media="file", handle="x", size=20 * 1024 * 1024 + 1), CONTEXT))
+    assert failed.value.reason == "too_long"
+
+
+def test_who_polls_has_no_webhook():
+    (asked,), _ = ended(
+        CHANNEL.register(CHANNEL.app(name="main", secret="x"), ACCOUNT, "https://example.org/", CONTEXT),
+        Response.of_json({"ok": True, "result": True}),
+    )
+    assert asked.url.endswith("/deleteWebhook")
+    assert json.loads(asked.body) == {"drop_pending_updates": False}
+
+
+ENTITIES = st.lists(
+    st.fixed_dictionaries(
+        {"type": st.sampled_from([*TAGS, "mention"]), "offset": st.integers(0, 30), "length": st.integers(1, 30)}
+    ),
+    max_size=4,
+)
+
+
+@given(st.text(alphabet="a<&\"'\nក្👨‍👩‍👧🇰🇭ع", max_size=30), ENTITIES)
+def test_formatting_adds_tags_and_takes_nothing(words, entities):
+    units = len(words.encode("utf-16-le")) // 2
+    inside = [entity for entity in entities if entity["offset"] + entity["length"] <= units]
+    whole = [entity for entity in inside if _on_characters(words, entity)]
+    shown = as_html(words, whole)
+    if shown is not None:
+        assert html.unescape(re.sub(r"<[^>]+>", "", shown.replace("<br>", "\n"))) == words
+
+
+def _on_characters(words, entity):
+    edges = {len(words[:index].encode("utf-16-le")) // 2 for index in range(len(words) + 1)}
+    return {entity["offset"], entity["offset"] + entity["length"]} <= edges
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "data:text/html,x", " https://example.org"])
+def test_only_links_that_open_pages_become_links(address):
+    assert as_html("x", [{"type": "text_link", "offset": 0, "length": 1, "url": address}]) is None
