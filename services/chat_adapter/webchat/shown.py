@@ -1,0 +1,24 @@
+"""A line of the transcript as the widget gets it, over REST and WebSocket alike."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from services.chat_adapter.webchat.attachments import shown_part
+from services.chat_adapter.webchat.channel import App
+from services.chat_adapter.webchat.transcript import Line
+from shared.envelope import utc
+
+
+def shown_line(app: App, line: Line, now: datetime) -> dict[str, Any]:
+    """{"position", "id", "client_id"?, "direction", "author"?, "at", "parts": […]}, addresses relative to /webchat/{app}/."""
+    told: dict[str, Any] = {name: line.body[name] for name in ("client_id", "author") if name in line.body}
+    return {
+        "position": line.position,
+        "id": line.id,
+        "direction": line.direction,
+        "at": utc(line.at),
+        "parts": [shown_part(app, part, now) for part in line.body["parts"]],
+        **told,
+    }

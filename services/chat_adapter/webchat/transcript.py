@@ -1,0 +1,235 @@
+"""The transcript of each visitor: a projection of what came in on Kafka and of what was sent, in one gapless order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from services.chat_adapter.webchat.channel import CHANNEL
+from services.chat_adapter.webchat.measures import PROJECTED
+from shared import database
+from shared.blobs import belongs
+from shared.bus import In
+from shared.channel import Account, Piece, Sent
+from shared.envelope import Direction, Envelope, Media, key
+from shared.errors import DatabaseUnavailable, SendFailed
+from shared.records import Outbound
+
+NOTIFY: Final = "parley_webchat"  # the notification channel; its messages are "<m or t> <name of a visitor>"
+PEERS: Final = ("visitor:", "user:")
+
+Mark = Literal["delivered", "read"]
+
+_APPEAR = """
+    INSERT INTO webchat_visitor (account, peer)
+    SELECT DISTINCT account, peer FROM unnest($1::text[], $2::text[]) AS said (account, peer)
+    ORDER BY account, peer
+    ON CONFLICT DO NOTHING
+"""
+_LOCK = """
+    SELECT 1 FROM webchat_visitor
+    WHERE (account, peer) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+    ORDER BY account, peer
+    FOR UPDATE
+"""
+# A statement of its own, after the locks: what others committed before we got them is seen.
+_APPEND = """
+    WITH said AS (
+        SELECT DISTINCT ON (account, peer, id) *
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[])
+            WITH ORDINALITY AS said (account, peer, id, direction, body, at, nth)
+        ORDER BY account, peer, id, nth
+    ), fresh AS (
+        SELECT said.*, row_number() OVER (PARTITION BY account, peer ORDER BY nth) AS step
+        FROM said
+        WHERE NOT EXISTS (
+            SELECT 1 FROM webchat_message AS known
+            WHERE (known.account, known.peer, known.id) = (said.account, said.peer, said.id)
+        )
+    ), moved AS (
+        UPDATE webchat_visitor SET last_position = last_position + steps
+        FROM (SELECT account, peer, max(step) AS steps FROM fresh GROUP BY account, peer) AS counted
+        WHERE (webchat_visitor.account, webchat_visitor.peer) = (counted.account, counted.peer)
+        RETURNING webchat_visitor.account, webchat_visitor.peer, last_position - steps AS before
+    )
+    INSERT INTO webchat_message (account, peer, position, id, direction, body, at)
+    SELECT account, peer, before + step, id, direction, body, at
+    FROM fresh JOIN moved USING (account, peer)
+    RETURNING account, peer
+"""
+_AFTER = """
+    SELECT position, id, direction, body, at FROM webchat_message
+    WHERE account = $1 AND peer = $2 AND position > $3 ORDER BY position LIMIT $4
+"""
+_BEFORE = """
+    SELECT position, id, direction, body, at FROM webchat_message
+    WHERE account = $1 AND peer = $2 AND position < $3 ORDER BY position DESC LIMIT $4
+"""
+_MARKED = """
+    SELECT last_position, delivered_position, read_position FROM webchat_visitor WHERE account = $1 AND peer = $2
+"""
+_UNMARKED = """
+    SELECT id FROM webchat_message JOIN webchat_visitor USING (account, peer)
+    WHERE account = $1 AND peer = $2 AND direction = 'outbound' AND position <= $3
+        AND position > CASE $4 WHEN 'read' THEN read_position ELSE delivered_position END
+    ORDER BY position
+"""
+_MARK = """
+    UPDATE webchat_visitor SET
+        delivered_position = greatest(delivered_position, least($3, last_position)),
+        read_position = CASE $4 WHEN 'read' THEN greatest(read_position, least($3, last_position)) ELSE read_position END
+    WHERE account = $1 AND peer = $2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One line to append. `id` is the same however often it comes."""
+
+    account: str
+    peer: str
+    id: str
+    direction: Direction
+    body: dict[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a visitor's transcript; positions count 1, 2, 3 … per visitor in the order in which they can be seen."""
+
+    position: int
+    id: str
+    direction: Direction
+    body: dict[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How far a visitor's transcript goes, and up to where it was delivered and read."""
+
+    last: int = 0
+    delivered: int = 0
+    read: int = 0
+
+
+def name_of(account: str, peer: str) -> str:
+    """A visitor's name in notifications: short, and no personal data."""
+    return hashlib.blake2b(key(account, peer).encode(), digest_size=16).hexdigest()
+
+
+def wanted(record: Any) -> bool:
+    """Whether an inbound record may be of web chat, by its key alone: other channels' are not even decoded."""
+    names = (record.key or b"").split(b"|")
+    return len(names) > 1 and names[1] == CHANNEL.name.encode()
+
+
+class Transcript:
+    """Owner of the inbound reader's batches, and sender of outbound pieces. `pool`: connections in the adapter's schema."""
+
+    def __init__(self, pool: database.Pool) -> None:
+        self._pool = pool
+
+    async def claim(self, topic: str, partition: int) -> int | None:  # noqa: ARG002 the Owner protocol
+        """Appending twice does nothing, so the group's own offset is good enough."""
+        return None
+
+    async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:  # noqa: ARG002
+        """Append the messages among these records; raises DatabaseUnavailable."""
+        await self.append([_received(record.model) for record in records if _is_message(record.model)])
+
+    async def send(self, account: Account, piece: Piece, outbound: Outbound) -> Sent:
+        """Write a piece where the visitor's window finds it, now or when it is open again. The same piece is written once."""
+        if not piece.to.startswith(PEERS):
+            raise SendFailed("bad_address", "a web chat address begins with visitor: or user:")
+        if isinstance(piece.part, Media) and not belongs(piece.part.blob or "", account.tenant):
+            raise SendFailed("refused", "the file is not one of this tenant's blobs")
+        body: dict[str, Any] = {"parts": [piece.part.model_dump(mode="json", exclude_none=True)]}
+        if outbound.author:
+            body["author"] = outbound.author
+        await self.append([Said(account.name, piece.to, piece.id, "outbound", body, datetime.now(UTC))])
+        return Sent(external_ids=(piece.id,))
+
+    async def typing(self, account: Account, peer: str) -> None:
+        """Tell whoever shows this visitor's window that someone is typing; lost while PostgreSQL is away."""
+        with suppress(DatabaseUnavailable):
+            async with database.transaction(self._pool) as connection:
+                await connection.execute("SELECT pg_notify($1, $2)", NOTIFY, f"t {name_of(account.name, peer)}")
+
+    async def append(self, said: Sequence[Said]) -> None:
+        """Append what is not there yet, in this order per visitor, and hint to those who listen."""
+        if not said:
+            return
+        accounts, peers = [line.account for line in said], [line.peer for line in said]
+        async with database.transaction(self._pool) as connection:
+            await connection.execute(_APPEAR, accounts, peers)
+            await connection.execute(_LOCK, accounts, peers)
+            added = await connection.fetch(
+                _APPEND,
+                accounts,
+                peers,
+                [line.id for line in said],
+                [line.direction for line in said],
+                [line.body for line in said],
+                [line.at for line in said],
+            )
+            names = {name_of(row["account"], row["peer"]) for row in added}
+            await connection.execute(
+                "SELECT pg_notify($1, 'm ' || name) FROM unnest($2::text[]) AS name", NOTIFY, sorted(names)
+            )
+        PROJECTED.labels(said[0].direction).inc(len(added))
+
+    async def after(self, account: str, peer: str, position: int, *, limit: int) -> list[Line]:
+        """What stands behind a position, oldest first."""
+        async with database.transaction(self._pool) as connection:
+            rows = await connection.fetch(_AFTER, account, peer, position, limit)
+        return [Line(**row) for row in rows]
+
+    async def before(self, account: str, peer: str, position: int, *, limit: int) -> list[Line]:
+        """The last lines ahead of a position, oldest first."""
+        async with database.transaction(self._pool) as connection:
+            rows = await connection.fetch(_BEFORE, account, peer, position, limit)
+        return [Line(**row) for row in reversed(rows)]
+
+    async def marks(self, account: str, peer: str) -> Marks:
+        async with database.transaction(self._pool) as connection:
+            row = await connection.fetchrow(_MARKED, account, peer)
+        return Marks(*row) if row else Marks()
+
+    async def unmarked(self, account: str, peer: str, *, until: int, mark: Mark) -> list[str]:
+        """The ids of what we sent up to a position and was not yet marked so."""
+        async with database.transaction(self._pool) as connection:
+            return [row["id"] for row in await connection.fetch(_UNMARKED, account, peer, until, mark)]
+
+    async def mark(self, account: str, peer: str, *, until: int, mark: Mark) -> None:
+        """Remember that everything up to a position was delivered, or read (and so delivered)."""
+        async with database.transaction(self._pool) as connection:
+            await connection.execute(_MARK, account, peer, until, mark)
+
+    async def ends(self, visitors: Sequence[tuple[str, str]]) -> list[tuple[str, str, int]]:
+        """How far the transcripts of these (account, peer) go."""
+        async with database.transaction(self._pool) as connection:
+            rows = await connection.fetch(
+                "SELECT account, peer, last_position FROM webchat_visitor"
+                " WHERE (account, peer) IN (SELECT * FROM unnest($1::text[], $2::text[]))",
+                [account for account, _ in visitors],
+                [peer for _, peer in visitors],
+            )
+        return [tuple(row) for row in rows]
+
+
+def _is_message(model: object) -> bool:
+    return isinstance(model, Envelope) and model.channel == CHANNEL.name
+
+
+def _received(message: Envelope) -> Said:
+    parts = [part.model_dump(mode="json", exclude_none=True) for part in message.parts]
+    body: dict[str, Any] = {"parts": parts}
+    if message.external_id and message.direction == "inbound":
+        body["client_id"] = message.external_id.rpartition("/")[2]
+    return Said(message.account, message.peer, str(message.id), message.direction, body, message.received_at)
