@@ -372,6 +372,10 @@ def no_keys(app: Any) -> Iterable[str]:
     return ()
 
 
+def every_account(account: Any) -> bool:
+    return True
+
+
 def always_open(account: Any, last_inbound: datetime) -> Window:
     return Window()
 
@@ -381,7 +385,7 @@ class Channel:
     """One channel, whole. The fields stand in the order in which every channel file is written.
 
     `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
-    JSON may be torn on the way and is answered 400. `oldest`: a signed time further away than this is refused.
+    JSON may be torn on the way and is answered 400. `polled`: whether this account is one that is polled.
     """
 
     name: str
@@ -398,6 +402,7 @@ class Channel:
     inbound: Callable[[Any, Request, Context], Iterable[Incoming]] | None = None
     accepted: Response = Response()
     poll: Callable[[Any, Mapping[str, Any], Context], Steps[Polled]] | None = None
+    polled: Callable[[Any], bool] = every_account
     connect: Callable[[Any, Context], Steps[str]] | None = None
     socket: Callable[[Any, Mapping[str, Any], Context], Socket] | None = None
     upload: Callable[[Any, Media, Context], Steps[Handle]] | None = None

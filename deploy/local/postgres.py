@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from deploy.local.home import LOOPBACK
 from deploy.local.programs import Program, not_ready, run_once

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.chat_adapter.channels import telegram, webhook
+from services.chat_adapter.webchat import channel as webchat
 from shared.channel import Channel
 
 CHANNELS: Final[Mapping[str, Channel]] = {
@@ -13,5 +14,6 @@ CHANNELS: Final[Mapping[str, Channel]] = {
     for channel in (
         telegram.CHANNEL,
         webhook.CHANNEL,
+        webchat.CHANNEL,
     )
 }

@@ -192,6 +192,7 @@ CHANNEL = Channel(
     verify=verify,
     inbound=inbound,
     poll=poll,
+    polled=lambda account: account.receive == "poll",
     outbound=outbound,
     typing=typing,
     outcome=outcome,

@@ -1,0 +1,10 @@
+"""The transcripts of web chat."""
+
+from shared.migrate import run_sql
+
+revision = "webchat_0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    run_sql(__file__)

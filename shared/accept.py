@@ -1,0 +1,101 @@
+"""What was read from a provider, onto the bus: stamped, keyed by its peer, durable when this returns."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from shared.bus import RAW, RAW_TYPE, Headers, Out, encode, headers, new_trace
+from shared.channel import Account, Channel, Incoming
+from shared.envelope import Envelope, derive, key
+from shared.errors import BusUnavailable, TooLarge
+from shared.produce import Producer
+from shared.records import DELIVERY, INBOUND_LIMIT, Delivery, Family, Typing, inbound_topic
+from shared.settings import Settings
+from shared.translate import stamp
+
+__all__ = ["RAW_INLINE", "Intake", "Raw"]
+
+RAW_INLINE: Final = 64 * 1024  # bytes of a payload that travel inside the record; larger ones go to the blob store
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """The untouched payload that records were made from: inside the record (a header), or as a reference to the blob store."""
+
+    body: bytes = b""
+    content_type: str = ""
+    ref: str | None = None
+
+    def headers(self) -> Headers:
+        if self.ref is not None or not self.body:
+            return []
+        return [(RAW, self.body), (RAW_TYPE, self.content_type.encode())]
+
+
+NO_RAW: Final = Raw()
+
+
+class Intake:
+    """The way in of one adapter, whatever transport the payload came by."""
+
+    def __init__(self, settings: Settings, family: Family, producer: Producer) -> None:
+        self._producer = producer
+        self._source = f"/adapter/{family}"
+        self._inbound = settings.topic(inbound_topic(family))
+        self._delivery = settings.topic(DELIVERY)
+
+    async def accept(
+        self,
+        channel: Channel,
+        account: Account,
+        incoming: Iterable[Incoming],
+        *,
+        raw: Raw = NO_RAW,
+        traceparent: str | None = None,
+        received_at: datetime | None = None,
+    ) -> tuple[uuid.UUID, ...]:
+        """Return the ids of the messages when all records are durable. Raises BusUnavailable, Malformed, TooLarge."""
+        now = received_at or datetime.now(UTC)
+        trace = traceparent or new_trace()
+        stamped = [stamp(one, channel=channel, account=account, received_at=now, raw=raw.ref) for one in incoming]
+        await self.publish([self.record(one, raw=raw, traceparent=trace) for one in stamped])
+        return tuple(one.id for one in stamped if isinstance(one, Envelope))
+
+    def record(self, stamped: Envelope | Delivery | Typing, *, raw: Raw, traceparent: str) -> Out:
+        """One record for the bus; raises TooLarge when the event made from it would not fit."""
+        value = encode(stamped)
+        if len(value) > INBOUND_LIMIT:
+            raise TooLarge(f"{len(value)} bytes")
+        name, topic, id_, time = self._kind(stamped, value)
+        made = headers(
+            name,
+            source=self._source,
+            id=str(id_),
+            time=time,
+            tenant=stamped.tenant,
+            subject=f"{stamped.channel}/{stamped.account}",
+            traceparent=traceparent,
+        )
+        if isinstance(stamped, Envelope):
+            made += raw.headers()
+        return Out(topic, key(stamped.tenant, stamped.channel, stamped.account, stamped.peer).encode(), value, made)
+
+    def _kind(self, stamped: Envelope | Delivery | Typing, value: bytes) -> tuple[str, str, uuid.UUID, datetime]:
+        match stamped:
+            case Envelope():
+                return "inbound", self._inbound, stamped.id, stamped.received_at
+            case Delivery():
+                return "delivery", self._delivery, derive("delivery", value), stamped.occurred_at
+            case Typing():
+                return "typing", self._inbound, uuid.uuid4(), stamped.occurred_at
+
+    async def publish(self, records: Sequence[Out]) -> None:
+        """All durable, or BusUnavailable: then nothing was accepted, and what did get through is the same when it comes again."""
+        try:
+            await self._producer.send_all(records)
+        except* BusUnavailable as errors:
+            raise BusUnavailable(str(errors.exceptions[0])) from None

@@ -1,0 +1,108 @@
+"""The parts that every adapter has, put together: the way in, the way out, media, duties, account states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.accept import Intake
+from shared.accounts import AccountsFile
+from shared.blobs import Blobs
+from shared.calls import Caller
+from shared.channel import Channel
+from shared.database import Pool, open_pool
+from shared.deliver import Deliver, Own, Typer
+from shared.duties import Duties
+from shared.ingress import Ingress
+from shared.lifecycle import Life
+from shared.media import MediaWorker
+from shared.migrate import Migrated
+from shared.produce import Producer
+from shared.records import Family
+from shared.states import States
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an adapter of channels with transports of their own builds on."""
+
+    life: Life
+    family: Family
+    channels: Mapping[str, Channel]
+    pool: Pool
+    producer: Producer
+    accounts: AccountsFile
+    blobs: Blobs
+    intake: Intake
+
+
+async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]) -> Parts:
+    """Connections, accounts and stores. Only a configuration that cannot be used stops a start: Misconfigured."""
+    settings = life.settings
+    producer = Producer(settings)
+    await producer.start()
+    life.on_stop(producer.stop)
+    life.health.ready["bus"] = lambda: producer.trouble
+    pool = await life.resources.enter_async_context(open_pool(settings, f"{family}_adapter"))
+    migrated = Migrated(pool, f"{family}_adapter")
+    life.health.startup["migrations"] = lambda: migrated.trouble
+    life.spawn(migrated.run(), "migrations")
+    life.spawn(producer.tend(), "producer")
+    accounts = AccountsFile(Path(settings.accounts), channels)
+    life.spawn(accounts.watch(), "accounts file")
+    return Parts(
+        life=life,
+        family=family,
+        channels=channels,
+        pool=pool,
+        producer=producer,
+        accounts=accounts,
+        blobs=Blobs.open(settings.blobs),
+        intake=Intake(settings, family, producer),
+    )
+
+
+async def serve(parts: Parts, *, senders: Mapping[str, Own] = {}, typers: Mapping[str, Typer] = {}) -> None:
+    """Webhooks in, outbound records out, files fetched, accounts polled, registered and described."""
+    life, settings, health = parts.life, parts.life.settings, parts.life.health
+    common = {"settings": settings, "channels": parts.channels, "accounts": parts.accounts}
+    caller = await life.resources.enter_async_context(Caller(parts.blobs))
+    states = States(**common, family=parts.family, producer=parts.producer, health=health)  # type: ignore[arg-type]
+    ingress = Ingress(
+        **common,
+        family=parts.family,
+        intake=parts.intake,
+        producer=parts.producer,
+        blobs=parts.blobs,  # type: ignore[arg-type]
+    )
+    duties = Duties(**common, pool=parts.pool, intake=parts.intake, caller=caller, states=states)  # type: ignore[arg-type]
+    deliver = Deliver(
+        settings,
+        parts.family,
+        channels=parts.channels,
+        accounts=parts.accounts,
+        pool=parts.pool,
+        producer=parts.producer,
+        caller=caller,
+        health=health,
+        senders=senders,
+        typers=typers,
+    )
+    media = MediaWorker(
+        settings,
+        parts.family,
+        channels=parts.channels,
+        accounts=parts.accounts,
+        pool=parts.pool,
+        producer=parts.producer,
+        caller=caller,
+        blobs=parts.blobs,
+        health=health,
+    )
+    life.routes(ingress.routes())
+    life.on_stop(deliver.drain)
+    life.spawn(states.run(), "account states")
+    life.spawn(duties.run(), "duties")
+    life.spawn(deliver.run(), "deliver")
+    life.spawn(media.run(), "media")

@@ -1,0 +1,221 @@
+"""HTTP in: handshake, verify, inbound, publish, answer. Nothing is answered 2xx before Kafka has acknowledged it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import orjson
+import structlog
+from aiohttp import web
+
+from shared.accept import RAW_INLINE, Intake, Raw
+from shared.accounts import AccountsFile
+from shared.blobs import Blobs
+from shared.bus import Out, new_id, next_span
+from shared.channel import Account, App, Channel, Context, Incoming, Request, Response
+from shared.consume import VERSION
+from shared.envelope import key
+from shared.errors import (
+    BusUnavailable,
+    Malformed,
+    ParleyError,
+    StoreUnavailable,
+    TooLarge,
+    Torn,
+    UnknownAccount,
+    Unverified,
+)
+from shared.observe import ACKNOWLEDGED, DEAD_LETTERED, IN_FLIGHT, INGRESS
+from shared.produce import Producer
+from shared.records import Family, ingress_dlq
+from shared.settings import Settings
+from shared.translate import read, stamp, verify
+
+log = structlog.get_logger(__name__)
+
+CONCURRENT: Final = 512  # requests at once; more are told to come again
+SECRET_WORDS: Final = ("authorization", "token", "secret", "cookie", "signature")
+
+
+class Refused(NamedTuple):
+    """How an error is answered, and counted."""
+
+    status: int
+    outcome: str
+
+
+ANSWERS: Final[Mapping[type[ParleyError], Refused]] = {
+    Unverified: Refused(401, "unverified"),
+    Torn: Refused(400, "torn"),
+    TooLarge: Refused(413, "too_large"),
+    BusUnavailable: Refused(503, "unavailable"),
+    StoreUnavailable: Refused(503, "unavailable"),
+}
+
+
+class Ingress:
+    """One address per app, /hooks/{channel}/{app}, for every channel of this adapter."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        family: Family,
+        channels: Mapping[str, Channel],
+        accounts: AccountsFile,
+        intake: Intake,
+        producer: Producer,
+        blobs: Blobs,
+    ) -> None:
+        self._settings, self._channels, self._accounts = settings, channels, accounts
+        self._intake, self._producer, self._blobs = intake, producer, blobs
+        self._dead_letters = settings.topic(ingress_dlq(family))
+        self._family = family
+        self._open = 0
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.route("*", "/hooks/{channel}/{app}", self.receive)]
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Answer one request of a provider: 2xx only for what is durable."""
+        name = request.match_info["channel"]
+        channel = self._channels.get(name)
+        app = self._accounts.current.app(name, request.match_info["app"])
+        if channel is None or app is None or channel.verify is None:
+            INGRESS.labels("none", "unknown_address").inc()
+            return _plain(404, "unknown address: no such app in the accounts file")
+        if self._open >= CONCURRENT:
+            INGRESS.labels(name, "unavailable").inc()
+            return _plain(503, "too many requests at once; send it again")
+        self._open += 1
+        IN_FLIGHT.set(self._open)
+        started = time.perf_counter()
+        try:
+            answer, outcome = await self._take(channel, app, request)
+        except tuple(ANSWERS) as error:
+            status, outcome = ANSWERS[type(error)]
+            answer = Response(status=status, body=_said(error))
+        finally:
+            self._open -= 1
+            IN_FLIGHT.set(self._open)
+        INGRESS.labels(name, outcome).inc()
+        ACKNOWLEDGED.labels(name).observe(time.perf_counter() - started)
+        return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
+
+    async def _take(self, channel: Channel, app: App, incoming: web.Request) -> tuple[Response, str]:
+        received_at = datetime.now(UTC)
+        request = await self._read(channel, incoming)
+        context = Context(now=received_at, nonce=secrets.token_hex(16))
+        if (answer := _handshake(channel, app, request, context)) is not None:
+            return answer, "handshake"
+        verify(channel, app, request, context)
+        try:
+            found = read(channel, app, request, context)
+            pairs = self._owned(channel, app, found)
+            await self._publish(channel, pairs, request, received_at)
+        except (Malformed, UnknownAccount, TooLarge) as error:
+            await self.dead_letter(channel, app, request, error)
+            return channel.accepted, "dead_lettered"
+        return channel.accepted, "accepted"
+
+    async def _read(self, channel: Channel, incoming: web.Request) -> Request:
+        if (incoming.content_length or 0) > channel.body_limit:
+            raise TooLarge(f"{channel.body_limit} bytes are the most")
+        try:
+            body = await incoming.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise TooLarge(f"{channel.body_limit} bytes are the most") from None
+        if len(body) > channel.body_limit:
+            raise TooLarge(f"{channel.body_limit} bytes are the most")
+        base = self._settings.public_url or f"{incoming.scheme}://{incoming.host}"
+        return Request(
+            method=incoming.method,
+            url=base.rstrip("/") + incoming.path_qs,
+            headers={name.lower(): value for name, value in incoming.headers.items()},
+            query=dict(incoming.query),
+            body=body,
+        )
+
+    def _owned(self, channel: Channel, app: App, found: Iterable[Incoming]) -> list[tuple[Account, Incoming]]:
+        """Each record with the account it came to: one app's webhook may carry many."""
+        pairs = []
+        for one in found:
+            account = self._accounts.current.by_key(channel.name, app.name, one.account_key)
+            if account is None:
+                raise UnknownAccount(f"{channel.name}, app {app.name}: {one.account_key!r}")
+            pairs.append((account, one))
+        return pairs
+
+    async def _publish(
+        self,
+        channel: Channel,
+        pairs: Sequence[tuple[Account, Incoming]],
+        request: Request,
+        received_at: datetime,
+    ) -> None:
+        if not pairs:
+            return
+        raw = await self._keep(pairs[0][0].tenant, request)
+        trace = next_span(request.headers.get("traceparent"))
+        await self._intake.publish(
+            [
+                self._intake.record(
+                    stamp(one, channel=channel, account=account, received_at=received_at, raw=raw.ref),
+                    raw=raw,
+                    traceparent=trace,
+                )
+                for account, one in pairs
+            ]
+        )
+
+    async def _keep(self, tenant: str, request: Request) -> Raw:
+        """The untouched payload: small ones travel in the record, larger ones are in the blob store before the answer."""
+        content_type = request.headers.get("content-type", "application/octet-stream")
+        if len(request.body) <= RAW_INLINE:
+            return Raw(request.body, content_type)
+        stored = await self._blobs.put_bytes(tenant, request.body)
+        return Raw(ref=stored.ref, content_type=content_type)
+
+    async def dead_letter(self, channel: Channel, app: App, request: Request, error: ParleyError) -> None:
+        """Keep a verified request byte for byte; `parley dlq replay` translates it again after a fix."""
+        log.warning("webhook.dead_lettered", channel=channel.name, app=app.name, error=error.detail)
+        kept = {name: value for name, value in request.headers.items() if not any(w in name for w in SECRET_WORDS)}
+        await self._producer.send(
+            Out(
+                topic=self._dead_letters,
+                key=key("default", channel.name, app.name).encode(),
+                value=request.body,
+                headers=[
+                    ("ce_id", new_id().encode()),
+                    ("http-method", request.method.encode()),
+                    ("http-url", request.url.encode()),
+                    ("http-headers", orjson.dumps(kept)),
+                    ("dlq-error-class", type(error).__name__.encode()),
+                    ("dlq-error-message", error.detail.encode()[:500]),
+                    ("dlq-attempts", b"1"),
+                    ("dlq-service-version", VERSION),
+                ],
+            )
+        )
+        DEAD_LETTERED.labels(self._dead_letters, error.code).inc()
+
+
+def _handshake(channel: Channel, app: App, request: Request, context: Context) -> Response | None:
+    """What must be answered at once; a request that is none of that, or nonsense, goes on to be verified."""
+    try:
+        return channel.handshake(app, request, context)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _said(error: ParleyError) -> bytes:
+    """What a stranger is told: the kind of error, never what was expected."""
+    return ((type(error).__doc__ or "").strip().partition(";")[0] + "\n").encode()
+
+
+def _plain(status: int, text: str) -> web.Response:
+    return web.Response(status=status, text=text + "\n")

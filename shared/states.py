@@ -1,0 +1,115 @@
+"""How each account is, told to everyone on the compacted accounts topic: at the start, at each change, and now and then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from shared.accounts import AccountsFile
+from shared.bus import Out, encode, headers
+from shared.channel import Channel
+from shared.envelope import derive, key, utc
+from shared.errors import BusUnavailable
+from shared.lifecycle import Health
+from shared.observe import HEALTHY
+from shared.produce import Producer
+from shared.records import ACCOUNTS, AccountState, Code, Failure, Family
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+EVERY: Final = 300.0  # seconds between two tellings of an account whose state did not change
+
+
+class States:
+    """The accounts of one adapter. A failure that only a person can mend (a token refused) makes an account unhealthy."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        family: Family,
+        channels: Mapping[str, Channel],
+        accounts: AccountsFile,
+        producer: Producer,
+        health: Health,
+    ) -> None:
+        self._settings, self._family, self._channels = settings, family, channels
+        self._accounts, self._producer, self._health = accounts, producer, health
+        self._failures: dict[tuple[str, str], Failure] = {}
+        self._changed = asyncio.Event()
+        accounts.on_change(lambda _accounts: self._changed.set())
+
+    def note(self, channel: str, account: str, failure: Failure | None) -> None:
+        """What a call to the provider showed: a refused token, or that it is accepted again."""
+        place = (channel, account)
+        if failure == self._failures.get(place):
+            return
+        if failure is None:
+            self._failures.pop(place, None)
+        else:
+            self._failures[place] = failure
+        self._changed.set()
+
+    def fail(self, channel: str, account: str, code: Code, detail: str) -> None:
+        self.note(channel, account, Failure(code=code, detail=detail[:2000]))
+
+    async def run(self) -> None:
+        while True:
+            self._health.tick("accounts")
+            self._changed.clear()
+            try:
+                await self.tell()
+            except BusUnavailable:
+                await asyncio.sleep(2)
+                continue
+            try:
+                async with asyncio.timeout(EVERY):
+                    await self._wait()
+            except TimeoutError:
+                continue
+
+    async def _wait(self) -> None:
+        while not self._changed.is_set():
+            self._health.tick("accounts")
+            try:
+                async with asyncio.timeout(10):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def tell(self) -> None:
+        """Publish the state of every account."""
+        now = datetime.now(UTC)
+        await self._producer.send_all([self._record(channel, name.name, name.tenant, now)
+                                       for channel, name in self._accounts.current.all()])  # fmt: skip
+
+    def _record(self, channel: str, account: str, tenant: str, now: datetime) -> Out:
+        failure = self._failures.get((channel, account))
+        HEALTHY.labels(channel, account).set(failure is None)
+        state = AccountState(
+            tenant=tenant,
+            channel=channel,
+            account=account,
+            healthy=failure is None,
+            failure=failure,
+            capabilities=self._channels[channel].capabilities.model_dump(mode="json"),
+            occurred_at=now,
+        )
+        return Out(
+            self._settings.topic(ACCOUNTS),
+            key(tenant, channel, account).encode(),
+            encode(state),
+            headers(
+                "account",
+                source=f"/adapter/{self._family}",
+                id=str(derive("account", tenant, channel, account, utc(now))),
+                time=now,
+                tenant=tenant,
+                subject=f"{channel}/{account}",
+            ),
+        )

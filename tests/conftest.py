@@ -1,0 +1,98 @@
+"""Real parts for every test: one Kafka and one PostgreSQL per run, a world of one's own per test; a whole stack where asked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from deploy.local.home import Addresses
+from deploy.local.servers import start_servers, start_stack, stop_servers
+from shared import migrate, topics
+from shared.settings import Settings
+
+
+def require(found: object, what: str) -> None:
+    """Skip with the reason what this machine lacks; where everything must be there, a skip is a failure."""
+    if not found:
+        if os.environ.get("PARLEY_REQUIRE_ALL"):
+            pytest.fail(f"PARLEY_REQUIRE_ALL is set, but {what} is missing")
+        pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+    """Kafka and PostgreSQL, started by `parley up --servers` in a temporary home, or one's own by PARLEY_KAFKA, PARLEY_DATABASE."""
+    home = Path(os.environ.get("PARLEY_TEST_HOME") or tmp_path_factory.mktemp("servers"))
+    yield start_servers(home)
+    stop_servers(home)
+
+
+@pytest.fixture
+async def database(servers: Addresses) -> AsyncIterator[str]:
+    """The DSN of an empty database that goes away after the test."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    connection = await asyncpg.connect(servers.database)
+    await connection.execute(f"CREATE DATABASE {name}")
+    yield servers.database.rpartition("/")[0] + "/" + name
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
+
+
+@pytest.fixture
+async def settings(servers: Addresses, database: str, tmp_path: Path) -> Settings:
+    """Settings of a world of one's own: a database, a topic prefix, a blob folder. Neither tables nor topics yet."""
+    return Settings(
+        kafka=servers.kafka,
+        database=SecretStr(database),
+        blobs=(tmp_path / "blobs").as_uri(),
+        accounts=str(tmp_path / "accounts.toml"),
+        token=SecretStr("test-token"),
+        secret=SecretStr("test-secret"),
+        prefix=f"t{uuid.uuid4().hex[:8]}.",
+        partitions=3,
+        replication=1,
+        http_host="127.0.0.1",
+        http_port=0,
+        session_seconds=6,
+    )
+
+
+@pytest.fixture
+async def world(settings: Settings) -> Settings:
+    """The same with all topics, and every service's tables."""
+    for schema in migrate.SCHEMAS:
+        await asyncio.to_thread(migrate.upgrade, settings, schema)
+    await topics.apply(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Everything, as `parley up` starts it, in a temporary home; `.home` and `.addresses`."""
+    home = tmp_path_factory.mktemp("stack")
+    addresses = start_stack(home)
+    yield Stack(home, addresses)
+    stop_servers(home)
+    if logs := os.environ.get("PARLEY_TEST_LOGS"):
+        shutil.copytree(home / "logs", Path(logs) / "stack", dirs_exist_ok=True)
+
+
+class Stack:
+    def __init__(self, home: Path, addresses: Addresses) -> None:
+        self.home, self.addresses = home, addresses
+
+    def http(self, service: str) -> str:
+        return self.addresses.services[service].http
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.addresses.token}"}
