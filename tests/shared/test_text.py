@@ -6,7 +6,7 @@ import time
 from itertools import accumulate
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from icu4py.breakers import CharacterBreaker, WordBreaker
 
 from shared.text import Unit, measure, split
@@ -59,10 +59,20 @@ def test_every_piece_fits_and_only_white_space_is_lost(text, limit, unit):
         assert all(piece.strip() for piece in pieces)
 
 
+def clusters(text: str) -> list[str]:
+    """What a reader sees as letters, but for white space; a space that carries a mark is one."""
+    return [cluster.rstrip() for cluster in CharacterBreaker(text, "und") if not cluster.isspace()]
+
+
 @settings(max_examples=300, deadline=None)
 @given(text=TEXTS, limit=st.integers(4, 60), unit=st.sampled_from(UNITS))
+@example(text="aaaa \u0301bbbb", limit=5, unit="code_points")
+@example(text="aaaa  \u0301bbbb", limit=5, unit="code_points")
 def test_no_grapheme_cluster_is_broken_unless_it_alone_is_too_long(text, limit, unit):
-    owner = iter(owners(text, split(text, limit, unit)))
+    pieces = split(text, limit, unit)
+    if all(measure(cluster, unit) <= limit for cluster in CharacterBreaker(text, "und")):
+        assert [cluster for piece in pieces for cluster in clusters(piece)] == clusters(text)
+    owner = iter(owners(text, pieces))
     for cluster in CharacterBreaker(text, "und"):
         holders = {next(owner) for _ in bare(cluster)}
         assert len(holders) <= 1 or measure(cluster, unit) > limit
@@ -86,6 +96,7 @@ def test_khmer_without_spaces_is_cut_at_words_only(unit, limit):
         ("aaaa bbbb.\ncccc. dddd eeee", 18, ("aaaa bbbb.", "cccc. dddd eeee")),
         ("aaaa bbbb cc. Dddd eeee", 20, ("aaaa bbbb cc.", "Dddd eeee")),
         ("a\n\nbbbb cccc dddd eeee", 12, ("a\n\nbbbb cccc", "dddd eeee")),
+        ("aaaaaaaa\r\nbb\ncccc dddd", 15, ("aaaaaaaa\r\nbb", "cccc dddd")),
         ("aaaa\r\nbbbb cccc", 11, ("aaaa", "bbbb cccc")),
         ("hello world", 5, ("hello", "world")),
         ("ab\n\n\n\n\ncd", 3, ("ab", "cd")),
