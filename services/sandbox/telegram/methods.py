@@ -283,7 +283,7 @@ async def get_updates(api: Api, bot: Bot, call: Parameters) -> list[Json]:
     offset, limit = call.integer("offset") or 0, min(max(call.integer("limit") or 100, 1), 100)
     _confirm_before(bot, offset)
     bot.poller.set()  # only the latest poll goes on
-    if not bot.waiting:
+    if not bot.waiting and not api.control.closing:
         await _news_or_rival(bot, seconds=min(max(call.integer("timeout") or 0, 0), 50))
     return list(bot.waiting.values())[:limit]
 

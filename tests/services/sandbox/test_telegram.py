@@ -276,6 +276,22 @@ async def test_chats_files_and_waiting_updates_survive_kill_9(kept_sandbox, toke
     assert third["message_id"] == 3
 
 
+async def test_stopping_waits_for_no_open_line(kept_sandbox, token):
+    await kept_sandbox.ok(token, "getMe")
+    polling = asyncio.create_task(kept_sandbox.api(token, "getUpdates", timeout=50))
+    url = f"{kept_sandbox.address}/phone/telegram/{token.partition(':')[0]}/501/events"
+    async with kept_sandbox.client.get(url, headers=kept_sandbox.bearer) as stream:
+        await kept_sandbox.says(token, 501, text="ends the first poll")
+        await polling
+        polling = asyncio.create_task(kept_sandbox.api(token, "getUpdates", timeout=50, offset=2**31))
+        await kept_sandbox.control(silent=True)
+        unanswered = asyncio.create_task(kept_sandbox.api(token, "getMe"))
+        async with asyncio.timeout(10):
+            assert await kept_sandbox.end() == 0
+            await stream.read()
+    await asyncio.gather(polling, unanswered, return_exceptions=True)
+
+
 async def test_the_phone_hears_of_news_at_once(sandbox, started):
     url = f"{sandbox.address}/phone/telegram/{started.partition(':')[0]}/501/events?after=1"
     async with sandbox.client.get(url, headers=sandbox.bearer) as stream:
