@@ -7,7 +7,7 @@ const TABS = ["chat", "phone"];
 export function createCustomer(app) {
   const tabs = Object.fromEntries(TABS.map((name) => [name, document.getElementById(`tab-${name}`)]));
   const panels = Object.fromEntries(TABS.map((name) => [name, document.getElementById(`panel-${name}`)]));
-  const filled = new Set();
+  const filled = new Map();
   let open = sessionStorage.getItem("parley.customer") ?? "chat";
 
   for (const name of TABS) tabs[name].addEventListener("click", () => show(name));
@@ -29,12 +29,12 @@ export function createCustomer(app) {
       tabs[name].tabIndex = name === open ? 0 : -1;
       panels[name].hidden = name !== open;
     }
-    if (app.config && !filled.has(open)) fill(open);
+    if (app.config && filled.get(open) !== app.words.code) fill(open);
   }
 
   function fill(name) {
     const address = { chat: chatAddress(app), phone: phoneAddress(app) }[name];
-    if (address) filled.add(name);
+    filled.set(name, app.words.code);
     panels[name].replaceChildren(
       address
         ? h("iframe", { src: address, title: app.words.t(`tab_${name}`), referrerpolicy: "no-referrer", allow: "clipboard-write" })
@@ -46,9 +46,9 @@ export function createCustomer(app) {
 }
 
 function chatAddress({ config, words }) {
-  return config.console_chat && `${config.console_chat}/webchat/demo#${new URLSearchParams({ lang: words.code })}`;
+  return config.console_chat && `${config.console_chat}/webchat/demo#${new URLSearchParams({ lang: words.code, open: 1 })}`;
 }
 
-function phoneAddress({ config, token }) {
-  return config.console_sandbox && `${config.console_sandbox}/phone/#${new URLSearchParams({ token })}`;
+function phoneAddress({ config, token, words }) {
+  return config.console_sandbox && `${config.console_sandbox}/phone/?${new URLSearchParams({ lang: words.code })}#${new URLSearchParams({ token })}`;
 }

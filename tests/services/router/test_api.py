@@ -1,0 +1,643 @@
+"""The router's HTTP API on a real PostgreSQL and a real Kafka."""
+
+import asyncio
+import re
+import socket
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import asyncpg
+import orjson
+import pytest
+from aiohttp import ClientTimeout, web
+from aiohttp.test_utils import TestClient, TestServer
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from pydantic import SecretStr
+
+from services.router.api import Deps, mount
+from services.router.api.feed import QUEUE, Dropped, Listener
+from services.router.api.media import sign
+from services.router.api.page import ROOT
+from services.router.api.tail import Event
+from services.router.directory import Directory
+from shared import bus, envelope, records
+from shared.blobs import Blobs
+from shared.database import open_pool
+from shared.lifecycle import Health
+from shared.migrate import upgrade
+from shared.produce import Producer
+from shared.settings import Settings
+
+TOKEN = "a token of the tests"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+async def make_topics(settings):
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    names = (records.EVENTS, records.REQUESTS, records.ACCOUNTS)
+    await admin.create_topics([NewTopic(settings.topic(name), 3, 1) for name in names])
+    await admin.close()
+
+
+async def make_database(url):
+    name = f"api_{uuid.uuid4().hex[:8]}"
+    connection = await asyncpg.connect(url)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return name, url.rpartition("/")[0] + f"/{name}"
+
+
+@pytest.fixture(scope="module")
+async def house(servers, tmp_path_factory):
+    """PostgreSQL with the router's schema, topics of our own, the API mounted as the router mounts it."""
+    name, database = await make_database(servers.database)
+    settings = Settings(
+        kafka=servers.kafka,
+        database=SecretStr(database),
+        blobs=tmp_path_factory.mktemp("blobs").as_uri(),
+        token=SecretStr(TOKEN),
+        prefix=f"api{uuid.uuid4().hex[:8]}.",
+        console_chat="http://127.0.0.1:1111",
+        console_sandbox="http://127.0.0.1:2222/",
+    )
+    await make_topics(settings)
+    await asyncio.to_thread(upgrade, settings, "router")
+    producer = Producer(settings)
+    await producer.start()
+    await tell_account(settings, producer)
+    directory = Directory(settings, Health())
+    following = asyncio.create_task(directory.run())
+    async with open_pool(settings, "router") as pool:
+        deps = Deps(
+            pool=pool, producer=producer, settings=settings, blobs=Blobs.open(settings.blobs), directory=directory
+        )
+        async with serving(deps) as client:
+            yield SimpleNamespace(client=client, deps=deps, pool=pool, settings=settings, producer=producer)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await producer.stop()
+    connection = await asyncpg.connect(servers.database)
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
+
+
+def serving(deps):
+    app = web.Application()
+    mount(app, deps)
+    return TestClient(TestServer(app))
+
+
+async def get(house, path, *, status=200, **options):
+    async with house.client.get(path, headers=BEARER, **options) as answer:
+        assert answer.status == status, await answer.text()
+        return await answer.json()
+
+
+async def post(house, path, value, *, status, headers=None):
+    async with house.client.post(path, headers=BEARER | (headers or {}), json=value) as answer:
+        assert answer.status == status, await answer.text()
+        return await answer.json()
+
+
+async def add_conversation(pool, *, name="Dara", peer=None, last_at=START, **columns):
+    row = {
+        "id": uuid.uuid4(),
+        "tenant": "default",
+        "customer_id": uuid.uuid4(),
+        "channel": "webchat",
+        "account": "site",
+        "peer": peer or uuid.uuid4().hex,
+        "name": name,
+        "opened_at": START,
+        "last_at": last_at,
+        **columns,
+    }
+    await insert(pool, "conversation", row)
+    return row["id"]
+
+
+async def add_event(pool, conversation, sequence, type_, data, *, message=None):
+    """Announcing events are rows of `message`, all others of `event`, as the router writes them."""
+    body = orjson.dumps({"sequence": sequence, **data})
+    announced = type_ in ("message.received", "message.queued")
+    row = {"conversation_id": conversation, "sequence": sequence, "type": type_, "at": START, "body": body}
+    row["id"] = message if announced else uuid.uuid4()
+    if not announced:
+        row["message_id"] = message
+    await insert(pool, "message" if announced else "event", row)
+
+
+async def insert(pool, table, row):
+    columns = [f'"{name}"' for name in row]
+    places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+    await pool.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", *row.values())
+
+
+async def publish(house, number, *, key="c", value=None):
+    await house.producer.send(
+        bus.Out(
+            topic=house.settings.topic(records.EVENTS),
+            key=key.encode(),
+            value=value or orjson.dumps({"sequence": number, "conversation": key}),
+            headers=bus.headers(
+                "message.received", source="/test", id=f"{key}-{number}", time=START, tenant="default", subject=key
+            ),
+        )
+    )
+
+
+class TestTheDoor:
+    @pytest.mark.parametrize(
+        "header", ["", "Bearer", "Bearer wrong", f"bearer{TOKEN}", f"Bearer {TOKEN}x", "Bearer ké"]
+    )
+    async def test_is_shut_without_the_token(self, house, header):
+        async with house.client.get("/api/conversations", headers={"Authorization": header}) as answer:
+            assert answer.status == 401
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+            assert (await answer.json())["error"]["code"] == "auth"
+
+    async def test_of_a_router_without_a_token_opens_for_nobody(self, house):
+        closed = house.settings.model_copy(update={"token": SecretStr("")})
+        deps = Deps(**{**vars(house.deps), "settings": closed})
+        async with serving(deps) as client:
+            for bearer in ("Bearer ", "Bearer x", ""):
+                async with client.get("/api/conversations", headers={"Authorization": bearer}) as answer:
+                    assert answer.status == 403
+            ref = f"default/{'0' * 64}"
+            forged = sign(SecretStr(""), ref, expires=int(time.time()) + 60, name="")
+            query = {"expires": int(time.time()) + 60, "name": "", "signature": forged}
+            async with client.get(f"/media/{ref}", params=query) as answer:
+                assert answer.status == 403
+
+    async def test_guards_every_address_but_the_page_and_signed_media(self, house):
+        guarded = [
+            ("GET", "/api/conversations"),
+            ("GET", f"/api/conversations/{uuid.uuid4()}"),
+            ("GET", f"/api/messages/{uuid.uuid4()}"),
+            ("GET", "/api/events"),
+            ("GET", "/api/accounts"),
+            ("GET", f"/api/media/default/{'0' * 64}"),
+            ("GET", "/console/config.json"),
+            ("POST", f"/api/conversations/{uuid.uuid4()}/reply"),
+            ("POST", f"/api/conversations/{uuid.uuid4()}/typing"),
+            ("POST", "/api/send"),
+            ("POST", "/api/media"),
+        ]
+        for method, path in guarded:
+            async with house.client.request(method, path) as answer:
+                assert answer.status == 401, path
+
+
+class TestConversations:
+    async def test_come_newest_first_and_pages_join_without_overlap(self, house):
+        mark = uuid.uuid4().hex
+        made = [
+            await add_conversation(house.pool, peer=f"{mark}-{number}", last_at=START + timedelta(seconds=number // 2))
+            for number in range(7)
+        ]
+        seen, before = [], ""
+        while True:
+            page = await get(house, "/api/conversations", params={"limit": 3, "q": mark, "before": before})
+            seen += [row["id"] for row in page["conversations"]]
+            times = [row["last_at"] for row in page["conversations"]]
+            assert times == sorted(times, reverse=True)
+            before = page["next"]
+            if not before:
+                break
+        assert len(seen) == len(set(seen)) == 7
+        assert set(seen) == set(map(str, made))
+
+    async def test_are_found_by_part_of_name_or_address_in_any_script_and_case(self, house):
+        khmer = await add_conversation(house.pool, name="សុខា ចាន់", peer="v-31")
+        percent = await add_conversation(house.pool, name="100%_sure", peer="Someone@Example.org")
+        for words, expected in (("ខា ច", khmer), ("%_S", percent), ("one@example", percent)):
+            found = await get(house, "/api/conversations", params={"q": words})
+            assert [row["id"] for row in found["conversations"]] == [str(expected)]
+
+    @pytest.mark.parametrize(
+        "query", ["before=nonsense", "before=MjAyNg", "limit=-1", "limit=x", "q=" + "a" * 201, "q=%00"]
+    )
+    async def test_refuse_what_cannot_be_a_query(self, house, query):
+        answer = await get(house, f"/api/conversations?{query}", status=400)
+        assert answer["error"]["code"] == "malformed"
+
+    async def test_have_their_events_in_sequence_order_from_both_tables(self, house):
+        conversation = await add_conversation(house.pool, last_sequence=4, window={"allows": ["template"]})
+        one, two = uuid.uuid4(), uuid.uuid4()
+        await add_event(house.pool, conversation, 1, "conversation.opened", {"channel": "webchat"})
+        await add_event(house.pool, conversation, 4, "message.status", {"status": "sent"}, message=two)
+        await add_event(house.pool, conversation, 3, "message.queued", {"message": {"id": str(two)}}, message=two)
+        await add_event(house.pool, conversation, 2, "message.received", {"message": {"text": "សួស្តី"}}, message=one)
+        whole = await get(house, f"/api/conversations/{conversation}")
+        assert whole["window"] == {"allows": ["template"]}
+        assert [event["sequence"] for event in whole["events"]] == [1, 2, 3, 4]
+        assert whole["events"][1]["data"] == {"sequence": 2, "message": {"text": "សួស្តី"}}
+        assert whole["events"][1] | {"data": None} == {
+            "sequence": 2,
+            "id": str(one),
+            "type": "message.received",
+            "at": "2026-01-02T03:04:05Z",
+            "data": None,
+        }
+        rest = await get(house, f"/api/conversations/{conversation}", params={"after": 1, "limit": 2})
+        assert [event["sequence"] for event in rest["events"]] == [2, 3]
+
+    async def test_that_do_not_exist_are_told_apart_from_ids_that_cannot(self, house):
+        unknown = await get(house, f"/api/conversations/{uuid.uuid4()}", status=404)
+        assert unknown["error"]["code"] == "unknown_conversation"
+        assert (await get(house, "/api/conversations/x", status=400))["error"]["code"] == "malformed"
+
+
+async def test_a_message_is_shown_with_its_whole_way(house):
+    conversation, message = await add_conversation(house.pool), uuid.uuid4()
+    await add_event(house.pool, conversation, 1, "message.queued", {}, message=message)
+    await add_event(house.pool, conversation, 2, "message.status", {"status": "sent"}, message=message)
+    await add_event(house.pool, conversation, 3, "message.status", {"status": "sent"}, message=uuid.uuid4())
+    sending = {"message_id": message, "conversation_id": conversation, "status": "sent", "request_id": "r", "at": START}
+    await insert(house.pool, "sending", sending)
+    way = await get(house, f"/api/messages/{message}")
+    assert (way["conversation"], way["announced"]["type"]) == (str(conversation), "message.queued")
+    assert (way["sending"]["status"], way["sending"]["request_id"]) == ("sent", "r")
+    assert [event["sequence"] for event in way["events"]] == [1, 2]
+    assert (await get(house, f"/api/messages/{uuid.uuid4()}", status=404))["error"]["code"] == "not_found"
+
+
+class TestRequests:
+    async def requests(self, house, request_id):
+        """All records of requests.v1 with this id."""
+        consumer = AIOKafkaConsumer(
+            house.settings.topic(records.REQUESTS),
+            bootstrap_servers=house.settings.kafka,
+            auto_offset_reset="earliest",
+        )
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets(consumer.assignment())
+            found = []
+            while any([await consumer.position(place) < end for place, end in ends.items()]):
+                for batch in (await consumer.getmany(timeout_ms=200)).values():
+                    found += [record for record in batch if dict(record.headers)["ce_id"] == request_id.encode()]
+            return found
+        finally:
+            await consumer.stop()
+
+    async def test_a_reply_becomes_the_record_that_any_system_could_write(self, house):
+        conversation, request_id = uuid.uuid4(), f"once-{uuid.uuid4()}"
+        body = {"parts": [{"kind": "text", "text": "ពីរថ្ងៃ"}], "expires_at": "2030-01-01T00:00:00Z"}
+        path = f"/api/conversations/{conversation}/reply"
+        answer = await post(house, path, body, status=202, headers={"Idempotency-Key": request_id})
+        assert answer == {
+            "request_id": request_id,
+            "message_id": str(envelope.derive("default", request_id)),
+        }
+        [record] = await self.requests(house, request_id)
+        assert record.key == str(conversation).encode()
+        assert dict(record.headers)["ce_type"] == b"parley.request.reply.v1"
+        read = bus.decode(record, START).model
+        assert (read.conversation, read.parts[0].text, read.expires_at.year) == (conversation, "ពីរថ្ងៃ", 2030)
+
+    async def test_the_conversation_in_the_address_is_the_one_that_counts(self, house):
+        conversation, request_id = uuid.uuid4(), f"addr-{uuid.uuid4()}"
+        body = {"parts": [{"kind": "text", "text": "x"}], "conversation": str(uuid.uuid4())}
+        path = f"/api/conversations/{conversation}/reply"
+        await post(house, path, body, status=202, headers={"Idempotency-Key": request_id})
+        [record] = await self.requests(house, request_id)
+        assert bus.decode(record, START).model.conversation == conversation
+
+    async def test_without_a_key_each_is_a_message_of_its_own(self, house):
+        path = f"/api/conversations/{uuid.uuid4()}/reply"
+        body = {"parts": [{"kind": "text", "text": "x"}]}
+        answers = [await post(house, path, body, status=202) for _ in range(2)]
+        assert answers[0]["message_id"] != answers[1]["message_id"]
+
+    async def test_a_send_is_keyed_by_its_address(self, house):
+        request_id = f"send-{uuid.uuid4()}"
+        body = {"channel": "sms", "account": "kh", "address": "+855 12", "parts": [{"kind": "text", "text": "x"}]}
+        await post(house, "/api/send", body, status=202, headers={"Idempotency-Key": request_id})
+        [record] = await self.requests(house, request_id)
+        assert record.key == b"default|sms|kh|+855%2012"
+
+    async def test_typing_travels_as_a_request(self, house):
+        conversation = uuid.uuid4()
+        answer = await post(house, f"/api/conversations/{conversation}/typing", {}, status=202)
+        [record] = await self.requests(house, answer["request_id"])
+        assert dict(record.headers)["ce_type"] == b"parley.request.typing.v1"
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            [],
+            {"parts": []},
+            {"parts": [{"kind": "no such kind"}]},
+            {"parts": [{"kind": "text"}]},
+            {"parts": [{"kind": "text", "text": "x"}] * 21},
+            {"parts": [{"kind": "text", "text": "x"}], "expires_at": "yesterday"},
+        ],
+    )
+    async def test_what_is_no_request_is_refused_before_the_bus(self, house, body):
+        request_id = f"bad-{uuid.uuid4()}"
+        path = f"/api/conversations/{uuid.uuid4()}/reply"
+        answer = await post(house, path, body, status=400, headers={"Idempotency-Key": request_id})
+        assert answer["error"]["code"] == "malformed"
+        assert await self.requests(house, request_id) == []
+
+    async def test_a_refusal_does_not_repeat_what_was_written(self, house):
+        path = f"/api/conversations/{uuid.uuid4()}/reply"
+        answer = await post(house, path, {"parts": [{"kind": "text", "text": 5, "html": "my secret"}]}, status=400)
+        assert "secret" not in answer["error"]["detail"]
+
+    async def test_limits_hold_for_body_and_key(self, house):
+        path = f"/api/conversations/{uuid.uuid4()}/reply"
+        long = {"parts": [{"kind": "text", "text": "x" * 1024 * 1024}]}
+        assert (await post(house, path, long, status=413))["error"]["code"] == "too_long"
+        await post(
+            house, path, {"parts": [{"kind": "text", "text": "x"}]}, status=400, headers={"Idempotency-Key": "a b"}
+        )
+
+    async def test_a_bus_that_does_not_acknowledge_is_told_as_503(self, house, free_port):
+        away = Producer(house.settings.model_copy(update={"kafka": f"127.0.0.1:{free_port}"}))
+        await away.start()
+        async with serving(Deps(**{**vars(house.deps), "producer": away})) as client:
+            path = f"/api/conversations/{uuid.uuid4()}/reply"
+            body = {"parts": [{"kind": "text", "text": "x"}]}
+            async with client.post(path, headers=BEARER, json=body) as answer:
+                assert answer.status == 503
+                assert (await answer.json())["error"]["code"] == "unreachable"
+                assert answer.headers["Retry-After"]
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+async def read_sse(answer):
+    """(id, data) of each event; data is None for a position."""
+    block = {}
+    async for raw in answer.content:
+        line = raw.decode().rstrip("\n")
+        if line:
+            name, _, value = line.partition(": ")
+            block[name] = value
+            continue
+        yield block["id"], None if block.get("event") == "position" else orjson.loads(block["data"])
+        block = {}
+
+
+async def take(stream, count):
+    async with asyncio.timeout(20):
+        found = []
+        while len(found) < count:
+            item = await anext(stream)
+            if item[1]:
+                found.append(item)
+        return found
+
+
+def listening(house, *, last="", path="/api/events"):
+    headers = BEARER | ({"Last-Event-ID": last} if last else {})
+    return house.client.get(path, headers=headers, timeout=ClientTimeout(total=60))
+
+
+class TestTheStream:
+    async def test_begins_now_and_tells_each_event_with_its_place_and_time(self, house):
+        await publish(house, 1, key="before")
+        async with listening(house) as answer:
+            assert answer.headers["Content-Type"] == "text/event-stream"
+            stream = read_sse(answer)
+            _, nothing = await anext(stream)
+            assert nothing is None
+            await publish(house, 1, key="after")
+            [(position, event)] = await take(stream, 1)
+        assert (event["id"], event["key"], event["type"]) == ("after-1", "after", "parley.message.received.v1")
+        assert event["data"] == {"sequence": 1, "conversation": "after"}
+        assert abs(datetime.fromisoformat(event["published_at"]) - datetime.now(UTC)) < timedelta(minutes=1)
+        assert f"{event['partition']}:{event['offset'] + 1}" in position.split(",")
+
+    async def test_goes_on_after_the_last_event_without_gap_or_repetition(self, house):
+        key = uuid.uuid4().hex
+        async with listening(house) as answer:
+            stream = read_sse(answer)
+            await anext(stream)
+            await publish(house, 1, key=key)
+            [(last, _)] = await take(stream, 1)
+        for number in range(2, 30):
+            await publish(house, number, key=key)
+        async with listening(house, last=last) as answer:
+            stream = read_sse(answer)
+            early = await take(stream, 28)
+            for number in range(30, 40):
+                await publish(house, number, key=key)
+            late = await take(stream, 10)
+        assert [event["data"]["sequence"] for _, event in early + late] == list(range(2, 40))
+
+    async def test_can_begin_at_the_beginning(self, house):
+        key = uuid.uuid4().hex
+        await publish(house, 1, key=key)
+        async with listening(house, path="/api/events?from=beginning") as answer:
+            seen = []
+            async with asyncio.timeout(20):
+                async for _, event in read_sse(answer):
+                    if event is None:
+                        break
+                    seen.append(event["key"])
+        assert key in seen
+
+    async def test_passes_on_what_is_not_json_without_its_value(self, house):
+        async with listening(house) as answer:
+            stream = read_sse(answer)
+            await anext(stream)
+            await publish(house, 1, key="torn", value=b'{"a":\n\ndata: injected')
+            await publish(house, 2, key="torn")
+            found = await take(stream, 2)
+        assert [event["data"] and event["data"]["sequence"] for _, event in found] == [None, 2]
+
+    @pytest.mark.parametrize("last", ["x", "1", "1:2:3", "-1:5", "1:-5", "0:1," * 4000])
+    async def test_refuses_an_id_that_it_did_not_give(self, house, last):
+        async with listening(house, last=last) as answer:
+            assert answer.status == 400
+
+    async def test_ends_at_once_when_the_process_stops(self, house):
+        async with serving(house.deps) as client:
+            async with client.get("/api/events", headers=BEARER) as answer:
+                stream = read_sse(answer)
+                await anext(stream)
+                async with asyncio.timeout(5):
+                    await client.server.app.shutdown()
+                    assert [item async for item in stream] == []
+
+    async def test_lets_a_listener_go_that_is_too_far_behind(self):
+        listener = Listener({0: 0})
+        for offset in range(QUEUE + 1):
+            listener.offer(Event(0, offset, b"{}"))
+        with pytest.raises(Dropped):
+            await listener.take()
+
+
+async def tell_account(settings, producer):
+    """One adapter says how its account is."""
+    state = records.AccountState(
+        tenant="default",
+        channel="webchat",
+        account="site",
+        healthy=True,
+        capabilities={"text": 4000, "unit": "graphemes"},
+        occurred_at=START,
+    )
+    key = envelope.key("default", "webchat", "site").encode()
+    headers = bus.headers("account", source="/test", id="1", time=START, tenant="default", subject="site")
+    await producer.send(bus.Out(settings.topic(records.ACCOUNTS), key, bus.encode(state), headers))
+
+
+async def test_accounts_are_shown_as_they_last_said(house):
+    async with asyncio.timeout(20):
+        await house.deps.directory.complete.wait()
+    [account] = (await get(house, "/api/accounts"))["accounts"]
+    assert (account["account"], account["capabilities"]["unit"]) == ("site", "graphemes")
+
+
+class TestMedia:
+    async def put(self, house, content, *, status=201, name="", kind="image/png"):
+        headers = BEARER | {"Content-Type": kind, "X-Filename": name}
+        async with house.client.post("/api/media", headers=headers, data=content) as answer:
+            assert answer.status == status, await answer.text()
+            return await answer.json()
+
+    async def address(self, house, stored):
+        path = f"/api/media/{stored['blob']}"
+        return (await get(house, path, params={"name": stored["name"]}))["url"]
+
+    async def test_come_back_as_they_were_sent_under_an_address_without_token(self, house):
+        stored = await self.put(house, PNG, name="%E1%9E%9A%E1%9E%BC%E1%9E%94.png", kind="image/png; charset=x")
+        assert (stored["size"], stored["mime_type"], stored["name"]) == (len(PNG), "image/png", "រូប.png")
+        async with house.client.get(await self.address(house, stored)) as answer:
+            assert await answer.read() == PNG
+            assert answer.headers["Content-Type"] == "image/png"
+            assert answer.headers["Content-Disposition"].startswith("inline; filename*=UTF-8''%E1%9E%9A")
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert "sandbox" in answer.headers["Content-Security-Policy"]
+            assert answer.headers["Cache-Control"].startswith("private")
+
+    async def test_are_shown_for_what_they_are_never_for_what_they_are_called(self, house):
+        page = await self.put(house, b"<svg onload=alert(1)>", name="a.png", kind="image/png")
+        async with house.client.get(await self.address(house, page)) as answer:
+            assert answer.headers["Content-Type"] == "application/octet-stream"
+            assert answer.headers["Content-Disposition"].startswith("attachment")
+
+    async def test_names_cannot_lead_astray(self, house):
+        stored = await self.put(house, PNG, name="..%2F..%2Fetc%2Fpass%0D%0Awd%E2%80%AEgpj.exe")
+        assert not re.search(r"[/\\\r\n\u202e]", stored["name"])
+
+    @pytest.mark.parametrize("change", ["expires", "name", "signature", "ref"])
+    async def test_an_address_that_was_changed_is_refused(self, house, change):
+        stored, other = await self.put(house, PNG), await self.put(house, PNG + b"other")
+        url = await self.address(house, stored)
+        changed = {
+            "expires": re.sub(r"expires=(\d+)", lambda found: f"expires={int(found[1]) + 1}", url),
+            "name": url.replace("name=", "name=x"),
+            "signature": url[:-1] + ("0" if url[-1] != "0" else "1"),
+            "ref": url.replace(stored["blob"], other["blob"]),
+        }[change]
+        assert changed != url
+        async with house.client.get(changed) as answer:
+            assert answer.status == 403
+
+    async def test_an_address_expires(self, house):
+        ref, past = (await self.put(house, PNG))["blob"], int(time.time()) - 1
+        query = {"expires": past, "name": "", "signature": sign(house.settings.token, ref, expires=past, name="")}
+        async with house.client.get(f"/media/{ref}", params=query) as answer:
+            assert answer.status == 410
+
+    async def test_what_is_too_large_is_refused_while_it_comes(self, house):
+        async def endless():
+            for _ in range(26):
+                yield bytes(1024 * 1024)
+
+        assert (await self.put(house, endless(), status=413))["error"]["code"] == "too_long"
+
+    async def test_nothing_and_the_unknown_are_told(self, house):
+        assert (await self.put(house, b"", status=400))["error"]["code"] == "malformed"
+        assert (await get(house, f"/api/media/default/{'0' * 64}", status=404))["error"]["code"] == "not_found"
+
+
+class TestThePage:
+    async def test_lets_nothing_run_but_its_own_files(self, house):
+        async with house.client.get("/console/") as answer:
+            assert answer.status == 200
+            policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+        assert policy["default-src"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+        assert policy["frame-src"] == "http://127.0.0.1:1111 http://127.0.0.1:2222"
+        assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
+
+    async def test_gives_its_files_and_no_others(self, house):
+        async with house.client.get("/console/main.js") as answer:
+            assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+        for path in ("/console/../api/page.py", "/console/%2e%2e/api/page.py", "/console//etc/passwd", "/console/x"):
+            async with house.client.get(path) as answer:
+                assert answer.status == 404, path
+
+    async def test_tells_where_the_customers_side_is_only_with_the_token(self, house):
+        assert await get(house, "/console/config.json") == {
+            "console_chat": "http://127.0.0.1:1111",
+            "console_sandbox": "http://127.0.0.1:2222/",
+        }
+
+    async def test_offers_every_language_that_has_a_file(self, house):
+        async with house.client.get("/console/languages.json") as answer:
+            offered = await answer.json()
+        assert set(offered) == {file.stem for file in (ROOT / "i18n").glob("*.json")} >= {"en", "km"}
+
+    def test_never_makes_markup_from_text(self):
+        dangerous = re.compile(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc|DOMParser"
+        )
+        scripts = list(ROOT.rglob("*.js"))
+        assert len(scripts) > 10
+        assert [file.name for file in scripts if dangerous.search(file.read_text())] == []
+        assert not re.search(r"\son\w+=|<script(?![^>]*\ssrc=)|style=", (ROOT / "index.html").read_text())
+
+    @pytest.mark.parametrize("file", sorted((ROOT / "i18n").glob("*.json")), ids=lambda file: file.stem)
+    def test_says_everything_in_every_language_with_the_same_gaps(self, file):
+        words, english = (orjson.loads(Path(path).read_bytes()) for path in (file, ROOT / "i18n" / "en.json"))
+        assert words.keys() == english.keys()
+        for key, text in words.items():
+            assert gaps(text) == gaps(english[key]), key
+
+    def test_uses_only_words_that_exist(self):
+        english = orjson.loads((ROOT / "i18n" / "en.json").read_bytes())
+        used = set(re.findall(r'data-(?:t|label|placeholder)="(\w+)"', (ROOT / "index.html").read_text()))
+        for file in ROOT.rglob("*.js"):
+            used |= set(re.findall(r'\bt\("(\w+)"', file.read_text()))
+        assert used - english.keys() == set()
+
+    def test_has_words_for_every_code_status_place_and_kind(self):
+        english = orjson.loads((ROOT / "i18n" / "en.json").read_bytes())
+        places = records.Step.model_json_schema()["properties"]["place"]["enum"]
+        kinds = {part.model_fields["kind"].default for part in parts_of_the_envelope()} - {"text"}
+        wanted = {
+            *(f"why_{code}" for code in records.CODES),
+            *(f"sent_{status}" for status in records.STATUSES),
+            *(f"place_{place}" for place in places),
+            *(f"kind_{kind}" for kind in kinds),
+        }
+        assert wanted - english.keys() == set()
+
+
+def gaps(text):
+    texts = text.values() if isinstance(text, dict) else [text]
+    return {name for one in texts for name in re.findall(r"\{(\w+)\}", one)}
+
+
+def parts_of_the_envelope():
+    return envelope.Part.__origin__.__args__
