@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import PurePath
-from typing import Any, Final, TypeVar
+from types import NoneType
+from typing import Any, Final, TypeVar, cast
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -230,15 +231,18 @@ _FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in 
 
 
 def _is_storable(value: object) -> bool:
-    match value:
-        case str():
-            return (value.isascii() and "\x00" not in value) or not UNSTORABLE.search(value)
-        case tuple():
-            return all(map(_is_storable, value))
-        case BaseModel():
-            return all(map(_is_storable, value.__dict__.values()))
-        case _:
-            return True
+    """By exact type, and with `in` before the pattern: this runs over every string that comes in."""
+    kind = type(value)
+    if kind is str:
+        text = cast("str", value)
+        return (text.isascii() and "\x00" not in text) or not UNSTORABLE.search(text)
+    if kind in _ATOMS:
+        return True
+    inner = cast("tuple[object, ...]", value) if kind is tuple else vars(value).values()
+    return all(map(_is_storable, inner))
+
+
+_ATOMS: Final = frozenset({NoneType, bool, int, float, datetime})
 
 
 def _scrubbed(value: Any) -> Any:
