@@ -194,9 +194,12 @@ def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
 
 def _address(request: Http) -> URL:
     try:
-        return URL(request.url)
+        address = URL(request.url)
     except ValueError:
-        raise SendFailed("bad_address", "not an address of HTTP") from None
+        raise SendFailed("bad_address", "not an address") from None
+    if address.scheme not in {"http", "https"} or not address.host:
+        raise SendFailed("bad_address", "not an address of HTTP")
+    return address
 
 
 def _headers(request: Http, traceparent: str | None) -> dict[str, str]:
@@ -238,7 +241,7 @@ def _failure(request: Http, error: Exception, *, left: bool) -> SendFailed:
         return SendFailed("refused", "the address is not a public one")
     if isinstance(error, aiohttp.TooManyRedirects):
         return SendFailed("refused", f"more than {REDIRECTS} redirects")
-    if isinstance(error, aiohttp.InvalidURL):
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.RedirectClientError):
         return SendFailed("bad_address", "not an address of HTTP")
     log.warning("call.failed", url=_shown(request), error=name, left=left)
     return SendFailed("unknown" if left and request.commits else "unreachable", name)

@@ -12,11 +12,11 @@ import structlog
 from shared import lanes
 from shared.accounts import AccountsFile
 from shared.bus import In
-from shared.calls import Caller, Party
+from shared.calls import Caller
 from shared.channel import Account, Channel
 from shared.consume import Reader
 from shared.database import Pool
-from shared.drive import drive
+from shared.drive import Driver
 from shared.errors import BusUnavailable, DatabaseUnavailable, Malformed, ParleyError
 from shared.ledger import Ledger
 from shared.lifecycle import Health
@@ -61,7 +61,7 @@ class Deliver:
         typers: Mapping[str, Typer] = {},
         pace: Pace = Pace(),
     ) -> None:
-        self._settings, self._pool, self._caller, self._typers = settings, pool, caller, typers
+        self._settings, self._pool, self._drive, self._typers = settings, pool, Driver(caller), typers
         self._routes, self._ledger, blocked = Routes(channels, accounts), Ledger(pool), Blocked()
         self._reports = Reports(settings=settings, family=family, pool=pool, producer=producer, health=health)
         self._outgoing = Outgoing(
@@ -87,10 +87,13 @@ class Deliver:
 
     async def run(self) -> None:
         """Until cancelled; `drain` first, so that nothing is left half done."""
-        async with asyncio.TaskGroup() as group:
-            self._intake = [group.create_task(self._reader.run()), group.create_task(self._workers.run())]
-            group.create_task(self._reports.run())
-            group.create_task(self._sweep())
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._intake = [group.create_task(self._reader.run()), group.create_task(self._workers.run())]
+                group.create_task(self._reports.run())
+                group.create_task(self._sweep())
+        finally:
+            await self._workers.finish(0)
 
     async def drain(self) -> None:
         """Take nothing new, let the calls under way end, tell their outcomes."""
@@ -135,9 +138,8 @@ class Deliver:
             if own := self._typers.get(channel.name):
                 await own(account, mark.peer)
             elif channel.typing:
-                party = Party(channel=channel, account=account)
                 steps = channel.typing(account, mark.peer, context())
-                await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))
+                await self._drive(steps, channel=channel, account=account)
         except ParleyError as error:
             log.info("typing.failed", channel=channel.name, error=type(error).__name__)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from shared.channel import Channel, Http, Response, Steps
+from shared.calls import Caller, Party
+from shared.channel import Account, Channel, Http, Response, Steps
 from shared.errors import SendFailed
 from shared.translate import readable
 
@@ -32,6 +33,18 @@ async def drive(steps: Steps[T], *, channel: Channel, ask: Ask) -> T:
             _judge(channel, step, answer)
             step = _advance(steps, answer)
         return step.value
+
+
+class Driver:
+    """Drives exchanges that send nothing to anybody: polls, registrations, look-ups."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def __call__(self, steps: Steps[Any], *, channel: Channel, account: Account) -> Any:
+        """What the exchange comes to; raises as `drive` does."""
+        party = Party(channel=channel, account=account)
+        return await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))
 
 
 def _advance(steps: Steps[T], answer: Response | None) -> Http | _Returned[T]:

@@ -79,7 +79,7 @@ class Workers:
     async def finish(self, patience: float) -> None:
         """Let the tasks under way end; after `patience` seconds they are cut off."""
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=patience)
+            _, late = await asyncio.wait(tuple(self._tasks), timeout=patience)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
