@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 ANSWER_LIMIT: Final = 4 * 1024 * 1024  # bytes
 CONNECT: Final = 10.0  # seconds
-DOWNLOAD: Final = 300.0  # seconds for a whole file; between two of its chunks the request's own timeout counts
+DOWNLOAD: Final = 120.0  # seconds for a whole file; between two of its chunks the request's own timeout counts
 REDIRECTS: Final = 3
 CREDENTIALS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -29,8 +30,11 @@ from shared.sending import Own, Sender, context
 from shared.settings import Settings
 from shared.workers import Blocked, Workers
 
+__all__ = ["Deliver", "Own", "Pace", "Typer"]
+
 log = structlog.get_logger(__name__)
 
+AT_ONCE: Final = 16  # lanes of one account that one process works on
 SWEEP: Final = 60.0  # seconds
 FLEETING: Final = timedelta(seconds=10)  # a typing mark older than this is no longer true
 TYPING_AT_ONCE: Final = 50
@@ -72,7 +76,15 @@ class Deliver:
             pace=pace,
             news=self._reports.wake,
         )
-        self._workers = Workers(self._outgoing.work, pool=pool, channels=channels, blocked=blocked, health=health)
+        self._workers = Workers(
+            "lanes",
+            claim=partial(lanes.claim, pool),
+            work=self._outgoing.work,
+            at_once=AT_ONCE,
+            channels=channels,
+            health=health,
+            blocked=blocked,
+        )
         self._reader = Reader(
             settings=settings,
             topics=[outbound_topic(family)],

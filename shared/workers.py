@@ -1,29 +1,43 @@
-"""Who works on which lane: every account has room of its own, so one that is slow or told to wait holds up no other."""
+"""Who works on what is due: every account has room of its own, so one that is slow or told to wait holds up no other."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
-from shared import lanes
 from shared.channel import Channel
-from shared.database import Pool
 from shared.errors import DatabaseUnavailable
-from shared.lanes import Account, Lane
+from shared.lanes import Account
 from shared.lifecycle import Health
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE: Final = 16  # lanes of one account that one process works on
-CLAIMED: Final = 100  # lanes of one claim
-WORKERS: Final = 1000  # lanes of one process
-LOOK: Final = 1.0  # seconds between two looks for lanes that have become due
+CLAIMED: Final = 100  # tasks of one claim
+WORKERS: Final = 1000  # tasks of one process
+LOOK: Final = 1.0  # seconds between two looks for what has become due
+
+
+class Due(Protocol):
+    """Something to do by an account."""
+
+    @property
+    def account(self) -> Account: ...
+
+
+D = TypeVar("D", bound=Due)
+D_co = TypeVar("D_co", bound=Due, covariant=True)
+
+
+class Claim(Protocol[D_co]):
+    """Takes what is due and what nobody holds: for each account at most as much as is `free`, else `default`."""
+
+    async def __call__(self, *, free: Mapping[Account, int], default: int, limit: int) -> Sequence[D_co]: ...
 
 
 class Blocked:
@@ -47,32 +61,34 @@ class Blocked:
         return list(self._until)
 
 
-class Workers:
-    """Claims what is due and gives each lane to a task that runs `work`."""
+class Workers(Generic[D]):
+    """Claims what is due and gives each to a task that runs `work`; of one account `at_once` at the most."""
 
     def __init__(
         self,
-        work: Callable[[Lane], Awaitable[None]],
+        name: str,
         *,
-        pool: Pool,
+        claim: Claim[D],
+        work: Callable[[D], Awaitable[None]],
+        at_once: int,
         channels: Mapping[str, Channel],
-        blocked: Blocked,
         health: Health,
+        blocked: Blocked | None = None,
     ) -> None:
-        self._work, self._pool, self._channels = work, pool, channels
-        self._blocked, self._health = blocked, health
+        self._name, self._claim_due, self._work, self._most = name, claim, work, at_once
+        self._channels, self._health, self._blocked = channels, health, blocked or Blocked()
         self._working: Counter[Account] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._due = asyncio.Event()
+        self._news = asyncio.Event()
 
     def wake(self) -> None:
         """Something has become due."""
-        self._due.set()
+        self._news.set()
 
     async def run(self) -> None:
         while True:
-            self._health.tick("lanes")
-            self._due.clear()
+            self._health.tick(self._name)
+            self._news.clear()
             if await self._claim() < CLAIMED:
                 await self._wait()
 
@@ -87,39 +103,41 @@ class Workers:
     async def _claim(self) -> int:
         limit = max(0, min(CLAIMED, WORKERS - len(self._tasks)))
         try:
-            claimed = await lanes.claim(self._pool, free=self._room(), default=AT_ONCE, limit=limit)
+            claimed = await self._claim_due(free=self._room(), default=self._most, limit=limit)
         except DatabaseUnavailable as error:
-            log.warning("lanes.waiting", error=str(error))
+            log.warning("work.waiting", what=self._name, error=str(error))
             return 0
-        for lane in claimed:
-            self._start(lane)
+        for due in claimed:
+            self._start(due)
         return len(claimed)
 
     async def _wait(self) -> None:
         try:
             async with asyncio.timeout(LOOK):
-                await self._due.wait()
+                await self._news.wait()
         except TimeoutError:
             pass
 
     def _room(self) -> dict[Account, int]:
-        """For every account that is not idle: how many more of its lanes may be worked on here."""
+        """For every account that is not idle: how much more of it may be worked on here."""
         room = {account: self._at_once(account) - working for account, working in self._working.items()}
         return room | dict.fromkeys(self._blocked.accounts(), 0)
 
     def _at_once(self, account: Account) -> int:
         """No more than get a turn within seconds: who waits for the rate holds a lease."""
         channel = self._channels.get(account[0])
-        return max(1, min(AT_ONCE, int(channel.capabilities.per_second * 10))) if channel else AT_ONCE
+        return max(1, min(self._most, int(channel.capabilities.per_second * 10))) if channel else self._most
 
-    def _start(self, lane: Lane) -> None:
-        self._working[lane.account] += 1
-        task = asyncio.ensure_future(self._work(lane))
+    def _start(self, due: D) -> None:
+        self._working[due.account] += 1
+        task = asyncio.ensure_future(self._work(due))
         self._tasks.add(task)
-        task.add_done_callback(lambda task: self._ended(task, lane.account))
+        task.add_done_callback(lambda task: self._ended(task, due.account))
 
     def _ended(self, task: asyncio.Task[None], account: Account) -> None:
         self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("work.broke", what=self._name, exc_info=error)
         self._working[account] -= 1
         if not self._working[account]:
             del self._working[account]

@@ -1,0 +1,264 @@
+"""The media worker: fetches what customers sent into the blob store, apart from the messages, which never wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from shared import bus, mediajobs
+from shared.accounts import AccountsFile
+from shared.blobs import Blobs, Stored
+from shared.bus import In, Out
+from shared.calls import Caller, Party, Stream
+from shared.channel import Account, Channel, Download
+from shared.consume import Reader
+from shared.database import Pool
+from shared.drive import drive
+from shared.envelope import Envelope, derive, scrub
+from shared.errors import BusUnavailable, DatabaseUnavailable, ParleyError, SendFailed, TooLarge
+from shared.lifecycle import Health
+from shared.mediajobs import MediaJob
+from shared.observe import MEDIA
+from shared.produce import Producer
+from shared.records import RECORDS, Family, MediaUpdate, inbound_topic, media_group
+from shared.sending import context
+from shared.settings import Settings
+from shared.workers import Workers
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE: Final = 4  # files of one account that one process fetches
+STRANGERS_LIMIT: Final = 25 * 1024 * 1024  # bytes of a file whose address a stranger chose
+GIVE_UP: Final = timedelta(minutes=10)
+LONGEST: Final = 60.0  # seconds between two tries
+SWEEP: Final = 3600.0  # seconds
+PASSING: Final = frozenset({"throttled", "unreachable", "unknown"})
+ENVELOPE: Final = RECORDS["inbound"].ce_type.encode()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fetched:
+    stored: Stored
+    mime_type: str | None
+    name: str | None
+
+
+class MediaWorker:
+    """A second reader of the inbound topic. What it finds becomes a `media` record with the envelope's key."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        family: Family,
+        *,
+        channels: Mapping[str, Channel],
+        accounts: AccountsFile,
+        pool: Pool,
+        producer: Producer,
+        caller: Caller,
+        blobs: Blobs,
+        health: Health,
+        first_pause: float = 2.0,
+        give_up: timedelta = GIVE_UP,
+    ) -> None:
+        self._topic, self._source = settings.topic(inbound_topic(family)), f"/adapter/{family}/media"
+        self._channels, self._accounts, self._pool, self._producer = channels, accounts, pool, producer
+        self._caller, self._blobs, self._first_pause, self._give_up = caller, blobs, first_pause, give_up
+        self._workers = Workers(
+            "media",
+            claim=partial(mediajobs.claim, pool),
+            work=self._work,
+            at_once=AT_ONCE,
+            channels=channels,
+            health=health,
+        )
+        self._reader = Reader(
+            settings=settings,
+            topics=[inbound_topic(family)],
+            group=media_group(family),
+            owner=self,
+            producer=producer,
+            health=health,
+            wanted=_may_have_media,
+        )
+        health.ready["media"] = lambda: self._reader.trouble
+
+    async def run(self) -> None:
+        """Until cancelled; a file half fetched is fetched again by whoever comes next."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._reader.run())
+                group.create_task(self._workers.run())
+                group.create_task(self._sweep())
+        finally:
+            await self._workers.finish(0)
+
+    async def claim(self, topic: str, partition: int) -> int | None:  # noqa: ARG002 the reader's protocol
+        """The group's own offset is enough: what is read twice becomes one job."""
+        return None
+
+    async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:  # noqa: ARG002
+        """A job for every file that is not fetched yet."""
+        if await mediajobs.add(self._pool, [record for record in records if isinstance(record.model, Envelope)]):
+            self._workers.wake()
+
+    async def _work(self, job: MediaJob) -> None:
+        try:
+            await self._tell(job, _stored(await self._fetch(job)))
+        except (SendFailed, TooLarge) as failed:
+            await self._failed(job, failed)
+        except DatabaseUnavailable:
+            log.warning("media.left", message_id=str(job.message_id), reason="until the lease expires")
+        except ParleyError as error:
+            if error.retry:
+                await self._put_off(job, str(error))
+            else:
+                await self._unavailable(job, error.code, error.detail)
+        except Exception as error:
+            log.exception("media.broke", message_id=str(job.message_id), part=job.part)
+            await self._unavailable(job, "unknown", type(error).__name__)
+
+    async def _fetch(self, job: MediaJob) -> Fetched:
+        """The bytes into the blob store, as they come."""
+        channel, account = self._route(job)
+        party = Party(channel=channel, account=account, traceparent=job.traceparent)
+        if channel.fetch is None or job.media.handle is None:
+            raise SendFailed("unsupported", "the channel gives no way to fetch it")
+        steps = channel.fetch(account, job.media, context())
+        download = await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))
+        limit = _limit(download, channel)
+        async with self._caller.download(download.request, party) as answer:
+            _judge(answer, limit)
+            stored = await self._blobs.put(job.tenant, _content(answer, download, limit), limit=limit)
+            mime_type = download.mime_type or job.media.mime_type or _mime_type(answer)
+        return Fetched(stored=stored, mime_type=mime_type, name=job.media.name or download.name)
+
+    def _route(self, job: MediaJob) -> tuple[Channel, Account]:
+        channel = self._channels.get(job.account[0])
+        account = self._accounts.current.account(*job.account)
+        if channel is None or account is None or account.tenant != job.tenant:
+            raise SendFailed("unknown_account", "the account is no longer in the accounts file")
+        return channel, account
+
+    async def _failed(self, job: MediaJob, failed: SendFailed | TooLarge) -> None:
+        code = failed.reason if isinstance(failed, SendFailed) else failed.code
+        if code in PASSING:
+            await self._put_off(job, f"{code}: {failed.detail}", getattr(failed, "retry_after", None))
+        else:
+            await self._unavailable(job, code, failed.detail)
+
+    async def _put_off(self, job: MediaJob, reason: str, after: timedelta | None = None) -> None:
+        pause = after or timedelta(
+            seconds=min(LONGEST, self._first_pause * 2.0**job.tries) * random.uniform(0.75, 1.25)
+        )
+        if datetime.now(UTC) + pause > job.received_at + self._give_up:
+            await self._unavailable(job, "unreachable", reason)
+            return
+        MEDIA.labels(job.account[0], "put_off").inc()
+        await self._quietly(mediajobs.put_off(self._pool, job, pause))
+
+    async def _unavailable(self, job: MediaJob, code: str, detail: str) -> None:
+        await self._quietly(self._tell(job, {"state": "unavailable", "reason": f"{code}: {detail}".rstrip(": ")}))
+
+    async def _tell(self, job: MediaJob, news: Mapping[str, Any]) -> None:
+        """On the bus first, then done: a crash between them tells it twice, with the same id."""
+        channel, account = job.account
+        update = MediaUpdate(
+            message_id=job.message_id,
+            tenant=job.tenant,
+            channel=channel,
+            account=account,
+            peer=job.peer,
+            part=job.part,
+            occurred_at=datetime.now(UTC),
+            **scrub(dict(news)),
+        )
+        await self._producer.send(self._record(job, update))
+        MEDIA.labels(channel, update.state).inc()
+        await mediajobs.finish(self._pool, job)
+
+    def _record(self, job: MediaJob, update: MediaUpdate) -> Out:
+        headers = bus.headers(
+            "media",
+            source=self._source,
+            id=str(derive("media", job.message_id, job.part, update.state)),
+            time=update.occurred_at,
+            tenant=job.tenant,
+            subject=str(job.message_id),
+            traceparent=bus.next_span(job.traceparent),
+        )
+        return Out(topic=self._topic, key=job.key, value=bus.encode(update), headers=headers)
+
+    async def _quietly(self, step: Any) -> None:
+        """Kafka or PostgreSQL away: the lease expires, and the job is done again."""
+        try:
+            await step
+        except (BusUnavailable, DatabaseUnavailable) as error:
+            log.warning("media.left", error=str(error))
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._quietly(mediajobs.prune(self._pool))
+            await asyncio.sleep(SWEEP)
+
+
+def _may_have_media(record: Any) -> bool:
+    """Most messages have no files; those are not even parsed here."""
+    return b'"media"' in (record.value or b"") and ("ce_type", ENVELOPE) in record.headers
+
+
+def _limit(download: Download, channel: Channel) -> int:
+    return STRANGERS_LIMIT if download.request.stranger else max(STRANGERS_LIMIT, channel.capabilities.media_bytes)
+
+
+def _judge(answer: Stream, limit: int) -> None:
+    """A file's address answers with the file, or with the reason why there is none (RFC 9110 §15)."""
+    match answer.status:
+        case 200:
+            pass
+        case 408 | 429 | 500 | 502 | 503 | 504:
+            raise SendFailed("unreachable", f"HTTP {answer.status}")
+        case 401 | 403 | 404 | 410:
+            raise SendFailed("expired", f"HTTP {answer.status}: the link is no longer good")
+        case _:
+            raise SendFailed("refused", f"HTTP {answer.status}")
+    told = answer.headers.get("content-length", "")
+    if told.isdigit() and int(told) > limit:
+        raise TooLarge(f"{told} bytes; {limit} are the most")
+
+
+async def _content(answer: Stream, download: Download, limit: int) -> AsyncIterator[bytes]:
+    """The bytes as people see them. What is encrypted is held whole: its last bytes decide whether the first are true."""
+    if (decrypt := download.decrypt) is None:
+        async for chunk in answer.chunks:
+            yield chunk
+        return
+    held = bytearray()
+    async for chunk in answer.chunks:
+        held += chunk
+        if len(held) > limit:
+            raise TooLarge(f"more than {limit} bytes")
+    for chunk in await asyncio.to_thread(lambda: list(decrypt(iter((bytes(held),))))):
+        yield chunk
+
+
+def _mime_type(answer: Stream) -> str | None:
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower() or None
+
+
+def _stored(fetched: Fetched) -> dict[str, Any]:
+    return {
+        "state": "stored",
+        "blob": fetched.stored.ref,
+        "size": fetched.stored.size,
+        "sha256": fetched.stored.sha256,
+        "mime_type": fetched.mime_type,
+        "name": fetched.name,
+    }
