@@ -57,8 +57,8 @@ class Control:
     def __init__(self, shelf: Shelf) -> None:
         self.faults = Faults()
         self._shelf = shelf
-        self._log: list[dict[str, Any]] = [value for _, value in shelf.under("send/")]
-        self._numbers = itertools.count(len(self._log) + 1)
+        self.sends: list[dict[str, Any]] = [value for _, value in shelf.under("send/")]
+        self._numbers = itertools.count(len(self.sends) + 1)
         self._changed = asyncio.Event()
         self.closing = False
 
@@ -94,7 +94,7 @@ class Control:
 
     def accepted(self, send: Mapping[str, Any]) -> None:
         entry = {"n": next(self._numbers), **send}
-        self._log.append(entry)
+        self.sends.append(entry)
         self._shelf.put(f"send/{entry['n']}", entry)
 
     async def close(self, _app: web.Application) -> None:
@@ -123,4 +123,4 @@ class Control:
 
     async def _accepted(self, request: web.Request) -> web.Response:
         after = request.query.get("after", "0")
-        return web.json_response({"sends": self._log[int(after) if after.isdecimal() else 0 :]})
+        return web.json_response({"sends": self.sends[int(after) if after.isdecimal() else 0 :]})

@@ -11,6 +11,7 @@ from services.sandbox import access, pages
 from services.sandbox.faults import Control
 from services.sandbox.shelf import Shelf
 from services.sandbox.telegram import Telegram
+from services.sandbox.webhook import Webhook
 from shared.lifecycle import Life
 
 
@@ -29,4 +30,5 @@ async def start(life: Life) -> None:
     life.on_stop(telegram.close)
     life.routes(control.routes())
     life.routes(telegram.routes())
+    life.routes(Webhook(control).routes())
     life.routes(pages.routes())

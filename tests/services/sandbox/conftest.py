@@ -79,7 +79,7 @@ class Sandbox:
     async def accepted(self, token):
         async with self.client.get(f"{self.address}/control/log", headers=self.bearer) as answer:
             sends = (await answer.json())["sends"]
-        return [send for send in sends if send["bot"] == int(token.partition(":")[0])]
+        return [send for send in sends if send.get("bot") == int(token.partition(":")[0])]
 
 
 def free_port():
