@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from deploy.local.home import LOOPBACK, SERVICES, Addresses, Service
@@ -57,13 +56,11 @@ def program(home: Path, addresses: Addresses, name: str) -> Program:
     )
 
 
-def setup_program(home: Path, addresses: Addresses) -> Program | None:
-    """Return what makes topics and schemas; it may run at every start."""
-    if find_spec("shared.setup") is None:
-        return None
+def setup_program(home: Path, addresses: Addresses) -> Program:
+    """Return what makes topics and tables; it may run at every start."""
     return Program(
         name="setup",
-        argv=(sys.executable, "-m", "shared.setup"),
+        argv=(sys.executable, "-m", "deploy.local.setup"),
         log=home / "logs" / "setup.log",
         environment=make_environment(home, addresses, "router"),
     )

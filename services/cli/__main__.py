@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from services.cli import channels, render, stack, translate
+from services.cli import channels, migrate, render, stack, topics, translate
 
-GROUPS = (stack, translate, render, channels)
+GROUPS = (stack, migrate, topics, translate, render, channels)
 
 app = typer.Typer(
     name="parley",

@@ -1,0 +1,105 @@
+"""Where a running system is: the folder of a local stack, or the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from shared.settings import Settings
+
+T = TypeVar("T")
+
+MISUSED: Final = 2
+DEFAULT_HOME: Final = Path(".parley")
+ADDRESSES: Final = "addresses.json"
+
+Home = Annotated[
+    Path | None,
+    typer.Option(help="The folder of a local stack; default: ./.parley where it is one, else the PARLEY_* variables."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@dataclass(frozen=True)
+class System:
+    """Settings to reach a system by, and the HTTP address of each of its services, as far as they are known."""
+
+    settings: Settings
+    services: Mapping[str, str] = field(default_factory=dict)
+
+
+def find(home: Path | None = None) -> System:
+    """The system that is meant; ends the command with exit code 2 where none is named.
+
+    A folder that is given decides. The default folder only fills in what the environment does not say.
+    """
+    folder = home or DEFAULT_HOME
+    if (folder / ADDRESSES).exists():
+        return _of_home(folder.resolve(), environment_first=home is None)
+    if home is not None:
+        fail(f"There is no {folder / ADDRESSES}. Start a stack there with `parley up --home {home}`.", MISUSED)
+    if "PARLEY_KAFKA" not in os.environ and "PARLEY_DATABASE" not in os.environ:
+        fail("No system is named. Start one with `parley up`, or set PARLEY_KAFKA and PARLEY_DATABASE.", MISUSED)
+    return System(read_settings())
+
+
+def _of_home(folder: Path, *, environment_first: bool) -> System:
+    from deploy.local.home import read_addresses
+    from deploy.local.services import make_environment
+
+    addresses = read_addresses(folder)
+    told = make_environment(folder, addresses, "router")
+    if environment_first:
+        told = {name: value for name, value in told.items() if name not in os.environ}
+    given = {name[len("PARLEY_") :].lower(): value for name, value in told.items() if name.startswith("PARLEY_")}
+    services = {name: service.http for name, service in addresses.services.items()}
+    return System(read_settings(given), services)
+
+
+def read_settings(given: Mapping[str, Any] = {}) -> Settings:
+    """Settings of the environment, with what is given laid over it; ends the command where they cannot be used."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        wrong = "; ".join(f"PARLEY_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
+        fail(f"The environment cannot be used: {wrong}. See docs/settings.md.", MISUSED)
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    """Say what is wrong and what to do, and end the command."""
+    typer.echo(sentence, err=True)
+    raise typer.Exit(code)
+
+
+def run(work: Coroutine[Any, Any, T], *, unreachable: int) -> T:
+    """Run to the end; a Kafka or a PostgreSQL that does not answer ends the command with exit code `unreachable`."""
+    from aiokafka.errors import KafkaError
+    from asyncpg import PostgresError
+
+    from shared.errors import ParleyError
+
+    try:
+        return asyncio.run(work)
+    except (ParleyError, KafkaError, PostgresError, OSError) as error:
+        fail(f"{explain(error)} See `parley doctor`.", unreachable)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def explain(error: BaseException) -> str:
+    """An error in a sentence, without the password that an address may hold."""
+    said = str(error) or type(error).__name__
+    return hide_password(said if said.endswith(".") else said + ".")
+
+
+def hide_password(text: str) -> str:
+    """The text with the password of every address replaced."""
+    return re.sub(r"(?<=:)[^:@/\s]+(?=@)", "…", text)
