@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 import time
@@ -129,6 +130,7 @@ class Life:
             await runner.setup()
             await web.TCPSite(runner, self.settings.http_host, self.settings.http_port, backlog=1024).start()
             self.spawn(watch_loop(), "loop lag")
+            spare_garbage_collection()
             log.info("service.started", addresses=[str(address) for address in runner.addresses])
             await self._ended.wait()
             await self._stop(runner)
@@ -148,6 +150,13 @@ class Life:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         log.info("service.stopped")
+
+
+def spare_garbage_collection() -> None:
+    """What stands after the start stays: it need not be walked through again for every few hundred new objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def run(name: str, start: Callable[[Life], Awaitable[None]]) -> None:

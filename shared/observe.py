@@ -32,7 +32,7 @@ DEAD_LETTERED = Counter(
 )
 EVENT_LATENCY = Histogram(
     "parley_event_latency_seconds",
-    "From the inbound record's time to its event's acknowledgement.",
+    "From the time of a batch's oldest record to the acknowledgement of all its events.",
     buckets=_SECONDS,
 )
 BATCH_SIZE = Histogram(

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import structlog
@@ -27,6 +28,7 @@ RECYCLE: Final = 24 * 3600.0  # seconds of a producer's life: its sequence numbe
 BATCH: Final = 256 * 1024  # bytes
 
 
+@lru_cache(maxsize=16_384)  # aiokafka's murmur2 is pure Python; a conversation's next event has the same key
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition that every Kafka client's default gives to this key."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)

@@ -30,6 +30,7 @@ def make_environment(home: Path, addresses: Addresses, name: str, http: str | No
         "PARLEY_REPLICATION": os.environ.get("PARLEY_REPLICATION", "1"),
         "PYTHONUNBUFFERED": "1",
         **(consoles if name == "router" else {}),
+        **({"PARLEY_SANDBOX_DATA": str(home / "sandbox")} if name == "sandbox" else {}),
     }
 
 

@@ -33,9 +33,9 @@ def emit(
         "conversation": str(conversation.id),
         "customer": str(conversation.customer_id),
         "sequence": conversation.last_sequence,
-        "occurred_at": utc(facts.now),
+        "occurred_at": facts.now_text,
         "cause": record.id,
-        "trail": [*(trail or ()), {"place": "router", "at": utc(facts.now)}],
+        "trail": [*(trail or ()), {"place": "router", "at": facts.now_text}],
         **data,
     }
     emission = Emission(

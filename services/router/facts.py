@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from shared.channel import Capabilities
+from shared.envelope import utc
 from shared.records import Status
 
 
@@ -51,7 +52,9 @@ class Ref:
 
 @dataclass(slots=True)
 class Conversation:
-    """`parked`: echoes that wait until it is known whether they are our own sends."""
+    """`parked`: echoes that wait until it is known whether they are our own sends. `changed`: to be written; `moved`: its
+    status, window, watermarks or parked echoes as well.
+    """
 
     id: uuid.UUID
     tenant: str
@@ -75,6 +78,7 @@ class Conversation:
     read_to: datetime | None = None
     parked: list[dict[str, Any]] = field(default_factory=list)
     changed: bool = False
+    moved: bool = False
 
     @property
     def peer_key(self) -> PeerKey:
@@ -148,13 +152,17 @@ class Facts:
     opened: list[Conversation] = field(default_factory=list)
     queued: list[Sending] = field(default_factory=list)
     _open: dict[tuple[uuid.UUID, str, str], Conversation] = field(default_factory=dict)
-    _peers: dict[PeerKey, list[Conversation]] = field(default_factory=dict)
+    _peers: dict[PeerKey, list[Conversation]] | None = None
+    now_text: str = ""
     _emitted: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.now_text = utc(self.now)
 
     def load(self, conversation: Conversation) -> Conversation:
         """A conversation the rules may find: by id, by peer, and as its customer's open one."""
         self.conversations[conversation.id] = conversation
-        self._peers.setdefault(conversation.peer_key, []).append(conversation)
+        self._peers = None
         if conversation.container is None and conversation.status == "open":
             place = (conversation.customer_id, conversation.channel, conversation.account)
             other = self._open.get(place)
@@ -184,6 +192,10 @@ class Facts:
         return found
 
     def with_peer(self, key: PeerKey) -> list[Conversation]:
+        if self._peers is None:
+            self._peers = {}
+            for conversation in self.conversations.values():
+                self._peers.setdefault(conversation.peer_key, []).append(conversation)
         return self._peers.get(key, [])
 
     def sent_in(self, conversation_id: uuid.UUID) -> list[Sending]:

@@ -187,7 +187,7 @@ def pass_on_typing(facts: Facts, record: In, asked: SendTyping) -> None:
         "account": conversation.account,
         "peer": conversation.peer,
         "conversation": str(conversation.id),
-        "occurred_at": utc(facts.now),
+        "occurred_at": facts.now_text,
     }
     facts.fleeting.append(
         Emission(
@@ -218,7 +218,7 @@ def refuse(facts: Facts, record: In, refusal: Refusal) -> None:
         emit(facts, conversation, record, "request.refused", data, trail=trail)
         return
     once = derive(record.tenant, record.id, "refused")
-    value = {"tenant": record.tenant, "occurred_at": utc(facts.now), "cause": record.id, **data}
+    value = {"tenant": record.tenant, "occurred_at": facts.now_text, "cause": record.id, **data}
     facts.emissions.append(
         Emission(
             topic=EVENTS,

@@ -78,7 +78,9 @@ def note_message(conversation: Conversation, found: Envelope) -> None:
         conversation.last_inbound_at = found.occurred_at
         conversation.last_external_id = found.external_id or conversation.last_external_id
         conversation.name = found.sender.name or conversation.name
-        conversation.window = found.window.model_dump(mode="json", exclude_none=True) if found.window.until else {}
+        if found.window.until or conversation.window:
+            conversation.window = found.window.model_dump(mode="json", exclude_none=True)
+            conversation.moved = True
 
 
 def open_conversation(facts: Facts, record: In, found: Envelope, customer: uuid.UUID | None) -> Conversation:
@@ -135,7 +137,7 @@ def apply_amendment(facts: Facts, record: In, found: Envelope, ref: Ref, known: 
     part = found.parts[0]
     match part:
         case Edit():
-            if ref.edited_at is not None and found.occurred_at <= ref.edited_at:
+            if ref.edited_at is not None and found.occurred_at < ref.edited_at:
                 return
             ref.edited_at, ref.changed = found.occurred_at, True
             data = about | {"message": orjson.Fragment(record.value)}
@@ -191,7 +193,7 @@ def echo(facts: Facts, record: In, found: Envelope) -> None:
     conversation = choose(facts, found, customer)
     if conversation is not None and is_sending(facts, conversation):
         conversation.parked.append({"envelope": base64.b64encode(record.value).decode(), "id": record.id})
-        conversation.changed = True
+        conversation.changed = conversation.moved = True
         return
     promote(facts, record, found)
 
@@ -232,7 +234,8 @@ def settle_echoes(facts: Facts, record: In, conversation: Conversation) -> None:
     """After a send has got its names: join the echoes that are its own; when no send is open, the others are messages."""
     if not conversation.parked:
         return
-    waiting, conversation.parked, conversation.changed = conversation.parked, [], True
+    waiting, conversation.parked = conversation.parked, []
+    conversation.changed = conversation.moved = True
     still_sending = is_sending(facts, conversation)
     for item in waiting:
         early = reread(record, item)
@@ -330,7 +333,7 @@ def watermark(facts: Facts, record: In, found: Delivery) -> None:
             conversation.read_to = max(conversation.read_to or until, until)
         else:
             conversation.delivered_to = max(conversation.delivered_to or until, until)
-        conversation.changed = True
+        conversation.changed = conversation.moved = True
         for sending in facts.sent_in(conversation.id):
             catch_up(facts, record, conversation, sending)
 
@@ -425,7 +428,7 @@ def typing(facts: Facts, record: In) -> None:
                 "tenant": found.tenant,
                 "conversation": str(conversation.id),
                 "customer": str(conversation.customer_id),
-                "occurred_at": utc(facts.now),
+                "occurred_at": facts.now_text,
                 "peer": found.peer,
             }
             facts.fleeting.append(

@@ -148,6 +148,5 @@ async def _move(connection: Connection, where: tuple[str, int], epoch: int, star
 
 def _measure(records: Sequence[In]) -> None:
     BATCH_SIZE.observe(len(records))
-    now = datetime.now(UTC)
-    for record in records:
-        EVENT_LATENCY.observe((now - record.at).total_seconds())
+    if records:
+        EVENT_LATENCY.observe((datetime.now(UTC) - records[0].at).total_seconds())

@@ -14,6 +14,7 @@ from shared.database import Connection
 
 async def write(connection: Connection, facts: Facts) -> None:
     await write_refs(connection, facts)
+    await open_conversations(connection, facts.opened)
     await write_conversations(connection, [c for c in facts.conversations.values() if c.changed])
     await write_messages(connection, [e for e in facts.emissions if e.stored and e.announces])
     await write_events(connection, [e for e in facts.emissions if e.stored and not e.announces])
@@ -49,50 +50,40 @@ async def write_refs(connection: Connection, facts: Facts) -> None:
         )
 
 
+async def open_conversations(connection: Connection, conversations: Sequence[Conversation]) -> None:
+    """New rows with what never changes; the rest follows in the update."""
+    if conversations:
+        await connection.execute(
+            """INSERT INTO conversation (id, tenant, customer_id, channel, account, peer, container, thread_key, subject,
+                opened_at, last_at)
+            SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+                $8::text[], $9::text[], $10::timestamptz[], $10::timestamptz[])""",
+            *_columns([(c.id, c.tenant, c.customer_id, c.channel, c.account, c.peer, c.container, c.thread_key,
+                        c.subject, c.opened_at) for c in conversations]),
+        )  # fmt: skip
+
+
 async def write_conversations(connection: Connection, conversations: Sequence[Conversation]) -> None:
-    if not conversations:
-        return
-    rows = [
-        (
-            c.id,
-            c.tenant,
-            c.customer_id,
-            c.channel,
-            c.account,
-            c.peer,
-            c.container,
-            c.thread_key,
-            c.status,
-            c.last_sequence,
-            c.name,
-            c.subject,
-            c.preview,
-            c.opened_at,
-            c.last_at,
-            c.last_inbound_at,
-            c.last_external_id,
-            c.window,
-            c.delivered_to,
-            c.read_to,
-            _json(c.parked),
+    """What moves with every message; what moves seldom is written apart, for those that have it."""
+    if conversations:
+        await connection.execute(
+            """UPDATE conversation c SET last_sequence = n.last_sequence, name = n.name, preview = n.preview,
+                last_at = n.last_at, last_inbound_at = n.last_inbound_at, last_external_id = n.last_external_id
+            FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+                $7::text[]) n(id, last_sequence, name, preview, last_at, last_inbound_at, last_external_id)
+            WHERE c.id = n.id""",
+            *_columns([(c.id, c.last_sequence, c.name, c.preview, c.last_at, c.last_inbound_at, c.last_external_id)
+                       for c in conversations]),
+        )  # fmt: skip
+    if seldom := [c for c in conversations if c.moved]:
+        await connection.execute(
+            """UPDATE conversation c SET status = n.status, "window" = n."window", delivered_to = n.delivered_to,
+                read_to = n.read_to, parked = n.parked
+            FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[], $6::text[]::jsonb[])
+                n(id, status, "window", delivered_to, read_to, parked)
+            WHERE c.id = n.id""",
+            *_columns([(c.id, c.status, c.window, c.delivered_to, c.read_to, _json(c.parked)) for c in seldom]),
         )
-        for c in conversations
-    ]
-    await connection.execute(
-        """INSERT INTO conversation (id, tenant, customer_id, channel, account, peer, container, thread_key, status,
-            last_sequence, name, subject, preview, opened_at, last_at, last_inbound_at, last_external_id, "window",
-            delivered_to, read_to, parked)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::timestamptz[],
-            $15::timestamptz[], $16::timestamptz[], $17::text[], $18::jsonb[], $19::timestamptz[], $20::timestamptz[],
-            $21::text[]::jsonb[])
-        ON CONFLICT (id) DO UPDATE SET status = excluded.status, last_sequence = excluded.last_sequence,
-            name = excluded.name, subject = excluded.subject, preview = excluded.preview, last_at = excluded.last_at,
-            last_inbound_at = excluded.last_inbound_at, last_external_id = excluded.last_external_id,
-            "window" = excluded."window", delivered_to = excluded.delivered_to, read_to = excluded.read_to,
-            parked = excluded.parked""",
-        *_columns(rows),
-    )
 
 
 async def write_messages(connection: Connection, emissions: Sequence[Emission]) -> None:
