@@ -5,6 +5,7 @@ import { icon } from "./icons.js";
 const TEXT = 4000; // code points, as the server counts
 const WARN = 200;
 const FILES = 10;
+const GROWS = CSS.supports("field-sizing", "content");
 
 export class Composer {
   #conversation;
@@ -66,11 +67,15 @@ export class Composer {
   }
 
   #typed(byHand = true) {
-    this.text.style.blockSize = "auto";
-    this.text.style.blockSize = `${Math.min(this.text.scrollHeight, 132)}px`;
+    if (!GROWS) this.#grow();
     this.#measure();
     if (byHand && this.text.value.trim()) this.#conversation.types();
     this.node.dispatchEvent(new CustomEvent("draft", { detail: this.text.value }));
+  }
+
+  #grow() {
+    this.text.style.blockSize = "auto";
+    if (this.text.scrollHeight) this.text.style.blockSize = `${this.text.scrollHeight}px`;
   }
 
   #measure() {

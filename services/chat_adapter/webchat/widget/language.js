@@ -3,37 +3,47 @@
 export const LANGUAGES = ["en", "km"];
 
 export async function languageOf(wishes) {
-  const code = wishes.map((wish) => wish.toLowerCase().split("-")[0]).find((wish) => LANGUAGES.includes(wish)) ?? "en";
-  const { default: strings } = await import(`./strings/${code}.js`);
-  return new Language(code, strings);
+  const known = wishes.find((wish) => LANGUAGES.includes(baseOf(wish))) ?? "en";
+  const { default: strings } = await import(`./strings/${baseOf(known)}.js`);
+  const local = navigator.languages.find((wish) => baseOf(wish) === baseOf(known)) ?? known;
+  return new Language(baseOf(known), local, strings);
+}
+
+function baseOf(tag) {
+  return tag.toLowerCase().split("-")[0];
 }
 
 class Language {
   #strings;
   #plural;
-  #day;
   #date;
   #time;
+  #numbers;
 
-  constructor(code, strings) {
+  constructor(code, local, strings) {
     this.code = code;
     this.#strings = strings;
-    this.#plural = new Intl.PluralRules(code);
-    this.#day = new Intl.RelativeTimeFormat(code, { numeric: "auto" });
-    this.#date = new Intl.DateTimeFormat(code, { weekday: "long", day: "numeric", month: "long" });
-    this.#time = new Intl.DateTimeFormat(code, { hour: "numeric", minute: "2-digit" });
+    // Not every browser carries the data of every language: then dates are made of our words, times as all can read them.
+    const carried = Intl.DateTimeFormat.supportedLocalesOf(local).length > 0;
+    this.#numbers = carried ? local : "en";
+    this.#plural = new Intl.PluralRules(this.#numbers);
+    this.#date = carried && new Intl.DateTimeFormat(local, { weekday: "long", day: "numeric", month: "long" });
+    this.#time = new Intl.DateTimeFormat(carried ? local : "en-GB", { hour: "numeric", minute: "2-digit" });
   }
 
   // The words for a name, its {gaps} filled; with `count`, in the plural form that the language has for it.
   say(name, gaps = {}) {
     const found = this.#strings[name];
-    const words = typeof found === "string" ? found : found[this.#plural.select(gaps.count)] ?? found.other;
+    const words = typeof found === "string" ? found : (found[this.#plural.select(gaps.count)] ?? found.other);
     return words.replace(/\{(\w+)\}/g, (_, gap) => gaps[gap] ?? "");
   }
 
   day(date, now = new Date()) {
-    const days = Math.round((midnight(date) - midnight(now)) / 86_400_000);
-    return days > -2 ? this.#day.format(Math.min(days, 0), "day") : this.#date.format(date);
+    const days = Math.round((midnight(now) - midnight(date)) / 86_400_000);
+    if (days < 2) return this.say(days < 1 ? "today" : "yesterday");
+    if (this.#date) return this.#date.format(date);
+    const { weekdays, months } = this.#strings;
+    return this.say("date", { weekday: weekdays[date.getDay()], day: date.getDate(), month: months[date.getMonth()] });
   }
 
   time(date) {
@@ -44,7 +54,7 @@ class Language {
     const unit = bytes < 1_000_000 ? "kilobyte" : "megabyte";
     const amount = bytes / (unit === "kilobyte" ? 1000 : 1_000_000);
     const digits = amount < 10 && unit === "megabyte" ? 1 : 0;
-    return new Intl.NumberFormat(this.code, { style: "unit", unit, maximumFractionDigits: digits }).format(
+    return new Intl.NumberFormat(this.#numbers, { style: "unit", unit, maximumFractionDigits: digits }).format(
       Math.max(amount, 1),
     );
   }

@@ -17,5 +17,5 @@ export async function start(script) {
   window.Parley = Object.freeze({ open: () => panel.open(), close: () => panel.close() });
   window.dispatchEvent(new CustomEvent("parley:ready"));
   if (memory.get("token")) conversation.begin();
-  if (options.open || memory.get("open")) panel.open({ focus: false });
+  if (options.open || (memory.get("open") && !panel.covers)) panel.open({ focus: false });
 }

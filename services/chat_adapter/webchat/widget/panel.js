@@ -35,10 +35,15 @@ export class Panel {
     return !this.#dialog.hidden;
   }
 
+  // Whether the window, when open, hides the page behind it.
+  get covers() {
+    return matchMedia(PHONE).matches;
+  }
+
   open({ focus = true } = {}) {
     if (this.isOpen) return;
     this.#dialog.hidden = false;
-    this.#dialog.setAttribute("aria-modal", String(matchMedia(PHONE).matches));
+    this.#dialog.setAttribute("aria-modal", String(this.covers));
     this.#root.classList.add("open");
     this.#conversation.remember("open", true);
     this.#conversation.begin();
@@ -88,8 +93,14 @@ export class Panel {
       this.#dialog,
       this.#launcher,
     );
-    if (this.#options.accent) this.#root.style.setProperty("--accent", this.#options.accent);
+    if (this.#options.accent) this.#colour(this.#options.accent);
     shadow.append(this.#root);
+  }
+
+  #colour(accent) {
+    this.#root.style.setProperty("--accent", accent);
+    this.#root.style.setProperty("--fill", accent);
+    this.#root.style.setProperty("--on-fill", readableOn(accent));
   }
 
   #buildDialog() {
@@ -146,7 +157,8 @@ export class Panel {
       this.#log,
       this.#typing,
     );
-    new ResizeObserver(() => this.#atEnd && this.#toEnd()).observe(this.#log);
+    const resized = new ResizeObserver(() => this.#atEnd && this.#toEnd());
+    [this.#log, this.#typing, this.#scroller].forEach((node) => resized.observe(node));
     return el("div.body", {}, this.#status, this.#scroller, this.#below);
   }
 
@@ -306,7 +318,7 @@ export class Panel {
   #pressed(event) {
     event.stopPropagation(); // the site's own shortcuts are not for what is written here
     if (event.key === "Escape" && !event.isComposing) this.close();
-    if (event.key === "Tab" && matchMedia(PHONE).matches) this.#stayInside(event);
+    if (event.key === "Tab" && this.covers) this.#stayInside(event);
   }
 
   // On a phone the dialog covers the page, so the keyboard must not wander behind it.
@@ -321,6 +333,15 @@ export class Panel {
       (event.shiftKey ? last : first).focus();
     }
   }
+}
+
+// Black or white, whichever stands out more (WCAG 2.2, relative luminance).
+function readableOn(colour) {
+  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  pen.fillStyle = colour;
+  pen.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = [...pen.getImageData(0, 0, 1, 1).data].map((value) => ((value / 255 + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000" : "#fff";
 }
 
 function belongs(before, message) {

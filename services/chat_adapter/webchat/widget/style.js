@@ -13,7 +13,8 @@ const CSS_TEXT = `
 
 .root {
   --accent: #0f766e;
-  --on-accent: #fff;
+  --fill: #0f766e;
+  --on-fill: #fff;
   --surface: #fff;
   --ground: #f6f7f7;
   --raised: #fff;
@@ -37,14 +38,14 @@ const CSS_TEXT = `
 .root.left { left: 20px; }
 .root:lang(km) { line-height: 1.75; }
 .root[data-theme="dark"] {
-  --accent: #2f9e93; --on-accent: #04110f; --surface: #161c1b; --ground: #101514; --raised: #1e2625; --text: #e8eeec;
+  --accent: #43b5a8; --fill: #17695f; --on-fill: #f0fffc; --surface: #161c1b; --ground: #101514; --raised: #1e2625; --text: #e8eeec;
   --muted: #9fadaa; --line: #2b3533; --theirs: #222b2a; --danger: #ff8a80; --warn: #3a2f12; --on-warn: #f5dfa6;
   --shadow: 0 1px 2px rgb(0 0 0 / 40%), 0 16px 48px rgb(0 0 0 / 60%);
   color-scheme: dark;
 }
 @media (prefers-color-scheme: dark) {
   .root[data-theme="auto"] {
-    --accent: #2f9e93; --on-accent: #04110f; --surface: #161c1b; --ground: #101514; --raised: #1e2625; --text: #e8eeec;
+    --accent: #43b5a8; --fill: #17695f; --on-fill: #f0fffc; --surface: #161c1b; --ground: #101514; --raised: #1e2625; --text: #e8eeec;
     --muted: #9fadaa; --line: #2b3533; --theirs: #222b2a; --danger: #ff8a80; --warn: #3a2f12; --on-warn: #f5dfa6;
     --shadow: 0 1px 2px rgb(0 0 0 / 40%), 0 16px 48px rgb(0 0 0 / 60%);
     color-scheme: dark;
@@ -63,7 +64,7 @@ h2, p { margin: 0; font: inherit; }
 
 .launcher {
   display: grid; place-items: center; inline-size: 58px; block-size: 58px; border-radius: 50%; margin-inline-start: auto;
-  background: var(--accent); color: var(--on-accent); font-size: 20px; box-shadow: var(--shadow);
+  background: var(--fill); color: var(--on-fill); font-size: 20px; box-shadow: var(--shadow);
   transition: transform .18s ease, filter .18s ease;
 }
 .left .launcher { margin-inline: 0 auto; }
@@ -107,13 +108,12 @@ h2 { font-weight: 650; font-size: 16px; line-height: 1.35; overflow: hidden; tex
 .earlier { display: block; margin: 0 auto 12px; padding: 5px 14px; border-radius: 99px; background: var(--raised); border: 1px solid var(--line); color: var(--muted); font-size: 13px; }
 .below {
   position: absolute; inset-block-end: 10px; inset-inline: 0; margin-inline: auto; inline-size: fit-content; display: flex; align-items: center; gap: 6px;
-  padding: 6px 14px 6px 10px; border-radius: 99px; background: var(--accent); color: var(--on-accent); font-size: 13px; font-weight: 550; box-shadow: var(--shadow);
+  padding: 6px 14px 6px 10px; border-radius: 99px; background: var(--fill); color: var(--on-fill); font-size: 13px; font-weight: 550; box-shadow: var(--shadow);
 }
 
 .log { display: flex; flex-direction: column; gap: 3px; }
 .day { align-self: center; margin: 14px 0 10px; padding: 2px 12px; border-radius: 99px; background: color-mix(in srgb, var(--muted) 12%, transparent); color: var(--muted); font-size: 12px; font-weight: 550; }
 .day:first-child { margin-block-start: 0; }
-.day > span::first-letter { text-transform: uppercase; }
 .row { position: relative; display: flex; flex-direction: column; align-items: flex-start; gap: 3px; max-inline-size: 86%; align-self: flex-start; animation: arrive .18s ease-out; }
 @keyframes arrive { from { opacity: 0; transform: translateY(6px); } }
 .row.mine { align-self: flex-end; align-items: flex-end; }
@@ -124,7 +124,7 @@ h2 { font-weight: 650; font-size: 16px; line-height: 1.35; overflow: hidden; tex
   padding: 8px 13px; border-radius: 18px; background: var(--theirs); border: 1px solid var(--line); max-inline-size: 100%;
   white-space: pre-wrap; overflow-wrap: anywhere; line-break: auto; text-align: start;
 }
-.mine .bubble { background: var(--accent); border-color: transparent; color: var(--on-accent); }
+.mine .bubble { background: var(--fill); border-color: transparent; color: var(--on-fill); }
 .theirs:not([data-last]) .bubble { border-end-start-radius: 7px; }
 .theirs:not([data-first]) .bubble { border-start-start-radius: 7px; }
 .mine:not([data-last]) .bubble { border-end-end-radius: 7px; }
@@ -134,8 +134,8 @@ h2 { font-weight: 650; font-size: 16px; line-height: 1.35; overflow: hidden; tex
 [data-state="waiting"] .bubble, [data-state="kept"] .bubble { opacity: .72; }
 [data-state="failed"] .bubble { background: color-mix(in srgb, var(--danger) 12%, var(--surface)); color: var(--text); border-color: var(--danger); }
 .meta { display: flex; align-items: center; gap: 8px; padding: 0 5px; color: var(--muted); font-size: 11.5px; line-height: 1.5; }
-.when { display: none; align-items: center; gap: 4px; }
-.row[data-last] .when, .row[data-state="failed"] .when, .row[data-state="waiting"] .when, .row[data-state="kept"] .when { display: inline-flex; }
+.row:not([data-last], [data-state="failed"], [data-state="waiting"], [data-state="kept"]) .meta { display: none; }
+.when { display: inline-flex; align-items: center; gap: 4px; }
 .state { display: inline-flex; }
 .state .icon { inline-size: 15px; block-size: 15px; stroke-width: 2; }
 .state .icon-ticks { color: var(--accent); }
@@ -174,10 +174,10 @@ a.option { flex-direction: row; align-items: center; gap: 6px; }
 .composer { padding: 10px 12px 12px; background: var(--surface); border-block-start: 1px solid var(--line); }
 .field { display: flex; align-items: flex-end; gap: 4px; padding: 4px; border-radius: 20px; border: 1px solid var(--line); background: var(--ground); transition: border-color .15s, box-shadow .15s; }
 .field:focus-within { border-color: var(--accent); box-shadow: 0 0 0 3px color-mix(in srgb, var(--accent) 18%, transparent); }
-textarea { flex: 1; min-inline-size: 0; resize: none; border: 0; outline: none !important; background: none; padding: 8px 4px; line-height: 1.5; max-block-size: 132px; }
+textarea { flex: 1; min-inline-size: 0; resize: none; border: 0; outline: none !important; background: none; padding: 8px 4px; line-height: 1.5; max-block-size: 132px; field-sizing: content; }
 textarea:lang(km) { line-height: 1.6; }
 textarea::placeholder { color: var(--muted); opacity: 1; }
-.send { display: grid; place-items: center; inline-size: 40px; block-size: 40px; border-radius: 50%; background: var(--accent); color: var(--on-accent); flex: none; transition: opacity .15s, transform .15s; }
+.send { display: grid; place-items: center; inline-size: 40px; block-size: 40px; border-radius: 50%; background: var(--fill); color: var(--on-fill); flex: none; transition: opacity .15s, transform .15s; }
 .send .icon { rotate: -90deg; }
 .send:disabled { background: transparent; color: var(--muted); opacity: .6; cursor: default; }
 .send:not(:disabled):active { transform: scale(.92); }
