@@ -66,17 +66,33 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
 async def serve(parts: Parts, *, senders: Mapping[str, Own] = {}, typers: Mapping[str, Typer] = {}) -> None:
     """Webhooks in, outbound records out, files fetched, accounts polled, registered and described."""
     life, settings, health = parts.life, parts.life.settings, parts.life.health
-    common = {"settings": settings, "channels": parts.channels, "accounts": parts.accounts}
     caller = await life.resources.enter_async_context(Caller(parts.blobs))
-    states = States(**common, family=parts.family, producer=parts.producer, health=health)  # type: ignore[arg-type]
-    ingress = Ingress(
-        **common,
+    states = States(
+        settings=settings,
         family=parts.family,
+        channels=parts.channels,
+        accounts=parts.accounts,
+        producer=parts.producer,
+        health=health,
+    )
+    ingress = Ingress(
+        settings=settings,
+        family=parts.family,
+        channels=parts.channels,
+        accounts=parts.accounts,
         intake=parts.intake,
         producer=parts.producer,
-        blobs=parts.blobs,  # type: ignore[arg-type]
+        blobs=parts.blobs,
     )
-    duties = Duties(**common, pool=parts.pool, intake=parts.intake, caller=caller, states=states)  # type: ignore[arg-type]
+    duties = Duties(
+        settings=settings,
+        channels=parts.channels,
+        accounts=parts.accounts,
+        pool=parts.pool,
+        intake=parts.intake,
+        caller=caller,
+        states=states,
+    )
     deliver = Deliver(
         settings,
         parts.family,
