@@ -209,6 +209,8 @@ class TestAConversation:
         await edited.get_by_text("👍").wait_for()
 
     async def test_says_honestly_what_became_of_files_and_what_is_not_translated(self, console, customer):
+        late = envelope.Media(media="file", state="unavailable", reason="expired", name="receipt.pdf")
+        await customer.says(late)
         message = await customer.says(envelope.Media(media="file", handle="h", name="contract.pdf"))
         await customer.says(envelope.Unsupported(type="poll"))
         await row(console, customer).click()
@@ -225,7 +227,8 @@ class TestAConversation:
             occurred_at=datetime.now(UTC),
         )
         await customer.put("media", "inbound.chat.v1", update, uuid.uuid4())
-        await bubble(console, "contract.pdf").get_by_text("the link has expired").wait_for()
+        await bubble(console, "contract.pdf").locator("[data-state=unavailable]").wait_for()
+        await bubble(console, "receipt.pdf").get_by_text("Not available: the link has expired").wait_for()
 
     async def test_shows_its_window(self, console, customer):
         await customer.says("hello", window=envelope.Window(until=datetime.now(UTC) + timedelta(hours=20)))
@@ -372,7 +375,7 @@ class TestEveryone:
         await console.keyboard.press("Enter")
         await bubble(console, "two").wait_for()
         log = console.get_by_role("log")
-        assert await log.get_attribute("aria-live") == "polite"
+        await expect(log).to_have_attribute("aria-live", "polite")
         await log.focus()
         await console.keyboard.press("ArrowUp")
         await console.keyboard.press("ArrowUp")

@@ -3,6 +3,8 @@
 import { h } from "../dom.js";
 import { channelIcon } from "../icons.js";
 
+const NARROW = /^[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}]/u;
+
 export function face(conversation, words) {
   const letters = h("span", { class: "face-letters", "aria-hidden": "true" }, initials(nameOf(conversation)));
   letters.style.setProperty("--hue", hue(conversation.id));
@@ -22,7 +24,7 @@ export function channelName(channel, words) {
 /** The first letter of the first and the last word; of the first only in scripts whose letters are wide. */
 function initials(name) {
   const parts = name.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word));
-  const both = parts.length > 1 && /^[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}]/u.test(parts.at(-1));
+  const both = parts.length > 1 && [parts[0], parts.at(-1)].every((word) => NARROW.test(word));
   const firsts = [parts[0], both ? parts.at(-1) : ""].map((word) => first(word ?? ""));
   return firsts.join("").toLocaleUpperCase() || "•";
 }

@@ -32,12 +32,18 @@ export function createThreadView(app) {
     const fresh = shown !== thread?.id;
     atEnd ||= fresh;
     const before = { height: log.scrollHeight, first: log.querySelector(".message")?.entryKey };
-    log.setAttribute("aria-live", fresh ? "off" : "polite");
+    if (fresh) quietly(log);
     reconcile(log, conversation ? entries(app, conversation, thread) : [emptyEntry(app, "thread_none")]);
     if (atEnd) toEnd();
     else if (before.first !== log.querySelector(".message")?.entryKey) log.scrollTop += log.scrollHeight - before.height;
     shown = thread?.id ?? null;
   };
+}
+
+/** What a conversation held before it was opened is not read out; what comes after is. */
+function quietly(log) {
+  log.setAttribute("aria-live", "off");
+  setTimeout(() => log.setAttribute("aria-live", "polite"), 1_000);
 }
 
 function renderHead(app, head, conversation) {
