@@ -25,12 +25,13 @@ State = Literal["queued", "sending", "sent", "failed", "unknown", "expired", "sk
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One piece. `first_sent_at`: when it may have left for the first time."""
+    """One piece. `first_sent_at`: when it may have left for the first time; `put_off`: why it has not gone yet."""
 
     number: int
     part: Part | None
     status: State
     first_sent_at: datetime | None
+    put_off: Failure | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +131,20 @@ class Ledger:
         if not marked:
             raise Fenced(f"lane {lane.conversation}")
 
-    async def not_sent(self, lane: Lane, message: Outbound, number: int) -> None:
-        """The piece has certainly not been sent: it waits again."""
+    async def put_off(self, lane: Lane, message: Outbound, number: int, *, why: Failure, maybe_sent: bool) -> None:
+        """The piece is tried again later; if it has certainly not been sent, it is queued as if for the first time."""
         async with connected(self._pool) as connection, connection.transaction():
             await lanes.hold(connection, lane)
             await connection.execute(
-                "UPDATE piece SET status = 'queued', first_sent_at = NULL"
-                " WHERE message_id = $1 AND attempt = $2 AND piece = $3 AND status = 'sending'",
+                "UPDATE piece SET code = $4, detail = $5, status = CASE WHEN $6 THEN status ELSE 'queued' END,"
+                " first_sent_at = CASE WHEN $6 THEN first_sent_at END"
+                " WHERE message_id = $1 AND attempt = $2 AND piece = $3 AND settled_at IS NULL",
                 message.id,
                 message.attempt,
                 number,
+                why.code,
+                scrub(why.detail),
+                maybe_sent,
             )
 
     async def settle(self, lane: Lane, message: Outbound, number: int, outcome: Outcome) -> None:
@@ -201,11 +206,19 @@ class Ledger:
 
 async def _entries(connection: Connection, message_id: uuid.UUID, attempt: int) -> tuple[Entry, ...]:
     rows = await connection.fetch(
-        "SELECT piece, part, status, first_sent_at FROM piece WHERE message_id = $1 AND attempt = $2 ORDER BY piece",
+        "SELECT piece, part, status, first_sent_at, code, detail FROM piece WHERE message_id = $1 AND attempt = $2 ORDER BY piece",
         message_id,
         attempt,
     )
-    return tuple(Entry(row["piece"], _part(row["part"]), row["status"], row["first_sent_at"]) for row in rows)
+    return tuple(_entry(row) for row in rows)
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(row["piece"], _part(row["part"]), row["status"], row["first_sent_at"], _failure(row))
+
+
+def _failure(row: Any) -> Failure | None:
+    return Failure(code=row["code"], detail=row["detail"]) if row["code"] else None
 
 
 def _part(stored: Any) -> Part | None:
@@ -267,7 +280,7 @@ def _settled(row: Any) -> Settled:
         status=row["status"],
         external_ids=tuple(row["external_ids"]),
         join_key=row["join_key"],
-        failure=Failure(code=row["code"], detail=row["detail"]) if row["code"] else None,
+        failure=_failure(row),
     )
     return Settled(
         message=Outbound.model_validate_json(row["body"]),

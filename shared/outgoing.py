@@ -103,7 +103,7 @@ class Outgoing:
             await self._refuse(lane, head, _failed("unknown_account", "add it to the accounts file"))
             return None
         if message.not_after and datetime.now(UTC) > message.not_after and _untouched(head):
-            await self._refuse(lane, head, Outcome(status="expired", failure=Failure(code="expired")))
+            await self._refuse(lane, head, _too_late(head))
             return None
         try:
             entries = head.entries or await self._cut(lane, message, route[0])
@@ -155,8 +155,10 @@ class Outgoing:
         pause = later.after or self._pace.pause(job.lane.tries)
         if later.code == "throttled":
             self._blocked.block(job.lane.account, pause)
-        if not later.maybe_sent:
-            await patiently(self._ledger.not_sent, job.lane, job.message, job.entry.number)
+        why = Failure(code=later.code, detail=later.detail)
+        await patiently(
+            self._ledger.put_off, job.lane, job.message, job.entry.number, why=why, maybe_sent=later.maybe_sent
+        )
         if datetime.now(UTC) + pause <= self._last_moment(job, later):
             return pause
         end = _unknown(later.detail) if later.maybe_sent else _failed(later.code, later.detail)
@@ -180,6 +182,14 @@ class Outgoing:
 
 def _untouched(head: Head) -> bool:
     return all(entry.status == "queued" for entry in head.entries)
+
+
+def _too_late(head: Head) -> Outcome:
+    """What was tried in time has failed by what kept it; what never had its turn has expired."""
+    why = next((entry.put_off for entry in head.entries if entry.put_off), None)
+    if why:
+        return Outcome(status="failed", failure=why)
+    return Outcome(status="expired", failure=Failure(code="expired"))
 
 
 def _failed(code: Code, detail: str = "") -> Outcome:

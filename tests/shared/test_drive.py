@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 import structlog
-from provider import Account, Provider, hangs_up, make_channel, says, streams, waits_for
+from provider import Account, Provider, dead_port, hangs_up, make_channel, says, streams, waits_for
 from pydantic import SecretStr
 
 from shared.blobs import Blobs
@@ -51,12 +51,6 @@ async def caller(blobs: Blobs) -> AsyncIterator[Caller]:
 @pytest.fixture
 def party(provider: Provider) -> Party:
     return Party(channel=CHANNEL, account=Account(name="main", api=provider.address), peer="alice")
-
-
-def dead_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 class Ledger:

@@ -1,0 +1,275 @@
+"""An adapter's parts on a real Kafka and a real PostgreSQL, with a provider on loopback: what the tests of sending and media stand on."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from provider import Account, Provider, dead_port, make_channel
+from pydantic import SecretStr
+
+from shared import bus, migrate
+from shared.accounts import Accounts, AccountsFile
+from shared.blobs import Blobs
+from shared.bus import In, Out, decode
+from shared.calls import Caller
+from shared.channel import Channel
+from shared.database import open_pool
+from shared.deliver import Deliver
+from shared.envelope import Envelope, Text, key
+from shared.lifecycle import Health
+from shared.outgoing import Pace
+from shared.produce import Producer
+from shared.records import DELIVERY, Delivery, Outbound
+from shared.settings import Settings
+
+SCHEMA = "social_adapter"
+TOPICS = ("outbound.chat.v1", "inbound.chat.v1", DELIVERY, "outbound.chat.v1.chat_adapter.dlq")
+QUICK = Pace(first=timedelta(seconds=0.05), longest=timedelta(seconds=0.3))
+
+
+def outbound(text: str = "hello", **more: Any) -> Outbound:
+    """A message to alice by the account `main`, 25 characters of which make three pieces."""
+    plain = {
+        "id": uuid.uuid4(),
+        "tenant": "default",
+        "channel": "line",
+        "account": "main",
+        "peer": "alice",
+        "conversation": uuid.uuid4(),
+        "sequence": 1,
+        "request_id": str(uuid.uuid4()),
+        "parts": (Text(text=text),),
+        "requested_at": datetime.now(UTC),
+    }
+    return Outbound(**(plain | more))
+
+
+class File(AccountsFile):
+    """Accounts that a test sets, where the real one reads a file."""
+
+    def __init__(self, accounts: Mapping[tuple[str, str], Any]) -> None:
+        self.current = Accounts(accounts=accounts)
+
+
+@dataclass
+class Running:
+    """One adapter process."""
+
+    deliver: Deliver
+    task: asyncio.Task[None]
+    record: Any
+
+    async def give(self, *messages: Outbound) -> None:
+        """As the reader does with a batch."""
+        await self.deliver.handle("outbound", 0, [self.record(message) for message in messages], 0, len(messages))
+
+    async def crash(self) -> None:
+        """Everything ends where it stands."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+@dataclass
+class Station:
+    settings: Settings
+    pool: Any
+    producer: Producer
+    blobs: Blobs
+    provider: Provider
+    open: AsyncExitStack
+    consumers: dict[str, Any] = field(default_factory=dict)
+    read: dict[str, list[In]] = field(default_factory=dict)
+    running: list[Running] = field(default_factory=list)
+
+    def accounts(self, **more: Any) -> File:
+        names = ("main", "other")
+        known: dict[tuple[str, str], Any] = {
+            ("line", name): Account(name=name, api=self.provider.address) for name in names
+        }
+        return File(known | {("line", name): account for name, account in more.items()})
+
+    async def start(self, channel: Channel | None = None, **given: Any) -> Running:
+        """A new adapter process on this database and bus."""
+        channel = channel or make_channel()
+        caller = await self.open.enter_async_context(Caller(self.blobs))
+        options: dict[str, Any] = {
+            "channels": {channel.name: channel},
+            "accounts": self.accounts(),
+            "pool": self.pool,
+            "producer": self.producer,
+            "caller": caller,
+            "health": Health(),
+            "pace": QUICK,
+        }
+        deliver = Deliver(self.settings, "chat", **(options | given))
+        running = Running(deliver, asyncio.create_task(deliver.run()), self.outbound_record)
+        self.running.append(running)
+        return running
+
+    def outbound_record(self, message: Outbound) -> In:
+        return In(
+            name="outbound",
+            id=str(message.id),
+            tenant=message.tenant,
+            traceparent=bus.new_trace(),
+            model=message,
+            value=bus.encode(message),
+            key=str(message.conversation).encode(),
+            topic="outbound",
+            partition=0,
+            offset=0,
+            at=datetime.now(UTC),
+        )
+
+    def envelope_record(self, envelope: Envelope) -> Out:
+        place = key(envelope.tenant, envelope.channel, envelope.account, envelope.peer)
+        return self._record("inbound", "inbound.chat.v1", place, envelope, str(envelope.id))
+
+    def request_record(self, message: Outbound) -> Out:
+        return self._record("outbound", "outbound.chat.v1", str(message.conversation), message, str(message.id))
+
+    def _record(self, name: str, topic: str, place: str, model: Any, id_: str) -> Out:
+        headers = bus.headers(name, source="/test", id=id_, time=datetime.now(UTC), tenant=model.tenant, subject=place)
+        return Out(topic=self.settings.topic(topic), key=place.encode(), value=bus.encode(model), headers=headers)
+
+    async def told(self, message: Outbound, *, pieces: int = 1, seconds: float = 20) -> list[Delivery]:
+        """Its outcomes as others read them, by piece, when that many pieces have one."""
+
+        def found() -> dict[int, Delivery]:
+            told = (record.model for record in self.read.get(DELIVERY, ()))
+            return {one.piece: one for one in told if one.message_id == message.id}
+
+        await self.until(DELIVERY, lambda: len(found()) >= pieces, seconds)
+        return [one for _, one in sorted(found().items())]
+
+    async def until(self, topic: str, done: Any, seconds: float = 20) -> list[In]:
+        """Read a topic from its beginning until `done()`."""
+        consumer = self.consumers.get(topic) or await self._consumer(topic)
+        try:
+            async with asyncio.timeout(seconds):
+                while not done():
+                    for records in (await consumer.getmany(timeout_ms=100)).values():
+                        self.read.setdefault(topic, []).extend(decode(one, datetime.now(UTC)) for one in records)
+        except TimeoutError:
+            raise AssertionError(f"not seen on {topic}: {[one.value for one in self.read.get(topic, [])]}") from None
+        return self.read[topic]
+
+    async def _consumer(self, topic: str) -> Any:
+        name = self.settings.topic(topic)
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka, auto_offset_reset="earliest")
+        await consumer.start()
+        self.open.push_async_callback(consumer.stop)
+        consumer.assign([TopicPartition(name, 0)])
+        self.consumers[topic] = consumer
+        return consumer
+
+    async def states(self, message: Outbound) -> list[str]:
+        rows = await self.pool.fetch("SELECT status FROM piece WHERE message_id = $1 ORDER BY piece", message.id)
+        return [row["status"] for row in rows]
+
+    async def expire_leases(self) -> None:
+        """What the clock does to a process that has died."""
+        await self.pool.execute("UPDATE lane SET lease_until = now() - interval '1 second' WHERE owner IS NOT NULL")
+
+    async def eventually(self, query: str, *values: Any, wanted: Any, seconds: float = 15) -> None:
+        """Until the database says so: there is no event of its rows."""
+        async with asyncio.timeout(seconds):
+            while (await self.pool.fetchval(query, *values)) != wanted:
+                await asyncio.sleep(0.05)
+
+    async def end(self) -> None:
+        for running in self.running:
+            await running.crash()
+        await self.open.aclose()
+
+
+@asynccontextmanager
+async def open_station(servers: Any, folder: Path) -> AsyncIterator[Station]:
+    """A database and topics of one's own, gone afterwards."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    admin = await asyncpg.connect(servers.database)
+    await admin.execute(f"CREATE DATABASE {name}")
+    settings = Settings(
+        kafka=servers.kafka,
+        database=SecretStr(servers.database.rpartition("/")[0] + "/" + name),
+        prefix=f"t{uuid.uuid4().hex[:8]}.",
+        partitions=1,
+        replication=1,
+        session_seconds=6,
+        drain_seconds=6,
+    )
+    await asyncio.to_thread(migrate.upgrade, settings, SCHEMA)
+    await _create(settings, TOPICS)
+    async with AsyncExitStack() as open_:
+        pool = await open_.enter_async_context(open_pool(settings, SCHEMA))
+        producer = Producer(settings)
+        await producer.start()
+        open_.push_async_callback(producer.stop)
+        provider = Provider()
+        await provider.start()
+        open_.push_async_callback(provider.stop)
+        station = Station(settings, pool, producer, Blobs.open(folder.as_uri()), provider, AsyncExitStack())
+        yield station
+        await station.end()
+    await _delete(settings, TOPICS)
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+async def _create(settings: Settings, names: Sequence[str]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    await admin.create_topics([NewTopic(settings.topic(name), 1, 1) for name in names])
+    await admin.close()
+
+
+async def _delete(settings: Settings, names: Sequence[str]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    await admin.delete_topics([settings.topic(name) for name in names])
+    await admin.close()
+
+
+class Cable:
+    """A TCP line to PostgreSQL that can be cut and mended."""
+
+    def __init__(self, dsn: str) -> None:
+        place = urlsplit(dsn)
+        self._target, self._ends = (place.hostname, place.port), set()
+        self._listener: Any = None
+        self._port = dead_port()
+        self.dsn = dsn.replace(f"{place.hostname}:{place.port}", f"127.0.0.1:{self._port}")
+
+    async def mend(self) -> None:
+        self._listener = await asyncio.start_server(self._join, "127.0.0.1", self._port)
+
+    async def cut(self) -> None:
+        self._listener.close()
+        for end in self._ends:
+            end.transport.abort()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*self._target)
+        self._ends |= {writer, far_writer}
+        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    writer.close()
