@@ -1,0 +1,333 @@
+"""A world in which only the publisher is real: replicas, row locks, a broker that fails, and a clock that skips the waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import selectors
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from aiokafka.errors import KafkaError
+
+from shared.bus import Out
+from shared.produce import Publisher, partition_of
+
+PARTITIONS = 2
+TOPIC = "events"
+BATCH_ROWS = 3  # small, so that what one call publishes leaves in several batches
+
+
+class Impatient(selectors.SelectSelector):
+    """Never waits: tells how long it would have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.skipped = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is None:
+            raise RuntimeError("nothing will ever happen again: somebody waits for what was lost")
+        self.skipped += max(0.0, timeout)
+        return super().select(0)
+
+
+class SkippingLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next thing that is due."""
+
+    def __init__(self) -> None:
+        self._impatient = Impatient()
+        super().__init__(self._impatient)
+
+    def time(self) -> float:
+        return self._impatient.skipped
+
+
+def run(main: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine, however many seconds it sleeps, at once."""
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        return runner.run(main)
+
+
+# the broker ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Faults:
+    """How often a batch is refused, is lost, lands although its sender is told otherwise, or lands very late."""
+
+    refused: float = 0.0
+    unanswered: float = 0.0
+    late: float = 0.0
+
+
+@dataclass
+class Broker:
+    """Appends batches to a log per partition, each as a whole."""
+
+    chance: random.Random
+    faults: Faults
+    logs: dict[int, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
+
+    async def append(self, partition: int, rows: Sequence[tuple[str, int]]) -> None:
+        """One produce request: it goes on even when nobody waits for its answer any more."""
+        await asyncio.sleep(self.chance.uniform(0, 0.3))
+        dice = self.chance.random()
+        if dice < self.faults.refused:
+            raise KafkaError("refused")
+        if dice < self.faults.refused + self.faults.unanswered:
+            await asyncio.sleep(3600)
+        if self.chance.random() < self.faults.late:
+            await asyncio.sleep(self.chance.uniform(5, 60))
+        self.logs[partition] += rows
+
+    def firsts(self) -> dict[str, list[int]]:
+        """What a consumer that drops `sequence <= last seen` is left with, by conversation."""
+        seen: dict[str, list[int]] = defaultdict(list)
+        for log in self.logs.values():
+            for conversation, sequence in log:
+                if sequence > (seen[conversation] or [0])[-1]:
+                    seen[conversation].append(sequence)
+        return seen
+
+
+class Batch:
+    """aiokafka's BatchBuilder as the publisher uses it."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, int]] = []
+
+    def append(self, *, timestamp: None, key: bytes, value: bytes, headers: object) -> object | None:
+        if len(self.rows) == BATCH_ROWS:
+            return None
+        self.rows.append((key.decode(), int(value)))
+        return object()
+
+    def close(self) -> None:
+        pass
+
+
+class Transport:
+    """Stands where `shared.produce.Producer` stands, and where aiokafka's producer stands behind it."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self.requests: set[asyncio.Task[None]] = set()
+
+    async def partitions(self, _topic: str) -> int:
+        return PARTITIONS
+
+    async def current(self) -> Transport:
+        return self
+
+    async def discard(self, producer: Transport) -> None:
+        assert producer is self
+
+    def create_batch(self) -> Batch:
+        return Batch()
+
+    async def send_batch(self, batch: Batch, _topic: str, *, partition: int) -> asyncio.Future[None]:
+        request = asyncio.ensure_future(self.broker.append(partition, batch.rows))
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.requests.add(request)
+        request.add_done_callback(lambda _: self._answer(request, answer))
+        return answer
+
+    def _answer(self, request: asyncio.Task[None], answer: asyncio.Future[None]) -> None:
+        self.requests.discard(request)
+        error = None if request.cancelled() else request.exception()
+        if answer.done():
+            return
+        if error:
+            answer.set_exception(error)
+            answer.exception()  # a publisher that has died looks no more
+        else:
+            answer.set_result(None)
+
+
+class Publishes(Protocol):
+    async def publish(self, rows: Sequence[Out]) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+def real_publisher(transport: Transport) -> Publishes:
+    return Publisher(transport)  # type: ignore[arg-type]
+
+
+class SingleSends:
+    """What the publisher must not be: each row by itself, tried again by itself."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def publish(self, rows: Sequence[Out]) -> None:
+        await asyncio.gather(*map(self._send, rows))
+
+    async def _send(self, row: Out) -> None:
+        partition = partition_of(row.key, PARTITIONS)
+        while True:
+            batch = self._transport.create_batch()
+            batch.append(timestamp=None, key=row.key, value=row.value, headers=row.headers)
+            try:
+                async with asyncio.timeout(20):
+                    await (await self._transport.send_batch(batch, TOPIC, partition=partition))
+                return
+            except (KafkaError, TimeoutError):
+                await asyncio.sleep(0.1)
+
+    async def stop(self) -> None:
+        pass
+
+
+# the database and the replicas ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Rules:
+    """The rules of DELIVERY §3, each of which can be broken."""
+
+    helping: bool = True
+    publisher: Callable[[Transport], Publishes] = real_publisher
+    sweeps_whole_conversations: bool = True
+    deletes_after_acknowledgement: bool = True
+
+
+@dataclass
+class Database:
+    """Committed rows, and a lock per conversation. `began`: when the row's transaction began."""
+
+    locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    last: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    outbox: dict[tuple[str, int], float] = field(default_factory=dict)
+
+    def left_in(self, conversations: Sequence[str]) -> list[tuple[str, int]]:
+        return sorted(row for row in self.outbox if row[0] in conversations)
+
+
+def out(row: tuple[str, int]) -> Out:
+    return Out(TOPIC, row[0].encode(), b"%d" % row[1], [])
+
+
+@dataclass
+class World:
+    """Three replicas that may die at any await, a sweeper, one broker."""
+
+    seed: int
+    rules: Rules
+    faults: Faults
+    crashes: bool = True
+    conversations: tuple[str, ...] = ("ann", "bob", "cho")
+    batches: int = 5
+    replicas: int = 3
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self.database = Database()
+        self.broker = Broker(self.chance, self.faults)
+
+    async def live(self) -> dict[str, list[int]]:
+        """All replicas through their batches, then calm; what a consumer has seen of each conversation."""
+        sweeping = asyncio.create_task(self._sweep_now_and_then())
+        await asyncio.gather(*(self._replica() for _ in range(self.replicas)))
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
+        self.faults.refused = self.faults.unanswered = self.faults.late = 0.0
+        await self._sweep(self.rules.publisher(Transport(self.broker)), older_than=0.0)
+        await asyncio.sleep(100)
+        return self.broker.firsts()
+
+    def lost_or_turned(self, seen: dict[str, list[int]]) -> dict[str, list[int]]:
+        """The conversations of which a consumer has not seen 1, 2, 3 … to the last."""
+        return {
+            name: seen[name] for name in self.conversations if seen[name] != [*range(1, self.database.last[name] + 1)]
+        }
+
+    async def _replica(self) -> None:
+        """One after the other: a process that dies is followed by a new one with nothing in memory."""
+        left = self.batches
+        while left:
+            process = asyncio.create_task(self._process(left))
+            if self.crashes and self.chance.random() < 0.5:
+                await asyncio.wait({process}, timeout=self.chance.uniform(0, 8))
+                process.cancel()
+            await asyncio.wait({process})
+            left = left - 1 if process.cancelled() else process.result()
+            await self._pause()
+
+    async def _process(self, batches: int) -> int:
+        publisher = self.rules.publisher(Transport(self.broker))
+        try:
+            await asyncio.gather(
+                *(self._partition(publisher, share) for share in (batches // 2, batches - batches // 2))
+            )
+        finally:
+            await publisher.stop()
+        return 0
+
+    async def _partition(self, publisher: Publishes, batches: int) -> None:
+        """Each input partition is read by a task of its own; all share the process's publisher."""
+        for _ in range(batches):
+            rows = await self._transaction()
+            if not self.rules.deletes_after_acknowledgement:
+                self._forget(rows)
+            await self._pause()
+            await publisher.publish(list(map(out, rows)))
+            await self._pause()
+            self._forget(rows)
+
+    async def _transaction(self) -> list[tuple[str, int]]:
+        """Lock, read, number, commit; the rows to publish, in order."""
+        touched = sorted(self.chance.sample(self.conversations, self.chance.randint(1, 2)))
+        began = asyncio.get_running_loop().time()
+        locks = [self.database.locks[name] for name in touched]
+        held = []
+        try:
+            for lock in locks:
+                await lock.acquire()
+                held.append(lock)
+                await self._pause()
+            rows = self.database.left_in(touched) if self.rules.helping else []
+            await self._pause()
+            rows += self._commit(touched, began)
+        finally:
+            for lock in held:
+                lock.release()
+        return rows
+
+    def _commit(self, touched: Sequence[str], began: float) -> list[tuple[str, int]]:
+        """What is written becomes visible at once, or, where the process died before, never."""
+        new = []
+        for name in touched:
+            for _ in range(self.chance.randint(1, 2)):
+                self.database.last[name] += 1
+                new.append((name, self.database.last[name]))
+        self.database.outbox.update(dict.fromkeys(new, began))
+        return new
+
+    def _forget(self, rows: Sequence[tuple[str, int]]) -> None:
+        for row in rows:
+            self.database.outbox.pop(row, None)
+
+    async def _sweep_now_and_then(self) -> None:
+        publisher = self.rules.publisher(Transport(self.broker))
+        try:
+            while True:
+                await asyncio.sleep(self.chance.uniform(0.1, 2))
+                await self._sweep(publisher, older_than=self.chance.uniform(0, 3))
+        finally:
+            await publisher.stop()
+
+    async def _sweep(self, publisher: Publishes, *, older_than: float) -> None:
+        line = asyncio.get_running_loop().time() - older_than
+        old = [row for row, began in self.database.outbox.items() if began <= line]
+        if self.rules.sweeps_whole_conversations:
+            old = self.database.left_in([name for name, _ in old])
+        await self._pause()
+        await publisher.publish(list(map(out, sorted(old))))
+        self._forget(old)
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(self.chance.choice((0, 0, 0.01, 0.2, 2)))
