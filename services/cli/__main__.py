@@ -4,9 +4,39 @@ from __future__ import annotations
 
 import typer
 
-from services.cli import channels, migrate, render, stack, topics, translate
+from services.cli import (
+    accounts,
+    channels,
+    dlq,
+    docs,
+    doctor,
+    message,
+    migrate,
+    offsets,
+    render,
+    stack,
+    tail,
+    topics,
+    trace,
+    translate,
+)
 
-GROUPS = (stack, migrate, topics, translate, render, channels)
+GROUPS = (
+    stack,
+    tail,
+    message,
+    trace,
+    translate,
+    render,
+    channels,
+    accounts,
+    doctor,
+    migrate,
+    topics,
+    offsets,
+    dlq,
+    docs,
+)
 
 app = typer.Typer(
     name="parley",

@@ -81,6 +81,7 @@ def fail(sentence: str, code: int) -> NoReturn:
 
 def run(work: Coroutine[Any, Any, T], *, unreachable: int) -> T:
     """Run to the end; a Kafka or a PostgreSQL that does not answer ends the command with exit code `unreachable`."""
+    from aiohttp import ClientError
     from aiokafka.errors import KafkaError
     from asyncpg import PostgresError
 
@@ -88,7 +89,7 @@ def run(work: Coroutine[Any, Any, T], *, unreachable: int) -> T:
 
     try:
         return asyncio.run(work)
-    except (ParleyError, KafkaError, PostgresError, OSError) as error:
+    except (ParleyError, KafkaError, PostgresError, ClientError, OSError) as error:
         fail(f"{explain(error)} See `parley doctor`.", unreachable)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -145,7 +145,7 @@ async def examine(roll: Roll, addresses: Addresses) -> dict[str, Health]:
     lines = {}
     for (name, (address, _)), healthy in zip(questions.items(), answers, strict=True):
         entry, process = found.get(name, (None, None))
-        lines[name] = Health(healthy, process and process.pid, entry.restarts if entry else 0, address)
+        lines[name] = Health(healthy, process.pid if process else None, entry.restarts if entry else 0, address)
     return lines
 
 

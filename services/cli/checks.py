@@ -1,0 +1,257 @@
+"""What an operator can get wrong, one check each: what was seen, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal
+
+import asyncpg
+from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from services.cli.channels import CHANNELS
+from services.cli.running import System, explain
+from shared.errors import ParleyError
+
+Level = Literal["ok", "warn", "fail"]
+
+PATIENCE: Final = 10.0  # seconds
+OLDEST_POSTGRES: Final = 140_000
+SKEW: Final = 2.0  # seconds
+OLD_ROW: Final = 60.0  # seconds
+UNWELL: Final = (ParleyError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, ClientError, OSError)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of `parley doctor`. `remedy`: what to do, empty where all is well."""
+
+    check: str
+    level: Level
+    said: str
+    remedy: str = ""
+
+
+Check = Callable[[System], AsyncIterator[Finding]]
+
+
+async def environment(system: System) -> AsyncIterator[Finding]:
+    """What has no default that fits every house."""
+    settings = system.settings
+    for name, value, loss in (
+        ("PARLEY_TOKEN", settings.token, "the HTTP API and the page are closed"),
+        ("PARLEY_SECRET", settings.secret, "mail addresses and ids carry no signed conversation token"),
+    ):
+        if value.get_secret_value():
+            yield Finding("settings", "ok", f"{name} is set")
+        else:
+            yield Finding("settings", "warn", f"{name} is not set: {loss}", f"Set {name} where that is wanted.")
+
+
+async def kafka(system: System) -> AsyncIterator[Finding]:
+    """Reachable with both sides of the client that the services use; nothing is written."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=system.settings.kafka)
+    producer = AIOKafkaProducer(bootstrap_servers=system.settings.kafka, enable_idempotence=True, acks="all")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await consumer.start()
+            await producer.start()
+            names = await consumer.topics()
+        yield Finding("kafka", "ok", f"answers at {system.settings.kafka}, {len(names)} topics")
+        brokers = len(consumer._client.cluster.brokers())
+        if brokers < system.settings.replication:
+            said = f"{brokers} brokers for PARLEY_REPLICATION={system.settings.replication}"
+            yield Finding("kafka", "fail", said, "Add brokers, or lower PARLEY_REPLICATION before the first apply.")
+    finally:
+        for client in (consumer, producer):
+            async with asyncio.timeout(PATIENCE):
+                await client.stop()
+
+
+async def topics(system: System) -> AsyncIterator[Finding]:
+    """As declared: partitions, retention, sizes, `min.insync.replicas`."""
+    from shared.topics import plan
+
+    changes = await plan(system.settings)
+    for change in changes:
+        level: Level = "warn" if change.kind == "configure" else "fail"
+        remedy = (
+            "Set PARLEY_PARTITIONS to what is there; never widen it."
+            if change.kind == "never"
+            else "Run `parley topics apply`."
+        )
+        yield Finding("topics", level, f"{change.topic}: {change.kind} {change.detail}", remedy)
+    if not changes:
+        yield Finding("topics", "ok", "all as declared")
+
+
+async def postgres(system: System) -> AsyncIterator[Finding]:
+    """Reachable, new enough, durable, and its clock near ours."""
+    connection = await asyncpg.connect(system.settings.database.get_secret_value(), timeout=PATIENCE)
+    try:
+        version = int(await connection.fetchval("SHOW server_version_num"))
+        ahead = (await connection.fetchval("SELECT clock_timestamp()") - datetime.now(UTC)).total_seconds()
+        durable = await connection.fetchval("SHOW fsync") == "on"
+    finally:
+        await connection.close()
+    new = version >= OLDEST_POSTGRES
+    yield Finding(
+        "postgres", "ok" if new else "fail", f"version {version}", "" if new else "Use PostgreSQL 14 or newer."
+    )
+    near = abs(ahead) < SKEW
+    yield Finding(
+        "clock",
+        "ok" if near else "warn",
+        f"PostgreSQL's is {ahead:+.2f} s from ours",
+        "" if near else "Keep both by NTP.",
+    )
+    if not durable:
+        yield Finding("postgres", "fail", "fsync is off: a crash loses what was committed", "Set fsync = on.")
+
+
+async def migrations(system: System) -> AsyncIterator[Finding]:
+    """Every schema at the version of this code."""
+    from services.cli.migrate import missing
+
+    found = await missing(system.settings)
+    for schema, revisions in found.items():
+        yield Finding("migrations", "fail", f"{schema} lacks {', '.join(revisions)}", "Run `parley migrate`.")
+    if not found:
+        yield Finding("migrations", "ok", "all schemas are at this code's version")
+
+
+async def blobs(system: System) -> AsyncIterator[Finding]:
+    """Writable and readable: a small blob of a tenant of its own is put there."""
+    from shared.blobs import Blobs
+
+    store = Blobs.open(system.settings.blobs)
+    stored = await store.put_bytes("parley-doctor", b"parley doctor was here\n")
+    async for _ in await store.get(stored.ref):
+        pass
+    yield Finding("blobs", "ok", "can be written and read")
+
+
+async def accounts(system: System) -> AsyncIterator[Finding]:
+    """Readable as a service would, and by nobody else."""
+    from services.cli.accounts import readable_by_others
+    from shared.accounts import load
+
+    found = load(Path(system.settings.accounts), CHANNELS)
+    yield Finding("accounts", "ok", f"{len(found.apps)} apps, {len(found.accounts)} accounts")
+    for source in readable_by_others(found):
+        yield Finding("accounts", "warn", f"other users may read {source}", f"chmod 600 {source}")
+
+
+async def services(system: System) -> AsyncIterator[Finding]:
+    """Every service whose address is known says that it is ready."""
+    async with ClientSession(timeout=ClientTimeout(total=PATIENCE)) as client:
+        for name, address in system.services.items():
+            yield await _service(client, name, address)
+    if not system.services:
+        yield Finding("services", "ok", "no addresses are known here, so none was asked")
+
+
+async def _service(client: ClientSession, name: str, address: str) -> Finding:
+    try:
+        async with client.get(f"{address}/health/ready") as answer:
+            wrong: dict[str, str] = (await answer.json()).get("wrong", {})
+    except (ClientError, OSError, ValueError) as error:
+        said = f"{name} does not answer at {address}: {type(error).__name__}"
+        return Finding("services", "fail", said, "Start it (`parley up`), or read its log.")
+    if wrong:
+        said = f"{name} is not ready: {'; '.join(f'{check}: {what}' for check, what in wrong.items())}"
+        return Finding("services", "fail", said, "Mend what it names; then it becomes ready by itself.")
+    return Finding("services", "ok", f"{name} is ready")
+
+
+async def dead_letters(system: System) -> AsyncIterator[Finding]:
+    """None lies there unseen."""
+    from services.cli.deadletters import counts
+
+    found = await counts(system.settings)
+    for topic, count in found.items():
+        remedy = f"See `parley dlq list {topic}`; after a fix `parley dlq replay {topic} --all`."
+        yield Finding("dead letters", "warn", f"{count} in {topic}", remedy)
+    if not found:
+        yield Finding("dead letters", "ok", "none")
+
+
+async def outbox(system: System) -> AsyncIterator[Finding]:
+    """Nothing committed waits long for Kafka."""
+    connection = await asyncpg.connect(system.settings.database.get_secret_value(), timeout=PATIENCE)
+    try:
+        rows, age = await connection.fetchrow(
+            "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float FROM router.outbox"
+        )
+    finally:
+        await connection.close()
+    said = f"{rows} rows, the oldest of {age:.0f} s"
+    if age > OLD_ROW:
+        yield Finding(
+            "outbox", "fail", said, "See whether the router runs and Kafka acknowledges: read the router's log."
+        )
+    else:
+        yield Finding("outbox", "ok", said)
+
+
+async def inputs(system: System) -> AsyncIterator[Finding]:
+    """No record was deleted before the router read it."""
+    from services.cli.offsets import positions
+
+    found = await positions(system.settings)
+    gone = [one for one in found if one.gone]
+    for one in gone:
+        said = f"{one.topic} {one.partition}: {one.next}..{one.first - 1} are gone unread"
+        yield Finding("inputs", "fail", said, f"Then `parley offsets accept {one.topic} {one.partition}`.")
+    if not gone:
+        yield Finding("inputs", "ok", f"nothing is missing, {sum(one.lag for one in found)} records to read")
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    environment,
+    kafka,
+    topics,
+    postgres,
+    migrations,
+    blobs,
+    accounts,
+    services,
+    inputs,
+    outbox,
+    dead_letters,
+)
+
+REMEDIES: Final = {
+    "kafka": "Start it, or correct PARLEY_KAFKA.",
+    "topics": "Mend Kafka first.",
+    "postgres": "Start it, or correct PARLEY_DATABASE.",
+    "migrations": "Mend PostgreSQL first.",
+    "blobs": "Correct PARLEY_BLOBS, or the rights of its folder or bucket.",
+    "accounts": "Mend the file; `parley accounts check` reads it alone.",
+    "inputs": "Run `parley migrate` and `parley topics apply`.",
+    "outbox": "Run `parley migrate`.",
+    "dead_letters": "Mend Kafka first.",
+}
+
+
+async def examine(system: System, check: Check) -> AsyncIterator[Finding]:
+    """What one check finds; that it could not be made is a finding too."""
+    name = str(getattr(check, "__name__", ""))
+    try:
+        async with asyncio.timeout(6 * PATIENCE):
+            async for finding in check(system):
+                yield finding
+    except UNWELL as error:
+        yield Finding(name.replace("_", " "), "fail", explain(error), REMEDIES.get(name, ""))
+
+
+async def examine_all(system: System) -> AsyncIterator[Finding]:
+    """Every check, one after the other, so that a reader sees which one takes its time."""
+    for check in CHECKS:
+        async for finding in examine(system, check):
+            yield finding

@@ -1,0 +1,193 @@
+"""`parley send` and `parley reply`: a message asked for on the bus, and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from uuid import UUID
+
+import orjson
+import typer
+
+from services.cli.running import MISUSED, AsJson, Home, fail, find, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.records import Request
+    from shared.settings import Settings
+
+CANNOT: Final = 1
+REFUSED: Final = 4
+UNHEARD: Final = 5
+FAILED: Final = 6
+UNKNOWN: Final = 7
+ENDS: Final = {"sent": 0, "delivered": 0, "read": 0, "failed": FAILED, "expired": FAILED, "cancelled": FAILED}
+SOURCE: Final = "/cli"
+
+app = typer.Typer()
+
+Words = Annotated[str, typer.Argument(help="What to say; `-` reads it from standard input.")]
+Tenant = Annotated[str, typer.Option(help="Whose account and conversation it is.")]
+Key = Annotated[str, typer.Option("--id", help="The idempotency key: the same one again is the same message.")]
+Timeout = Annotated[float, typer.Option(min=0, help="Seconds to wait for the outcome; 0: do not wait.")]
+
+
+@app.command()
+def send(
+    channel: Annotated[str, typer.Argument(help="A channel's name; `parley channels` lists them.")],
+    account: Annotated[str, typer.Argument(help="The account of the accounts file that sends.")],
+    address: Annotated[str, typer.Argument(help="To whom, as the channel calls them.")],
+    text: Words,
+    tenant: Tenant = "default",
+    key: Key = "",
+    timeout: Timeout = 30.0,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write first, to an address, and wait until the provider has it.
+
+    Exit codes: 0 sent, 1 Kafka cannot be reached, 2 misused, 4 refused early, 5 nothing heard in time, 6 failed,
+    7 outcome unknown: it may have been sent.
+    """
+    from shared.envelope import Text, key as record_key
+    from shared.records import Send
+
+    asked = _valid(
+        lambda: Send(tenant=tenant, channel=channel, account=account, address=address, parts=(Text(text=words(text)),))
+    )
+    place = record_key(tenant, channel, account, address)
+    _finish(find(home).settings, asked, place=place, key=key, timeout=timeout, as_json=as_json)
+
+
+@app.command()
+def reply(
+    conversation: Annotated[str, typer.Argument(help="The conversation's id.")],
+    text: Words,
+    tenant: Tenant = "default",
+    key: Key = "",
+    timeout: Timeout = 30.0,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer in a conversation, on the channel the customer last wrote from, and wait until the provider has it.
+
+    Exit codes: as `parley send`.
+    """
+    from shared.envelope import Text
+    from shared.records import Reply
+
+    asked = _valid(
+        lambda: Reply(tenant=tenant, conversation=UUID(conversation), parts=(Text(text=words(text)),), author="cli")
+    )
+    _finish(find(home).settings, asked, place=conversation, key=key, timeout=timeout, as_json=as_json)
+
+
+def words(text: str) -> str:
+    """The text, or standard input for `-`."""
+    return sys.stdin.read().rstrip("\n") if text == "-" else text
+
+
+def _valid(make: Callable[[], Request]) -> Request:
+    try:
+        return make()
+    except ValueError as error:
+        fail(f"This is no request: {error}. See `parley send --help` and docs/records.md.", MISUSED)
+
+
+def _finish(settings: Settings, asked: Request, *, place: str, key: str, timeout: float, as_json: bool) -> None:
+    from shared.bus import new_id
+
+    show = _printer(as_json=as_json)
+    code = run(ask(settings, asked, place=place, id_=key or new_id(), patience=timeout, show=show), unreachable=CANNOT)
+    raise typer.Exit(code)
+
+
+def _printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
+    if as_json:
+        return lambda told: print(orjson.dumps(told).decode(), flush=True)
+    return lambda told: print(" ".join(str(value) for value in told.values() if value), flush=True)
+
+
+async def ask(
+    settings: Settings, asked: Request, *, place: str, id_: str, patience: float, show: Callable[[dict[str, Any]], None]
+) -> int:
+    """Produce the request, then tell every event that follows from it; the exit code. Raises BusUnavailable."""
+    from services.cli.reading import consumer, seek
+    from shared.envelope import derive
+    from shared.records import EVENTS
+
+    message = str(derive(asked.tenant, id_))
+    async with consumer(settings, [settings.topic(EVENTS)]) as events:
+        await seek(events, beginning=False)
+        await produce(settings, asked, place=place, id_=id_)
+        show({"event": "requested", "request_id": id_, "message_id": message})
+        if not patience:
+            return 0
+        try:
+            async with asyncio.timeout(patience):
+                return await outcome(events, request_id=id_, show=show)
+        except TimeoutError:
+            typer.echo(
+                f"Nothing was heard of it within {patience:g} s; it may still go out. Look with `parley trace {message}`; "
+                f"asking again with --id {id_} makes no second message.",
+                err=True,
+            )
+            return UNHEARD
+
+
+async def produce(settings: Settings, asked: Request, *, place: str, id_: str) -> None:
+    """Return when the request is durable. Raises BusUnavailable."""
+    from datetime import UTC, datetime
+
+    from shared.bus import Out, encode, headers, new_trace
+    from shared.produce import Producer
+    from shared.records import BY_MODEL, REQUESTS
+
+    made = headers(
+        BY_MODEL[type(asked)],
+        source=SOURCE,
+        id=id_,
+        time=datetime.now(UTC),
+        tenant=asked.tenant,
+        subject=place,
+        traceparent=new_trace(),
+    )
+    producer = Producer(settings)
+    try:
+        await producer.start()
+        await producer.send(Out(settings.topic(REQUESTS), place.encode(), encode(asked), made))
+    finally:
+        await producer.stop()
+
+
+async def outcome(events: Any, *, request_id: str, show: Callable[[dict[str, Any]], None]) -> int:
+    """Read until the request's end is known; its exit code."""
+    from services.cli.lines import short_type
+    from services.cli.reading import described, records
+
+    async for record in records(events):
+        told = described(record)
+        data = told["data"] if isinstance(told["data"], dict) else {}
+        if data.get("request_id") != request_id:
+            continue
+        kind = short_type(told["type"])
+        failure = data.get("failure") or {}
+        show(
+            {
+                "event": kind,
+                "status": data.get("status", ""),
+                "code": failure.get("code", ""),
+                "detail": failure.get("detail", ""),
+                "conversation": data.get("conversation", ""),
+                "sequence": data.get("sequence", ""),
+            }
+        )
+        if kind == "request.refused":
+            return REFUSED
+        if data.get("status") == "unknown":
+            return UNKNOWN
+        if kind == "message.status" and data.get("status") in ENDS:
+            return ENDS[data["status"]]
+    return UNHEARD

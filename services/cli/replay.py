@@ -1,0 +1,146 @@
+"""A dead letter given another chance: a record to the topic it came from, a provider's request translated again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import orjson
+
+from services.cli.channels import CHANNELS
+from services.cli.deadletters import Letter
+from shared import translate
+from shared.accept import RAW_INLINE, Intake, Raw
+from shared.accounts import Accounts, load
+from shared.blobs import Blobs
+from shared.bus import Out, new_trace
+from shared.channel import Account, App, Channel, Context, Incoming, Request
+from shared.errors import Malformed, UnknownAccount
+from shared.produce import Producer
+from shared.records import FAMILIES, TOPICS, Family, ingress_dlq
+from shared.settings import Settings
+
+DECLARED: Final = frozenset(topic.name for topic in TOPICS)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a replay came to: where the records went, or why it still fails."""
+
+    letter: Letter
+    sent_to: tuple[str, ...] = ()
+    error: str = ""
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "topic": self.letter.record.topic,
+            "partition": self.letter.record.partition,
+            "offset": self.letter.record.offset,
+            "sent_to": list(self.sent_to),
+            "error": self.error or None,
+        }
+
+
+class Replay:
+    """Replays letters one by one. It remembers nothing: whoever reads a record twice knows it by its id."""
+
+    def __init__(self, settings: Settings, producer: Producer) -> None:
+        self._settings, self._producer = settings, producer
+        self._accounts: Accounts | None = None
+
+    async def __call__(self, letter: Letter) -> Done:
+        """What it came to; raises BusUnavailable, StoreUnavailable, and Misconfigured for the accounts file."""
+        family = self._ingress_family(letter.record.topic)
+        try:
+            sent = await (self._translate(letter, family) if family else self._put_back(letter))
+        except (Malformed, UnknownAccount) as error:
+            return Done(letter, error=str(error))
+        return Done(letter, sent_to=sent)
+
+    def _ingress_family(self, topic: str) -> Family | None:
+        return next((family for family in FAMILIES if topic == self._settings.topic(ingress_dlq(family))), None)
+
+    async def _put_back(self, letter: Letter) -> tuple[str, ...]:
+        """Key, value and original headers as they were, to the topic they were read from."""
+        topic = letter.headers.get("dlq-original-topic", "")
+        if topic.removeprefix(self._settings.prefix) not in DECLARED or not topic.startswith(self._settings.prefix):
+            raise Malformed(f"it came from {topic or 'nowhere'}, which is no topic of this system")
+        record = letter.record
+        await self._producer.send(Out(topic, record.key or b"", record.value or b"", letter.original))
+        return (topic,)
+
+    async def _translate(self, letter: Letter, family: Family) -> tuple[str, ...]:
+        """The provider's request, verified when it came, read by today's code; received when it was received."""
+        channel, app = self._receiver(letter)
+        request = request_of(letter)
+        found = translate.read(channel, app, request, Context(now=letter.at))
+        pairs = [(self._account(channel, app, one), one) for one in found]
+        raw = await self._raw(pairs[0][0].tenant, request) if pairs else Raw()
+        intake, trace = Intake(self._settings, family, self._producer), new_trace()
+        records = [
+            intake.record(
+                translate.stamp(one, channel=channel, account=account, received_at=letter.at, raw=raw.ref),
+                raw=raw,
+                traceparent=trace,
+            )
+            for account, one in pairs
+        ]
+        await intake.publish(records)
+        return tuple(record.topic for record in records)
+
+    def _receiver(self, letter: Letter) -> tuple[Channel, App]:
+        parts = [unquote(part) for part in (letter.record.key or b"").decode(errors="replace").split("|")]
+        if len(parts) != 3 or parts[1] not in CHANNELS:
+            raise Malformed("its key names no channel and app")
+        app = self._read_accounts().app(parts[1], parts[2])
+        if app is None:
+            raise UnknownAccount(f"[apps.{parts[1]}.{parts[2]}]")
+        return CHANNELS[parts[1]], app
+
+    def _account(self, channel: Channel, app: App, one: Incoming) -> Account:
+        account = self._read_accounts().by_key(channel.name, app.name, one.account_key)
+        if account is None:
+            raise UnknownAccount(f"{channel.name}, app {app.name}: {one.account_key!r}")
+        return account
+
+    def _read_accounts(self) -> Accounts:
+        if self._accounts is None:
+            self._accounts = load(Path(self._settings.accounts), CHANNELS)
+        return self._accounts
+
+    async def _raw(self, tenant: str, request: Request) -> Raw:
+        content_type = request.headers.get("content-type", "application/octet-stream")
+        if len(request.body) <= RAW_INLINE:
+            return Raw(request.body, content_type)
+        stored = await Blobs.open(self._settings.blobs).put_bytes(tenant, request.body)
+        return Raw(ref=stored.ref, content_type=content_type)
+
+
+def request_of(letter: Letter) -> Request:
+    """The provider's request as it came in, without the headers that were secret."""
+    headers = letter.headers
+    url = headers.get("http-url", "")
+    try:
+        kept = cast("dict[str, str]", orjson.loads(headers.get("http-headers", "{}")))
+    except orjson.JSONDecodeError:
+        raise Malformed("its http-headers cannot be read") from None
+    return Request(
+        method=headers.get("http-method", "POST"),
+        url=url,
+        headers=kept,
+        query=dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)),
+        body=letter.record.value or b"",
+    )
+
+
+async def replay_all(settings: Settings, letters: list[Letter]) -> list[Done]:
+    """Replay in order. Raises ParleyError where Kafka, the blob store or the accounts file cannot be used."""
+    producer = Producer(settings)
+    try:
+        await producer.start()
+        replay = Replay(settings, producer)
+        return [await replay(letter) for letter in letters]
+    finally:
+        await producer.stop()
