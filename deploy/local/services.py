@@ -28,7 +28,10 @@ def make_environment(home: Path, addresses: Addresses, name: str, http: str | No
         "PARLEY_PUBLIC_URL": http,
         "PARLEY_PARTITIONS": os.environ.get("PARLEY_PARTITIONS", "6"),
         "PARLEY_REPLICATION": os.environ.get("PARLEY_REPLICATION", "1"),
+        "PARLEY_SECRET": addresses.token,
+        "PARLEY_SESSION_SECONDS": os.environ.get("PARLEY_SESSION_SECONDS", "10"),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "",  # compiled modules are kept: the second start is quicker
         **(consoles if name == "router" else {}),
         **({"PARLEY_SANDBOX_DATA": str(home / "sandbox")} if name == "sandbox" else {}),
     }
