@@ -45,7 +45,7 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
     life.on_stop(producer.stop)
     life.health.ready["bus"] = lambda: producer.trouble
     pool = await life.resources.enter_async_context(open_pool(settings, f"{family}_adapter"))
-    migrated = Migrated(pool, f"{family}_adapter")
+    migrated = Migrated(pool, f"{family}_adapter", patient=True)
     life.health.startup["migrations"] = lambda: migrated.trouble
     life.spawn(migrated.run(), "migrations")
     life.spawn(producer.tend(), "producer")
@@ -116,6 +116,7 @@ async def serve(parts: Parts, *, senders: Mapping[str, Own] = {}, typers: Mappin
         blobs=parts.blobs,
         health=health,
     )
+    life.health.ready["ingress"] = lambda: ingress.trouble
     life.routes(ingress.routes())
     life.on_stop(deliver.drain)
     life.spawn(states.run(), "account states")

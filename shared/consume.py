@@ -73,6 +73,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._reading: set[TopicPartition] = set()
         self._committed: dict[TopicPartition, int] = {}
         self._running: asyncio.Task[object] | None = None
+        self._waiting: dict[TopicPartition, str] = {}
         self.assigned_once = False
 
     # the consumer's life ---------------------------------------------------------------------------------------------
@@ -171,6 +172,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             for late in pending:
                 late.cancel()
         self._health.forget(self._loop_name(partition))
+        self._waiting.pop(partition, None)
 
     def _loop_name(self, partition: TopicPartition) -> str:
         return f"{self._group} {partition.topic} {partition.partition}"
@@ -195,6 +197,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             except (BusUnavailable, DatabaseUnavailable, TimeoutError) as error:
                 log.warning("partition.waiting", topic=partition.topic, partition=partition.partition, error=str(error))
                 pause = 0.2 if self._positions.get(partition) != before else min(2 * pause, 5.0)
+                self._waiting[partition] = str(error)
                 self._health.tick(self._loop_name(partition))
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))
 
@@ -218,6 +221,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.seek(partition, position)
         self._positions[partition], self._moved[partition] = position, time.monotonic()
         self._consumer.resume(partition)
+        self._waiting.pop(partition, None)
 
     async def _follow_claimed(self, partition: TopicPartition) -> None:
         while partition not in self._leaving:
@@ -233,6 +237,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 raise Gap(f"{partition.topic}/{partition.partition}: {start}..{records[0].offset - 1} are gone")
             await self._take(partition, records, start)
             self._positions[partition], self._moved[partition] = end, time.monotonic()
+            self._waiting.pop(partition, None)
             RECORDS_IN.labels(partition.topic).inc(len(records))
 
     async def _take(self, partition: TopicPartition, records: Sequence[Any], start: int) -> None:
@@ -325,6 +330,11 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     def trouble(self) -> str | None:
         """Why this reader is not ready; None while it is."""
         return None if self.assigned_once else "no partitions assigned yet"
+
+    @property
+    def waiting(self) -> str | None:
+        """What a partition waits for, such as a database that is away; None while all are read."""
+        return next(iter(self._waiting.values()), None)
 
 
 def dead_letter_headers(record: Any, group: str, error: Exception) -> list[tuple[str, bytes]]:

@@ -77,6 +77,11 @@ class Ingress:
         self._family = family
         self._open = 0
 
+    @property
+    def trouble(self) -> str | None:
+        """Why no more requests should come here at the moment."""
+        return "as many requests as may be open" if self._open >= CONCURRENT else None
+
     def routes(self) -> list[web.RouteDef]:
         return [web.route("*", "/hooks/{channel}/{app}", self.receive)]
 

@@ -58,24 +58,31 @@ def upgrade(settings: Settings, schema: str) -> None:
 
 
 class Migrated:
-    """Whether the schema is at the version that this code expects: asked until it is."""
+    """Whether the schema is at the version that this code expects: asked until it is.
 
-    def __init__(self, pool: Pool, schema: str) -> None:
-        self._pool, self._schema = pool, schema
-        self.trouble: str | None = "the schema's version is not known yet"
+    An adapter takes in what is pushed while PostgreSQL is away (`patient`): only a schema seen to be behind is trouble.
+    """
+
+    def __init__(self, pool: Pool, schema: str, *, patient: bool) -> None:
+        self._pool, self._schema, self._patient = pool, schema, patient
+        self._known = False
+        self.trouble: str | None = None if patient else "the schema's version is not known yet"
 
     async def run(self) -> None:
-        while self.trouble:
+        while not self._known:
             self.trouble = await self._look()
-            await asyncio.sleep(1 if self.trouble else 0)
+            await asyncio.sleep(0 if self._known else 1)
 
     async def _look(self) -> str | None:
         try:
             async with transaction(self._pool) as connection:
                 rows: Any = await connection.fetch("SELECT version_num FROM alembic_version")
-        except (DatabaseUnavailable, asyncpg.UndefinedTableError) as error:
-            return f"{type(error).__name__}: run `parley migrate`"
+        except DatabaseUnavailable:
+            return None if self._patient else "PostgreSQL does not answer"
+        except asyncpg.UndefinedTableError:
+            return f"there is no schema {self._schema} yet: run `parley migrate`"
         found = {row[0] for row in rows}
-        if heads(self._schema) <= found:
+        self._known = heads(self._schema) <= found
+        if self._known:
             return None
         return f"schema {self._schema} is at {sorted(found)}, this code needs {sorted(heads(self._schema))}: run `parley migrate`"

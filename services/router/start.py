@@ -20,7 +20,7 @@ SCHEMA = "router"
 async def start(life: Life) -> None:
     settings = life.settings
     pool = await life.resources.enter_async_context(open_pool(settings, SCHEMA))
-    migrated = Migrated(pool, SCHEMA)
+    migrated = Migrated(pool, SCHEMA, patient=False)
     producer = Producer(settings)
     publisher = Publisher(producer)
     directory = Directory(settings, life.health)
@@ -40,6 +40,7 @@ async def start(life: Life) -> None:
     life.health.startup["migrations"] = lambda: migrated.trouble
     life.health.ready["bus"] = lambda: producer.trouble
     life.health.ready["consumer"] = lambda: reader.trouble
+    life.health.ready["partitions"] = lambda: reader.waiting
     mount(
         life.app,
         Deps(settings=settings, pool=pool, producer=producer, blobs=Blobs.open(settings.blobs), directory=directory),
