@@ -309,6 +309,38 @@ async def test_the_way_of_an_inbound_message_leads_from_webhook_to_events(consol
     assert names == ["Webhook", "Inbound", "Router", "Events"]
 
 
+class TestTheCustomersSide:
+    """Nothing but what a person can see and press: the widget and the phone on the left, the agent on the right."""
+
+    async def test_chats_from_the_widget_and_reads_the_answer_there(self, console):
+        widget = console.frame_locator("#panel-chat iframe")
+        said, answered = f"Is it in stock? {uuid.uuid4().hex[:6]}", f"បាទ មាន {uuid.uuid4().hex[:6]}"
+        await widget.get_by_role("button", name="Ask us anything").click()
+        await widget.get_by_label("Write a message").fill(said)
+        await widget.get_by_label("Write a message").press("Enter")
+        await console.locator(".row", has_text=said).click()
+        await bubble(console, said).wait_for()
+        await console.locator("#reply-text").fill(answered)
+        await console.locator("#reply-text").press("Enter")
+        await widget.get_by_text(answered).wait_for()
+        await expect(bubble(console, answered).locator(".status")).to_have_attribute("data-status", "read")
+        places = await console.locator("#steps .step-name").all_inner_texts()
+        assert list(dict.fromkeys(places)) == ["Requests", "Router", "Events", "Outbound", "Provider", "Delivery"]
+        await shot(console, "whole")
+
+    async def test_writes_from_the_phone_and_reads_the_answer_there(self, console):
+        await console.get_by_role("tab", name="Phone").click()
+        phone = console.frame_locator("#panel-phone iframe")
+        said, answered = f"សួស្តី {uuid.uuid4().hex[:6]}", f"Good morning {uuid.uuid4().hex[:6]}"
+        await phone.get_by_role("textbox", name="Message").fill(said)
+        await phone.get_by_role("textbox", name="Message").press("Enter")
+        await console.locator(".row", has_text=said).click()
+        await console.locator("#reply-text").fill(answered)
+        await console.locator("#reply-text").press("Enter")
+        await phone.get_by_text(answered).wait_for()
+        await expect(bubble(console, answered).locator(".status")).to_have_attribute("data-status", "sent")
+
+
 class TestTheStream:
     async def test_goes_on_where_it_was_cut_and_the_page_says_so_meanwhile(self, open_page):
         asked = []

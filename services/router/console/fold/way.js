@@ -1,16 +1,25 @@
 // A message's way: the places that it and what followed from it passed, in the order of time.
 
-/** [{place, at (ms), about (the event), status, since (ms from the first), gap (ms from the one before)}] for a message of a thread. */
+const SAME = 0.5; // ms: what one place did for two events at once is one step
+
+/** [{place, at (ms), tells: [{type, status}], since (ms from the first), gap (ms from the one before)}] for a message of a thread. */
 export function wayOf(message) {
-  const steps = message.records.flatMap(stepsOf).sort((one, other) => one.at - other.at);
+  const steps = message.records.flatMap(stepsOf).sort((one, other) => one.at - other.at).reduce(joined, []);
   return steps.map((step, at) => ({ ...step, since: step.at - steps[0].at, gap: at ? step.at - steps[at - 1].at : 0 }));
 }
 
 function stepsOf(event) {
   const trail = [...(event.data.trail ?? [])];
   if (event.published_at) trail.push({ place: "events", at: event.published_at });
-  const status = event.data.status ?? null;
-  return inOrder(trail.map((step) => ({ place: step.place, at: instant(step.at), about: event.type, status })));
+  const tells = [{ type: event.type, status: event.data.status ?? null }];
+  return inOrder(trail.map((step) => ({ place: step.place, at: instant(step.at), tells })));
+}
+
+function joined(steps, step) {
+  const same = steps.findLast((known) => step.at - known.at < SAME && known.place === step.place);
+  if (!same) return [...steps, step];
+  same.tells = [...same.tells, ...step.tells];
+  return steps;
 }
 
 /** The broker stamps whole milliseconds: what it stamped is not before what led to it. */

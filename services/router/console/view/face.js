@@ -6,14 +6,16 @@ import { channelIcon } from "../icons.js";
 const NARROW = /^[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}]/u;
 
 export function face(conversation, words) {
-  const letters = h("span", { class: "face-letters", "aria-hidden": "true" }, initials(nameOf(conversation)));
+  const letters = h("span", { class: "face-letters", "aria-hidden": "true" }, initials(nameOf(conversation, words)));
   letters.style.setProperty("--hue", hue(conversation.id));
   const channel = h("span", { class: "channel", data: { channel: conversation.channel }, title: channelName(conversation.channel, words) }, channelIcon(conversation.channel));
   return h("span", { class: "face" }, letters, channel);
 }
 
-export function nameOf(conversation) {
-  return conversation.name || conversation.peer || "…";
+/** Who it is; someone on a web page who has not said so is told apart by the beginning of their session. */
+export function nameOf({ name, peer }, words) {
+  const anonymous = /^visitor:(.{4}).{8,}$/.exec(peer ?? "");
+  return name || (anonymous && words.t("visitor", { id: anonymous[1] })) || peer || "…";
 }
 
 export function channelName(channel, words) {

@@ -49,10 +49,10 @@ function fill(app, item, conversation, { current, typing }) {
   const at = new Date(conversation.last_at);
   button.replaceChildren(...present([
     face(conversation, words),
-    h("span", { class: "row-name", dir: "auto" }, nameOf(conversation)),
+    h("span", { class: "row-name", dir: "auto" }, nameOf(conversation, words)),
     h("span", { class: "hidden" }, `, ${channelName(conversation.channel, words)}, `),
     h("time", { class: "row-time", datetime: conversation.last_at, title: words.full(at) }, words.when(at)),
-    h("span", { class: "row-preview", dir: "auto", data: { typing } }, typing ? words.t("typing", { name: nameOf(conversation) }) : preview(conversation, words)),
+    h("span", { class: "row-preview", dir: "auto", data: { typing } }, typing ? words.t("typing", { name: nameOf(conversation, words) }) : preview(conversation, words)),
     conversation.unread > 0 && h("span", { class: "row-mark count", "aria-label": words.t("unread", { n: conversation.unread }) }, words.number(conversation.unread)),
   ]));
 }

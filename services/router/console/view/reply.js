@@ -21,7 +21,7 @@ export function createReply(app) {
 
   function render() {
     const conversation = app.conversations.get(app.selected);
-    const version = conversation && `${conversation.id} ${app.words.code} ${nameOf(conversation)}`;
+    const version = conversation && `${conversation.id} ${app.words.code} ${nameOf(conversation, app.words)}`;
     if (version !== box.entryVersion) {
       box.entryVersion = version;
       view = conversation ? build(app, conversation, draftOf(conversation.id)) : null;
@@ -52,7 +52,7 @@ function emptyDraft() {
 
 function build(app, conversation, draft) {
   const { words } = app;
-  const text = h("textarea", { id: "reply-text", rows: 1, dir: "auto", "aria-label": words.t("reply_to", { name: nameOf(conversation) }), placeholder: words.t("reply_to", { name: nameOf(conversation) }), "aria-describedby": "reply-foot", enterkeyhint: "send" });
+  const text = h("textarea", { id: "reply-text", rows: 1, dir: "auto", "aria-label": words.t("reply_to", { name: nameOf(conversation, app.words) }), placeholder: words.t("reply_to", { name: nameOf(conversation, app.words) }), "aria-describedby": "reply-foot", enterkeyhint: "send" });
   const file = h("input", { type: "file", class: "hidden", multiple: true, "aria-label": words.t("attach") });
   const send = h("button", { class: "primary send", "aria-label": words.t("send"), title: words.t("send") }, icon("send"));
   const refusal = h("div", { class: "refusal", role: "alert", hidden: true });

@@ -55,7 +55,7 @@ function renderHead(app, head, conversation) {
   const about = [channelName(conversation.channel, words), conversation.account, conversation.name && conversation.peer, conversation.subject];
   head.replaceChildren(
     face(conversation, words),
-    h("div", { class: "thread-title" }, h("h2", { dir: "auto" }, nameOf(conversation)), h("p", { dir: "auto" }, about.filter(Boolean).join(" · "))),
+    h("div", { class: "thread-title" }, h("h2", { dir: "auto" }, nameOf(conversation, words)), h("p", { dir: "auto" }, about.filter(Boolean).join(" · "))),
     h("span", { class: "tag", data: { tone: conversation.status === "open" ? "good" : null } }, words.has(`status_${conversation.status}`) ? words.t(`status_${conversation.status}`) : conversation.status),
   );
 }
@@ -112,7 +112,7 @@ function typingEntry({ words }, conversation) {
     key: "typing", version: words.code, tag: "p",
     fill: (node) => {
       node.className = "typing";
-      node.replaceChildren(h("i", { "aria-hidden": "true" }, h("b"), h("b"), h("b")), words.t("typing", { name: nameOf(conversation) }));
+      node.replaceChildren(h("i", { "aria-hidden": "true" }, h("b"), h("b"), h("b")), words.t("typing", { name: nameOf(conversation, words) }));
     },
   };
 }
@@ -130,7 +130,7 @@ function fillMessage(app, node, conversation, message, onWay) {
   mark(node, "direction", message.direction);
   mark(node, "status", message.status);
   mark(node, "selected", onWay);
-  const author = own ? message.author ?? words.t("you") : nameOf(conversation);
+  const author = own ? message.author ?? words.t("you") : nameOf(conversation, words);
   node.setAttribute("aria-label", `${author}, ${words.full(new Date(message.at))}`);
   node.onfocus = () => app.selectMessage(message.id);
   node.replaceChildren(

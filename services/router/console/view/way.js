@@ -22,7 +22,7 @@ export function createWay(app) {
 
 function aboutText(words, conversation, message) {
   const { text, kind } = previewOf(message.parts);
-  const name = message.direction === "outbound" ? message.author ?? words.t("you") : nameOf(conversation);
+  const name = message.direction === "outbound" ? message.author ?? words.t("you") : nameOf(conversation, words);
   return words.t("way_of", { name, preview: text ?? words.t(`kind_${kind}`) });
 }
 
@@ -32,13 +32,13 @@ function emptyEntry(words, key) {
 
 function stepEntry(words, message, step, at) {
   return {
-    key: `${message.id}-${at}-${step.place}-${step.about}`,
+    key: `${message.id}-${at}-${step.place}`,
     version: JSON.stringify([step, words.code]),
     tag: "li",
     fill: (node) => {
       node.className = "step";
       mark(node, "place", step.place);
-      mark(node, "tone", step.status === "failed" && step.place === "events" && "bad");
+      mark(node, "tone", step.place === "events" && step.tells.some(({ status }) => status === "failed") && "bad");
       node.title = new Date(step.at).toISOString();
       node.replaceChildren(
         ...(at ? [h("span", { class: "step-gap" }, `+${milliseconds(words, step.gap)}`)] : []),
@@ -50,9 +50,10 @@ function stepEntry(words, message, step, at) {
   };
 }
 
+/** Which news of the message passed here; its own announcement needs no word. */
 function detail(words, step) {
-  if (step.status) return words.t(`sent_${step.status}`);
-  return words.has(`about_${step.about}`) ? words.t(`about_${step.about}`) : "";
+  const keys = step.tells.map(({ type, status }) => (status ? `sent_${status}` : `about_${type}`));
+  return [...new Set(keys)].filter(words.has).map((key) => words.t(key)).join(" · ");
 }
 
 function milliseconds(words, value) {
