@@ -67,12 +67,19 @@ async def open_pool(settings: Settings, schema: str) -> AsyncIterator[Pool]:
 
 
 @asynccontextmanager
-async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """One transaction; a server that is away raises DatabaseUnavailable."""
+async def connected(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection without a transaction around it. Raises DatabaseUnavailable while the server is away."""
     try:
-        async with pool.acquire(timeout=10) as connection, connection.transaction():
+        async with pool.acquire(timeout=10) as connection:
             yield connection
     except DISCONNECTED as error:
         if isinstance(error, ValueError):  # asyncpg's word for an argument that PostgreSQL cannot take
             raise
         raise DatabaseUnavailable(type(error).__name__) from error
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """One transaction on a connection of its own. Raises DatabaseUnavailable while the server is away."""
+    async with connected(pool) as connection, connection.transaction():
+        yield connection

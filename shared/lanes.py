@@ -13,8 +13,9 @@ from typing import Final, ParamSpec, TypeVar
 
 import structlog
 
+from shared import database
 from shared.bus import In
-from shared.database import CONTENDED, DISCONNECTED, Connection, Pool
+from shared.database import CONTENDED, Connection, Pool
 from shared.errors import DatabaseUnavailable, Fenced
 
 log = structlog.get_logger(__name__)
@@ -38,11 +39,11 @@ class Lane:
 
 @asynccontextmanager
 async def connected(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection without a transaction around it. Raises DatabaseUnavailable where trying again helps."""
+    """A connection. Raises DatabaseUnavailable where trying again helps: the server is away, or two met at one row."""
     try:
-        async with pool.acquire(timeout=10) as connection:
+        async with database.connected(pool) as connection:
             yield connection
-    except (*DISCONNECTED, *CONTENDED) as error:
+    except CONTENDED as error:
         raise DatabaseUnavailable(type(error).__name__) from error
 
 
