@@ -49,7 +49,7 @@ def answer(value: object, *, status: int = 200) -> web.Response:
 
 
 def plain(value: object) -> str:
-    """asyncpg's own UUIDs are not the kind that orjson knows."""
+    """The driver's own UUIDs are not the kind that orjson knows."""
     if isinstance(value, uuid.UUID):
         return str(value)
     raise TypeError(type(value).__name__)
