@@ -140,13 +140,21 @@ def apply_amendment(facts: Facts, record: In, found: Envelope, ref: Ref, known: 
             if ref.edited_at is not None and found.occurred_at < ref.edited_at:
                 return
             ref.edited_at, ref.changed = found.occurred_at, True
+            show_change(conversation, ref, preview_of(found.parts[1:]))
             data = about | {"message": orjson.Fragment(record.value)}
             emit(facts, conversation, record, "message.edited", data, message_id=ref.message_id, trail=trail)
         case Deletion():
+            show_change(conversation, ref, "")
             emit(facts, conversation, record, "message.deleted", about, message_id=ref.message_id, trail=trail)
         case Reaction():
             said = {"sender": found.sender.model_dump(mode="json", exclude_none=True), "emoji": part.emoji}
             emit(facts, conversation, record, "message.reaction", about | said, message_id=ref.message_id, trail=trail)
+
+
+def show_change(conversation: Conversation, ref: Ref, text: str) -> None:
+    """The conversation's newest message now reads so."""
+    if ref.key.external_id == conversation.last_external_id:
+        conversation.preview = text
 
 
 def release(facts: Facts, record: In, ref: Ref) -> None:
