@@ -8,7 +8,15 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from shared.errors import BusUnavailable, DatabaseUnavailable, ParleyError, StoreUnavailable, TooLarge, Unverified
+from shared.errors import (
+    BusUnavailable,
+    DatabaseUnavailable,
+    Malformed,
+    ParleyError,
+    StoreUnavailable,
+    TooLarge,
+    Unverified,
+)
 
 
 class Refused(Exception):
@@ -41,6 +49,8 @@ def refusal_of(error: ParleyError) -> Refused:
     match error:
         case Unverified():
             return Refused(401, "auth", error.detail)
+        case Malformed():
+            return Refused(400, "malformed", error.detail)
         case TooLarge():
             return Refused(413, "too_long", "larger than this address takes")
         case BusUnavailable() | DatabaseUnavailable() | StoreUnavailable():

@@ -59,12 +59,12 @@ class App(channel.App):
     attachment_bytes: int = Field(10 * 1024 * 1024, ge=0, description="bytes of one file of a visitor at the most")
     attachment_types: tuple[str, ...] = Field(DEFAULT_TYPES, description="media types that a visitor may send")
     messages_per_minute: int = Field(30, ge=1, description="messages of one visitor")
-    messages_per_minute_and_address: int = Field(120, ge=1, description="messages from one IP address (IPv6: /64)")
-    sessions_per_minute: int = Field(30, ge=1, description="new or renewed sessions from one IP address")
-    requests_per_minute: int = Field(600, ge=1, description="requests of any kind from one IP address")
+    messages_per_minute_and_address: int = Field(300, ge=1, description="messages from one IP address (IPv6: /64)")
+    sessions_per_minute: int = Field(120, ge=1, description="new or renewed sessions from one IP address")
+    requests_per_minute: int = Field(3000, ge=1, description="requests of any kind from one IP address")
     upload_bytes_per_hour: int = Field(100 * 1024 * 1024, ge=1, description="bytes of files of one visitor")
     sockets: int = Field(6, ge=1, description="open WebSockets of one visitor; tabs beyond them poll")
-    sockets_per_address: int = Field(60, ge=1, description="open WebSockets from one IP address")
+    sockets_per_address: int = Field(200, ge=1, description="open WebSockets from one IP address")
 
     @field_validator("origins", "demo_frames")
     @classmethod

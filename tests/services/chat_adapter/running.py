@@ -12,13 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from aiohttp import ClientSession, web
 from aiokafka import AIOKafkaConsumer
+from pydantic import SecretStr
 
+from deploy.local.home import Addresses
 from services.chat_adapter.webchat.channel import CHANNEL, Account
 from services.chat_adapter.webchat.live import Live
 from services.chat_adapter.webchat.server import WebChat, routes
 from services.chat_adapter.webchat.transcript import Transcript, wanted
+from shared import migrate, topics
 from shared.accept import Intake
 from shared.accounts import AccountsFile
 from shared.blobs import Blobs
@@ -80,7 +84,10 @@ class Running:
 
     async def answer(self, peer: str, *parts: Part, author: str | None = None) -> list[Sent]:
         """What an agent sends, as the adapter's outbound half gives it to the transcript."""
-        return [await self.chat.transcript.send(self.account, self.piece(peer, part), self.outbound(peer, part, author)) for part in parts]
+        return [
+            await self.chat.transcript.send(self.account, self.piece(peer, part), self.outbound(peer, part, author))
+            for part in parts
+        ]
 
     def piece(self, peer: str, part: Part) -> Piece:
         return Piece(id=str(uuid.uuid4()), to=peer, part=part)
@@ -152,6 +159,29 @@ class Running:
 
     async def deliveries(self) -> list[dict[str, Any]]:
         return await self.records(DELIVERY)
+
+
+@asynccontextmanager
+async def world_of(servers: Addresses, folder: Path) -> AsyncIterator[Settings]:
+    """A database with this adapter's tables and a set of topics, for all tests of a module."""
+    name = f"webchat_{uuid.uuid4().hex[:12]}"
+    connection = await asyncpg.connect(servers.database)
+    await connection.execute(f"CREATE DATABASE {name}")
+    settings = Settings(
+        kafka=servers.kafka,
+        database=SecretStr(servers.database.rpartition("/")[0] + "/" + name),
+        blobs=(folder / "blobs").as_uri(),
+        accounts=str(folder / "accounts.toml"),
+        prefix=f"{name}.",
+        partitions=3,
+        replication=1,
+        session_seconds=6,
+    )
+    await asyncio.to_thread(migrate.upgrade, settings, "chat_adapter")
+    await topics.apply(settings)
+    yield settings
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
 
 
 @asynccontextmanager
