@@ -188,7 +188,7 @@ class Facts:
         """The row of this name; every name that a batch mentions has been upserted and locked."""
         found = self.refs.get(key)
         if found is None:
-            found = self.refs[key] = Ref(key, changed=True)
+            found = self.refs[key] = Ref(key)
         return found
 
     def with_peer(self, key: PeerKey) -> list[Conversation]:

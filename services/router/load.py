@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 import orjson
 
 from services.router import identity
@@ -38,14 +39,37 @@ async def load(
 ) -> tuple[Facts, list[Row]]:
     """The facts, and what others left in the outbox of the conversations that are locked now."""
     facts = Facts(now=now, secret=secret, capabilities=capabilities)
+    await mention_waiting_echoes(connection, needs)
     named = await lock_refs(connection, facts, needs)
     await find_identities(connection, facts, needs)
     await lock_customers(connection, facts)
     await find_messages(connection, facts, needs.messages | named)
     await lock_conversations(connection, facts, needs)
+    check_waiting_echoes(facts, needs)
     await find_fresh(connection, facts, needs)
     await find_sendings(connection, facts, needs, named)
     return facts, await find_outbox(connection, facts)
+
+
+async def mention_waiting_echoes(connection: Connection, needs: Needs) -> None:
+    """A report may settle echoes that wait in its conversation: their names are locked with the others, in order."""
+    if needs.reported:
+        rows = await connection.fetch(
+            """SELECT DISTINCT called.name FROM sending s JOIN conversation c ON c.id = s.conversation_id,
+                jsonb_array_elements(c.parked) item, jsonb_array_elements(item -> 'names') called(name)
+            WHERE s.message_id = ANY($1::uuid[])""",
+            list(needs.reported),
+        )
+        needs.mention(RefKey(*row[0]) for row in rows)
+
+
+def check_waiting_echoes(facts: Facts, needs: Needs) -> None:
+    """One that was parked between that look and the conversation's lock: begin again."""
+    for message in needs.reported & facts.known.keys():
+        conversation = facts.conversations.get(facts.known[message].conversation_id)
+        names = (RefKey(*name) for item in conversation.parked for name in item["names"]) if conversation else ()
+        if any(name not in facts.refs for name in names):
+            raise asyncpg.SerializationError("an echo was parked meanwhile")
 
 
 async def lock_refs(connection: Connection, facts: Facts, needs: Needs) -> set[uuid.UUID]:

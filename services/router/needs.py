@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from services.router import identity, outbound
 from services.router.facts import IdentityKey, PeerKey, RefKey
-from services.router.rules import delivery_refs
+from services.router.rules import delivery_refs, names_of_echo
 from services.router.threads import mentioned, read_token, ref_key, thread_ref
 from shared.bus import In
 from shared.envelope import Deletion, Edit, Envelope, Reaction, derive
@@ -32,6 +32,7 @@ class Needs:
     refs: dict[RefKey, Claim] = field(default_factory=dict)
     identities: dict[IdentityKey, str | None] = field(default_factory=dict)
     messages: set[uuid.UUID] = field(default_factory=set)
+    reported: set[uuid.UUID] = field(default_factory=set)
     conversations: set[uuid.UUID] = field(default_factory=set)
     peers: set[PeerKey] = field(default_factory=set)
     echoes: bool = False
@@ -73,9 +74,7 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
         needs.mention([ref_key(envelope, "message", part.target)])
     elif envelope.direction == "outbound":
         needs.echoes = True
-        needs.mention(own)
-        if envelope.join_key:
-            needs.mention([ref_key(envelope, "join", envelope.join_key)])
+        needs.mention(names_of_echo(envelope))
     else:
         for key in own:
             if needs.refs.get(key, MENTION).message_id is None:
@@ -90,6 +89,7 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
 def _delivery(needs: Needs, delivery: Delivery) -> None:
     if delivery.message_id:
         needs.messages.add(delivery.message_id)
+        needs.reported.add(delivery.message_id)
     for key in delivery_refs(delivery):
         if delivery.message_id:
             needs.refs[key] = Claim(delivery.message_id, delivery.piece)

@@ -47,10 +47,14 @@ def envelope(facts: Facts, record: In) -> None:
         receive(facts, record, found)
 
 
-def receive(facts: Facts, record: In, found: Envelope) -> Conversation:
-    """A message goes to its conversation, or opens one; what was parked for it follows."""
+def receive(facts: Facts, record: In, found: Envelope) -> None:
+    """A message goes to its conversation, or opens one."""
     customer = identity.customer(facts, identity.of_envelope(found))
-    conversation = choose(facts, found, customer) or open_conversation(facts, record, found, customer)
+    take_in(facts, record, found, choose(facts, found, customer) or open_conversation(facts, record, found, customer))
+
+
+def take_in(facts: Facts, record: In, found: Envelope, conversation: Conversation) -> None:
+    """The next message of this conversation; what was parked for it follows."""
     note_message(conversation, found)
     emit(
         facts,
@@ -67,7 +71,6 @@ def receive(facts: Facts, record: In, found: Envelope) -> Conversation:
         ref = facts.ref(ref_key(found, "message", name))
         if ref.parked:
             release(facts, record, ref)
-    return conversation
 
 
 def note_message(conversation: Conversation, found: Envelope) -> None:
@@ -200,21 +203,28 @@ def echo(facts: Facts, record: In, found: Envelope) -> None:
     customer = identity.customer(facts, identity.of_envelope(found))
     conversation = choose(facts, found, customer)
     if conversation is not None and is_sending(facts, conversation):
-        conversation.parked.append({"envelope": base64.b64encode(record.value).decode(), "id": record.id})
+        names = [list(name) for name in names_of_echo(found)]
+        conversation.parked.append(
+            {"envelope": base64.b64encode(record.value).decode(), "id": record.id, "names": names}
+        )
         conversation.changed = conversation.moved = True
         return
-    promote(facts, record, found)
+    receive(facts, record, found)
+    claim_names(facts, found)
 
 
 def is_sending(facts: Facts, conversation: Conversation) -> bool:
     return any(sending.status == "queued" for sending in facts.sent_in(conversation.id))
 
 
-def sending_of_echo(facts: Facts, found: Envelope) -> tuple[Sending, int] | None:
+def names_of_echo(found: Envelope) -> list[RefKey]:
+    """What it may be joined by."""
     names = [ref_key(found, "message", name) for name in found.all_external_ids]
-    if found.join_key:
-        names.append(ref_key(found, "join", found.join_key))
-    for name in names:
+    return [*names, ref_key(found, "join", found.join_key)] if found.join_key else names
+
+
+def sending_of_echo(facts: Facts, found: Envelope) -> tuple[Sending, int] | None:
+    for name in names_of_echo(found):
         ref = facts.ref(name)
         if ref.message_id and (sending := facts.sendings.get(ref.message_id)):
             return sending, ref.piece
@@ -227,11 +237,14 @@ def join(facts: Facts, record: In, found: Envelope, own: tuple[Sending, int]) ->
     for name in found.all_external_ids:
         bind(facts, ref_key(found, "message", name), sending, piece)
     advance(facts, record, sending, piece=piece, status="sent", at=found.occurred_at, ids=found.all_external_ids)
+    for name in found.all_external_ids:
+        ref = facts.ref(ref_key(found, "message", name))
+        if ref.parked:
+            release(facts, record, ref)
 
 
-def promote(facts: Facts, record: In, found: Envelope) -> None:
+def claim_names(facts: Facts, found: Envelope) -> None:
     """Written at the account by someone else: an outbound message of the conversation, so that the thread is whole."""
-    receive(facts, record, found)
     for name in found.all_external_ids:
         ref = facts.ref(ref_key(found, "message", name))
         if ref.message_id is None:
@@ -253,7 +266,8 @@ def settle_echoes(facts: Facts, record: In, conversation: Conversation) -> None:
         elif still_sending:
             conversation.parked.append(item)
         else:
-            promote(facts, early, early.model)
+            take_in(facts, early, early.model, conversation)
+            claim_names(facts, early.model)
 
 
 # deliveries ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,108 @@
+"""DELIVERY §1: one thing, one id, for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import timedelta
+
+import orjson
+
+from services.chat_adapter.channels.webhook import CHANNEL
+from shared.channel import Context, Request
+from shared.envelope import derive
+from shared.translate import stamp
+from tests.promises.house import NOON, Customer, House, as_read, at
+
+SECRET = "whsec_" + "A" * 32
+APP = CHANNEL.app.model_validate({"name": "main", "secret": SECRET})
+ACCOUNT = CHANNEL.account.model_validate({"name": "main", "url": "http://127.0.0.1:9", "secret": SECRET})
+HELLO = {
+    "type": "message",
+    "id": "m1",
+    "from": {"address": "ann"},
+    "parts": [{"kind": "text", "text": "hello"}],
+    "timestamp": "2026-03-01T12:00:00Z",
+}
+CHANGED = HELLO | {"type": "edit", "id": "e1", "target": "m1"}
+
+
+def id_of(event: dict[str, object], *, later: timedelta = timedelta(0)) -> uuid.UUID:
+    """The id that the event gets when it comes so much later."""
+    assert CHANNEL.inbound
+    context = Context(now=NOON + later)
+    (found,) = CHANNEL.inbound(APP, Request(body=orjson.dumps(event)), context)
+    return stamp(found, channel=CHANNEL, account=ACCOUNT, received_at=context.now).id  # type: ignore[union-attr]
+
+
+def test_a_webhook_delivered_again_after_five_years_is_the_same_message() -> None:
+    assert id_of(HELLO) == id_of(HELLO, later=timedelta(days=5 * 365))
+
+
+def test_an_edit_is_not_its_original() -> None:
+    assert id_of(CHANGED) != id_of(HELLO)
+
+
+async def test_sixteen_copies_at_the_same_moment_are_one_message(house: House) -> None:
+    customer = Customer()
+    hello = customer.says()
+    await asyncio.gather(*(house.handle(hello) for _ in range(16)))
+    (conversation,) = await house.conversations(customer)
+    assert await house.types(conversation) == ["conversation.opened", "message.received"]
+    assert sorted(set(await house.log(conversation))) == [1, 2]
+
+
+async def test_copies_in_one_batch_are_one_message(house: House) -> None:
+    customer = Customer()
+    conversation = await house.opened(customer, customer.says(name="m"), customer.says(name="m"))
+    assert await house.types(conversation) == ["conversation.opened", "message.received"]
+
+
+async def test_a_message_is_known_when_retention_has_removed_it(house: House) -> None:
+    customer = Customer()
+    hello = customer.says()
+    conversation = await house.opened(customer, hello)
+    await house.pool.execute("DELETE FROM message WHERE id = $1", hello.id)
+    await house.pool.execute("DELETE FROM event WHERE conversation_id = $1", conversation)
+    facts = await house.take(hello)
+    assert facts.emissions == []
+    assert await house.types(conversation) == []
+
+
+async def test_a_request_asked_twice_is_one_message(house: House) -> None:
+    customer = Customer()
+    conversation = await house.opened(customer)
+    asked = as_read(customer.reply(conversation), id_="order-17")
+    await asyncio.gather(house.handle(asked, asked), house.handle(asked))
+    assert (await house.types(conversation)).count("message.queued") == 1
+
+
+async def test_a_request_refused_twice_is_refused_once(house: House) -> None:
+    customer = Customer()
+    asked = as_read(customer.reply(uuid.uuid4()), id_="order-18")
+    first, second = await house.take(asked), await house.take(asked)
+    assert [event.name for event in first.emissions] == ["request.refused"]
+    assert second.emissions == []
+
+
+async def test_what_follows_from_a_request_carries_its_id(house: House) -> None:
+    customer = Customer()
+    conversation = await house.opened(customer)
+    message = await house.queued(customer, conversation, "order-19")
+    await house.take(customer.report(message, "sent", "p1"))
+    about = [
+        event for event in await house.story(conversation) if event["type"] in {"message.queued", "message.status"}
+    ]
+    assert [event["request_id"] for event in about] == ["order-19", "order-19"]
+
+
+async def test_new_ids_follow_from_their_cause(house: House) -> None:
+    customer = Customer()
+    hello = customer.says(minutes=1)
+    facts = await house.take(hello)
+    (conversation,) = facts.opened
+    assert conversation.id == derive("conversation", hello.id)
+    ids = {event.name: event.id for event in facts.emissions}
+    assert ids["message.received"] == hello.id
+    assert ids["conversation.opened"] == derive(customer.tenant, hello.id, "conversation.opened", 0)
+    assert hello.occurred_at == at(1)
