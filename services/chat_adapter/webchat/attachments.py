@@ -20,7 +20,7 @@ from services.chat_adapter.webchat.seal import seal, unseal
 from services.chat_adapter.webchat.session import Visitor
 from shared.blobs import Blobs, NotFound
 from shared.envelope import Media, MediaKind, Model, scrub
-from shared.errors import Unverified
+from shared.errors import StoreUnavailable, Unverified
 
 UPLOAD_SECONDS: Final = 120.0
 TICKET_LIFE: Final = timedelta(days=1)  # from an upload to the message that carries it
@@ -97,8 +97,20 @@ async def _received(call: Call, visitor: Visitor, mime_type: str) -> AsyncIterat
         if first and not chunk.startswith(BEGINNINGS.get(mime_type, (b"",))):
             raise Refused(415, "unsupported", "the file is not of the type that it claims")
         first = False
-        call.limits.take("bytes", visitor.address, burst=call.app.upload_bytes_per_hour, seconds=3600, cost=len(chunk))
+        _pay(call, visitor, len(chunk))
         yield chunk
+
+
+def _pay(call: Call, visitor: Visitor, size: int) -> None:
+    app, take = call.app, call.limits.take
+    take("bytes", f"{app.name} {visitor.address}", burst=app.upload_bytes_per_hour, seconds=3600, cost=size)
+    take(
+        "bytes from this address",
+        f"{app.name} {call.address}",
+        burst=app.upload_bytes_per_hour_and_address,
+        seconds=3600,
+        cost=size,
+    )
 
 
 def clean_name(header: str) -> str:
@@ -177,9 +189,13 @@ async def download(blobs: Blobs, call: Call) -> web.StreamResponse:
     response = web.StreamResponse(headers=file_headers(address))
     _share_openly(call, response)
     await response.prepare(call.request)
-    async for chunk in chunks:
-        await response.write(chunk)
-    await response.write_eof()
+    try:
+        async for chunk in chunks:
+            await response.write(chunk)
+        await response.write_eof()
+    except StoreUnavailable:
+        if call.request.transport:
+            call.request.transport.abort()  # half a file must not look whole
     return response
 
 

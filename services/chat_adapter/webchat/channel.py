@@ -63,6 +63,9 @@ class App(channel.App):
     sessions_per_minute: int = Field(120, ge=1, description="new or renewed sessions from one IP address")
     requests_per_minute: int = Field(3000, ge=1, description="requests of any kind from one IP address")
     upload_bytes_per_hour: int = Field(100 * 1024 * 1024, ge=1, description="bytes of files of one visitor")
+    upload_bytes_per_hour_and_address: int = Field(
+        1024 * 1024 * 1024, ge=1, description="bytes of files from one IP address"
+    )
     sockets: int = Field(6, ge=1, description="open WebSockets of one visitor; tabs beyond them poll")
     sockets_per_address: int = Field(200, ge=1, description="open WebSockets from one IP address")
 

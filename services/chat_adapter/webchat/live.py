@@ -72,7 +72,7 @@ class Live:
         while True:
             try:
                 await self._listen_once()
-            except DISCONNECTED as error:
+            except (*DISCONNECTED, asyncpg.PostgresError) as error:
                 log.info("webchat.listen_failed", error=type(error).__name__)
             HINTS_LOST.inc()
             await asyncio.sleep(random.uniform(1, 3))
@@ -101,8 +101,8 @@ class Live:
             await asyncio.sleep(LOOK_SECONDS * random.uniform(0.8, 1.2))
             try:
                 await self._look_once()
-            except DatabaseUnavailable as error:
-                log.info("webchat.look_failed", error=error.detail)
+            except (DatabaseUnavailable, asyncpg.PostgresError) as error:
+                log.info("webchat.look_failed", error=type(error).__name__)
 
     async def _look_once(self) -> None:
         visitors = sorted({(seat.account, seat.peer) for seat in self._all()})

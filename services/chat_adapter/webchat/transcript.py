@@ -162,9 +162,19 @@ class Transcript:
                 await connection.execute("SELECT pg_notify($1, $2)", NOTIFY, f"t {name_of(account.name, peer)}")
 
     async def append(self, said: Sequence[Said]) -> None:
-        """Append what is not there yet, in this order per visitor, and hint to those who listen."""
+        """Append what is not there yet, in this order per visitor, and hint to those who listen.
+
+        Raises DatabaseUnavailable, also where two appends met: trying again is right for both.
+        """
         if not said:
             return
+        try:
+            added = await self._append(said)
+        except database.CONTENDED as error:
+            raise DatabaseUnavailable(type(error).__name__) from error
+        PROJECTED.labels(said[0].direction).inc(added)
+
+    async def _append(self, said: Sequence[Said]) -> int:
         accounts, peers = [line.account for line in said], [line.peer for line in said]
         async with database.transaction(self._pool) as connection:
             await connection.execute(_APPEAR, accounts, peers)
@@ -182,7 +192,7 @@ class Transcript:
             await connection.execute(
                 "SELECT pg_notify($1, 'm ' || name) FROM unnest($2::text[]) AS name", NOTIFY, sorted(names)
             )
-        PROJECTED.labels(said[0].direction).inc(len(added))
+        return len(added)
 
     async def after(self, account: str, peer: str, position: int, *, limit: int) -> list[Line]:
         """What stands behind a position, oldest first."""

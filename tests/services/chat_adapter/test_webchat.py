@@ -20,7 +20,7 @@ from pydantic import SecretStr, ValidationError
 from yarl import URL
 
 from deploy.local.home import Addresses
-from services.chat_adapter.webchat import transcript as sql
+from services.chat_adapter.webchat import socket as window_socket, transcript as sql
 from services.chat_adapter.webchat.answers import Refused
 from services.chat_adapter.webchat.attachments import clean_name
 from services.chat_adapter.webchat.channel import App
@@ -519,6 +519,14 @@ class TestWindow:
                     await asyncio.sleep(0.05)
             await chat.answer(opened["visitor"], text("back"))
             assert (await next_frame(socket, "message"))["parts"][0]["text"] == "back"
+
+    async def test_a_quiet_line_beats_so_that_a_dead_one_is_noticed(
+        self, chat: Running, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(window_socket, "BEAT", 0.05)
+        async with window(chat, (await chat.session())["token"]) as socket:
+            for _ in range(2):
+                await next_frame(socket, "beat")
 
     @pytest.mark.parametrize("hello", ["", "{}", '{"type":"hello"}', '{"type":"hello","token":"x","cursor":-1}', "[1]"])
     async def test_without_a_hello_the_socket_is_closed(self, chat: Running, hello: str) -> None:

@@ -16,6 +16,9 @@ const KHMER = {
   invented: "ហាងនេះជាការបង្កើតឡើង៖ វាបង្ហាញគេហទំព័រអតិថិជនដែលមាន Parley។",
 };
 
+// A page that shows this one in a frame changes the language by the fragment.
+addEventListener("hashchange", () => location.hash.includes("lang=") && location.reload());
+
 const wishes = new URLSearchParams(`${location.search.slice(1)}&${location.hash.slice(1)}`);
 const language = (wishes.get("lang") ?? navigator.language).toLowerCase().split("-")[0];
 document.documentElement.lang = language === "km" ? "km" : "en";
