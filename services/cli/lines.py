@@ -23,8 +23,8 @@ COLOURS: Final = {
 }
 
 
-def line(record: dict[str, Any]) -> Text:
-    """A record as `reading.described` tells it."""
+def line(record: dict[str, Any], *, again: bool = False) -> Text:
+    """A record as `reading.described` tells it. `again`: a consumer would drop it, so it is shown faintly."""
     kind = short_type(record["type"])
     data = record["data"] if isinstance(record["data"], dict) else {}
     shown = Text(clock(record["at"]) + "  ")
@@ -33,7 +33,30 @@ def line(record: dict[str, Any]) -> Text:
     shown.append(f"{data.get('sequence') or '':>4}  ")
     shown.append(fit(who(data), 24), style="bold")
     shown.append("  " + fit(what(data), LENGTH))
+    if again:
+        shown.stylize("dim")
+        shown.append("  (again)", style="dim")
     return shown
+
+
+class Seen:
+    """The whole rule for consumers: drop what is not above the last sequence of its conversation."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+
+    def again(self, record: dict[str, Any]) -> bool:
+        """Whether this event came before; it counts as seen from now on."""
+        data = record["data"] if isinstance(record["data"], dict) else {}
+        sequence = data.get("sequence")
+        if record["type"] in {OUTBOUND, None} or not isinstance(sequence, int):
+            return False
+        last = self._last.get(record["key"], 0)
+        self._last[record["key"]] = max(last, sequence)
+        return sequence <= last
+
+
+OUTBOUND: Final = "parley.outbound.v1"  # carries its event's sequence, which has gaps there
 
 
 def short_type(ce_type: str | None) -> str:
@@ -47,12 +70,10 @@ def clock(at: str) -> str:
 
 
 def where(data: dict[str, Any], key: str) -> str:
-    """The conversation's first letters, else the key's."""
+    """The first letters of the conversation, else of what the key ends in."""
     message = data.get("message")
-    named = (
-        data.get("conversation") or (message or {}).get("conversation") if isinstance(message, dict | None) else None
-    )
-    return str(named or key)[:8]
+    named = data.get("conversation") or (message.get("conversation") if isinstance(message, dict) else None)
+    return str(named or key.rpartition("|")[2])[:8]
 
 
 def who(data: dict[str, Any]) -> str:
@@ -62,7 +83,7 @@ def who(data: dict[str, Any]) -> str:
     if isinstance(sender, dict):
         return str(sender.get("name") or sender.get("address") or "")
     told = message or {}
-    return str(told.get("author") or told.get("peer") or told.get("address") or "")
+    return str(told.get("author") or told.get("peer") or told.get("address") or told.get("channel") or "")
 
 
 def what(data: dict[str, Any]) -> str:
@@ -71,6 +92,8 @@ def what(data: dict[str, Any]) -> str:
         return f"{data.get('status', 'refused')}: {failure.get('code')} {failure.get('detail', '')}"
     if status := data.get("status"):
         return f"{status} {' '.join(data.get('external_ids', ()))}"
+    if "healthy" in data:
+        return "healthy" if data["healthy"] else "not healthy"
     message = data.get("message") or data
     return " / ".join(_part(part) for part in message.get("parts", ()) if isinstance(part, dict))
 

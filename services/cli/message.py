@@ -164,13 +164,14 @@ async def produce(settings: Settings, asked: Request, *, place: str, id_: str) -
 
 async def outcome(events: Any, *, request_id: str, show: Callable[[dict[str, Any]], None]) -> int:
     """Read until the request's end is known; its exit code."""
-    from services.cli.lines import short_type
+    from services.cli.lines import Seen, short_type
     from services.cli.reading import described, records
 
+    seen = Seen()
     async for record in records(events):
         told = described(record)
         data = told["data"] if isinstance(told["data"], dict) else {}
-        if data.get("request_id") != request_id:
+        if data.get("request_id") != request_id or seen.again(told):
             continue
         kind = short_type(told["type"])
         failure = data.get("failure") or {}

@@ -230,7 +230,7 @@ def _default(value: Any) -> str:
 
 def errors_page() -> str:
     """errors.md: every error, and what to do."""
-    found = [value for value in vars(errors).values() if _is_error(value)]
+    found = [value for value in vars(errors).values() if is_error(value)]
     rows = ((f"`{error.__name__}`", f"`{error.code}`", "yes" if error.retry else "no", said(error)) for error in found)
     return page(
         "Errors",
@@ -240,7 +240,7 @@ def errors_page() -> str:
     )
 
 
-def _is_error(value: Any) -> bool:
+def is_error(value: Any) -> bool:
     return inspect.isclass(value) and issubclass(value, errors.ParleyError) and value is not errors.ParleyError
 
 

@@ -77,7 +77,7 @@ def printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
         return lambda told: print(json.dumps(told, ensure_ascii=False), flush=True)
     from rich.console import Console
 
-    from services.cli.lines import line
+    from services.cli.lines import Seen, line
 
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
-    return lambda told: console.print(line(told))
+    console, seen = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200), Seen()
+    return lambda told: console.print(line(told, again=seen.again(told)))

@@ -107,7 +107,7 @@ def show(message: str, steps: list[Step]) -> None:
     """The way for a person."""
     print(f"message {message}")
     for step in steps:
-        print(f"  {step.at}  {step.ms:>10.1f} ms  {step.place:<9}  {step.event}")
+        print(f"  {step.at}  {step.ms:>10.1f} ms  {step.place:<9}  {step.event}".rstrip())
     if steps:
         total = datetime.fromisoformat(steps[-1].at) - datetime.fromisoformat(steps[0].at)
         print(f"  {'':27}  {total.total_seconds() * 1000:>10.1f} ms  in all")
