@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import uuid
@@ -18,6 +19,9 @@ from deploy.local.home import Addresses
 from deploy.local.servers import start_servers, start_stack, stop_servers
 from shared import migrate, topics
 from shared.settings import Settings
+
+
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is killed on purpose is no news
 
 
 def require(found: object, what: str) -> None:

@@ -267,7 +267,8 @@ async def check(traffic: Traffic, patience: float = 120) -> Log:
     """The promises: nothing accepted is lost or doubled, no gap, every reply arrived once or is reported `unknown`."""
     log = await settled(traffic, patience)
     lost = traffic.accepted - set(log.received)
-    assert not lost, f"{len(lost)} of {len(traffic.accepted)} accepted messages have no event: {sorted(lost)[:5]}"
+    kinds = Counter(marker.split("-")[1] for marker in lost)
+    assert not lost, f"{len(lost)} of {len(traffic.accepted)} accepted messages have no event: {kinds} {sorted(lost)[:5]}"
     doubled = [marker for marker, count in log.received.items() if count > 1]
     assert not doubled, f"received twice: {doubled[:5]}"
     assert not log.gaps, f"gaps: {list(log.gaps.items())[:2]}"
