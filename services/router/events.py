@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from services.router.facts import Conversation, Emission, Facts
 from shared.bus import In
 from shared.envelope import Envelope, Part, derive, utc
-from shared.records import EVENTS
+from shared.errors import TooLarge
+from shared.records import EVENTS, RECORD_LIMIT
+
+EVENT_LIMIT: Final = RECORD_LIMIT - 64 * 1024  # bytes of a value; the rest is for key and headers
 
 
 def emit(
@@ -25,19 +28,25 @@ def emit(
     message_id: uuid.UUID | None = None,
     trail: list[dict[str, str]] | None = None,
 ) -> Emission:
-    """The next event of a conversation. Its id follows from its cause, so that a replay makes the same one."""
-    conversation.last_sequence += 1
-    conversation.changed = True
-    value = {
+    """The next event of a conversation. Its id follows from its cause, so that a replay makes the same one.
+
+    Raises TooLarge before it has a sequence: a row of the outbox that Kafka refuses would hold up all that follow.
+    """
+    content = {
         "tenant": conversation.tenant,
         "conversation": str(conversation.id),
         "customer": str(conversation.customer_id),
-        "sequence": conversation.last_sequence,
+        "sequence": conversation.last_sequence + 1,
         "occurred_at": facts.now_text,
         "cause": record.id,
         "trail": [*(trail or ()), {"place": "router", "at": facts.now_text}],
         **data,
     }
+    value = orjson.dumps(content)
+    if len(value) > EVENT_LIMIT:
+        raise TooLarge(f"{name}: {len(value)} bytes")
+    conversation.last_sequence += 1
+    conversation.changed = True
     emission = Emission(
         topic=EVENTS,
         conversation_id=conversation.id,
@@ -46,7 +55,7 @@ def emit(
         id=id_ or derive(record.tenant, record.id, name, facts.index(record.id, name)),
         tenant=conversation.tenant,
         at=facts.now,
-        value=orjson.dumps(value),
+        value=value,
         traceparent=record.traceparent,
         message_id=message_id,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
@@ -11,7 +12,7 @@ from services.router.events import announce_opening, emit, preview_of
 from services.router.facts import Conversation, Emission, Facts, IdentityKey, Known, Sending
 from services.router.threads import token
 from shared.bus import In
-from shared.envelope import Thread, Window, derive, utc
+from shared.envelope import Part, Thread, Window, derive, utc
 from shared.errors import Refusal
 from shared.fit import fit
 from shared.observe import REFUSED
@@ -63,7 +64,9 @@ def reply(facts: Facts, record: In, asked: Reply) -> None:
     answered = facts.known.get(asked.in_reply_to) if asked.in_reply_to else None
     if asked.in_reply_to and (answered is None or answered.conversation_id != conversation.id):
         raise Refusal("malformed", "in_reply_to names no message of this conversation")
-    queue(facts, record, conversation, asked, reply_to=answered.external_id if answered else None)
+    reply_to = answered.external_id if answered else None
+    order = compose(facts, record, conversation, asked, sequence=conversation.last_sequence + 1, reply_to=reply_to)
+    queue(facts, record, conversation, asked.parts, order)
 
 
 def send(facts: Facts, record: In, asked: Send) -> None:
@@ -87,10 +90,13 @@ def send(facts: Facts, record: In, asked: Send) -> None:
             last_at=facts.now,
         )
     check(facts, conversation, asked, asked.parts)
+    order = compose(
+        facts, record, conversation, asked, sequence=conversation.last_sequence + 1 + opening, reply_to=None
+    )
     if opening:
         facts.add(conversation)
         announce_opening(facts, record, conversation, {})
-    queue(facts, record, conversation, asked, reply_to=None)
+    queue(facts, record, conversation, asked.parts, order)
 
 
 def check(facts: Facts, conversation: Conversation, asked: Request, parts: Any) -> None:
@@ -118,17 +124,24 @@ def check_window(facts: Facts, conversation: Conversation, parts: Any) -> None:
     raise Refusal("window_closed", f"the window to write freely closed at {utc(window.until)}")
 
 
-def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | Send, *, reply_to: str | None) -> None:
-    """Assign id and sequence, tell everyone (message.queued), and give it to the adapter."""
-    message = message_id(asked.tenant, record.id)
+def compose(
+    facts: Facts,
+    record: In,
+    conversation: Conversation,
+    asked: Reply | Send,
+    *,
+    sequence: int,
+    reply_to: str | None,
+) -> bytes:
+    """The order to the adapter. One that would not fit is refused here, before anything has got a sequence."""
     outbound = Outbound(
-        id=message,
+        id=message_id(asked.tenant, record.id),
         tenant=conversation.tenant,
         channel=conversation.channel,
         account=conversation.account,
         peer=conversation.peer,
         conversation=conversation.id,
-        sequence=conversation.last_sequence + 1,
+        sequence=sequence,
         request_id=record.id,
         thread=Thread(
             reply_to=reply_to,
@@ -146,13 +159,19 @@ def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | S
     value = outbound.model_dump_json(exclude_none=True).encode()
     if len(value) > INBOUND_LIMIT:
         raise Refusal("too_long", f"{len(value)} bytes; {INBOUND_LIMIT} fit on the bus")
-    conversation.last_at, conversation.preview = facts.now, preview_of(asked.parts)
+    return value
+
+
+def queue(facts: Facts, record: In, conversation: Conversation, parts: Iterable[Part], order: bytes) -> None:
+    """Tell everyone (message.queued), and give the order to the adapter."""
+    message = message_id(conversation.tenant, record.id)
+    conversation.last_at, conversation.preview = facts.now, preview_of(parts)
     event = emit(
         facts,
         conversation,
         record,
         "message.queued",
-        {"message": orjson.Fragment(value), "request_id": record.id},
+        {"message": orjson.Fragment(order), "request_id": record.id},
         id_=message,
         message_id=message,
         trail=[{"place": "requests", "at": utc(record.at)}],
@@ -166,7 +185,7 @@ def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | S
             id=message,
             tenant=conversation.tenant,
             at=facts.now,
-            value=value,
+            value=order,
             traceparent=record.traceparent,
             stored=False,
         )

@@ -62,6 +62,7 @@ async def test_a_message_is_known_when_retention_has_removed_it(house: House) ->
     customer = Customer()
     hello = customer.says()
     conversation = await house.opened(customer, hello)
+    await house.sweeper.sweep(older_than=0)
     await house.pool.execute("DELETE FROM message WHERE id = $1", hello.id)
     await house.pool.execute("DELETE FROM event WHERE conversation_id = $1", conversation)
     facts = await house.take(hello)
