@@ -11,6 +11,7 @@ from rich.text import Text
 # Strangers wrote some of it: no control sequence, no reversed line. Zero-width spaces stay, Khmer is written with them.
 UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 LENGTH: Final = 100
+OUTBOUND: Final = "parley.outbound.v1"  # carries its event's sequence, which has gaps there
 COLOURS: Final = {
     "message.received": "green",
     "message.queued": "cyan",
@@ -54,9 +55,6 @@ class Seen:
         last = self._last.get(record["key"], 0)
         self._last[record["key"]] = max(last, sequence)
         return sequence <= last
-
-
-OUTBOUND: Final = "parley.outbound.v1"  # carries its event's sequence, which has gaps there
 
 
 def short_type(ce_type: str | None) -> str:

@@ -128,8 +128,8 @@ async def move(settings: Settings, one: Position) -> bool:
     """Set the stored offset to the log's beginning, unless it moved; the first range that was missing stays noted."""
     async with connected(settings) as connection:
         done: str = await connection.execute(
-            """UPDATE router.source_offset SET next_offset = $4, epoch = epoch + 1,
-                missing_from = coalesce(missing_from, $3), missing_to = $4 - 1
+            """UPDATE router.source_offset SET next_offset = $4::bigint, epoch = epoch + 1,
+                missing_from = coalesce(missing_from, $3), missing_to = $4::bigint - 1
             WHERE topic = $1 AND partition = $2 AND next_offset = $3""",
             one.topic,
             one.partition,

@@ -1,0 +1,69 @@
+"""A record as one line: what strangers wrote cannot move the cursor, and a repeat is seen as one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from services.cli.lines import LENGTH, Seen, fit, line
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "v1"
+
+
+def record(name: str, **data: Any) -> dict[str, Any]:
+    told = json.loads((GOLDEN / f"{name}.json").read_text()) | data
+    return {
+        "type": f"parley.{name}.v1",
+        "at": "2026-11-22T09:32:02.320000Z",
+        "key": told.get("conversation", "default|telegram|main|4242"),
+        "data": told,
+    }
+
+
+def test_a_line_says_what_where_who_and_how_it_begins() -> None:
+    shown = line(record("message.received")).plain
+    for word in ("message.received", "cfe61583", " 2 ", "សុខ ដារ៉ា", "សួស្តី តើហាងបើកម៉ោងប៉ុន្មាន?"):
+        assert word in shown
+
+
+def test_a_refusal_says_why() -> None:
+    assert "window_closed" in line(record("request.refused")).plain
+
+
+def test_nothing_in_a_line_is_obeyed_by_a_terminal() -> None:
+    message = json.loads((GOLDEN / "inbound.json").read_text())
+    message["sender"]["name"] = "\x1b]0;owned\x07Dara\u202e"
+    message["parts"] = [{"kind": "text", "text": "first\nsecond \x1b[2Jthird\x9b1A \u2066x"}]
+    shown = line(record("message.received", message=message)).plain
+    assert "first second" in shown
+    assert not set(shown) & set("\x1b\x07\x9b\n\u202e\u2066")
+
+
+def test_markup_in_a_message_is_text() -> None:
+    assert (
+        "[red]x[/red]"
+        in line(record("message.queued", message={"parts": [{"kind": "text", "text": "[red]x[/red]"}]})).plain
+    )
+
+
+def test_khmer_keeps_its_zero_width_spaces() -> None:
+    assert fit("សួស្តី\u200bបង", LENGTH) == "សួស្តី\u200bបង"
+
+
+def test_a_long_text_ends_in_an_ellipsis() -> None:
+    assert len(fit("x" * 500, LENGTH)) == LENGTH
+    assert fit("x" * 500, LENGTH).endswith("…")
+
+
+def test_a_record_that_is_not_json_is_still_a_line() -> None:
+    told = {"type": None, "at": "2026-11-22T09:32:02Z", "key": "", "data": None}
+    assert "?" in line(told).plain
+
+
+def test_an_event_that_came_before_is_a_repeat_and_another_conversation_is_not() -> None:
+    seen = Seen()
+    first, second = record("message.received"), record("message.queued")
+    assert [seen.again(one) for one in (first, second, first, second)] == [False, False, True, True]
+    assert not seen.again(first | {"key": "another"})
+    assert not seen.again(record("conversation.typing"))
