@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, WebSocketRoute, async_playwright, expect
 
 from deploy.local.home import Addresses
 from shared.envelope import Choices, Media, Option
 from shared.settings import Settings
-from tests.conftest import require
+from tests.conftest import Stack, require
 from tests.services.chat_adapter.running import Running, running, text, world_of
 
 expect.set_options(timeout=20_000)  # a reader that joins makes Kafka deal the partitions anew
@@ -335,8 +337,6 @@ async def test_files_go_both_ways_and_pictures_are_shown_from_memory(context: Br
 
 
 def starting(prefix: str) -> Any:
-    import re
-
     return re.compile("^" + re.escape(prefix))
 
 
@@ -350,7 +350,7 @@ async def test_khmer_visitors_read_khmer(chromium: Browser, chat: Running) -> No
 
 
 async def test_on_a_phone_the_window_covers_the_page_and_keeps_the_focus(chromium: Browser, chat: Running) -> None:
-    async with visiting(chromium, viewport={"width": 390, "height": 780}) as context:
+    async with visiting(chromium, viewport={"width": 390, "height": 780}, reduced_motion="reduce") as context:
         page = await opened(context, chat)
         dialog = page.get_by_role("dialog")
         frame = await dialog.bounding_box()
@@ -402,6 +402,39 @@ async def site() -> AsyncIterator[tuple[str, list[str]]]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield f"http://localhost:{runner.addresses[0][1]}", said
     await runner.cleanup()
+
+
+async def test_the_whole_road_there_and_back(stack: Stack, chromium: Browser) -> None:
+    """Widget, Kafka, router, event; request, Kafka, adapter, widget; and what the visitor saw is known."""
+    words = f"hello {uuid.uuid4()}"
+    async with visiting(chromium) as context, ClientSession(stack.http("router"), headers=stack.bearer) as agent:
+        page = await context.new_page()
+        await page.goto(f"{stack.http('chat_adapter')}/webchat/demo/demo?open=1")
+        await say(page, words)
+        await expect(log(page).locator(".icon-ticks")).to_be_visible()
+        conversation = await eventually(agent, "/api/conversations", lambda found: of_preview(found, words))
+        path = f"/api/conversations/{conversation['id']}"
+        async with agent.post(f"{path}/typing", json={}) as response:
+            assert response.status == 202
+        await expect(page.locator("parley-webchat .typing")).to_be_visible()
+        async with agent.post(f"{path}/reply", json={"parts": [{"kind": "text", "text": "an answer"}]}) as response:
+            sent = (await response.json())["message_id"]
+        await expect(bubbles(page, "an answer")).to_be_visible()
+        await eventually(agent, f"/api/messages/{sent}", lambda found: found["sending"]["status"] == "read")
+
+
+def of_preview(found: dict[str, Any], words: str) -> dict[str, Any] | None:
+    return next((one for one in found["conversations"] if one["preview"] == words), None)
+
+
+async def eventually(agent: ClientSession, path: str, wanted: Callable[[Any], Any]) -> Any:
+    """What `wanted` finds in the router's answer, as soon as it finds something."""
+    async with asyncio.timeout(30):
+        while True:
+            async with agent.get(path) as response:
+                if response.ok and (found := wanted(await response.json())):
+                    return found
+            await asyncio.sleep(0.1)
 
 
 async def test_two_tabs_are_one_visitor(context: BrowserContext, chat: Running) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,33 +21,65 @@ TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-FILES: Final = {file.relative_to(ROOT).as_posix(): file for file in sorted(ROOT.rglob("*")) if file.suffix in TYPES}
+VERSIONED: Final = re.compile(r"[0-9a-f]{12}/")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One of the widget's files, held in memory both ways."""
+
+    content: bytes
+    gzipped: bytes
+    mime_type: str
+
+
+def _read(file: Path) -> File:
+    content = file.read_bytes()
+    return File(content, gzip.compress(content, mtime=0), TYPES[file.suffix])
+
+
+FILES: Final = {
+    file.relative_to(ROOT).as_posix(): _read(file) for file in sorted(ROOT.rglob("*")) if file.suffix in TYPES
+}
+VERSION: Final = hashlib.sha256(b"".join(file.content for file in FILES.values())).hexdigest()[:12]
 LOOPBACK: Final = ("http://127.0.0.1:*", "http://localhost:*")
 
 
 async def show_loader(call: Call) -> web.StreamResponse:
-    """GET /webchat/{app}/widget.js: the one script that a site embeds."""
-    return _file("loader.js")
+    """GET /webchat/{app}/widget.js: the one script that a site embeds. It is asked for each time, the rest once per version."""
+    loader = FILES["loader.js"].content.replace(b"widget/main.js", f"widget/{VERSION}/main.js".encode())
+    return _answer(call, File(loader, gzip.compress(loader, mtime=0), TYPES[".js"]), lasting=False)
 
 
 async def show_file(call: Call) -> web.StreamResponse:
-    """GET /webchat/{app}/widget/…: one of the widget's modules, and nothing else of this disk."""
-    return _file(call.request.match_info["name"])
+    """GET /webchat/{app}/widget/[version/]…: one of the widget's files, and nothing else of this disk.
 
-
-def _file(name: str) -> web.StreamResponse:
-    if name not in FILES:
+    While two versions run side by side, a file of the other one is this one's, and not kept.
+    """
+    asked = call.request.match_info["name"]
+    file = FILES.get(VERSIONED.sub("", asked, count=1))
+    if file is None:
         raise Refused(404, "unknown", "no such file")
-    return web.FileResponse(
-        FILES[name],
-        headers={
-            hdrs.CONTENT_TYPE: TYPES[FILES[name].suffix],
-            hdrs.CACHE_CONTROL: "no-cache",
-            hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",  # modules of another origin load only so; they hold no secret
-            "Cross-Origin-Resource-Policy": "cross-origin",
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    return _answer(call, file, lasting=asked.startswith(f"{VERSION}/"))
+
+
+def _answer(call: Call, file: File, *, lasting: bool) -> web.Response:
+    zipped = "gzip" in call.request.headers.get(hdrs.ACCEPT_ENCODING, "")
+    response = web.Response(body=file.gzipped if zipped else file.content, headers=_headers(file, lasting))
+    response.headers.add(hdrs.VARY, hdrs.ACCEPT_ENCODING)
+    if zipped:
+        response.headers[hdrs.CONTENT_ENCODING] = "gzip"
+    return response
+
+
+def _headers(file: File, lasting: bool) -> dict[str, str]:
+    return {
+        hdrs.CONTENT_TYPE: file.mime_type,
+        hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable" if lasting else "no-cache",
+        hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",  # modules of another origin load only so; they hold no secret
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "X-Content-Type-Options": "nosniff",
+    }
 
 
 async def show_demo(call: Call) -> web.StreamResponse:

@@ -26,7 +26,7 @@ from services.chat_adapter.webchat.attachments import clean_name
 from services.chat_adapter.webchat.channel import App
 from services.chat_adapter.webchat.door import client_address, is_allowed
 from services.chat_adapter.webchat.limits import Limits
-from services.chat_adapter.webchat.pages import FILES
+from services.chat_adapter.webchat.pages import FILES, VERSION
 from services.chat_adapter.webchat.seal import seal, unseal
 from services.chat_adapter.webchat.session import (
     LIFETIME,
@@ -788,6 +788,16 @@ class TestPages:
             async with chat.client.get(URL(f"{chat.base}/{path}", encoded=True)) as response:
                 assert response.status in {404, 405}
 
+    async def test_what_a_version_brings_is_kept_and_what_names_the_version_is_not(self, chat: Running) -> None:
+        async with chat.client.get(f"{chat.base}/widget.js") as response:
+            assert response.headers["Cache-Control"] == "no-cache"
+            assert f"widget/{VERSION}/main.js" in await response.text()
+        for version, kept in ((VERSION, True), ("0" * 12, False)):
+            async with chat.client.get(f"{chat.base}/widget/{version}/strings/km.js") as response:
+                assert ("immutable" in response.headers["Cache-Control"]) is kept
+                assert response.headers["Access-Control-Allow-Origin"] == "*"
+                assert "សារ" in await response.text()
+
     async def test_the_demonstration_lives_under_a_strict_policy(self, chat: Running) -> None:
         async with chat.client.get(f"{chat.base}/demo") as response:
             policy = response.headers["Content-Security-Policy"]
@@ -797,8 +807,8 @@ class TestPages:
 
     def test_no_text_can_become_markup(self) -> None:
         assert len(FILES) > 15
-        for file in FILES.values():
-            source = file.read_text()
+        for name, file in FILES.items():
+            source = file.content.decode()
             for way in (
                 "innerHTML",
                 "outerHTML",
@@ -808,11 +818,11 @@ class TestPages:
                 "DOMParser",
                 "srcdoc",
             ):
-                assert way not in source, f"{way} in {file.name}"
+                assert way not in source, f"{way} in {name}"
 
     def test_every_language_says_everything(self) -> None:
         def names(code: str) -> set[str]:
-            lines = (FILES[f"strings/{code}.js"].read_text()).splitlines()
+            lines = FILES[f"strings/{code}.js"].content.decode().splitlines()
             return {
                 line.split(":")[0].strip()
                 for line in lines
