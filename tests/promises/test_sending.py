@@ -18,7 +18,7 @@ from station import QUICK, SCHEMA, Cable, Station, open_station, outbound
 from shared.channel import AlreadySent, Piece, Response, Sent
 from shared.database import open_pool
 from shared.envelope import Media, Text
-from shared.errors import DatabaseUnavailable, Malformed
+from shared.errors import BusUnavailable, DatabaseUnavailable, Malformed
 from shared.outgoing import Pace
 from shared.produce import Producer
 from shared.records import Outbound, Typing
@@ -155,6 +155,23 @@ async def test_a_throttled_account_waits_and_others_go_on(station: Station) -> N
     assert texts(station) == ["early", "early"]
 
 
+async def test_a_throttled_account_stops_in_the_middle_of_a_message_too(station: Station) -> None:
+    held = asyncio.Event()
+    station.provider.by_path["/send/alice"] = waits_for(held)
+    station.provider.by_path["/send/bob"] = says(429, retry_after="1.2")
+    adapter = await station.start()
+    long, refused = outbound(THREE), outbound("x", peer="bob")
+    await adapter.give(long)
+    await station.provider.wait(1)
+    await adapter.give(refused)
+    await station.eventually("SELECT tries FROM lane WHERE conversation = $1", refused.conversation, wanted=1)
+    held.set()
+    await station.eventually("SELECT tries FROM lane WHERE conversation = $1", long.conversation, wanted=1)
+    assert texts(station) == ["aaaa bbbb"]
+    assert await station.states(long) == ["sent", "queued", "queued"]
+    assert statuses(await station.told(long, pieces=3)) == ["sent", "sent", "sent"]
+
+
 async def test_a_slow_account_holds_nobody_up(station: Station) -> None:
     held = asyncio.Event()
     adapter = await station.start(accounts=station.accounts(slow=Account(name="slow", api=station.provider.address)))
@@ -204,6 +221,8 @@ async def test_an_outcome_that_the_bus_did_not_take_is_told_by_whoever_comes_nex
     message = outbound("told late")
     await first.give(message)
     await station.eventually("SELECT status FROM piece WHERE message_id = $1", message.id, wanted="sent")
+    with pytest.raises(BusUnavailable):
+        await first.deliver._reports.tell()
     await first.crash()
     assert await station.pool.fetchval("SELECT NOT reported FROM piece WHERE message_id = $1", message.id)
     await station.start()
@@ -303,6 +322,23 @@ async def test_a_crash_with_a_key_that_is_honoured_is_asked_again(station: Stati
     await station.start(channel)
     assert statuses(await station.told(message)) == ["sent"]
     assert len(set(keys(station))) == 1
+    never.set()
+
+
+async def test_a_crash_that_is_older_than_the_providers_memory_is_unknown(station: Station) -> None:
+    channel = make_channel(idempotent_for=timedelta(hours=1))
+    never = asyncio.Event()
+    station.provider.answers = [waits_for(never)]
+    adapter = await station.start(channel)
+    message = outbound("keyed")
+    await adapter.give(message)
+    await station.provider.wait(1)
+    await adapter.crash()
+    await station.pool.execute("UPDATE piece SET first_sent_at = now() - interval '61 minutes'")
+    await station.expire_leases()
+    await station.start(channel)
+    assert statuses(await station.told(message)) == ["unknown"]
+    assert len(station.provider.seen) == 1
     never.set()
 
 
