@@ -253,8 +253,16 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._handle(partition, good, {r.offset: r for r in records}, start, records[-1].offset + 1)
 
     async def _handle(
-        self, partition: TopicPartition, records: Sequence[In], raw: dict[int, Any], start: int, end: int
+        self,
+        partition: TopicPartition,
+        records: Sequence[In],
+        raw: dict[int, Any],
+        start: int,
+        end: int,
+        *,
+        tried: bool = False,
     ) -> None:
+        """Halve until the record that cannot be handled is alone, and try that one once more before it is set aside."""
         try:
             await self._owner.handle(partition.topic, partition.partition, records, start, end)
         except (Fenced, BusUnavailable, DatabaseUnavailable, TimeoutError):
@@ -262,6 +270,10 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         except Exception as error:
             if not records:
                 raise
+            if len(records) == 1 and not tried:
+                await asyncio.sleep(0.2)
+                await self._handle(partition, records, raw, start, end, tried=True)
+                return
             if len(records) == 1:
                 await self._dead_letter(raw[records[0].offset], error)
                 await self._owner.handle(partition.topic, partition.partition, (), start, end)

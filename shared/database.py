@@ -25,6 +25,7 @@ DISCONNECTED: Final = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg says of a connection that broke off between two of its states
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
 )
