@@ -340,6 +340,25 @@ def starting(prefix: str) -> Any:
     return re.compile("^" + re.escape(prefix))
 
 
+async def test_a_long_history_comes_in_pages_and_new_messages_do_not_tear_the_reader_away(
+    context: BrowserContext, chat: Running
+) -> None:
+    page = await opened(context, chat)
+    await say(page, "hello")
+    await expect(log(page).locator(".icon-ticks")).to_be_visible()
+    peer = await peer_of(page)
+    await chat.answer(peer, *(text(f"line {number}") for number in range(60)))
+    await page.reload()
+    await expect(log(page).locator(".bubble")).to_have_count(50)
+    await expect(bubbles(page, "line 59")).to_be_in_viewport()
+    await page.get_by_role("button", name="Earlier messages").click()
+    await expect(log(page).locator(".bubble")).to_have_count(61)
+    await expect(bubbles(page, "line 59")).not_to_be_in_viewport()
+    await chat.answer(peer, text("something new"))
+    await page.get_by_role("button", name="1 new message").click()
+    await expect(bubbles(page, "something new")).to_be_in_viewport()
+
+
 async def test_khmer_visitors_read_khmer(chromium: Browser, chat: Running) -> None:
     async with visiting(chromium, locale="km-KH") as context:
         page = await opened(context, chat)
