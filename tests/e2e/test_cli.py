@@ -1,0 +1,128 @@
+"""The commands a person types at a running system: send, reply, tail, trace, doctor, status."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from people import SECONDS, phone
+
+
+@dataclass
+class Told:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+async def parley(stack: Any, *arguments: str) -> Told:
+    process = await asyncio.create_subprocess_exec(
+        *argv(stack, *arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    return Told(process.returncode or 0, out.decode(), err.decode())
+
+
+def argv(stack: Any, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "services.cli", *arguments, "--home", str(stack.home)]
+
+
+@asynccontextmanager
+async def tailing(stack: Any, *arguments: str) -> AsyncIterator[AsyncIterator[Any]]:
+    """`parley tail --json` as it runs, its records one by one."""
+    process = await asyncio.create_subprocess_exec(
+        *argv(stack, "tail", "--json", *arguments), stdout=asyncio.subprocess.PIPE, limit=2**22
+    )
+
+    async def records() -> AsyncIterator[Any]:
+        assert process.stdout
+        async for line in process.stdout:
+            yield json.loads(line)
+
+    try:
+        yield records()
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def first(records: AsyncIterator[Any], kind: str, text: str) -> Any:
+    async with asyncio.timeout(SECONDS):
+        async for record in records:
+            if record["type"] == f"parley.{kind}.v1" and text in json.dumps(record["data"], ensure_ascii=False):
+                return record["data"]
+    raise AssertionError("the tail has ended")
+
+
+async def test_a_message_is_seen_answered_and_followed(stack: Any) -> None:
+    words = f"តើបើកទេ {uuid.uuid4().hex[:8]}"
+    async with phone(stack) as dara, tailing(stack, "--from-beginning") as records:
+        await dara.says(words)
+        received = await first(records, "message.received", words)
+        answer = f"បើក {uuid.uuid4().hex[:8]}"
+        replied = await parley(stack, "reply", received["conversation"], answer, "--json", "--id", f"once-{answer}")
+        assert replied.code == 0, replied.err
+        assert [line["event"] for line in replied.lines] == ["requested", "message.queued", "message.status"]
+        await dara.hears(answer)
+        again = await parley(
+            stack, "reply", received["conversation"], answer, "--id", f"once-{answer}", "--timeout", "3"
+        )
+        assert again.code == 5
+        assert "no second message" in again.err
+        assert await dara.heard(answer) == 1
+
+    traced = await parley(stack, "trace", replied.lines[0]["message_id"], "--json")
+    (way,) = json.loads(traced.out)
+    places = [step["place"] for step in way["steps"]]
+    assert places[:2] == ["requests", "router"]
+    assert {"outbound", "provider", "delivery"} <= set(places)
+    assert all(step["ms"] >= 0 for step in way["steps"])
+    whole = json.loads((await parley(stack, "trace", received["conversation"], "--json")).out)
+    assert [one["message"] for one in whole] == [received["message"]["id"], replied.lines[0]["message_id"]]
+    assert whole[0]["steps"][0]["place"] == "webhook"
+
+    shown = await parley(
+        stack, "tail", "--from-beginning", "--no-follow", "--conversation", received["conversation"][:13]
+    )
+    assert words in shown.out
+    assert answer in shown.out
+
+
+async def test_a_reply_to_nowhere_and_a_send_from_nobody_are_refused_with_the_reason(stack: Any) -> None:
+    nowhere = await parley(stack, "reply", str(uuid.uuid4()), "hello", "--json")
+    assert (nowhere.code, nowhere.lines[-1]["code"]) == (4, "unknown_conversation")
+    nobody = await parley(stack, "send", "telegram", "nobody", "7", "hello", "--json")
+    assert (nobody.code, nobody.lines[-1]["code"]) == (4, "unknown_account")
+
+
+async def test_a_message_that_the_provider_refuses_ends_with_its_reason(stack: Any) -> None:
+    told = await parley(stack, "send", "telegram", "sandbox", "999999999999", "hello", "--json")
+    assert told.code == 6
+    assert told.lines[-1]["status"] == "failed"
+    assert told.lines[-1]["code"]
+
+
+async def test_what_is_not_there_is_told(stack: Any) -> None:
+    assert (await parley(stack, "trace", str(uuid.uuid4()))).code == 3
+    assert (await parley(stack, "reply", "not-an-id", "hello")).code == 2
+
+
+async def test_the_stack_is_well(stack: Any) -> None:
+    assert (await parley(stack, "status", "--json")).code == 0
+    assert (await parley(stack, "topics", "plan")).code == 0
+    assert (await parley(stack, "migrate", "--check")).code == 0
+    assert (await parley(stack, "offsets", "show")).code == 0
+    told = json.loads((await parley(stack, "doctor", "--json")).out)
+    assert [one for one in told if one["level"] != "ok" and one["check"] != "dead letters"] == []
+    ready = {one["said"] for one in told if one["check"] == "services"}
+    assert ready == {f"{name} is ready" for name in stack.addresses.services}
