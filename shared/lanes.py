@@ -40,11 +40,13 @@ class Lane:
 
 @asynccontextmanager
 async def connected(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection. Raises DatabaseUnavailable where trying again helps: the server is away, or two met at one row."""
+    """A connection. Raises DatabaseUnavailable where trying again helps: the server is away, two met at one row, or the
+    tables are not there yet, which must not set a record aside as unreadable.
+    """
     try:
         async with database.connected(pool) as connection:
             yield connection
-    except CONTENDED as error:
+    except (*CONTENDED, asyncpg.UndefinedTableError) as error:
         raise DatabaseUnavailable(type(error).__name__) from error
 
 

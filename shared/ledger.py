@@ -20,6 +20,8 @@ from shared.records import Failure, Outbound, Status
 _PART: Final[TypeAdapter[Part]] = TypeAdapter(Part)
 KEPT: Final = timedelta(days=14)  # longer than the outbound topic, so that a record read again is still known
 
+OPEN: Final = frozenset({"queued", "sending"})
+
 State = Literal["queued", "sending", "sent", "failed", "unknown", "expired", "skipped"]
 
 
@@ -92,20 +94,21 @@ class Ledger:
             entries = await _entries(connection, row["message_id"], row["attempt"])
         return Head(message, row["traceparent"], row["received_at"], entries)
 
-    async def cut(self, lane: Lane, message: Outbound, parts: Sequence[Part | None]) -> tuple[Entry, ...]:
+    async def cut(self, lane: Lane, message: Outbound, parts: Sequence[Part]) -> tuple[Entry, ...]:
         """Store all pieces before the first is sent, unless that has been done before."""
         async with connected(self._pool) as connection, connection.transaction():
             await lanes.hold(connection, lane)
-            await connection.execute(
-                "INSERT INTO piece (message_id, attempt, piece, pieces, part)"
-                " SELECT $1, $2, place - 1, $3, part FROM unnest($4::jsonb[]) WITH ORDINALITY AS new (part, place)"
-                " ON CONFLICT DO NOTHING",
-                message.id,
-                message.attempt,
-                len(parts),
-                [part and part.model_dump(mode="json", exclude_none=True) for part in parts],
-            )
+            await _store(connection, message, [part.model_dump(mode="json", exclude_none=True) for part in parts])
             return await _entries(connection, message.id, message.attempt)
+
+    async def refuse(self, lane: Lane, message: Outbound, outcome: Outcome) -> None:
+        """The message ends before anything more of it is sent, cut into pieces or not."""
+        async with connected(self._pool) as connection, connection.transaction():
+            await lanes.hold(connection, lane)
+            await _store(connection, message, [None])
+            entries = await _entries(connection, message.id, message.attempt)
+            number = next((entry.number for entry in entries if entry.status in OPEN), 0)
+            await _finish(connection, lane, message, number, outcome)
 
     async def hold(self, lane: Lane, lease: timedelta) -> None:
         """Keep the lane for a call that takes that long."""
@@ -151,11 +154,7 @@ class Ledger:
         """The end of a piece; after a failure the pieces behind it are not sent. When all have ended, so has the message."""
         async with connected(self._pool) as connection, connection.transaction():
             await lanes.hold(connection, lane)
-            await _settle(connection, message, number, outcome)
-            if outcome.status in {"failed", "expired"}:
-                await _skip(connection, message)
-            if await _end(connection, message):
-                await lanes.move_on(connection, lane)
+            await _finish(connection, lane, message, number, outcome)
 
     async def park(self, lane: Lane, delay: timedelta, *, tried: bool) -> None:
         """Leave the lane alone for a while; `tried`: because of its head, so that the next pause is longer."""
@@ -202,6 +201,26 @@ class Ledger:
                 KEPT,
             )
             await connection.execute("DELETE FROM handle WHERE expires_at < now()")
+
+
+async def _store(connection: Connection, message: Outbound, parts: Sequence[Any]) -> None:
+    await connection.execute(
+        "INSERT INTO piece (message_id, attempt, piece, pieces, part)"
+        " SELECT $1, $2, place - 1, $3, part FROM unnest($4::jsonb[]) WITH ORDINALITY AS new (part, place)"
+        " ON CONFLICT DO NOTHING",
+        message.id,
+        message.attempt,
+        len(parts),
+        parts,
+    )
+
+
+async def _finish(connection: Connection, lane: Lane, message: Outbound, number: int, outcome: Outcome) -> None:
+    await _settle(connection, message, number, outcome)
+    if outcome.status in {"failed", "expired"}:
+        await _skip(connection, message)
+    if await _end(connection, message):
+        await lanes.move_on(connection, lane)
 
 
 async def _entries(connection: Connection, message_id: uuid.UUID, attempt: int) -> tuple[Entry, ...]:

@@ -14,7 +14,7 @@ from shared.channel import Account, Channel
 from shared.errors import Fenced, Refusal
 from shared.fit import fit
 from shared.lanes import Lane, patiently
-from shared.ledger import Entry, Head, Ledger, Outcome
+from shared.ledger import OPEN, Entry, Head, Ledger, Outcome
 from shared.observe import SENDS
 from shared.records import Code, Failure, Outbound, Typing
 from shared.sending import Job, Later, Sender
@@ -100,15 +100,15 @@ class Outgoing:
         message = head.message
         route = self._routes.of(message)
         if route is None:
-            await self._refuse(lane, head, _failed("unknown_account", "add it to the accounts file"))
+            await self._refuse(lane, message, _failed("unknown_account", "add it to the accounts file"))
             return None
         if message.not_after and datetime.now(UTC) > message.not_after and _untouched(head):
-            await self._refuse(lane, head, _too_late(head))
+            await self._refuse(lane, message, _too_late(head))
             return None
         try:
             entries = head.entries or await self._cut(lane, message, route[0])
         except Refusal as refusal:
-            await self._refuse(lane, head, _failed(refusal.reason, refusal.detail))
+            await self._refuse(lane, message, _failed(refusal.reason, refusal.detail))
             return None
         return await self._send_pieces([Job(lane, head, entry, *route) for entry in entries])
 
@@ -116,16 +116,10 @@ class Outgoing:
         parts = fit(message.parts, channel.capabilities).pieces
         return await patiently(self._ledger.cut, lane, message, parts)
 
-    async def _refuse(self, lane: Lane, head: Head, outcome: Outcome) -> None:
-        """The message ends before anything more of it is sent."""
-        entries = head.entries or await patiently(self._ledger.cut, lane, head.message, [None])
-        number = next(entry.number for entry in entries if entry.status in {"queued", "sending"})
-        await self._settle(lane, head.message, number, outcome)
-
     async def _send_pieces(self, jobs: list[Job]) -> timedelta | None:
         """In order. Behind a failed piece nothing is sent; an unknown one is reported, and the next ones go on."""
         for job in jobs:
-            if job.entry.status not in {"queued", "sending"}:
+            if job.entry.status not in OPEN:
                 continue
             verdict = await self._send_piece(job)
             if isinstance(verdict, timedelta):
@@ -174,8 +168,15 @@ class Outgoing:
             moments.append((job.entry.first_sent_at or datetime.now(UTC)) + window)
         return min(moments)
 
+    async def _refuse(self, lane: Lane, message: Outbound, outcome: Outcome) -> None:
+        await patiently(self._ledger.refuse, lane, message, outcome)
+        self._tell(message, outcome)
+
     async def _settle(self, lane: Lane, message: Outbound, number: int, outcome: Outcome) -> None:
         await patiently(self._ledger.settle, lane, message, number, outcome)
+        self._tell(message, outcome)
+
+    def _tell(self, message: Outbound, outcome: Outcome) -> None:
         SENDS.labels(message.channel, outcome.status).inc()
         self._news()
 

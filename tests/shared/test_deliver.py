@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from provider import Account, make_channel
 from station import Station, open_station, outbound
 
 from shared import lanes
-from shared.errors import Fenced
+from shared.calls import Caller
+from shared.errors import DatabaseUnavailable, Fenced
 from shared.lanes import Lane
 from shared.ledger import Ledger, Outcome
 from shared.outgoing import Pace
 from shared.records import Outbound
+from shared.sending import Job, Sender
 
 
 @pytest.fixture
@@ -155,6 +158,42 @@ async def test_an_outcome_is_written_once(station: Station) -> None:
     await finish(ledger, lane, message)
     await ledger.settle(lane, message, 0, Outcome(status="unknown"))
     assert await station.states(message) == ["sent"]
+
+
+async def test_while_the_tables_are_not_there_yet_the_reader_waits(station: Station) -> None:
+    await station.pool.execute("DROP TABLE lane")
+    with pytest.raises(DatabaseUnavailable):
+        await put(station, outbound())
+    with pytest.raises(DatabaseUnavailable):
+        await claim(station)
+
+
+async def test_what_was_frozen_longer_than_its_lease_does_not_send(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGSTOP between the ledger's answer and the request: the lane may be another's by the time it goes on."""
+    loop = asyncio.get_running_loop()
+    clock, frozen = loop.time, [0.0]
+
+    class Freezing(Ledger):
+        async def sending(self, *given: Any, **more: Any) -> None:
+            await super().sending(*given, **more)
+            frozen[0] = 60.0
+
+    message = outbound()
+    await put(station, message)
+    (lane,) = await claim(station)
+    ledger, channel = Freezing(station.pool), make_channel()
+    (entry,) = await ledger.cut(lane, message, message.parts)
+    head = await ledger.head(lane)
+    account = Account(name="main", api=station.provider.address)
+    async with Caller(station.blobs) as caller:
+        sender = Sender(ledger=ledger, caller=caller, own={})
+        monkeypatch.setattr(loop, "time", lambda: clock() + frozen[0])
+        with pytest.raises(Fenced):
+            await sender.send(Job(lane, head, entry, channel, account))  # type: ignore[arg-type]
+        monkeypatch.undo()
+    assert station.provider.seen == []
 
 
 async def test_what_ended_long_ago_is_forgotten_once_it_was_told(station: Station) -> None:
