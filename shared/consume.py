@@ -15,7 +15,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from shared.bus import In, Out, decode
-from shared.errors import BusUnavailable, DatabaseUnavailable, Fenced, Gap, Malformed, ParleyError
+from shared.errors import BusUnavailable, DatabaseUnavailable, Fenced, Gap, Malformed, ParleyError, TooLarge
 from shared.lifecycle import STALLED, Health
 from shared.observe import DEAD_LETTERED, LAG, RECORDS_IN, STOPPED
 from shared.produce import Producer
@@ -144,6 +144,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """First of all pause: aiokafka hands out records of new partitions before this callback has ended (#738)."""
+        if self._consumer is None:  # it is being closed
+            return
         self._consumer.pause(*assigned)
         self.assigned_once = True
         self._committed.clear()
@@ -191,7 +193,6 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 log.info("partition.fenced", topic=partition.topic, partition=partition.partition)
                 await asyncio.sleep(HEARTBEAT)
             except (Gap, OffsetOutOfRangeError) as error:
-                STOPPED.labels(partition.topic, self._group).inc()
                 log.error("partition.stopped", topic=partition.topic, partition=partition.partition, error=str(error))
                 await self._stand_still(partition)
             except (BusUnavailable, DatabaseUnavailable, TimeoutError) as error:
@@ -202,26 +203,38 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))
 
     async def _stand_still(self, partition: TopicPartition) -> None:
-        while partition not in self._leaving:
-            self._health.tick(self._loop_name(partition))
-            await asyncio.sleep(1)
+        """Until another member gets it, which then says so itself."""
+        STOPPED.labels(partition.topic, self._group).inc()
+        try:
+            while partition not in self._leaving:
+                self._health.tick(self._loop_name(partition))
+                await asyncio.sleep(1)
+        finally:
+            STOPPED.labels(partition.topic, self._group).dec()
 
     async def _claim(self, partition: TopicPartition) -> None:
         """Pause, fence, find the position, seek, resume: no record is seen before the position is ours."""
         self._consumer.pause(partition)
         position = await self._owner.claim(partition.topic, partition.partition)
-        async with asyncio.timeout(20):
-            first = (await self._consumer.beginning_offsets([partition]))[partition]
-            if position is None:
-                position = await self._consumer.committed(partition)
         if position is None:
-            position = first
-        if position < first:
-            raise Gap(f"{partition.topic}/{partition.partition}: {position}..{first - 1} are gone")
+            async with asyncio.timeout(20):
+                position = await self._consumer.committed(partition)
+        position = await self._check_begin(partition, position)
         self._consumer.seek(partition, position)
         self._positions[partition], self._moved[partition] = position, time.monotonic()
         self._consumer.resume(partition)
         self._waiting.pop(partition, None)
+
+    async def _check_begin(self, partition: TopicPartition, position: int | None) -> int:
+        """The position, or the log's beginning where there is none; raises Gap where retention has passed it.
+
+        Only that moves the beginning: offsets that are left out behind it are the marks of a transaction.
+        """
+        async with asyncio.timeout(20):
+            first: int = (await self._consumer.beginning_offsets([partition]))[partition]
+        if position is not None and position < first:
+            raise Gap(f"{partition.topic}/{partition.partition}: {position}..{first - 1} are gone")
+        return first if position is None else position
 
     async def _follow_claimed(self, partition: TopicPartition) -> None:
         while partition not in self._leaving:
@@ -234,7 +247,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 continue
             start, end = self._positions[partition], records[-1].offset + 1
             if records[0].offset != start:
-                raise Gap(f"{partition.topic}/{partition.partition}: {start}..{records[0].offset - 1} are gone")
+                await self._check_begin(partition, start)
             await self._take(partition, records, start)
             self._positions[partition], self._moved[partition] = end, time.monotonic()
             self._waiting.pop(partition, None)
@@ -293,14 +306,13 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             offset=record.offset,
             exc_info=None if isinstance(error, ParleyError) else error,
         )
-        await self._producer.send(
-            Out(
-                topic=f"{record.topic}.{self._group}.dlq",
-                key=record.key,
-                value=record.value,
-                headers=[*record.headers, *dead_letter_headers(record, self._group, error)],
-            )
-        )
+        topic, reasons = f"{record.topic}.{self._group}.dlq", dead_letter_headers(record, self._group, error)
+        value = b"" if record.key is None and record.value is None else record.value
+        try:
+            await self._producer.send(Out(topic, record.key, value, [*record.headers, *reasons]))
+        except TooLarge:  # it was compressed, and no topic holds it unpacked: its place tells where it is
+            omitted = b"%d" % len(record.value or b"")
+            await self._producer.send(Out(topic, b"", b"", [*reasons, ("dlq-omitted-bytes", omitted)]))
         DEAD_LETTERED.labels(record.topic, getattr(error, "code", "unknown")).inc()
 
     async def _commit(self) -> None:
@@ -332,10 +344,15 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         async with asyncio.timeout(30):
             ends = await self._consumer.end_offsets(mine)
         for partition, end in ends.items():
-            lag = max(0, end - self._positions[partition])
+            if partition not in self._tasks:
+                continue
+            idle = (
+                partition in self._reading
+            )  # then what is left may be the marks of transactions, which nobody is given
+            lag = max(0, end - (await self._consumer.position(partition) if idle else self._positions[partition]))
             LAG.labels(partition.topic, str(partition.partition), self._group).set(lag)
             silent = time.monotonic() - self._moved[partition]
-            if lag and partition in self._reading and silent > STALLED:
+            if lag and idle and silent > STALLED:
                 raise KafkaTimeoutError(f"{partition.topic}/{partition.partition}: {lag} records do not come")
 
     @property

@@ -8,7 +8,9 @@ import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import asyncpg
@@ -19,7 +21,6 @@ from deploy.local.home import Addresses
 from deploy.local.servers import start_servers, start_stack, stop_servers
 from shared import migrate, topics
 from shared.settings import Settings
-
 
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is killed on purpose is no news
 
@@ -32,12 +33,24 @@ def require(found: object, what: str) -> None:
         pytest.skip(f"{what} is missing")
 
 
+@contextmanager
+def own_home(name: str) -> Iterator[Path]:
+    """A folder for a stack, stopped and removed afterwards; pytest's own folders may be rotated away under it."""
+    home = Path(mkdtemp(prefix=f"parley-{name}-"))
+    try:
+        yield home
+    finally:
+        stop_servers(home)
+        if kept := os.environ.get("PARLEY_TEST_LOGS"):
+            shutil.copytree(home / "logs", Path(kept) / home.name, dirs_exist_ok=True)
+        shutil.rmtree(home, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+def servers() -> Iterator[Addresses]:
     """Kafka and PostgreSQL, started by `parley up --servers` in a temporary home, or one's own by PARLEY_KAFKA, PARLEY_DATABASE."""
-    home = Path(os.environ.get("PARLEY_TEST_HOME") or tmp_path_factory.mktemp("servers"))
-    yield start_servers(home)
-    stop_servers(home)
+    with own_home("servers") as home:
+        yield start_servers(home)
 
 
 @pytest.fixture
@@ -80,14 +93,10 @@ async def world(settings: Settings) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def stack() -> Iterator[Any]:
     """Everything, as `parley up` starts it, in a temporary home; `.home` and `.addresses`."""
-    home = tmp_path_factory.mktemp("stack")
-    addresses = start_stack(home)
-    yield Stack(home, addresses)
-    stop_servers(home)
-    if logs := os.environ.get("PARLEY_TEST_LOGS"):
-        shutil.copytree(home / "logs", Path(logs) / "stack", dirs_exist_ok=True)
+    with own_home("stack") as home:
+        yield Stack(home, start_stack(home))
 
 
 class Stack:

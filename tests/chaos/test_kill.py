@@ -14,18 +14,19 @@ import aiohttp
 import pytest
 
 from deploy.local.home import Addresses, choose_port, read_roll
-from deploy.local.servers import start_stack, stop_servers
+from deploy.local.servers import start_stack
 from deploy.local.services import make_environment
 from tests.chaos.traffic import Traffic, check
+from tests.conftest import own_home
 
 EVERYTHING = ("router", "chat_adapter", "social_adapter", "email_adapter", "sandbox", "postgres", "kafka")
 
 
 @pytest.fixture
-def own_stack(tmp_path: Path) -> Iterator[tuple[Path, Addresses]]:
+def own_stack() -> Iterator[tuple[Path, Addresses]]:
     """A stack that may be broken."""
-    yield tmp_path, start_stack(tmp_path)
-    stop_servers(tmp_path)
+    with own_home("chaos") as home:
+        yield home, start_stack(home)
 
 
 def pid(home: Path, name: str) -> int:

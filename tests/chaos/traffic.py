@@ -268,7 +268,9 @@ async def check(traffic: Traffic, patience: float = 120) -> Log:
     log = await settled(traffic, patience)
     lost = traffic.accepted - set(log.received)
     kinds = Counter(marker.split("-")[1] for marker in lost)
-    assert not lost, f"{len(lost)} of {len(traffic.accepted)} accepted messages have no event: {kinds} {sorted(lost)[:5]}"
+    assert not lost, (
+        f"{len(lost)} of {len(traffic.accepted)} accepted messages have no event: {kinds} {sorted(lost)[:5]}"
+    )
     doubled = [marker for marker, count in log.received.items() if count > 1]
     assert not doubled, f"received twice: {doubled[:5]}"
     assert not log.gaps, f"gaps: {list(log.gaps.items())[:2]}"
