@@ -6,6 +6,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-proto
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from shared.records import BY_TYPE, INBOUND_LIMIT, RECORDS
 
 Headers = list[tuple[str, bytes]]
 
+TRACEPARENT: Final = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
 RAW: Final = "parley_raw"  # a header: the untouched payload an inbound record was made from
 RAW_TYPE: Final = "parley_raw_type"  # a header: its content type
 
@@ -120,7 +122,7 @@ def decode(record: Any, at: datetime) -> In:
     try:
         kind = BY_TYPE[found["ce_type"].decode()]
         id_ = found["ce_id"].decode()
-        traceparent = found["traceparent"].decode() if "traceparent" in found else None
+        traceparent = found.get("traceparent", b"").decode()
         if len(record.value) > INBOUND_LIMIT:
             raise Malformed(f"{len(record.value)} bytes; {INBOUND_LIMIT} are the most")
         if b"\\u0000" in record.value and _has_nul(record.value):
@@ -138,7 +140,7 @@ def decode(record: Any, at: datetime) -> In:
         name=kind.ce_type[len("parley.") : -len(".v1")],
         id=id_,
         tenant=getattr(model, "tenant", "default"),
-        traceparent=traceparent,
+        traceparent=traceparent if TRACEPARENT.fullmatch(traceparent) else None,
         model=model,
         value=record.value,
         key=record.key or b"",

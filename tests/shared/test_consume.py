@@ -1,0 +1,434 @@
+"""What the reader promises over a real broker: one owner per partition, every record, and nobody's record stops the others."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import struct
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.record.util import calc_crc32c
+from aiokafka.structs import TopicPartition
+
+from deploy.local.home import Addresses
+from shared import bus, consume
+from shared.errors import DatabaseUnavailable, Fenced
+from shared.observe import DEAD_LETTERED, STOPPED
+from shared.records import INBOUND_LIMIT, RECORD_LIMIT
+from shared.settings import Settings
+from tests.shared.broker import (
+    DLQ,
+    GROUP,
+    TOPIC,
+    Owner,
+    forget_before,
+    make_topics,
+    reading,
+    records_of,
+    reply,
+    settings_for,
+    write,
+    writing,
+)
+
+
+@pytest.fixture
+async def settings(servers: Addresses) -> AsyncIterator[Settings]:
+    """A topic of one partition, and its dead letters."""
+    settings = settings_for(servers.kafka)
+    await make_topics(settings)
+    yield settings
+
+
+def headers(**changed: bytes) -> list[tuple[str, bytes]]:
+    """A good record's headers, some of them changed."""
+    return list((dict(reply().headers) | changed).items())
+
+
+GOOD = reply().value
+TEXT = b'"text":"hello"'
+POISON: dict[str, tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = {
+    "not JSON": (b"key", b"{", headers()),
+    "not UTF-8": (b"key", GOOD.replace(TEXT, b'"text":"\xff\xfe"'), headers()),
+    "NUL": (b"key", GOOD.replace(TEXT, b'"text":"a\\u0000b"'), headers()),
+    "a lone surrogate": (b"key", GOOD.replace(TEXT, b'"text":"\\ud800"'), headers()),
+    "another shape": (b"key", b'{"parts": 7}', headers()),
+    "nothing": (b"key", b"", headers()),
+    "a tombstone": (b"key", None, headers()),
+    "neither key nor value": (None, None, headers()),
+    "no headers": (b"key", GOOD, []),
+    "an unknown type": (b"key", GOOD, headers(ce_type=b"com.example.order.v1")),
+    "a type that is not text": (b"key", GOOD, headers(ce_type=b"\xff\xfe")),
+    "an id that is not text": (b"key", GOOD, headers(ce_id=b"\xff")),
+    "an id with NUL": (b"key", GOOD, headers(ce_id=b"a\x00b")),
+    "an endless id": (b"key", GOOD, headers(ce_id=b"x" * 1000)),
+    "too large": (b"key", GOOD.replace(TEXT, b'"text":"%s"' % (b"x" * INBOUND_LIMIT)), headers()),
+    "as large as the topic takes": (b"k", b"x" * (RECORD_LIMIT - 1000), headers()),
+    "a bomb": (b"k" * 10, b"x" * (8 * RECORD_LIMIT), headers()),
+}
+
+
+async def plant(settings: Settings, name: str) -> None:
+    """Write a poison record between two good ones."""
+    key, value, given = POISON[name]
+    packed = {"compression_type": "gzip", "max_request_size": 64 * 1024 * 1024} if name == "a bomb" else {}
+    await write(settings, reply(id_="before"))
+    async with writing(settings, **packed) as stranger:
+        batch = stranger.create_batch()
+        batch.append(timestamp=None, key=key, value=value, headers=given)
+        await (await stranger.send_batch(batch, settings.topic(TOPIC), partition=0))
+    await write(settings, reply(id_="after"))
+
+
+@pytest.mark.parametrize("name", POISON)
+async def test_a_record_that_cannot_be_read_is_set_aside_and_the_partition_goes_on(
+    settings: Settings, name: str
+) -> None:
+    await plant(settings, name)
+    owner = Owner()
+    async with reading(settings, owner):
+        await owner.reaches(3)
+    assert owner.ids == ["before", "after"]
+    (letter,) = await records_of(settings, DLQ)
+    assert dict(letter.headers)["dlq-original-offset"] == b"1"
+    if name != "a bomb":
+        key, value, given = POISON[name]
+        assert (letter.key, letter.value or None) == (key, value or None)
+        assert list(letter.headers)[: len(given)] == given
+
+
+async def test_a_bomb_that_no_topic_holds_unpacked_is_kept_by_its_place(settings: Settings) -> None:
+    await plant(settings, "a bomb")
+    owner = Owner()
+    async with reading(settings, owner):
+        await owner.reaches(3)
+    (letter,) = await records_of(settings, DLQ)
+    assert letter.value == b""
+    assert dict(letter.headers)["dlq-omitted-bytes"] == b"%d" % (8 * RECORD_LIMIT)
+    assert len(gzip.compress(POISON["a bomb"][1] or b"")) < RECORD_LIMIT, "what the broker saw was small"
+
+
+async def test_a_header_named_by_garbage_is_set_aside_too(settings: Settings) -> None:
+    await write(settings, reply(id_="before"))
+    await write_raw_header(settings)
+    await write(settings, reply(id_="after"))
+    owner = Owner()
+    async with reading(settings, owner):
+        await owner.reaches(3)
+    assert owner.ids == ["before", "after"]
+
+
+async def write_raw_header(settings: Settings) -> None:
+    """A record with a header whose name is not UTF-8, as a producer in C may write it."""
+    async with writing(settings) as stranger:
+        batch = stranger.create_batch()
+        batch.append(timestamp=None, key=b"key", value=GOOD, headers=[*headers(), ("garbage-name", b"x")])
+        batch._builder = Garbled(batch._builder)
+        await (await stranger.send_batch(batch, settings.topic(TOPIC), partition=0))
+
+
+class Garbled:
+    """A batch's builder whose bytes are changed at the end, the checksum being right (KIP-98, RecordBatch)."""
+
+    def __init__(self, builder: Any) -> None:
+        self._builder = builder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._builder, name)
+
+    def build(self) -> bytearray:
+        built = bytearray(bytes(self._builder.build()).replace(b"garbage-name", b"\xff\xferbage-name"))
+        struct.pack_into(">I", built, 17, calc_crc32c(built[21:]))
+        return built
+
+
+async def test_a_record_that_cannot_be_handled_is_halved_down_to_and_set_aside(settings: Settings) -> None:
+    ids = [f"r{n}" for n in range(13)]
+    await write(settings, *(reply(id_=id_) for id_ in ids))
+
+    def refuses(records: Sequence[bus.In]) -> None:
+        if {"r4", "r9"} & {record.id for record in records}:
+            raise ValueError("what nobody foresaw")
+
+    owner = Owner(refuses=refuses)
+    before = DEAD_LETTERED.labels(settings.topic(TOPIC), "unknown")._value.get()
+    async with reading(settings, owner):
+        await owner.reaches(13)
+    assert owner.ids == [id_ for id_ in ids if id_ not in {"r4", "r9"}]
+    assert owner.batches[0][0] == 0
+    assert [end for _, end in owner.batches[:-1]] == [start for start, _ in owner.batches[1:]], "no offset is left out"
+    letters = await records_of(settings, DLQ)
+    assert [dict(letter.headers)["ce_id"] for letter in letters] == [b"r4", b"r9"]
+    assert DEAD_LETTERED.labels(settings.topic(TOPIC), "unknown")._value.get() == before + 2
+
+
+async def test_a_dead_letter_tells_why_and_from_where_and_nothing_personal(settings: Settings) -> None:
+    secret = b'{"tenant": 7, "parts": "call me on 012 345 678"}'
+    await write(settings, bus.Out("", b"key", secret, headers()))
+    owner = Owner()
+    async with reading(settings, owner):
+        await owner.reaches(1)
+    (letter,) = await records_of(settings, DLQ)
+    told = {name: value for name, value in letter.headers if name.startswith("dlq-")}
+    assert told.pop("dlq-original-timestamp").isdigit()
+    assert told == {
+        "dlq-original-topic": settings.topic(TOPIC).encode(),
+        "dlq-original-partition": b"0",
+        "dlq-original-offset": b"0",
+        "dlq-consumer-group": GROUP.encode(),
+        "dlq-error-class": b"Malformed",
+        "dlq-error-message": told["dlq-error-message"],
+        "dlq-attempts": b"1",
+        "dlq-service-version": consume.VERSION,
+    }
+    assert b"012" not in told["dlq-error-message"]
+
+
+# owners and offsets ------------------------------------------------------------------------------------------------------
+
+
+async def test_no_record_is_seen_before_the_partition_is_claimed(settings: Settings) -> None:
+    """Trap 2: aiokafka hands out records while the callback still runs."""
+    await write(settings, reply(id_="a"))
+    first = Owner()
+    async with reading(settings, first):
+        await first.reaches(1)
+    await write(settings, reply(id_="b"))
+    claimed, may_go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(Owner):
+        async def claim(self, topic: str, partition: int) -> int | None:
+            claimed.set()
+            await may_go_on.wait()
+            return await super().claim(topic, partition)
+
+    owner = Slow()
+    async with reading(settings, owner) as running:
+        await claimed.wait()
+        partition = TopicPartition(settings.topic(TOPIC), 0)
+        assert await running.reader._consumer.getmany(partition, timeout_ms=1500) == {}, "paused until claimed"
+        may_go_on.set()
+        await owner.reaches(2)
+    assert owner.ids == ["b"]
+
+
+async def test_reading_goes_on_where_the_owner_says_whatever_the_group_has_committed(settings: Settings) -> None:
+    await write(settings, *(reply(id_=f"r{n}") for n in range(5)))
+    first = Owner()
+    async with reading(settings, first):
+        await first.reaches(5)
+    owner = Owner(positions={(settings.topic(TOPIC), 0): 3})
+    async with reading(settings, owner):
+        await owner.reaches(5)
+    assert owner.ids == ["r3", "r4"]
+
+
+async def test_an_owner_without_a_store_goes_on_at_the_committed_offset(settings: Settings) -> None:
+    await write(settings, reply(id_="r0"))
+    first = Owner()
+    async with reading(settings, first):
+        await first.reaches(1)
+    await write(settings, reply(id_="r1"))
+    second = Owner()
+    async with reading(settings, second):
+        await second.reaches(2)
+    assert second.ids == ["r1"]
+
+
+@pytest.mark.parametrize("error", [Fenced, DatabaseUnavailable, TimeoutError])
+async def test_what_passes_is_waited_for_and_read_again(
+    settings: Settings, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consume, "HEARTBEAT", 0.2)
+    await write(settings, reply(id_="a"), reply(id_="b"))
+    troubles = [error("once"), error("twice")]
+
+    def refuses(_records: Sequence[bus.In]) -> None:
+        if troubles:
+            raise troubles.pop()
+
+    owner = Owner(refuses=refuses)
+    async with reading(settings, owner):
+        await owner.reaches(2)
+    assert owner.ids == ["a", "b"]
+    assert len(owner.claims) == 3, "each time the partition is claimed anew"
+    assert await records_of(settings, DLQ) == []
+
+
+async def test_records_that_retention_has_removed_unread_stop_the_partition_loudly(servers: Addresses) -> None:
+    settings = settings_for(servers.kafka)
+    await make_topics(settings, partitions=2)
+    await write(settings, *(reply(id_=f"r{n}") for n in range(6)))
+    await write(settings, reply(id_="elsewhere"), partition=1)
+    await forget_before(settings, 4)
+    topic = settings.topic(TOPIC)
+    owner = Owner(positions={(topic, 0): 2, (topic, 1): 0})
+    async with reading(settings, owner) as running:
+        await owner.reaches(1)
+        async with asyncio.timeout(20):
+            while not STOPPED.labels(topic, GROUP)._value.get():
+                await asyncio.sleep(0.05)
+        assert running.health.stuck() == {}, "it is no reason to restart the process"
+        await write(settings, reply(id_="goes on"), partition=1)
+        await owner.reaches(2)
+    assert owner.ids == ["elsewhere", "goes on"]
+    assert STOPPED.labels(topic, GROUP)._value.get() == 0, "whoever has the partition next says so itself"
+
+
+async def test_a_position_that_lies_behind_the_log_stops_the_partition_too(settings: Settings) -> None:
+    await write(settings, reply())
+    topic = settings.topic(TOPIC)
+    owner = Owner(positions={(topic, 0): 7})
+    async with reading(settings, owner):
+        async with asyncio.timeout(20):
+            while not STOPPED.labels(topic, GROUP)._value.get():
+                await asyncio.sleep(0.05)
+    assert owner.ids == []
+
+
+async def test_the_marks_of_transactions_are_no_missing_records(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = Owner()
+    async with writing(settings, transactional_id=uuid.uuid4().hex) as stranger, reading(settings, owner) as running:
+        for offset, name in ((0, "a"), (2, "b")):
+            one = reply(id_=name)
+            async with stranger.transaction():
+                await stranger.send(settings.topic(TOPIC), one.value, key=one.key, headers=one.headers, partition=0)
+            await owner.reaches(offset + 1)
+        monkeypatch.setattr(consume, "STALLED", 0.0)
+        async with asyncio.timeout(10):
+            while await running.reader._consumer.position(TopicPartition(settings.topic(TOPIC), 0)) < 4:
+                await asyncio.sleep(0.05)
+        await running.reader._measure()
+    assert owner.ids == ["a", "b"]
+    assert len(owner.claims) == 1
+
+
+# the consumer's life ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_consumer_is_configured_against_aiokafkas_defaults(settings: Settings) -> None:
+    """Traps 1, 9, 10: one assignor, no auto-commit, no silent reset, a session longer than any stall."""
+    owner = Owner()
+    async with reading(settings.model_copy(update={"session_seconds": 45.0}), owner) as running:
+        await write(settings, reply())
+        await owner.reaches(1)
+        consumer = running.reader._consumer
+        assert len(consumer._coordinator._assignors) == 1
+        assert consumer._coordinator._session_timeout_ms == 45_000
+        assert consumer._coordinator._heartbeat_interval_ms == 3_000
+        assert consumer._enable_auto_commit is False
+        assert consumer._auto_offset_reset == "none"
+
+
+async def test_partitions_move_between_members_and_nothing_is_read_twice_or_lost(servers: Addresses) -> None:
+    settings = settings_for(servers.kafka)
+    await make_topics(settings, partitions=4)
+    positions: dict[tuple[str, int], int] = {}
+    first, second = Owner(positions=positions), Owner(positions=positions)
+    async with reading(settings, first):
+        async with asyncio.timeout(30):
+            while len(set(first.claims)) < 4:
+                await asyncio.sleep(0.05)
+        async with reading(settings, second):
+            async with asyncio.timeout(40):
+                while len(set(second.claims)) < 2:
+                    await asyncio.sleep(0.05)
+            for partition in range(4):
+                await write(settings, reply(id_=f"with two, {partition}"), partition=partition)
+            async with asyncio.timeout(30):
+                while len(first.seen) + len(second.seen) < 4:
+                    await asyncio.sleep(0.05)
+            assert len(first.seen) == len(second.seen) == 2
+        for partition in range(4):
+            await write(settings, reply(id_=f"alone, {partition}"), partition=partition)
+        async with asyncio.timeout(40):
+            while len(first.seen) < 6:
+                await asyncio.sleep(0.05)
+    assert sorted(first.ids + second.ids) == sorted(
+        f"{when}, {partition}" for when in ("with two", "alone") for partition in range(4)
+    )
+
+
+async def test_an_error_nobody_foresaw_in_a_claim_ends_the_reader(settings: Settings) -> None:
+    """Trap 4: aiokafka only logs what a rebalance callback raises; the process must learn of it."""
+
+    class Broken(Owner):
+        async def claim(self, topic: str, partition: int) -> int | None:
+            raise ZeroDivisionError
+
+    async with reading(settings, Broken()) as running:
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(asyncio.shield(running.task), 20)
+
+
+async def test_a_consumer_that_fails_is_replaced_by_a_new_one(settings: Settings) -> None:
+    """Trap 12."""
+    await write(settings, reply(id_="a"))
+    owner = Owner()
+    async with reading(settings, owner) as running:
+        await owner.reaches(1)
+        failed = running.reader._consumer
+        assert running.reader._failed
+        running.reader._failed.set_exception(KafkaError("the coordinator is gone for good"))
+        await write(settings, reply(id_="b"))
+        await owner.reaches(2)
+        assert running.reader._consumer is not failed
+        assert failed._closed
+    assert owner.ids == ["a", "b"]
+
+
+async def test_records_that_are_there_and_do_not_come_are_noticed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trap 8: a consumer may be stuck without a word after a broker's restart."""
+    await write(settings, reply())
+    owner = Owner()
+    async with reading(settings, owner) as running:
+        await owner.reaches(1)
+        running.reader._consumer.pause(TopicPartition(settings.topic(TOPIC), 0))
+        await write(settings, reply())
+        monkeypatch.setattr(consume, "STALLED", 0.0)
+        async with asyncio.timeout(10):
+            while not running.reader._reading:
+                await asyncio.sleep(0.01)
+        with pytest.raises(KafkaTimeoutError, match="1 records do not come"):
+            await running.reader._measure()
+
+
+async def test_stopping_waits_for_a_batch_but_not_for_ever(settings: Settings) -> None:
+    """Trap 5."""
+    await write(settings, reply())
+    entered, cancelled = asyncio.Event(), asyncio.Event()
+
+    class Stuck(Owner):
+        async def handle(self, topic: str, partition: int, records: Sequence[bus.In], start: int, end: int) -> None:
+            entered.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+
+    async with reading(settings, Stuck()) as running:
+        await entered.wait()
+        async with asyncio.timeout(15):
+            await running.reader.stop()
+        assert cancelled.is_set()
+        assert running.task.done()
+
+
+async def test_what_nobody_wants_is_passed_over(settings: Settings) -> None:
+    await write(settings, reply(id_="a"), reply(id_="b"))
+
+    def wanted(record: Any) -> bool:
+        return dict(record.headers)["ce_id"] == b"b"
+
+    owner = Owner()
+    async with reading(settings, owner, wanted=wanted):
+        await owner.reaches(2)
+    assert owner.ids == ["b"]
