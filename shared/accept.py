@@ -11,7 +11,7 @@ from typing import Final
 from shared.bus import RAW, RAW_TYPE, Headers, Out, encode, headers, new_trace
 from shared.channel import Account, Channel, Incoming
 from shared.envelope import Envelope, derive, key
-from shared.errors import BusUnavailable, TooLarge
+from shared.errors import TooLarge
 from shared.produce import Producer
 from shared.records import DELIVERY, INBOUND_LIMIT, Delivery, Family, Typing, inbound_topic
 from shared.settings import Settings
@@ -95,7 +95,4 @@ class Intake:
 
     async def publish(self, records: Sequence[Out]) -> None:
         """All durable, or BusUnavailable: then nothing was accepted, and what did get through is the same when it comes again."""
-        try:
-            await self._producer.send_all(records)
-        except* BusUnavailable as errors:
-            raise BusUnavailable(str(errors.exceptions[0])) from None
+        await self._producer.send_all(records)

@@ -65,7 +65,9 @@ def configure_logging(settings: Settings, service: str) -> None:
     """Structured lines on stderr; libraries that log by themselves go the same way, warnings and above."""
     level = getattr(logging, settings.log_level.upper())
     renderer: Any = (
-        structlog.dev.ConsoleRenderer() if settings.log_format == "console" else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if settings.log_format == "console"
+        else structlog.processors.JSONRenderer()
     )
     common: list[Any] = [
         structlog.contextvars.merge_contextvars,

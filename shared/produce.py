@@ -133,13 +133,10 @@ class Producer:
 
     async def send_all(self, records: Iterable[Out]) -> None:
         """All durable, or the first error."""
-        pending = [self.send(record) for record in records]
-        if len(pending) == 1:
-            await pending[0]
-        else:
-            async with asyncio.TaskGroup() as group:
-                for one in pending:
-                    group.create_task(one)
+        outcomes = await asyncio.gather(*(self.send(record) for record in records), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def partitions(self, topic: str) -> int:
         """How many partitions a topic has; raises BusUnavailable."""
@@ -180,6 +177,8 @@ class _Ticket:
     def __init__(self, rows: int) -> None:
         self.left = rows
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not rows:
+            self.done.set_result(None)
 
     def acknowledge(self) -> None:
         self.left -= 1
@@ -202,10 +201,16 @@ class Publisher:
 
     async def publish(self, rows: Sequence[Out]) -> None:
         """Return when all rows are durable; waits as long as that takes. Rows of one key keep their order."""
-        if not rows:
-            return
-        for topic in {row.topic for row in rows} - self._partitions.keys():
+        await self.prepare({row.topic for row in rows})
+        await self.enqueue(rows)
+
+    async def prepare(self, topics: Iterable[str]) -> None:
+        """Learn what `enqueue` must know of these topics."""
+        for topic in set(topics) - self._partitions.keys():
             self._partitions[topic] = await self._count(topic)
+
+    def enqueue(self, rows: Sequence[Out]) -> asyncio.Future[None]:
+        """Put rows behind all that was put before, at once; the future is done when they are durable."""
         ticket = _Ticket(len(rows))
         for row in rows:
             place = (row.topic, partition_of(row.key, self._partitions[row.topic]))
@@ -213,7 +218,7 @@ class Publisher:
             lane.waiting.append((row, ticket))
             if lane.task is None or lane.task.done():
                 lane.task = asyncio.create_task(self._drain(place, lane), name=f"publish {place}")
-        await ticket.done
+        return ticket.done
 
     async def _count(self, topic: str) -> int:
         while True:

@@ -95,14 +95,40 @@ async def forget(connection: Connection, places: Sequence[Place]) -> None:
         )
 
 
+class Outbox:
+    """Publishes rows in order, and knows which of them this process has published or is about to.
+
+    Rows of its own are not helped with again: they stand in the publisher's queue before whatever comes later, or have
+    been acknowledged. Only what other processes left is helped with.
+    """
+
+    def __init__(self, settings: Settings, publisher: Publisher) -> None:
+        self._settings, self._publisher = settings, publisher
+        self._mine: set[Place] = set()
+
+    async def publish(self, rows: Sequence[Row]) -> list[Place]:
+        """Return when all are durable, with those that are to be forgotten; what is on its way already is left out."""
+        fresh = [row for row in rows if place(row) not in self._mine]
+        await self._publisher.prepare({self._settings.topic(row.topic) for row in fresh})
+        places = [place(row) for row in fresh]
+        durable = self._publisher.enqueue([out(self._settings, row) for row in fresh])
+        self._mine.update(places)
+        await durable
+        return places
+
+    def forgotten(self, places: Sequence[Place]) -> None:
+        """These rows are deleted."""
+        self._mine.difference_update(places)
+
+
 class Sweeper:
     """Publishes whole conversations that have an old row: what a publisher that died left behind.
 
     It chooses conversations, never rows by age: the row with sequence 6 may be older than 5.
     """
 
-    def __init__(self, settings: Settings, pool: Pool, publisher: Publisher, health: Health) -> None:
-        self._settings, self._pool, self._publisher, self._health = settings, pool, publisher, health
+    def __init__(self, pool: Pool, outbox: Outbox, health: Health) -> None:
+        self._pool, self._outbox, self._health = pool, outbox, health
 
     async def run(self) -> None:
         while True:
@@ -126,10 +152,11 @@ class Sweeper:
         """Publish, then delete; how many rows. `older_than` in seconds; 0 takes everything, as a new owner does."""
         async with transaction(self._pool) as connection:
             rows = [Row(*row) for row in await connection.fetch(LEFT_BEHIND, older_than)]
-        await self._publisher.publish([out(self._settings, row) for row in rows])
+        places = await self._outbox.publish(rows)
         async with transaction(self._pool) as connection:
-            await forget(connection, [place(row) for row in rows])
-        return len(rows)
+            await forget(connection, places)
+        self._outbox.forgotten(places)
+        return len(places)
 
 
 LEFT_BEHIND: Final = """

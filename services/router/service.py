@@ -14,14 +14,14 @@ from services.router import needs
 from services.router.directory import Directory
 from services.router.facts import Facts
 from services.router.load import load
-from services.router.publish import Place, Row, Sweeper, forget, out, place, row_of
+from services.router.publish import Outbox, Place, Row, Sweeper, forget, out, row_of
 from services.router.rules import decide
 from services.router.write import write
 from shared.bus import In
 from shared.database import CONTENDED, Connection, Pool, transaction
 from shared.errors import BusUnavailable, DatabaseUnavailable, Fenced
 from shared.observe import BATCH_SIZE, EVENT_LATENCY
-from shared.produce import Producer, Publisher
+from shared.produce import Producer
 from shared.settings import Settings
 
 TRIES: Final = 6  # how often a batch that met another transaction is loaded and folded again
@@ -45,12 +45,12 @@ class Router:
         settings: Settings,
         pool: Pool,
         producer: Producer,
-        publisher: Publisher,
+        outbox: Outbox,
         sweeper: Sweeper,
         directory: Directory,
     ) -> None:
         self._settings, self._pool = settings, pool
-        self._producer, self._publisher, self._sweeper, self._directory = producer, publisher, sweeper, directory
+        self._producer, self._outbox, self._sweeper, self._directory = producer, outbox, sweeper, directory
         self._secret = settings.secret.get_secret_value().encode()
         self._stands: dict[tuple[str, int], Stand] = {}
 
@@ -81,9 +81,7 @@ class Router:
                 if attempt == TRIES:
                     raise
                 await asyncio.sleep(0.01 * attempt)
-        rows = [*leftover, *map(row_of, facts.emissions)]
-        await self._publisher.publish([out(self._settings, row) for row in rows])
-        stand.acknowledged += map(place, rows)
+        stand.acknowledged += await self._outbox.publish([*leftover, *map(row_of, facts.emissions)])
         stand.busy = False
         await self._pass_on(facts)
         _measure(records)
@@ -104,6 +102,7 @@ class Router:
             for record in records:
                 decide(facts, record)
             await write(connection, facts)
+        self._outbox.forgotten(stand.acknowledged)
         stand.acknowledged = []
         return facts, leftover
 
@@ -123,6 +122,7 @@ class Router:
                 try:
                     async with transaction(self._pool) as connection:
                         await forget(connection, places)
+                    self._outbox.forgotten(places)
                 except (DatabaseUnavailable, asyncpg.PostgresError):
                     stand.acknowledged += places
 

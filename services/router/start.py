@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.router.api import Deps, mount
 from services.router.directory import Directory
-from services.router.publish import Sweeper
+from services.router.publish import Outbox, Sweeper
 from services.router.service import Router
 from shared.blobs import Blobs
 from shared.consume import Reader
@@ -24,9 +24,10 @@ async def start(life: Life) -> None:
     producer = Producer(settings)
     publisher = Publisher(producer)
     directory = Directory(settings, life.health)
-    sweeper = Sweeper(settings, pool, publisher, life.health)
+    outbox = Outbox(settings, publisher)
+    sweeper = Sweeper(pool, outbox, life.health)
     router = Router(
-        settings=settings, pool=pool, producer=producer, publisher=publisher, sweeper=sweeper, directory=directory
+        settings=settings, pool=pool, producer=producer, outbox=outbox, sweeper=sweeper, directory=directory
     )
     reader = Reader(
         settings=settings,

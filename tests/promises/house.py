@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer
 
 from services.router.directory import Directory
 from services.router.facts import Facts
-from services.router.publish import Sweeper
+from services.router.publish import Outbox, Sweeper
 from services.router.service import Router, Stand
 from shared import bus
 from shared.channel import Capabilities
@@ -120,7 +120,7 @@ class House:
         self.directory = Directory(self.settings, Health())
         self.directory.complete.set()
         self.publisher = Publisher(self.producer)
-        self.sweeper = Sweeper(self.settings, self.pool, self.publisher, Health())
+        self.sweeper = Sweeper(self.pool, Outbox(self.settings, self.publisher), Health())
         self.router = self.another_router()
 
     def another_router(self) -> Router:
@@ -129,7 +129,7 @@ class House:
             settings=self.settings,
             pool=self.pool,
             producer=self.producer,
-            publisher=self.publisher,
+            outbox=Outbox(self.settings, self.publisher),
             sweeper=self.sweeper,
             directory=self.directory,
         )
