@@ -65,10 +65,12 @@ class Replay:
     async def _put_back(self, letter: Letter) -> tuple[str, ...]:
         """Key, value and original headers as they were, to the topic they were read from."""
         topic = letter.headers.get("dlq-original-topic", "")
+        if omitted := letter.headers.get("dlq-omitted-bytes"):
+            raise Malformed(f"its {omitted} bytes were too many to keep here; they stand at its original place")
         if topic.removeprefix(self._settings.prefix) not in DECLARED or not topic.startswith(self._settings.prefix):
             raise Malformed(f"it came from {topic or 'nowhere'}, which is no topic of this system")
         record = letter.record
-        await self._producer.send(Out(topic, record.key or b"", record.value or b"", letter.original))
+        await self._producer.send(Out(topic, record.key, record.value, letter.original))
         return (topic,)
 
     async def _translate(self, letter: Letter, family: Family) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shutil
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -12,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from people import environment, partner, phone
+from conftest import require
+from people import SECONDS, environment, partner, phone
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -60,6 +63,23 @@ async def test_the_bot_answers_on_every_channel_once_even_when_it_is_killed(stac
         async with bot(stack):
             await dara.hears("You said: while it was away")
         assert await dara.heard("You said: សួស្តី") == 1
+
+
+async def test_a_signed_message_is_posted_with_curl(stack: Any) -> None:
+    for program in ("curl", "openssl", "bash"):
+        require(shutil.which(program), program)
+    words, told = f'"សួស្តី" & $HOME {uuid.uuid4().hex[:8]}', environment(stack)
+    async with AIOKafkaConsumer(
+        told["PARLEY_PREFIX"] + "events.v1", bootstrap_servers=told["PARLEY_KAFKA"], auto_offset_reset="earliest"
+    ) as events:
+        process = await asyncio.create_subprocess_exec(EXAMPLES / "webhook.sh", words, "u-18", str(stack.home))
+        assert await process.wait() == 0
+        async with asyncio.timeout(SECONDS):
+            async for record in events:
+                message = json.loads(record.value).get("message", {})
+                if message.get("parts", [{}])[0].get("text") == words:
+                    assert (message["channel"], message["peer"]) == ("webhook", "u-18")
+                    return
 
 
 def test_the_bot_is_as_short_as_it_says() -> None:

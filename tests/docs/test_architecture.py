@@ -1,0 +1,50 @@
+"""The page about the architecture names only what exists, and README only commands there are."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from services.cli.__main__ import app
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMED = re.compile(r"`((?:shared|services|deploy|tests)/[\w/]+(?:\.py)?/?)(?::(\w+))?`")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md")
+
+
+@cache
+def defined(path: Path) -> set[str]:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_and_function_that_is_named_exists(page: str) -> None:
+    found = NAMED.findall((ROOT / page).read_text())
+    assert found
+    assert [path for path, _ in found if not (ROOT / path).exists()] == []
+    assert [f"{path}:{name}" for path, name in found if name and name not in defined(ROOT / path)] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md", "examples/README.md"])
+def test_every_command_that_is_named_exists(page: str) -> None:
+    known = set(get_command(app).commands)  # type: ignore[attr-defined]
+    named = set(re.findall(r"(?:`|bin/)parley ([a-z]+)", (ROOT / page).read_text()))
+    assert named <= known
+
+
+def test_every_rule_names_a_test() -> None:
+    rules = (
+        (ROOT / "docs" / "architecture.md")
+        .read_text()
+        .partition("## The rules of delivery")[2]
+        .partition("### Dead")[0]
+    )
+    rows = [line for line in rules.splitlines() if line.startswith("| ") and not line.startswith(("| rule", "|---"))]
+    assert len(rows) > 15
+    assert [row for row in rows if not re.search(r"\| `tests/[\w/.]+` \|$", row)] == []
