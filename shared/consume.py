@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, Final, Protocol
 
 import structlog
@@ -71,6 +72,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._leaving: set[TopicPartition] = set()
         self._failed: asyncio.Future[None] | None = None
         self._reading: set[TopicPartition] = set()
+        self._wary: set[TopicPartition] = set()
         self._committed: dict[TopicPartition, int] = {}
         self._running: asyncio.Task[object] | None = None
         self._waiting: dict[TopicPartition, str] = {}
@@ -239,10 +241,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _follow_claimed(self, partition: TopicPartition) -> None:
         while partition not in self._leaving:
             self._reading.add(partition)
-            found = await self._consumer.getmany(partition, timeout_ms=500, max_records=self._batch)
+            records = await self._fetch(partition)
             self._reading.discard(partition)
             self._health.tick(self._loop_name(partition))
-            records = found.get(partition)
             if not records or partition in self._leaving:
                 continue
             start, end = self._positions[partition], records[-1].offset + 1
@@ -252,6 +253,27 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             self._positions[partition], self._moved[partition] = end, time.monotonic()
             self._waiting.pop(partition, None)
             RECORDS_IN.labels(partition.topic).inc(len(records))
+
+    async def _fetch(self, partition: TopicPartition) -> Sequence[Any]:
+        """The next records, in batches; one by one where aiokafka cannot read one among them, a header's name as it seems."""
+        most = 1 if partition in self._wary else self._batch
+        try:
+            found = await self._consumer.getmany(partition, timeout_ms=500, max_records=most)
+        except UnicodeDecodeError as error:
+            if partition in self._wary:
+                await self._pass_by(partition, error)
+            self._wary ^= {partition}
+            return ()
+        return tuple(found.get(partition, ()))
+
+    async def _pass_by(self, partition: TopicPartition, error: Exception) -> None:
+        """Dead-letter by its place what cannot be read at all, and go on behind it."""
+        at = self._positions[partition]
+        place = SimpleNamespace(topic=partition.topic, partition=partition.partition, offset=at, timestamp=-1)
+        await self._dead_letter_by_place(place, error)
+        await self._owner.handle(partition.topic, partition.partition, (), at, at + 1)
+        self._consumer.seek(partition, at + 1)
+        self._positions[partition], self._moved[partition] = at + 1, time.monotonic()
 
     async def _take(self, partition: TopicPartition, records: Sequence[Any], start: int) -> None:
         """Decode what can be decoded, set aside what cannot, hand over the rest."""
@@ -306,14 +328,30 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             offset=record.offset,
             exc_info=None if isinstance(error, ParleyError) else error,
         )
-        topic, reasons = f"{record.topic}.{self._group}.dlq", dead_letter_headers(record, self._group, error)
+        reasons = dead_letter_headers(record, self._group, error)
         value = b"" if record.key is None and record.value is None else record.value
         try:
-            await self._producer.send(Out(topic, record.key, value, [*record.headers, *reasons]))
-        except TooLarge:  # it was compressed, and no topic holds it unpacked: its place tells where it is
-            omitted = b"%d" % len(record.value or b"")
-            await self._producer.send(Out(topic, b"", b"", [*reasons, ("dlq-omitted-bytes", omitted)]))
+            await self._producer.send(Out(self._dead_letters(record), record.key, value, [*record.headers, *reasons]))
+        except TooLarge:  # it was compressed, and no topic holds it unpacked
+            await self._dead_letter_by_place(record, error)
+            return
         DEAD_LETTERED.labels(record.topic, getattr(error, "code", "unknown")).inc()
+
+    async def _dead_letter_by_place(self, record: Any, error: Exception) -> None:
+        """Only where it stands: the record itself cannot be read or kept."""
+        reasons = [*dead_letter_headers(record, self._group, error), ("dlq-omitted", b"true")]
+        await self._producer.send(Out(self._dead_letters(record), b"", b"", reasons))
+        log.warning(
+            "record.omitted",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            why=type(error).__name__,
+        )
+        DEAD_LETTERED.labels(record.topic, getattr(error, "code", "unknown")).inc()
+
+    def _dead_letters(self, record: Any) -> str:
+        return f"{record.topic}.{self._group}.dlq"
 
     async def _commit(self) -> None:
         """Only lag metrics, autoscalers and owners without a store read it: a commit that fails is made up by the next."""
