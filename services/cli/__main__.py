@@ -20,6 +20,7 @@ from services.cli import (
     trace,
     translate,
 )
+from services.cli.running import quiet
 
 GROUPS = (
     stack,
@@ -50,6 +51,7 @@ for group in GROUPS:
 
 def main() -> None:
     """Run the command line."""
+    quiet()
     app()
 
 

@@ -55,7 +55,14 @@ def send(
     from shared.records import Send
 
     asked = _valid(
-        lambda: Send(tenant=tenant, channel=channel, account=account, address=address, parts=(Text(text=words(text)),))
+        lambda: Send(
+            tenant=tenant,
+            channel=channel,
+            account=account,
+            address=address,
+            parts=(Text(text=words(text)),),
+            author="cli",
+        )
     )
     place = record_key(tenant, channel, account, address)
     _finish(find(home).settings, asked, place=place, key=key, timeout=timeout, as_json=as_json)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
+import sys
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,10 +91,21 @@ def run(work: Coroutine[Any, Any, T], *, unreachable: int) -> T:
 
     try:
         return asyncio.run(work)
+    except BrokenPipeError:  # whoever read our output has gone: `parley tail | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
     except (ParleyError, KafkaError, PostgresError, ClientError, OSError) as error:
         fail(f"{explain(error)} See `parley doctor`.", unreachable)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def quiet() -> None:
+    """Libraries say nothing: standard output is the command's, and what went wrong is told in one sentence."""
+    import structlog
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def explain(error: BaseException) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from deploy.local.services import make_addresses
 from services.cli import running
 from services.cli.__main__ import app
 
+ROOT = Path(__file__).resolve().parents[3]
 PORTS = {"router": 1, "email_adapter": 2, "social_adapter": 3, "chat_adapter": 4, "sandbox": 5}
 
 
@@ -67,6 +71,25 @@ def test_an_environment_that_cannot_be_used_is_told_by_its_variable(
     with pytest.raises(typer.Exit):
         running.read_settings()
     assert "PARLEY_PARTITIONS" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["topics", "plan", "--json"], ["send", "webhook", "main", "u-17", "hello", "--json"], ["migrate"]]
+)
+def test_what_went_wrong_is_one_sentence_and_standard_output_stays_clean(arguments: list[str]) -> None:
+    nobody = {"PARLEY_KAFKA": "127.0.0.1:9", "PARLEY_DATABASE": "postgresql://u:hunter2@127.0.0.1:9/x"}
+    told = subprocess.run(
+        [sys.executable, "-m", "services.cli", *arguments],
+        env=os.environ | nobody | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (told.returncode, told.stdout) == (1, "")
+    assert len(told.stderr.splitlines()) == 1
+    assert "parley doctor" in told.stderr
+    assert "hunter2" not in told.stderr
 
 
 def test_no_error_shows_a_password() -> None:
