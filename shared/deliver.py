@@ -119,11 +119,11 @@ class Deliver:
         except (BusUnavailable, DatabaseUnavailable) as error:
             log.warning("reports.left", error=str(error))
 
-    async def claim(self, topic: str, partition: int) -> int | None:  # noqa: ARG002 the reader's protocol
+    async def claim(self, topic: str, partition: int) -> int | None:
         """The group's own offset is enough: what is read twice is stored once."""
         return None
 
-    async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:  # noqa: ARG002
+    async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
         """Messages into their lanes; a typing mark is shown at once or not at all."""
         messages = [record for record in records if isinstance(record.model, Outbound)]
         marks = [record.model for record in records if isinstance(record.model, Typing)]

@@ -23,7 +23,7 @@ class _File(Payload):
         super().__init__(chunks, content_type=mime_type)
         self._size = size
 
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 aiohttp's signature
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         raise TypeError("a stream is read once, by the connection")
 
     async def write(self, writer: AbstractStreamWriter) -> None:

@@ -100,11 +100,11 @@ class MediaWorker:
         finally:
             await self._workers.finish(0)
 
-    async def claim(self, topic: str, partition: int) -> int | None:  # noqa: ARG002 the reader's protocol
+    async def claim(self, topic: str, partition: int) -> int | None:
         """The group's own offset is enough: what is read twice becomes one job."""
         return None
 
-    async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:  # noqa: ARG002
+    async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
         """A job for every file that is not fetched yet."""
         if await mediajobs.add(self._pool, [record for record in records if isinstance(record.model, Envelope)]):
             self._workers.wake()

@@ -36,7 +36,7 @@ def schema(name: str) -> dict[str, Any]:
 class _Generator(GenerateJsonSchema):
     """Without the titles that only repeat a field's name."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 pydantic's word
+    def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
