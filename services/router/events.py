@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
 from services.router.facts import Conversation, Emission, Facts
 from shared.bus import In
-from shared.envelope import Envelope, Part, derive, utc
+from shared.envelope import Envelope, Part, derive
 from shared.errors import TooLarge
 from shared.records import EVENTS, RECORD_LIMIT
 
@@ -26,7 +26,7 @@ def emit(
     *,
     id_: uuid.UUID | None = None,
     message_id: uuid.UUID | None = None,
-    trail: list[dict[str, str]] | None = None,
+    trail: Sequence[Mapping[str, object]] = (),
 ) -> Emission:
     """The next event of a conversation. Its id follows from its cause, so that a replay makes the same one.
 
@@ -34,15 +34,15 @@ def emit(
     """
     content = {
         "tenant": conversation.tenant,
-        "conversation": str(conversation.id),
-        "customer": str(conversation.customer_id),
+        "conversation": conversation.id,
+        "customer": conversation.customer_id,
         "sequence": conversation.last_sequence + 1,
-        "occurred_at": facts.now_text,
+        "occurred_at": facts.now,
         "cause": record.id,
-        "trail": [*(trail or ()), {"place": "router", "at": facts.now_text}],
+        "trail": [*trail, {"place": "router", "at": facts.now}],
         **data,
     }
-    value = orjson.dumps(content)
+    value = dump(content)
     if len(value) > EVENT_LIMIT:
         raise TooLarge(f"{name}: {len(value)} bytes")
     conversation.last_sequence += 1
@@ -63,6 +63,11 @@ def emit(
     return emission
 
 
+def dump(content: object) -> bytes:
+    """JSON with times in UTC as RFC 3339 writes them; ids come from PostgreSQL in a class of asyncpg's."""
+    return orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)
+
+
 def announce_opening(facts: Facts, record: In, conversation: Conversation, window: dict[str, Any]) -> None:
     emit(
         facts,
@@ -76,11 +81,12 @@ def announce_opening(facts: Facts, record: In, conversation: Conversation, windo
             "window": window,
             **({"subject": conversation.subject} if conversation.subject else {}),
         },
+        id_=conversation.id,
     )
 
 
-def inbound_trail(record: In, envelope: Envelope) -> list[dict[str, str]]:
-    return [{"place": "webhook", "at": utc(envelope.received_at)}, {"place": "inbound", "at": utc(record.at)}]
+def inbound_trail(record: In, envelope: Envelope) -> Sequence[Mapping[str, object]]:
+    return ({"place": "webhook", "at": envelope.received_at}, {"place": "inbound", "at": record.at})
 
 
 def preview_of(parts: Iterable[Part]) -> str:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from shared.channel import Capabilities
-from shared.envelope import utc
 from shared.records import Status
 
 
@@ -153,11 +152,7 @@ class Facts:
     queued: list[Sending] = field(default_factory=list)
     _open: dict[tuple[uuid.UUID, str, str], Conversation] = field(default_factory=dict)
     _peers: dict[PeerKey, list[Conversation]] | None = None
-    now_text: str = ""
     _emitted: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        self.now_text = utc(self.now)
 
     def load(self, conversation: Conversation) -> Conversation:
         """A conversation the rules may find: by id, by peer, and as its customer's open one."""

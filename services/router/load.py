@@ -117,15 +117,17 @@ async def find_identities(connection: Connection, facts: Facts, needs: Needs) ->
     columns = [list(column) for column in zip(*missing, strict=True)]
     ids = [identity.new_customer(key) for key in missing]
     names = [needs.identities[key] for key in missing]
-    await connection.execute(
+    made = await connection.fetch(
         """INSERT INTO identity (tenant, kind, value, customer_id, name)
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[])
-        ON CONFLICT (tenant, kind, value) DO NOTHING""",
+        ON CONFLICT (tenant, kind, value) DO NOTHING RETURNING tenant, kind, value, customer_id""",
         *columns,
         ids,
         names,
     )
-    for row in await connection.fetch(find, *columns):
+    if len(made) < len(missing):  # another transaction made some of them meanwhile
+        made = await connection.fetch(find, *columns)
+    for row in made:
         facts.customers[IdentityKey(*row[:3])] = row[3]
     await connection.execute(
         """INSERT INTO customer (id, tenant) SELECT * FROM unnest($1::uuid[], $2::text[]) u(id, tenant) ORDER BY id
@@ -237,7 +239,8 @@ async def find_outbox(connection: Connection, facts: Facts) -> list[Row]:
     return [
         Row(*row)
         for row in await connection.fetch(
-            """SELECT o.conversation_id, o.sequence, o.topic, o.tenant, o.traceparent,
+            """SELECT o.conversation_id, o.sequence, o.topic,
+    coalesce(o.tenant, m.tenant, e.tenant), coalesce(o.traceparent, m.traceparent, e.traceparent),
                 coalesce(o.id, m.id, e.id), coalesce(o.type, m.type, e.type), coalesce(m.at, e.at, o.at),
                 coalesce(o.value, m.body, e.body)
             FROM outbox o

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from services.router.events import announce_opening, emit, preview_of
+from services.router.events import announce_opening, dump, emit, preview_of
 from services.router.facts import Conversation, Emission, Facts, IdentityKey, Known, Sending
 from services.router.threads import token
 from shared.bus import In
@@ -174,7 +174,7 @@ def queue(facts: Facts, record: In, conversation: Conversation, parts: Iterable[
         {"message": orjson.Fragment(order), "request_id": record.id},
         id_=message,
         message_id=message,
-        trail=[{"place": "requests", "at": utc(record.at)}],
+        trail=[{"place": "requests", "at": record.at}],
     )
     facts.emissions.append(
         Emission(
@@ -206,7 +206,7 @@ def pass_on_typing(facts: Facts, record: In, asked: SendTyping) -> None:
         "account": conversation.account,
         "peer": conversation.peer,
         "conversation": str(conversation.id),
-        "occurred_at": facts.now_text,
+        "occurred_at": facts.now,
     }
     facts.fleeting.append(
         Emission(
@@ -217,7 +217,7 @@ def pass_on_typing(facts: Facts, record: In, asked: SendTyping) -> None:
             id=derive("typing", record.id),
             tenant=conversation.tenant,
             at=facts.now,
-            value=orjson.dumps(value),
+            value=dump(value),
             traceparent=record.traceparent,
         )
     )
@@ -233,11 +233,11 @@ def refuse(facts: Facts, record: In, refusal: Refusal) -> None:
     }
     conversation = facts.conversations.get(getattr(record.model, "conversation", NOWHERE))
     if conversation is not None and conversation.tenant == record.tenant:
-        trail = [{"place": "requests", "at": utc(record.at)}]
+        trail = [{"place": "requests", "at": record.at}]
         emit(facts, conversation, record, "request.refused", data, trail=trail)
         return
     once = derive(record.tenant, record.id, "refused")
-    value = {"tenant": record.tenant, "occurred_at": facts.now_text, "cause": record.id, **data}
+    value = {"tenant": record.tenant, "occurred_at": facts.now, "cause": record.id, **data}
     facts.emissions.append(
         Emission(
             topic=EVENTS,
@@ -247,7 +247,7 @@ def refuse(facts: Facts, record: In, refusal: Refusal) -> None:
             id=once,
             tenant=record.tenant,
             at=facts.now,
-            value=orjson.dumps(value),
+            value=dump(value),
             traceparent=record.traceparent,
             stored=False,
         )

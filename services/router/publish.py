@@ -81,10 +81,14 @@ def place(row: Row) -> Place:
     return (row.conversation_id, row.sequence, row.topic)
 
 
+def _order(place: Place) -> tuple[bytes, int]:
+    return place[0].bytes, place[1]
+
+
 async def forget(connection: Connection, places: Sequence[Place]) -> None:
     """Delete acknowledged rows, sorted, so that two who delete the same ones wait instead of locking each other out."""
     if places:
-        conversations, sequences, topics = zip(*sorted(places), strict=True)
+        conversations, sequences, topics = zip(*sorted(places, key=_order), strict=True)
         await connection.execute(
             """DELETE FROM outbox o USING (SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[])
                 k(conversation_id, sequence, topic)) k
@@ -165,7 +169,8 @@ WITH old AS (
     GROUP BY conversation_id HAVING min(at) <= clock_timestamp() - make_interval(secs => $1)
     LIMIT 1000
 )
-SELECT o.conversation_id, o.sequence, o.topic, o.tenant, o.traceparent,
+SELECT o.conversation_id, o.sequence, o.topic,
+    coalesce(o.tenant, m.tenant, e.tenant), coalesce(o.traceparent, m.traceparent, e.traceparent),
     coalesce(o.id, m.id, e.id), coalesce(o.type, m.type, e.type), coalesce(m.at, e.at, o.at),
     coalesce(o.value, m.body, e.body)
 FROM outbox o JOIN old USING (conversation_id)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from services.router import identity, outbound, statuses
-from services.router.events import announce_opening, emit, inbound_trail, preview_of
+from services.router.events import announce_opening, dump, emit, inbound_trail, preview_of
 from services.router.facts import Conversation, Emission, Facts, Known, PeerKey, Ref, RefKey, Sending
 from services.router.threads import choose, ref_key, thread_ref
 from shared.bus import In
-from shared.envelope import Deletion, Edit, Envelope, Reaction, derive, utc
+from shared.envelope import Deletion, Edit, Envelope, Reaction, derive
 from shared.records import EVENTS, Delivery, Failure, MediaUpdate, Status, Typing
 
 PARKED_LIMIT: Final = 100  # what may wait for one message that never came
@@ -402,9 +402,9 @@ def advance(
     conversation = facts.conversations.get(sending.conversation_id)
     if not moved or conversation is None:
         return
-    trail = [{"place": "provider", "at": utc(at)}, {"place": "delivery", "at": utc(record.at)}]
+    trail: list[Mapping[str, object]] = [{"place": "provider", "at": at}, {"place": "delivery", "at": record.at}]
     if taken_at:
-        trail.insert(0, {"place": "outbound", "at": utc(taken_at)})
+        trail.insert(0, {"place": "outbound", "at": taken_at})
     first_failure = statuses.failure_of(sending)
     emit(
         facts,
@@ -438,7 +438,7 @@ def media(facts: Facts, record: In) -> None:
     facts.fresh.discard(once)
     data = {"media": orjson.Fragment(record.value)}
     emit(facts, conversation, record, "message.media", data, message_id=found.message_id,
-         trail=[{"place": "inbound", "at": utc(record.at)}])  # fmt: skip
+         trail=[{"place": "inbound", "at": record.at}])  # fmt: skip
 
 
 def typing(facts: Facts, record: In) -> None:
@@ -450,7 +450,7 @@ def typing(facts: Facts, record: In) -> None:
                 "tenant": found.tenant,
                 "conversation": str(conversation.id),
                 "customer": str(conversation.customer_id),
-                "occurred_at": facts.now_text,
+                "occurred_at": facts.now,
                 "peer": found.peer,
             }
             facts.fleeting.append(
@@ -462,7 +462,7 @@ def typing(facts: Facts, record: In) -> None:
                     id=derive("typing", record.id),
                     tenant=found.tenant,
                     at=facts.now,
-                    value=orjson.dumps(value),
+                    value=dump(value),
                     traceparent=record.traceparent,
                 )
             )

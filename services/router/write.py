@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import orjson
 
 from services.router.facts import Conversation, Emission, Facts, Sending
 from shared.database import Connection
+from shared.records import EVENTS
 
 
 async def write(connection: Connection, facts: Facts) -> None:
@@ -19,7 +19,7 @@ async def write(connection: Connection, facts: Facts) -> None:
     await write_messages(connection, [e for e in facts.emissions if e.stored and e.announces])
     await write_events(connection, [e for e in facts.emissions if e.stored and not e.announces])
     await write_sendings(connection, {*map(id, facts.queued)}, list(facts.sendings.values()))
-    await write_outbox(connection, facts.emissions)
+    await write_outbox(connection, [e for e in facts.emissions if not e.stored])
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -87,22 +87,35 @@ async def write_conversations(connection: Connection, conversations: Sequence[Co
 
 
 async def write_messages(connection: Connection, emissions: Sequence[Emission]) -> None:
+    """The messages, and a row of the outbox that points at each."""
     if emissions:
         await connection.execute(
-            """INSERT INTO message (id, conversation_id, sequence, type, at, body)
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::bytea[])""",
-            *_columns([(e.id, e.conversation_id, e.sequence, e.name, e.at, e.value) for e in emissions]),
-        )
+            """WITH written AS (
+                INSERT INTO message (id, conversation_id, sequence, type, tenant, traceparent, body, at)
+                SELECT *, $8 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                    $7::bytea[]) RETURNING conversation_id, sequence)
+            INSERT INTO outbox (conversation_id, sequence, topic) SELECT conversation_id, sequence, $9 FROM written""",
+            *_columns([(e.id, e.conversation_id, e.sequence, e.name, e.tenant, e.traceparent, e.value)
+                       for e in emissions]),
+            emissions[0].at,
+            EVENTS,
+        )  # fmt: skip
 
 
 async def write_events(connection: Connection, emissions: Sequence[Emission]) -> None:
+    """The other events, and a row of the outbox that points at each."""
     if emissions:
         await connection.execute(
-            """INSERT INTO event (conversation_id, sequence, id, type, message_id, at, body)
-            SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::uuid[], $6::timestamptz[],
-                $7::bytea[])""",
-            *_columns([(e.conversation_id, e.sequence, e.id, e.name, e.message_id, e.at, e.value) for e in emissions]),
-        )
+            """WITH written AS (
+                INSERT INTO event (id, conversation_id, sequence, type, tenant, traceparent, body, message_id, at)
+                SELECT *, $9 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                    $7::bytea[], $8::uuid[]) RETURNING conversation_id, sequence)
+            INSERT INTO outbox (conversation_id, sequence, topic) SELECT conversation_id, sequence, $10 FROM written""",
+            *_columns([(e.id, e.conversation_id, e.sequence, e.name, e.tenant, e.traceparent, e.value, e.message_id)
+                       for e in emissions]),
+            emissions[0].at,
+            EVENTS,
+        )  # fmt: skip
 
 
 async def write_sendings(connection: Connection, new: set[int], sendings: Sequence[Sending]) -> None:
@@ -123,16 +136,12 @@ async def write_sendings(connection: Connection, new: set[int], sendings: Sequen
 
 
 async def write_outbox(connection: Connection, emissions: Sequence[Emission]) -> None:
-    """Stored events are pointed at; only what stands nowhere else is written out."""
+    """What stands in no table of its own is written out whole."""
     if emissions:
         await connection.execute(
             """INSERT INTO outbox (conversation_id, sequence, topic, tenant, traceparent, id, type, value)
             SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[],
                 $8::bytea[])""",
-            *_columns([_outbox_row(emission) for emission in emissions]),
-        )
-
-
-def _outbox_row(e: Emission) -> tuple[Any, ...]:
-    own: tuple[uuid.UUID | None, str | None, bytes | None] = (None, None, None) if e.stored else (e.id, e.name, e.value)
-    return (e.conversation_id, e.sequence, e.topic, e.tenant, e.traceparent, *own)
+            *_columns([(e.conversation_id, e.sequence, e.topic, e.tenant, e.traceparent, e.id, e.name, e.value)
+                       for e in emissions]),
+        )  # fmt: skip

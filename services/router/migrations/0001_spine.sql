@@ -86,7 +86,9 @@ CREATE TABLE message (
     conversation_id uuid NOT NULL,
     sequence bigint NOT NULL,
     type text NOT NULL,
+    tenant text NOT NULL,
     at timestamptz NOT NULL,
+    traceparent text,
     body bytea NOT NULL
 );
 CREATE UNIQUE INDEX message_sequence ON message (conversation_id, sequence);
@@ -110,8 +112,10 @@ CREATE TABLE event (
     sequence bigint NOT NULL,
     id uuid NOT NULL,
     type text NOT NULL,
+    tenant text NOT NULL,
     message_id uuid,
     at timestamptz NOT NULL,
+    traceparent text,
     body bytea NOT NULL,
     PRIMARY KEY (conversation_id, sequence)
 );
@@ -122,10 +126,10 @@ CREATE TABLE outbox (
     conversation_id uuid NOT NULL,
     sequence bigint NOT NULL,
     topic text NOT NULL,
-    traceparent text,
     id uuid,
     type text,
-    tenant text NOT NULL,
+    tenant text,
+    traceparent text,
     value bytea,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (conversation_id, sequence, topic)

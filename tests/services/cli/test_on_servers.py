@@ -16,7 +16,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
@@ -308,6 +308,41 @@ async def test_records_that_are_gone_are_shown_and_accepted_once(world: Settings
 
 async def test_a_partition_that_the_router_does_not_read_is_misuse(world: Settings) -> None:
     assert (await command(world)("offsets", "accept", "events.v1", "0")).exit_code == 2
+
+
+async def test_an_adapters_place_is_moved_only_while_it_is_stopped(world: Settings) -> None:
+    parley, topic = command(world), world.topic("outbound.chat.v1")
+    place = TopicPartition(topic, 1)
+    producer = AIOKafkaProducer(bootstrap_servers=world.kafka)
+    await producer.start()
+    for number in range(4):
+        await producer.send_and_wait(topic, b"%d" % number, partition=1)
+    await producer.stop()
+    async with member(world, "chat_adapter", topic) as running:
+        await running.commit({place: 1})
+        async with administering(world) as admin:
+            await admin.delete_records({place: RecordsToDelete(before_offset=3)})
+        shown = await parley("offsets", "show", "--json")
+        assert shown.exit_code == 4
+        (gone,) = [one for one in json.loads(shown.stdout) if one["gone"]]
+        assert (gone["group"], gone["topic"], gone["next"], gone["first"]) == ("chat_adapter", topic, 1, 3)
+        assert (await parley("offsets", "accept", topic, "1", "--group", "chat_adapter")).exit_code == 4
+    accepted = await parley("offsets", "accept", topic, "1", "--group", "chat_adapter")
+    assert accepted.exit_code == 0, accepted.output
+    async with member(world, "chat_adapter", topic) as running:
+        assert await running.committed(place) == 3
+    assert (await parley("offsets", "show")).exit_code == 0
+
+
+@asynccontextmanager
+async def member(settings: Settings, group: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A running member of a group."""
+    running = AIOKafkaConsumer(
+        topic, bootstrap_servers=settings.kafka, group_id=settings.topic(group), enable_auto_commit=False
+    )
+    await running.start()
+    yield running
+    await running.stop()
 
 
 async def stand_at(settings: Settings, topic: str, partition: int, offset: int) -> None:
