@@ -200,14 +200,15 @@ async def outbox(system: System) -> AsyncIterator[Finding]:
 
 
 async def inputs(system: System) -> AsyncIterator[Finding]:
-    """No record was deleted before the router read it."""
-    from services.cli.offsets import positions
+    """No record was deleted before it was read."""
+    from services.cli.offsets import remedy
+    from services.cli.positions import positions
 
     found = await positions(system.settings)
     gone = [one for one in found if one.gone]
     for one in gone:
-        said = f"{one.topic} {one.partition}: {one.next}..{one.first - 1} are gone unread"
-        yield Finding("inputs", "fail", said, f"Then `parley offsets accept {one.topic} {one.partition}`.")
+        said = f"{one.group}, {one.topic} {one.partition}: {one.next}..{one.first - 1} are gone unread"
+        yield Finding("inputs", "fail", said, f"Look where they still are, then `{remedy(one)}`.")
     if not gone:
         yield Finding("inputs", "ok", f"nothing is missing, {sum(one.lag for one in found)} records to read")
 

@@ -1,0 +1,169 @@
+"""Where every consumer group stands in every partition it reads, against what the log still holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
+
+from services.cli.reading import SECONDS, consumer
+from shared.records import (
+    FAMILIES,
+    ROUTER_GROUP,
+    ROUTER_INPUTS,
+    TRANSCRIPT_GROUP,
+    adapter_group,
+    inbound_topic,
+    media_group,
+    outbound_topic,
+)
+from shared.settings import Settings
+
+MEMBERS_ARE_ALIVE: Final = (
+    CommitFailedError,
+    IllegalGenerationError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """One partition of one group. `next`: what it reads next, None before its first start; `first`, `end`: the log's."""
+
+    group: str
+    topic: str
+    partition: int
+    next: int | None
+    first: int
+    end: int
+    missing_from: int | None = None
+    missing_to: int | None = None
+
+    @property
+    def gone(self) -> int:
+        """How many records were deleted before they were read."""
+        return max(0, self.first - self.next) if self.next is not None else 0
+
+    @property
+    def lag(self) -> int:
+        """How many of those that are there were not read yet."""
+        return self.end - (self.first if self.next is None else max(self.first, self.next))
+
+
+def consumed() -> Iterator[tuple[str, str]]:
+    """Each group that keeps its offsets in Kafka, with the topic it reads; the router keeps its own in PostgreSQL."""
+    for family in FAMILIES:
+        yield adapter_group(family), outbound_topic(family)
+        yield media_group(family), inbound_topic(family)
+    yield TRANSCRIPT_GROUP, inbound_topic("chat")
+
+
+async def positions(settings: Settings) -> list[Position]:
+    """The router's partitions, then the adapters'. Raises KafkaError, PostgresError, OSError."""
+    stored = await _of_router(settings)
+    kept = await _of_groups(settings)
+    topics = {topic for _, topic in consumed()} | set(ROUTER_INPUTS)
+    async with consumer(settings, map(settings.topic, topics)) as reading, asyncio.timeout(SECONDS):
+        places = sorted(reading.assignment())
+        firsts, ends = await reading.beginning_offsets(places), await reading.end_offsets(places)
+    pairs = [(ROUTER_GROUP, topic) for topic in ROUTER_INPUTS] + list(consumed())
+    return [
+        _position(group, place, firsts[place], ends[place], stored if group == ROUTER_GROUP else kept[group])
+        for group, topic in pairs
+        for place in places
+        if place.topic == settings.topic(topic)
+    ]
+
+
+def _position(group: str, place: Any, first: int, end: int, known: Mapping[Any, tuple[Any, ...]]) -> Position:
+    stands, missing_from, missing_to = known.get(place, (None, None, None))
+    return Position(
+        group=group,
+        topic=place.topic,
+        partition=place.partition,
+        next=stands if stands is not None and stands >= 0 else None,
+        first=first,
+        end=end,
+        missing_from=missing_from,
+        missing_to=missing_to,
+    )
+
+
+async def _of_router(settings: Settings) -> dict[Any, tuple[Any, ...]]:
+    async with connected(settings) as connection:
+        rows = await connection.fetch(
+            "SELECT topic, partition, next_offset, missing_from, missing_to FROM router.source_offset"
+        )
+    return {TopicPartition(row[0], row[1]): tuple(row[2:]) for row in rows}
+
+
+async def _of_groups(settings: Settings) -> dict[str, dict[Any, tuple[Any, ...]]]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    try:
+        async with asyncio.timeout(2 * SECONDS):
+            await admin.start()
+            return {group: await _of_group(admin, settings.topic(group)) for group, _ in consumed()}
+    finally:
+        await admin.close()
+
+
+async def _of_group(admin: Any, group: str) -> dict[Any, tuple[Any, ...]]:
+    offsets = await admin.list_consumer_group_offsets(group)
+    return {place: (kept.offset, None, None) for place, kept in offsets.items()}
+
+
+async def skip(settings: Settings, one: Position) -> bool:
+    """Go on at the log's beginning; False where the group moved meanwhile, or is running and keeps its own offset."""
+    return await (_skip_router(settings, one) if one.group == ROUTER_GROUP else _skip_group(settings, one))
+
+
+async def _skip_router(settings: Settings, one: Position) -> bool:
+    """The range from the first record that was ever missing to the last stays noted."""
+    async with connected(settings) as connection:
+        done: str = await connection.execute(
+            """UPDATE router.source_offset SET next_offset = $4::bigint, epoch = epoch + 1,
+                missing_from = coalesce(missing_from, $3), missing_to = $4::bigint - 1
+            WHERE topic = $1 AND partition = $2 AND next_offset = $3""",
+            one.topic,
+            one.partition,
+            one.next,
+            one.first,
+        )
+    return done == "UPDATE 1"
+
+
+async def _skip_group(settings: Settings, one: Position) -> bool:
+    """Kafka takes an offset from outside only while the group has no members."""
+    place = TopicPartition(one.topic, one.partition)
+    group = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka, group_id=settings.topic(one.group), enable_auto_commit=False
+    )
+    try:
+        async with asyncio.timeout(SECONDS):
+            await group.start()
+            group.assign([place])
+            await group.commit({place: one.first})
+    except MEMBERS_ARE_ALIVE:
+        return False
+    finally:
+        async with asyncio.timeout(SECONDS):
+            await group.stop()
+    return True
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Any]:
+    """A connection to PostgreSQL."""
+    connection = await asyncpg.connect(settings.database.get_secret_value(), timeout=10)
+    try:
+        yield connection
+    finally:
+        await connection.close()
