@@ -188,7 +188,11 @@ class Ingress:
     async def dead_letter(self, channel: Channel, app: App, request: Request, error: ParleyError) -> None:
         """Keep a verified request byte for byte; `parley dlq replay` translates it again after a fix."""
         log.warning("webhook.dead_lettered", channel=channel.name, app=app.name, error=error.detail)
-        kept = {name: value for name, value in request.headers.items() if not any(w in name for w in SECRET_WORDS)}
+        kept = {
+            _text(name): _text(value)
+            for name, value in request.headers.items()
+            if not any(word in name for word in SECRET_WORDS)
+        }
         await self._producer.send(
             Out(
                 topic=self._dead_letters,
@@ -215,6 +219,11 @@ def _handshake(channel: Channel, app: App, request: Request, context: Context) -
         return channel.handshake(app, request, context)
     except (LookupError, TypeError, ValueError, AttributeError):
         return None
+
+
+def _text(header: str) -> str:
+    """What aiohttp read as bytes that are not UTF-8, shown as such: JSON has no words for it."""
+    return header.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _said(error: ParleyError) -> bytes:

@@ -1,0 +1,113 @@
+"""The way in on a real port: what a provider posts, signed or not, and what then stands on the bus."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiohttp import ClientSession, web
+
+from services.chat_adapter.registry import CHANNELS
+from shared.accept import Intake
+from shared.accounts import AccountsFile
+from shared.blobs import Blobs
+from shared.ingress import Ingress
+from shared.observe import INGRESS
+from shared.produce import Producer
+from shared.records import inbound_topic, ingress_dlq
+from shared.settings import Settings
+from tests.shared.broker import make_topics
+
+KEY = b"the key of these tests, 32 bytes"
+SECRET = "whsec_" + base64.b64encode(KEY).decode()
+INBOUND, DLQ = inbound_topic("chat"), ingress_dlq("chat")
+ACCOUNTS = f"""
+[apps.webhook.main]
+secret = "{SECRET}"
+[accounts.webhook.main]
+url = "http://127.0.0.1:9/"
+secret = "{SECRET}"
+[apps.telegram.bot]
+secret = "telegrams-word"
+[accounts.telegram.bot]
+token = "123456:AAbbccddeeffgghhiijjkkllmmnnooppqqr"
+"""
+
+
+def hello(**more: Any) -> dict[str, Any]:
+    """An event of the generic webhook, with a new id."""
+    said = {"type": "message", "id": uuid.uuid4().hex, "from": {"address": "ann"}}
+    return said | {"parts": [{"kind": "text", "text": "hello"}]} | more
+
+
+def sign(body: bytes, *, key: bytes = KEY, age: float = 0.0) -> dict[str, str]:
+    """The headers of https://www.standardwebhooks.com for this body, `age` seconds old."""
+    name, timestamp = uuid.uuid4().hex, str(int(time.time() - age))
+    signature = hmac.digest(key, f"{name}.{timestamp}.".encode() + body, hashlib.sha256)
+    return {
+        "webhook-id": name,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": "v1," + base64.b64encode(signature).decode(),
+    }
+
+
+@dataclass
+class Gate:
+    settings: Settings
+    producer: Producer
+    client: ClientSession
+    address: str
+    port: int
+
+    async def post(self, event: object, *, headers: Mapping[str, str] | None = None, to: str = "webhook/main") -> int:
+        """The status. `event`: a value, sent as JSON, or the body itself; signed, unless `headers` say otherwise."""
+        body = event if isinstance(event, bytes) else orjson.dumps(event)
+        given = sign(body) if headers is None else headers
+        async with self.client.post(f"{self.address}/hooks/{to}", data=body, headers=dict(given)) as response:
+            await response.read()
+            return response.status
+
+
+def counted(outcome: str, channel: str = "webhook") -> float:
+    """How often the gate has counted this outcome."""
+    return float(INGRESS.labels(channel, outcome)._value.get())
+
+
+@asynccontextmanager
+async def gate(settings: Settings, folder: Path, *, topics: bool = True) -> AsyncIterator[Gate]:
+    """Ingress over the chat adapter's channels, at /hooks/webhook/main and /hooks/telegram/bot."""
+    if topics:
+        await make_topics(settings, partitions=2, names=[INBOUND, DLQ])
+    path = folder / "accounts.toml"
+    path.write_text(ACCOUNTS)
+    settings = settings.model_copy(update={"blobs": (folder / "blobs").as_uri()})
+    producer = Producer(settings)
+    await producer.start()
+    ingress = Ingress(
+        settings=settings,
+        family="chat",
+        channels=CHANNELS,
+        accounts=AccountsFile(path, CHANNELS),
+        intake=Intake(settings, "chat", producer),
+        producer=producer,
+        blobs=Blobs.open(settings.blobs),
+    )
+    app = web.Application(client_max_size=4 * 1024 * 1024)
+    app.add_routes(ingress.routes())
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    async with ClientSession() as client:
+        yield Gate(settings, producer, client, f"http://127.0.0.1:{port}", port)
+    await runner.cleanup()
+    await producer.stop()
