@@ -104,6 +104,7 @@ async def serve(parts: Parts, *, senders: Mapping[str, Own] = {}, typers: Mappin
         health=health,
         senders=senders,
         typers=typers,
+        noticed=states.note,
     )
     media = MediaWorker(
         settings,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import os
 import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+from urllib.request import url2pathname
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
@@ -40,15 +44,15 @@ class Stored:
 class Blobs:
     """Every operation raises StoreUnavailable when the store does not answer, NotFound for what is not there."""
 
-    def __init__(self, store: obstore.store.ObjectStore) -> None:
-        self._store = store
+    def __init__(self, store: obstore.store.ObjectStore, *, folder: Path | None = None) -> None:
+        self._store, self._folder = store, folder
 
     @classmethod
     def open(cls, url: str) -> Blobs:
         """A store by its URL: file:// (the folder is made), s3://, gs://, az://; raises Misconfigured."""
         try:
             if url.startswith("file:"):
-                return cls(from_url(url, mkdir=True))
+                return cls(from_url(url, mkdir=True), folder=Path(url2pathname(urlsplit(url).path)))
             return cls(from_url(url))
         except (BaseError, OSError, ValueError) as error:
             raise Misconfigured(f"PARLEY_BLOBS={url}: {error}") from error
@@ -58,9 +62,11 @@ class Blobs:
         source = _Measured(chunks, limit)
         with _answers(source):
             start = await source.take(SMALL)
-            if source.ended:
-                return await self._keep(tenant, start, source)
-            return await self._keep_streamed(tenant, start, source)
+            keep = self._keep if source.ended else self._keep_streamed
+            stored = await keep(tenant, start, source)
+            if self._folder is not None:
+                await asyncio.to_thread(_settle, self._folder / stored.ref)
+            return stored
 
     async def put_bytes(self, tenant: str, content: bytes, *, limit: int = 64 * 1024 * 1024) -> Stored:
         """The same for bytes at hand."""
@@ -93,6 +99,16 @@ class Blobs:
         """How many bytes it has."""
         with _answers():
             return int((await obstore.head_async(self._store, _checked(ref)))["size"])
+
+
+def _settle(file: Path) -> None:
+    """A local folder promises nothing over a power cut until its file, and the entry that names it, are on the disk."""
+    for place in (file, file.parent):
+        handle = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def belongs(ref: str, tenant: str) -> bool:

@@ -22,7 +22,7 @@ from shared.errors import BusUnavailable, DatabaseUnavailable, Malformed, Parley
 from shared.ledger import Ledger
 from shared.lifecycle import Health
 from shared.observe import PARKED
-from shared.outgoing import Outgoing, Pace, Routes
+from shared.outgoing import Noticed, Outgoing, Pace, Routes
 from shared.produce import Producer
 from shared.records import Family, Outbound, Typing, adapter_group, outbound_topic
 from shared.reports import Reports
@@ -64,6 +64,7 @@ class Deliver:
         senders: Mapping[str, Own] = {},
         typers: Mapping[str, Typer] = {},
         pace: Pace = Pace(),
+        noticed: Noticed = lambda _channel, _account, _failure: None,
     ) -> None:
         self._settings, self._pool, self._drive, self._typers = settings, pool, Driver(caller), typers
         self._routes, self._ledger, blocked = Routes(channels, accounts), Ledger(pool), Blocked()
@@ -75,6 +76,7 @@ class Deliver:
             blocked=blocked,
             pace=pace,
             news=self._reports.wake,
+            noticed=noticed,
         )
         self._workers = Workers(
             "lanes",

@@ -55,8 +55,13 @@ class Routes:
         return channel, account
 
 
+Noticed = Callable[[str, str, Failure | None], None]
+
+
 class Outgoing:
-    """Works on one claimed lane at a time. `news` is called when a piece has ended."""
+    """Works on one claimed lane at a time. `news` is called when a piece has ended, `noticed` with what a send told of
+    the account itself: its token was refused, or it works.
+    """
 
     def __init__(
         self,
@@ -67,9 +72,10 @@ class Outgoing:
         blocked: Blocked,
         pace: Pace,
         news: Callable[[], None],
+        noticed: Noticed,
     ) -> None:
         self._routes, self._ledger, self._sender = routes, ledger, sender
-        self._blocked, self._pace, self._news = blocked, pace, news
+        self._blocked, self._pace, self._news, self._noticed = blocked, pace, news, noticed
         self.stopping = False
 
     async def work(self, lane: Lane) -> None:
@@ -178,6 +184,8 @@ class Outgoing:
 
     def _tell(self, message: Outbound, outcome: Outcome) -> None:
         SENDS.labels(message.channel, outcome.status).inc()
+        if outcome.status == "sent" or (outcome.failure and outcome.failure.code == "auth"):
+            self._noticed(message.channel, message.account, outcome.failure)
         self._news()
 
 

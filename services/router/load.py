@@ -196,9 +196,8 @@ async def lock_conversations(connection: Connection, facts: Facts, needs: Needs)
 
 
 def _conversation(row: Any) -> Conversation:
-    fields = dict(row)
-    fields["parked"] = fields["parked"] or []
-    return Conversation(**fields)
+    """The columns of CONVERSATION stand in the order of the fields."""
+    return Conversation(*(*row[:-1], row[-1] or []))
 
 
 async def find_fresh(connection: Connection, facts: Facts, needs: Needs) -> None:

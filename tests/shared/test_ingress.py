@@ -193,7 +193,7 @@ async def test_a_large_payload_is_in_the_store_before_the_answer(door: Gate) -> 
     (record,) = await records_of(door.settings, INBOUND)
     assert RAW not in dict(record.headers)
     store = Blobs.open(door.settings.blobs)
-    assert b"".join([chunk async for chunk in store.get(orjson.loads(record.value)["raw"])]) == body
+    assert b"".join([chunk async for chunk in await store.get(orjson.loads(record.value)["raw"])]) == body
 
 
 async def test_what_postgresql_cannot_hold_is_replaced(door: Gate) -> None:

@@ -140,14 +140,14 @@ async def read_model(request: web.Request, model: type[M], **given: object) -> M
 
 
 async def read_json(request: web.Request) -> Any:
-    """The body as JSON; raises Mistake: 413 above 1 MiB, 400 where it cannot be read."""
+    """The body as JSON, nothing as an empty object; raises Mistake: 413 above 1 MiB, 400 where it cannot be read."""
     body = bytearray()
     async for chunk in request.content.iter_chunked(64 * 1024):
         body += chunk
         if len(body) > JSON_LIMIT:
             raise Mistake(413, "too_long", f"at most {JSON_LIMIT} bytes of JSON")
     try:
-        return orjson.loads(body)
+        return orjson.loads(body or b"{}")
     except orjson.JSONDecodeError as error:
         raise Mistake(400, "malformed", f"not JSON: {error}") from error
 

@@ -14,7 +14,7 @@ export async function start(script) {
   const conversation = new Conversation(new Server(options, memory), memory);
   const panel = new Panel({ conversation, language, options });
   document.body.append(panel.host);
-  window.Parley = Object.freeze({ open: () => panel.open(), close: () => panel.close() });
+  window.Parley = Object.freeze({ open: (options) => panel.open(options), close: () => panel.close() });
   window.dispatchEvent(new CustomEvent("parley:ready"));
   if (memory.get("token")) conversation.begin();
   if (options.open || (memory.get("open") && !panel.covers)) panel.open({ focus: false });

@@ -46,7 +46,7 @@ export function createCustomer(app) {
 }
 
 function chatAddress({ config, words }) {
-  return config.console_chat && `${config.console_chat}/webchat/demo/demo#${new URLSearchParams({ lang: words.code })}`;
+  return config.console_chat && `${config.console_chat}/webchat/demo/demo#${new URLSearchParams({ lang: words.code, open: 1 })}`;
 }
 
 function phoneAddress({ config, token, words }) {
