@@ -135,11 +135,11 @@ class Transcript:
     def __init__(self, pool: database.Pool) -> None:
         self._pool = pool
 
-    async def claim(self, topic: str, partition: int) -> int | None:  # noqa: ARG002 the Owner protocol
+    async def claim(self, topic: str, partition: int) -> int | None:
         """Appending twice does nothing, so the group's own offset is good enough."""
         return None
 
-    async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:  # noqa: ARG002
+    async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
         """Append the messages among these records; raises DatabaseUnavailable."""
         await self.append([_received(record.model) for record in records if _is_message(record.model)])
 

@@ -41,7 +41,7 @@ class _Tags(HTMLParser):
         self.open: list[str] = []
         self.words: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 HTMLParser's
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in TAGS:
             raise bad_request(f'can\'t parse entities: Unsupported start tag "{tag}"')
         self.open.append(tag)
