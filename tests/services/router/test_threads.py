@@ -1,0 +1,134 @@
+"""Threading, rule by rule, and the guard over all of it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, strategies as st
+
+from services.router.threads import read_token, token
+from shared.envelope import Thread
+from tests.promises.house import Customer, House
+
+SECRET = b"test-secret"
+
+
+@given(st.uuids())
+def test_a_token_names_its_conversation_in_any_case_of_letters(conversation: uuid.UUID) -> None:
+    made = token(conversation, SECRET)
+    assert made is not None
+    assert len(made) == 42
+    assert made.islower() or made.isdigit()
+    assert read_token(made, SECRET) == read_token(made.upper(), SECRET) == conversation
+
+
+@given(st.uuids(), st.integers(0, 40), st.sampled_from("abcdefghijklmnopqrstuvwxyz234567"))
+def test_a_token_that_was_changed_names_nothing(conversation: uuid.UUID, place: int, letter: str) -> None:
+    made = token(conversation, SECRET)
+    assert made is not None
+    changed = made[:place] + letter + made[place + 1 :]
+    if changed != made:
+        assert read_token(changed, SECRET) is None
+
+
+@given(st.text(max_size=64))
+def test_a_text_that_is_no_token_names_nothing(text: str) -> None:
+    assert read_token(text, SECRET) is None
+
+
+def test_without_a_secret_there_are_no_tokens() -> None:
+    conversation = uuid.uuid4()
+    assert token(conversation, b"") is None
+    assert read_token(token(conversation, SECRET) or "", b"") is None
+    assert read_token(token(conversation, b"another") or "", SECRET) is None
+
+
+async def two_conversations(house: House, customer: Customer) -> tuple[uuid.UUID, uuid.UUID]:
+    """Two open ones of one customer, on one account, by two thread keys."""
+    first = await house.opened(customer, customer.says(name="m1", thread=Thread(thread_key="one")))
+    second = await house.opened(customer, customer.says(name="m2", thread=Thread(thread_key="two")))
+    assert first != second
+    return first, second
+
+
+async def where(house: House, customer: Customer, **more: object) -> uuid.UUID:
+    facts = await house.take(customer.says(**more))
+    (received,) = [event for event in facts.emissions if event.name == "message.received"]
+    return received.conversation_id
+
+
+async def test_1_our_own_token_comes_first(house: House) -> None:
+    customer = Customer()
+    first, _ = await two_conversations(house, customer)
+    thread = Thread(token=token(first, SECRET), thread_key="two", reply_to="m2")
+    assert await where(house, customer, thread=thread) == first
+
+
+async def test_2_the_providers_thread_key_comes_next(house: House) -> None:
+    customer = Customer()
+    first, second = await two_conversations(house, customer)
+    assert await where(house, customer, thread=Thread(thread_key="one", reply_to="m2")) == first
+    assert await where(house, customer, thread=Thread(thread_key="two")) == second
+
+
+async def test_2_a_reply_goes_to_what_it_answers(house: House) -> None:
+    customer = Customer()
+    first, second = await two_conversations(house, customer)
+    assert await where(house, customer, thread=Thread(reply_to="m1")) == first
+    assert await where(house, customer, thread=Thread(reply_to="m2")) == second
+
+
+async def test_2_a_reply_to_what_we_sent_goes_there_too(house: House) -> None:
+    customer = Customer()
+    first, _ = await two_conversations(house, customer)
+    message = await house.queued(customer, first)
+    await house.take(customer.report(message, "sent", "ours"))
+    assert await where(house, customer, thread=Thread(reply_to="ours")) == first
+
+
+async def test_3_of_references_the_newest_known_decides(house: House) -> None:
+    customer = Customer()
+    _, second = await two_conversations(house, customer)
+    assert await where(house, customer, thread=Thread(references=("m1", "m2", "never seen"))) == second
+
+
+async def test_4_else_the_customers_open_conversation_on_this_account(house: House) -> None:
+    customer = Customer()
+    conversation = await house.opened(customer)
+    assert await where(house, customer) == conversation
+
+
+async def test_6_else_a_new_one(house: House) -> None:
+    customer = Customer()
+    conversation = await house.opened(customer)
+    await house.pool.execute("UPDATE conversation SET status = 'closed' WHERE id = $1", conversation)
+    assert await where(house, customer, thread=Thread(token=token(conversation, SECRET))) != conversation
+
+
+async def test_a_group_is_one_conversation_for_all_who_write_in_it(house: House) -> None:
+    ann = Customer(peer="ann", container="group 5")
+    bob = replace(ann, peer="bob")
+    conversation = await house.opened(ann)
+    assert await where(house, bob) == conversation
+    assert await where(house, replace(ann, container=None)) != conversation, "what ann says alone is not for the group"
+
+
+@pytest.mark.parametrize("how", ["token", "thread_key", "reply_to", "references"])
+async def test_a_stranger_who_quotes_a_conversation_does_not_enter_it(house: House, how: str) -> None:
+    ann = Customer()
+    conversation = await house.opened(ann, ann.says(name="m1", thread=Thread(thread_key="k")))
+    made = token(conversation, SECRET)
+    quoted = {"token": made, "thread_key": "k", "reply_to": "m1", "references": ("m1",)}[how]
+    eve = replace(ann, peer="eve")
+    assert await where(house, eve, thread=Thread(**{how: quoted})) != conversation
+    other_tenant = Customer(peer="ann")
+    assert await where(house, other_tenant, thread=Thread(**{how: quoted})) != conversation
+
+
+async def test_a_stranger_does_not_edit_what_another_said(house: House) -> None:
+    ann = Customer()
+    conversation = await house.opened(ann, ann.says(name="m1"))
+    await house.take(replace(ann, peer="eve").edits("m1", minutes=9))
+    assert "message.edited" not in await house.types(conversation)
