@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from shared.bus import RAW, RAW_TYPE, Headers, Out, encode, headers, new_trace
-from shared.channel import Account, Channel, Incoming
+from shared.accounts import Accounts
+from shared.blobs import Blobs
+from shared.bus import RAW, RAW_TYPE, Headers, Out, encode, headers, new_trace, next_span
+from shared.channel import Account, App, Channel, Context, Incoming, Request
 from shared.envelope import Envelope, derive, key
-from shared.errors import TooLarge
+from shared.errors import TooLarge, UnknownAccount
 from shared.produce import Producer
 from shared.records import DELIVERY, INBOUND_LIMIT, Delivery, Family, Typing, inbound_topic
 from shared.settings import Settings
-from shared.translate import stamp
+from shared.translate import read, stamp
 
 __all__ = ["RAW_INLINE", "Intake", "Raw"]
 
@@ -42,11 +44,42 @@ NO_RAW: Final = Raw()
 class Intake:
     """The way in of one adapter, whatever transport the payload came by."""
 
-    def __init__(self, settings: Settings, family: Family, producer: Producer) -> None:
-        self._producer = producer
+    def __init__(self, settings: Settings, family: Family, producer: Producer, blobs: Blobs) -> None:
+        self._producer, self._blobs = producer, blobs
         self._source = f"/adapter/{family}"
         self._inbound = settings.topic(inbound_topic(family))
         self._delivery = settings.topic(DELIVERY)
+
+    async def take(
+        self, channel: Channel, app: App, accounts: Accounts, request: Request, context: Context
+    ) -> tuple[Out, ...]:
+        """What a verified request says, received at the context's `now`: the records, when all are durable.
+
+        Raises Malformed, Torn, UnknownAccount, TooLarge, BusUnavailable, StoreUnavailable.
+        """
+        pairs = [(owner(accounts, channel, app, one), one) for one in read(channel, app, request, context)]
+        if not pairs:
+            return ()
+        raw = await self._keep(pairs[0][0].tenant, request)
+        trace = next_span(request.headers.get("traceparent"))
+        records = tuple(
+            self.record(
+                stamp(one, channel=channel, account=account, received_at=context.now, raw=raw.ref),
+                raw=raw,
+                traceparent=trace,
+            )
+            for account, one in pairs
+        )
+        await self.publish(records)
+        return records
+
+    async def _keep(self, tenant: str, request: Request) -> Raw:
+        """The untouched payload: small ones travel in the record, larger ones are in the blob store before the answer."""
+        content_type = request.headers.get("content-type", "application/octet-stream")
+        if len(request.body) <= RAW_INLINE:
+            return Raw(request.body, content_type)
+        stored = await self._blobs.put_bytes(tenant, request.body)
+        return Raw(ref=stored.ref, content_type=content_type)
 
     async def accept(
         self,
@@ -96,3 +129,11 @@ class Intake:
     async def publish(self, records: Sequence[Out]) -> None:
         """All durable, or BusUnavailable: then nothing was accepted, and what did get through is the same when it comes again."""
         await self._producer.send_all(records)
+
+
+def owner(accounts: Accounts, channel: Channel, app: App, one: Incoming) -> Account:
+    """The account that a record came to: one app's webhook may carry many. Raises UnknownAccount."""
+    account = accounts.by_key(channel.name, app.name, one.account_key)
+    if account is None:
+        raise UnknownAccount(f"{channel.name}, app {app.name}: {one.account_key!r}")
+    return account

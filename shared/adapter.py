@@ -51,6 +51,7 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
     life.spawn(producer.tend(), "producer")
     accounts = AccountsFile(Path(settings.accounts), channels)
     life.spawn(accounts.watch(), "accounts file")
+    blobs = Blobs.open(settings.blobs)
     return Parts(
         life=life,
         family=family,
@@ -58,8 +59,8 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
         pool=pool,
         producer=producer,
         accounts=accounts,
-        blobs=Blobs.open(settings.blobs),
-        intake=Intake(settings, family, producer),
+        blobs=blobs,
+        intake=Intake(settings, family, producer, blobs),
     )
 
 
@@ -82,7 +83,6 @@ async def serve(parts: Parts, *, senders: Mapping[str, Own] = {}, typers: Mappin
         accounts=parts.accounts,
         intake=parts.intake,
         producer=parts.producer,
-        blobs=parts.blobs,
     )
     duties = Duties(
         settings=settings,

@@ -76,6 +76,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._committed: dict[TopicPartition, int] = {}
         self._running: asyncio.Task[object] | None = None
         self._waiting: dict[TopicPartition, str] = {}
+        self._stopped: set[TopicPartition] = set()
         self.assigned_once = False
 
     # the consumer's life ---------------------------------------------------------------------------------------------
@@ -195,8 +196,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 log.info("partition.fenced", topic=partition.topic, partition=partition.partition)
                 await asyncio.sleep(HEARTBEAT)
             except (Gap, OffsetOutOfRangeError) as error:
-                log.error("partition.stopped", topic=partition.topic, partition=partition.partition, error=str(error))
-                await self._stand_still(partition)
+                await self._stand_still(partition, error)
             except (BusUnavailable, DatabaseUnavailable, TimeoutError) as error:
                 log.warning("partition.waiting", topic=partition.topic, partition=partition.partition, error=str(error))
                 pause = 0.2 if self._positions.get(partition) != before else min(2 * pause, 5.0)
@@ -204,15 +204,16 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._health.tick(self._loop_name(partition))
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))
 
-    async def _stand_still(self, partition: TopicPartition) -> None:
-        """Until another member gets it, which then says so itself."""
-        STOPPED.labels(partition.topic, self._group).inc()
-        try:
-            while partition not in self._leaving:
-                self._health.tick(self._loop_name(partition))
+    async def _stand_still(self, partition: TopicPartition, error: Exception) -> None:
+        """Not a record further; now and then look whether a person has accepted that some are missing."""
+        if partition not in self._stopped:
+            self._stopped.add(partition)
+            STOPPED.labels(partition.topic, self._group).inc()
+            log.error("partition.stopped", topic=partition.topic, partition=partition.partition, error=str(error))
+        for _ in range(10):
+            self._health.tick(self._loop_name(partition))
+            if partition not in self._leaving:
                 await asyncio.sleep(1)
-        finally:
-            STOPPED.labels(partition.topic, self._group).dec()
 
     async def _claim(self, partition: TopicPartition) -> None:
         """Pause, fence, find the position, seek, resume: no record is seen before the position is ours."""
@@ -226,6 +227,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._positions[partition], self._moved[partition] = position, time.monotonic()
         self._consumer.resume(partition)
         self._waiting.pop(partition, None)
+        if partition in self._stopped:
+            self._stopped.discard(partition)
+            STOPPED.labels(partition.topic, self._group).dec()
 
     async def _check_begin(self, partition: TopicPartition, position: int | None) -> int:
         """The position, or the log's beginning where there is none; raises Gap where retention has passed it.

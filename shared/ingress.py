@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -12,11 +12,10 @@ import orjson
 import structlog
 from aiohttp import web
 
-from shared.accept import RAW_INLINE, Intake, Raw
+from shared.accept import Intake
 from shared.accounts import AccountsFile
-from shared.blobs import Blobs
-from shared.bus import Out, new_id, next_span
-from shared.channel import Account, App, Channel, Context, Incoming, Request, Response
+from shared.bus import Out, new_id
+from shared.channel import App, Channel, Context, Request, Response
 from shared.consume import VERSION
 from shared.envelope import key
 from shared.errors import (
@@ -33,7 +32,7 @@ from shared.observe import ACKNOWLEDGED, DEAD_LETTERED, IN_FLIGHT, INGRESS
 from shared.produce import Producer
 from shared.records import Family, ingress_dlq
 from shared.settings import Settings
-from shared.translate import read, stamp, verify
+from shared.translate import verify
 
 log = structlog.get_logger(__name__)
 
@@ -69,12 +68,10 @@ class Ingress:
         accounts: AccountsFile,
         intake: Intake,
         producer: Producer,
-        blobs: Blobs,
     ) -> None:
         self._settings, self._channels, self._accounts = settings, channels, accounts
-        self._intake, self._producer, self._blobs = intake, producer, blobs
+        self._intake, self._producer = intake, producer
         self._dead_letters = settings.topic(ingress_dlq(family))
-        self._family = family
         self._open = 0
 
     @property
@@ -112,16 +109,13 @@ class Ingress:
         return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
 
     async def _take(self, channel: Channel, app: App, incoming: web.Request) -> tuple[Response, str]:
-        received_at = datetime.now(UTC)
+        context = Context(now=datetime.now(UTC), nonce=secrets.token_hex(16))
         request = await self._read(channel, incoming)
-        context = Context(now=received_at, nonce=secrets.token_hex(16))
         if (answer := _handshake(channel, app, request, context)) is not None:
             return answer, "handshake"
         verify(channel, app, request, context)
         try:
-            found = read(channel, app, request, context)
-            pairs = self._owned(channel, app, found)
-            await self._publish(channel, pairs, request, received_at)
+            await self._intake.take(channel, app, self._accounts.current, request, context)
         except (Malformed, UnknownAccount, TooLarge) as error:
             await self.dead_letter(channel, app, request, error)
             return channel.accepted, "dead_lettered"
@@ -144,46 +138,6 @@ class Ingress:
             query=dict(incoming.query),
             body=body,
         )
-
-    def _owned(self, channel: Channel, app: App, found: Iterable[Incoming]) -> list[tuple[Account, Incoming]]:
-        """Each record with the account it came to: one app's webhook may carry many."""
-        pairs = []
-        for one in found:
-            account = self._accounts.current.by_key(channel.name, app.name, one.account_key)
-            if account is None:
-                raise UnknownAccount(f"{channel.name}, app {app.name}: {one.account_key!r}")
-            pairs.append((account, one))
-        return pairs
-
-    async def _publish(
-        self,
-        channel: Channel,
-        pairs: Sequence[tuple[Account, Incoming]],
-        request: Request,
-        received_at: datetime,
-    ) -> None:
-        if not pairs:
-            return
-        raw = await self._keep(pairs[0][0].tenant, request)
-        trace = next_span(request.headers.get("traceparent"))
-        await self._intake.publish(
-            [
-                self._intake.record(
-                    stamp(one, channel=channel, account=account, received_at=received_at, raw=raw.ref),
-                    raw=raw,
-                    traceparent=trace,
-                )
-                for account, one in pairs
-            ]
-        )
-
-    async def _keep(self, tenant: str, request: Request) -> Raw:
-        """The untouched payload: small ones travel in the record, larger ones are in the blob store before the answer."""
-        content_type = request.headers.get("content-type", "application/octet-stream")
-        if len(request.body) <= RAW_INLINE:
-            return Raw(request.body, content_type)
-        stored = await self._blobs.put_bytes(tenant, request.body)
-        return Raw(ref=stored.ref, content_type=content_type)
 
     async def dead_letter(self, channel: Channel, app: App, request: Request, error: ParleyError) -> None:
         """Keep a verified request byte for byte; `parley dlq replay` translates it again after a fix."""

@@ -203,64 +203,90 @@ class Send(Request):
 
 
 class SendTyping(Request):
+    """Show the customer that someone is writing: for a few seconds, never stored."""
+
     conversation: uuid.UUID
 
 
 class Cancel(Request):
+    """Take back a message that has not been sent."""
+
     message: uuid.UUID
 
 
 class EditMessage(Request):
+    """Put other content in the place of a message that was sent, where the channel can."""
+
     message: uuid.UUID
     parts: Parts
 
 
 class DeleteMessage(Request):
+    """Take back a message that was sent, where the channel can."""
+
     message: uuid.UUID
 
 
 class Assign(Request):
+    """Say who answers; nobody, without an assignee."""
+
     conversation: uuid.UUID
     assignee: str | None = None
 
 
 class Tag(Request):
+    """Put labels on a conversation, or take them off."""
+
     conversation: uuid.UUID
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
 
 
 class Close(Request):
+    """The conversation is done."""
+
     conversation: uuid.UUID
 
 
 class Reopen(Request):
+    """The conversation goes on."""
+
     conversation: uuid.UUID
 
 
 class Link(Request):
+    """This address is that customer's: the evidence is the system that says so."""
+
     customer: uuid.UUID
     kind: Name
     address: Address
 
 
 class Unlink(Request):
+    """This address is not that customer's."""
+
     customer: uuid.UUID
     kind: Name
     address: Address
 
 
 class Merge(Request):
+    """These customers are one person: the oldest stays, the merge can be undone."""
+
     customers: Annotated[tuple[uuid.UUID, ...], Field(min_length=2)]
     reason: str
 
 
 class Split(Request):
+    """Undo the merge that made this customer."""
+
     customer: uuid.UUID
     reason: str
 
 
 class Erase(Request):
+    """Forget this person: messages, identities, files."""
+
     customer: uuid.UUID
     reason: str
 
@@ -312,21 +338,29 @@ class Event(Model):
 
 
 class MessageReceived(Event):
+    """Someone wrote; or, with direction outbound, the business did, from elsewhere."""
+
     message: Envelope
 
 
 class MessageEdited(Event):
+    """A message has new content, which is whole in `message`; no id: the original is not known here."""
+
     message_id: uuid.UUID | None
     external_id: ExternalId
     message: Envelope
 
 
 class MessageDeleted(Event):
+    """A message was taken back."""
+
     message_id: uuid.UUID | None
     external_id: ExternalId
 
 
 class MessageReaction(Event):
+    """Someone reacted to a message; no `emoji`: the reaction was taken back."""
+
     message_id: uuid.UUID | None
     external_id: ExternalId
     sender: Party
@@ -334,10 +368,14 @@ class MessageReaction(Event):
 
 
 class MessageMedia(Event):
+    """A file of a message is stored, or will never be."""
+
     media: MediaUpdate
 
 
 class MessageQueued(Event):
+    """A reply or first message was accepted and is on its way to the adapter."""
+
     message: Outbound
 
 
@@ -359,6 +397,8 @@ class RequestRefused(Event):
 
 
 class ConversationOpened(Event):
+    """A conversation begins; its id stays for ever. `window`: until when it may be answered freely."""
+
     channel: Name
     account: Name
     peer: Address
@@ -367,14 +407,20 @@ class ConversationOpened(Event):
 
 
 class ConversationClosed(Event):
+    """It is done; a new message may reopen it."""
+
     reason: str = ""
 
 
 class ConversationReopened(Event):
+    """It goes on."""
+
     reason: str = ""
 
 
 class ConversationMerged(Event):
+    """It goes on in another one."""
+
     into: uuid.UUID
 
 
@@ -385,16 +431,22 @@ class ConversationTyping(Event):
 
 
 class CustomerMerged(Event):
+    """Two customers turned out to be one person; `into` is who stays."""
+
     into: uuid.UUID
     reason: str
 
 
 class CustomerSplit(Event):
+    """A merge was undone: these are the people again."""
+
     customers: tuple[uuid.UUID, ...]
     reason: str
 
 
 class CustomerErased(Event):
+    """This person is forgotten; what remains is an id."""
+
     reason: str
 
 
@@ -415,6 +467,8 @@ class AccountState(Model):
 
 
 class ConversationState(Model):
+    """A conversation as it is now; `version` grows with every change."""
+
     id: uuid.UUID
     tenant: Name
     customer: uuid.UUID
@@ -431,6 +485,8 @@ class ConversationState(Model):
 
 
 class CustomerState(Model):
+    """A person as they are known now, with every address."""
+
     id: uuid.UUID
     tenant: Name
     version: int

@@ -61,7 +61,7 @@ def accept(
     """Go on at the log's beginning, though records before it were never read.
 
     Look first whether they are still at the provider or in an archive: afterwards nobody asks for them. For the router
-    the range stays noted beside its offset, and it takes up the new place when it next claims the partition: restart it.
+    the range stays noted beside its offset, and within seconds it goes on from the new place.
     An adapter must be stopped while its place is moved.
 
     Exit codes: 0 accepted, 1 Kafka or PostgreSQL cannot be reached, 2 no such partition, 4 refused: nothing is missing,

@@ -11,12 +11,11 @@ import orjson
 
 from services.cli.channels import CHANNELS
 from services.cli.deadletters import Letter
-from shared import translate
-from shared.accept import RAW_INLINE, Intake, Raw
+from shared.accept import Intake
 from shared.accounts import Accounts, load
 from shared.blobs import Blobs
-from shared.bus import Out, new_trace
-from shared.channel import Account, App, Channel, Context, Incoming, Request
+from shared.bus import Out
+from shared.channel import App, Channel, Context, Request
 from shared.errors import Malformed, UnknownAccount
 from shared.produce import Producer
 from shared.records import FAMILIES, TOPICS, Family, ingress_dlq
@@ -76,20 +75,8 @@ class Replay:
     async def _translate(self, letter: Letter, family: Family) -> tuple[str, ...]:
         """The provider's request, verified when it came, read by today's code; received when it was received."""
         channel, app = self._receiver(letter)
-        request = request_of(letter)
-        found = translate.read(channel, app, request, Context(now=letter.at))
-        pairs = [(self._account(channel, app, one), one) for one in found]
-        raw = await self._raw(pairs[0][0].tenant, request) if pairs else Raw()
-        intake, trace = Intake(self._settings, family, self._producer), new_trace()
-        records = [
-            intake.record(
-                translate.stamp(one, channel=channel, account=account, received_at=letter.at, raw=raw.ref),
-                raw=raw,
-                traceparent=trace,
-            )
-            for account, one in pairs
-        ]
-        await intake.publish(records)
+        intake = Intake(self._settings, family, self._producer, Blobs.open(self._settings.blobs))
+        records = await intake.take(channel, app, self._read_accounts(), request_of(letter), Context(now=letter.at))
         return tuple(record.topic for record in records)
 
     def _receiver(self, letter: Letter) -> tuple[Channel, App]:
@@ -101,23 +88,10 @@ class Replay:
             raise UnknownAccount(f"[apps.{parts[1]}.{parts[2]}]")
         return CHANNELS[parts[1]], app
 
-    def _account(self, channel: Channel, app: App, one: Incoming) -> Account:
-        account = self._read_accounts().by_key(channel.name, app.name, one.account_key)
-        if account is None:
-            raise UnknownAccount(f"{channel.name}, app {app.name}: {one.account_key!r}")
-        return account
-
     def _read_accounts(self) -> Accounts:
         if self._accounts is None:
             self._accounts = load(Path(self._settings.accounts), CHANNELS)
         return self._accounts
-
-    async def _raw(self, tenant: str, request: Request) -> Raw:
-        content_type = request.headers.get("content-type", "application/octet-stream")
-        if len(request.body) <= RAW_INLINE:
-            return Raw(request.body, content_type)
-        stored = await Blobs.open(self._settings.blobs).put_bytes(tenant, request.body)
-        return Raw(ref=stored.ref, content_type=content_type)
 
 
 def request_of(letter: Letter) -> Request:

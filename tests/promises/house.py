@@ -24,7 +24,7 @@ from shared.database import Pool
 from shared.envelope import Edit, Envelope, Model, Party, Text, derive
 from shared.lifecycle import Health
 from shared.produce import Producer, Publisher
-from shared.records import BY_MODEL, EVENTS, Delivery, Reply
+from shared.records import BY_MODEL, EVENTS, Delivery, Reply, Request
 from shared.settings import Settings
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -43,7 +43,8 @@ def as_read(model: Model, *, id_: str | None = None, offset: int = 0, partition:
     """A record as the consumer hands it over: written and read once."""
     name = BY_MODEL[type(model)]
     value = bus.encode(model)
-    given = id_ or str(getattr(model, "id", None) or derive(name, value))
+    own = uuid.uuid4() if isinstance(model, Request) else derive(name, value)
+    given = id_ or str(getattr(model, "id", own))
     made = bus.headers(name, source="/test", id=given, time=NOON, tenant=model.tenant, subject="test")  # type: ignore[attr-defined]
     record = SimpleNamespace(
         headers=made, key=b"key", value=value, topic=ROUTER_TOPIC, partition=partition, offset=offset

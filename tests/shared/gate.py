@@ -97,9 +97,8 @@ async def gate(settings: Settings, folder: Path, *, topics: bool = True) -> Asyn
         family="chat",
         channels=CHANNELS,
         accounts=AccountsFile(path, CHANNELS),
-        intake=Intake(settings, "chat", producer),
+        intake=Intake(settings, "chat", producer, Blobs.open(settings.blobs)),
         producer=producer,
-        blobs=Blobs.open(settings.blobs),
     )
     app = web.Application(client_max_size=4 * 1024 * 1024)
     app.add_routes(ingress.routes())

@@ -223,9 +223,8 @@ async def kept_request(world: Settings, body: bytes, app_name: str = "main") -> 
             family="chat",
             channels=CHANNELS,
             accounts=accounts,
-            intake=Intake(world, "chat", producer),
+            intake=Intake(world, "chat", producer, Blobs.open(world.blobs)),
             producer=producer,
-            blobs=Blobs.open(world.blobs),
         )
         request = Request(
             url="https://parley.example/hooks/webhook/main",
