@@ -12,7 +12,7 @@ import structlog
 
 from services.router.facts import Emission
 from shared.bus import Out, headers
-from shared.database import Connection, Pool, transaction
+from shared.database import CONTENDED, Connection, Pool, transaction
 from shared.errors import DatabaseUnavailable
 from shared.lifecycle import Health
 from shared.observe import OUTBOX_AGE, OUTBOX_ROWS
@@ -109,6 +109,7 @@ class Outbox:
     def __init__(self, settings: Settings, publisher: Publisher) -> None:
         self._settings, self._publisher = settings, publisher
         self._mine: set[Place] = set()
+        self._durable: set[Place] = set()
 
     async def publish(self, rows: Sequence[Row]) -> list[Place]:
         """Return when all are durable, with those that are to be forgotten; what is on its way already is left out."""
@@ -117,12 +118,18 @@ class Outbox:
         places = [place(row) for row in fresh]
         durable = self._publisher.enqueue([out(self._settings, row) for row in fresh])
         self._mine.update(places)
-        await durable
+        durable.add_done_callback(lambda done: None if done.cancelled() else self._durable.update(places))
+        await asyncio.shield(durable)
         return places
+
+    def durable(self, rows: Sequence[Row]) -> list[Place]:
+        """Those that were acknowledged before: whoever published them lost its partition before it could forget them."""
+        return [place(row) for row in rows if place(row) in self._durable]
 
     def forgotten(self, places: Sequence[Place]) -> None:
         """These rows are deleted."""
         self._mine.difference_update(places)
+        self._durable.difference_update(places)
 
 
 class Sweeper:
@@ -156,10 +163,14 @@ class Sweeper:
         """Publish, then delete; how many rows. `older_than` in seconds; 0 takes everything, as a new owner does."""
         async with transaction(self._pool) as connection:
             rows = [Row(*row) for row in await connection.fetch(LEFT_BEHIND, older_than)]
-        places = await self._outbox.publish(rows)
-        async with transaction(self._pool) as connection:
-            await forget(connection, places)
-        self._outbox.forgotten(places)
+        places = self._outbox.durable(rows)
+        places += await self._outbox.publish(rows)
+        try:
+            async with transaction(self._pool) as connection:
+                await forget(connection, places)
+            self._outbox.forgotten(places)
+        except CONTENDED:
+            log.info("sweep.met_another")  # who forgets the same rows, or the next sweep does
         return len(places)
 
 

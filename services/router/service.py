@@ -77,9 +77,11 @@ class Router:
             try:
                 facts, leftover = await self._commit((topic, partition), stand, records, start, end)
                 break
-            except CONTENDED:
+            except CONTENDED as error:
+                if attempt == TRIES and isinstance(error, asyncpg.UniqueViolationError):
+                    raise  # with fresh facts every time: it is the record itself
                 if attempt == TRIES:
-                    raise
+                    raise DatabaseUnavailable(f"{type(error).__name__}, {TRIES} times") from error
                 await asyncio.sleep(0.01 * attempt)
         stand.acknowledged += await self._outbox.publish([*leftover, *map(row_of, facts.emissions)])
         stand.busy = False

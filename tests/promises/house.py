@@ -120,18 +120,18 @@ class House:
     def __post_init__(self) -> None:
         self.directory = Directory(self.settings, Health())
         self.directory.complete.set()
-        self.publisher = Publisher(self.producer)
-        self.sweeper = Sweeper(self.pool, Outbox(self.settings, self.publisher), Health())
         self.router = self.another_router()
+        self.sweeper = self.router._sweeper
 
     def another_router(self) -> Router:
-        """A second process, as far as the tables can tell."""
+        """A second process, as far as tables and topics can tell."""
+        outbox = Outbox(self.settings, Publisher(self.producer))
         return Router(
             settings=self.settings,
             pool=self.pool,
             producer=self.producer,
-            outbox=Outbox(self.settings, self.publisher),
-            sweeper=self.sweeper,
+            outbox=outbox,
+            sweeper=Sweeper(self.pool, outbox, Health()),
             directory=self.directory,
         )
 
