@@ -178,6 +178,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 late.cancel()
         self._health.forget(self._loop_name(partition))
         self._waiting.pop(partition, None)
+        self._no_longer_stopped(partition)
 
     def _loop_name(self, partition: TopicPartition) -> str:
         return f"{self._group} {partition.topic} {partition.partition}"
@@ -215,6 +216,12 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             if partition not in self._leaving:
                 await asyncio.sleep(1)
 
+    def _no_longer_stopped(self, partition: TopicPartition) -> None:
+        """It goes on, or somebody else has it now, who says so itself."""
+        if partition in self._stopped:
+            self._stopped.discard(partition)
+            STOPPED.labels(partition.topic, self._group).dec()
+
     async def _claim(self, partition: TopicPartition) -> None:
         """Pause, fence, find the position, seek, resume: no record is seen before the position is ours."""
         self._consumer.pause(partition)
@@ -227,9 +234,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._positions[partition], self._moved[partition] = position, time.monotonic()
         self._consumer.resume(partition)
         self._waiting.pop(partition, None)
-        if partition in self._stopped:
-            self._stopped.discard(partition)
-            STOPPED.labels(partition.topic, self._group).dec()
+        self._no_longer_stopped(partition)
 
     async def _check_begin(self, partition: TopicPartition, position: int | None) -> int:
         """The position, or the log's beginning where there is none; raises Gap where retention has passed it.
