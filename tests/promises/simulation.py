@@ -1,22 +1,29 @@
-"""A world in which only the publisher is real: replicas, row locks, a broker that fails, and a clock that skips the waiting."""
+"""A world in which only outbox and publisher are real: replicas, row locks, a broker that fails, a clock that skips the waiting."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import selectors
+import uuid
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import UTC, datetime
+from typing import Any
 
 from aiokafka.errors import KafkaError
 
+from services.router.publish import Outbox, Row
 from shared.bus import Out
 from shared.produce import Publisher, partition_of
+from shared.records import EVENTS
+from shared.settings import Settings
 
 PARTITIONS = 2
-TOPIC = "events"
+SETTINGS = Settings()
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ID = uuid.UUID(int=0)
 BATCH_ROWS = 3  # small, so that what one call publishes leaves in several batches
 
 
@@ -147,23 +154,19 @@ class Transport:
             answer.set_result(None)
 
 
-class Publishes(Protocol):
-    async def publish(self, rows: Sequence[Out]) -> None: ...
-
-    async def stop(self) -> None: ...
-
-
-def real_publisher(transport: Transport) -> Publishes:
-    return Publisher(transport)  # type: ignore[arg-type]
-
-
-class SingleSends:
+class SingleSends(Publisher):
     """What the publisher must not be: each row by itself, tried again by itself."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def publish(self, rows: Sequence[Out]) -> None:
+    async def prepare(self, topics: Iterable[str]) -> None:
+        pass
+
+    def enqueue(self, rows: Sequence[Out]) -> asyncio.Future[None]:
+        return asyncio.ensure_future(self._send_each(rows))
+
+    async def _send_each(self, rows: Sequence[Out]) -> None:
         await asyncio.gather(*map(self._send, rows))
 
     async def _send(self, row: Out) -> None:
@@ -173,7 +176,7 @@ class SingleSends:
             batch.append(timestamp=None, key=row.key, value=row.value, headers=row.headers)
             try:
                 async with asyncio.timeout(20):
-                    await (await self._transport.send_batch(batch, TOPIC, partition=partition))
+                    await (await self._transport.send_batch(batch, row.topic, partition=partition))
                 return
             except (KafkaError, TimeoutError):
                 await asyncio.sleep(0.1)
@@ -190,7 +193,7 @@ class Rules:
     """The rules of DELIVERY §3, each of which can be broken."""
 
     helping: bool = True
-    publisher: Callable[[Transport], Publishes] = real_publisher
+    publisher: Callable[[Transport], Publisher] = Publisher  # type: ignore[assignment]
     sweeps_whole_conversations: bool = True
     deletes_after_acknowledgement: bool = True
 
@@ -207,8 +210,34 @@ class Database:
         return sorted(row for row in self.outbox if row[0] in conversations)
 
 
-def out(row: tuple[str, int]) -> Out:
-    return Out(TOPIC, row[0].encode(), b"%d" % row[1], [])
+def row_of(place: tuple[str, int]) -> Row:
+    """A row of the outbox; its conversation's id is the name itself."""
+    name, sequence = place
+    return Row(name, sequence, EVENTS, "default", None, ID, "message.received", NOON, b"%d" % sequence)  # type: ignore[arg-type]
+
+
+class Process:
+    """What one process has in memory: a publisher, and an outbox that knows what it has sent."""
+
+    def __init__(self, rules: Rules, broker: Broker, database: Database) -> None:
+        self._publisher = rules.publisher(Transport(broker))
+        self._outbox = Outbox(SETTINGS, self._publisher)
+        self._database = database
+
+    async def publish(self, rows: Sequence[tuple[str, int]]) -> None:
+        """Publish, wait for it, and forget."""
+        places = self._outbox.durable(list(map(row_of, rows)))
+        places += await self._outbox.publish(list(map(row_of, rows)))
+        await asyncio.sleep(0)
+        self.forget([(str(name), sequence) for name, sequence, _ in places])
+
+    def forget(self, rows: Sequence[tuple[str, int]]) -> None:
+        for row in rows:
+            self._database.outbox.pop(row, None)
+        self._outbox.forgotten([(name, sequence, EVENTS) for name, sequence in rows])  # type: ignore[misc]
+
+    async def stop(self) -> None:
+        await self._publisher.stop()
 
 
 @dataclass
@@ -230,12 +259,9 @@ class World:
 
     async def live(self) -> dict[str, list[int]]:
         """All replicas through their batches, then calm; what a consumer has seen of each conversation."""
-        sweeping = asyncio.create_task(self._sweep_now_and_then())
         await asyncio.gather(*(self._replica() for _ in range(self.replicas)))
-        sweeping.cancel()
-        await asyncio.gather(sweeping, return_exceptions=True)
         self.faults.refused = self.faults.unanswered = self.faults.late = 0.0
-        await self._sweep(self.rules.publisher(Transport(self.broker)), older_than=0.0)
+        await self._sweep(self._new_process(), older_than=0.0)
         await asyncio.sleep(100)
         return self.broker.firsts()
 
@@ -258,25 +284,27 @@ class World:
             await self._pause()
 
     async def _process(self, batches: int) -> int:
-        publisher = self.rules.publisher(Transport(self.broker))
+        process = self._new_process()
+        sweeping = asyncio.create_task(self._sweep_now_and_then(process))
         try:
-            await asyncio.gather(
-                *(self._partition(publisher, share) for share in (batches // 2, batches - batches // 2))
-            )
+            shares = (batches // 2, batches - batches // 2)
+            await asyncio.gather(*(self._partition(process, share) for share in shares))
         finally:
-            await publisher.stop()
+            sweeping.cancel()
+            await process.stop()
         return 0
 
-    async def _partition(self, publisher: Publishes, batches: int) -> None:
-        """Each input partition is read by a task of its own; all share the process's publisher."""
+    def _new_process(self) -> Process:
+        return Process(self.rules, self.broker, self.database)
+
+    async def _partition(self, process: Process, batches: int) -> None:
+        """Each input partition is read by a task of its own; all share the process's outbox."""
         for _ in range(batches):
             rows = await self._transaction()
             if not self.rules.deletes_after_acknowledgement:
-                self._forget(rows)
+                process.forget(rows)
             await self._pause()
-            await publisher.publish(list(map(out, rows)))
-            await self._pause()
-            self._forget(rows)
+            await process.publish(rows)
 
     async def _transaction(self) -> list[tuple[str, int]]:
         """Lock, read, number, commit; the rows to publish, in order."""
@@ -307,27 +335,18 @@ class World:
         self.database.outbox.update(dict.fromkeys(new, began))
         return new
 
-    def _forget(self, rows: Sequence[tuple[str, int]]) -> None:
-        for row in rows:
-            self.database.outbox.pop(row, None)
+    async def _sweep_now_and_then(self, process: Process) -> None:
+        while True:
+            await asyncio.sleep(self.chance.uniform(0.1, 2))
+            await self._sweep(process, older_than=self.chance.uniform(0, 3))
 
-    async def _sweep_now_and_then(self) -> None:
-        publisher = self.rules.publisher(Transport(self.broker))
-        try:
-            while True:
-                await asyncio.sleep(self.chance.uniform(0.1, 2))
-                await self._sweep(publisher, older_than=self.chance.uniform(0, 3))
-        finally:
-            await publisher.stop()
-
-    async def _sweep(self, publisher: Publishes, *, older_than: float) -> None:
+    async def _sweep(self, process: Process, *, older_than: float) -> None:
         line = asyncio.get_running_loop().time() - older_than
         old = [row for row, began in self.database.outbox.items() if began <= line]
         if self.rules.sweeps_whole_conversations:
             old = self.database.left_in([name for name, _ in old])
         await self._pause()
-        await publisher.publish(list(map(out, sorted(old))))
-        self._forget(old)
+        await process.publish(sorted(old))
 
     async def _pause(self) -> None:
         await asyncio.sleep(self.chance.choice((0, 0, 0.01, 0.2, 2)))
