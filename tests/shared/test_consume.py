@@ -284,7 +284,7 @@ async def test_records_that_retention_has_removed_unread_stop_the_partition_loud
     await write(settings, reply(id_="elsewhere"), partition=1)
     await forget_before(settings, 4)
     topic = settings.topic(TOPIC)
-    owner = Owner(positions={(topic, 0): 2, (topic, 1): 0})
+    owner = Owner(positions={(topic, 0): 3, (topic, 1): 0})
     async with reading(settings, owner) as running:
         await owner.reaches(1)
         async with asyncio.timeout(20):
