@@ -1,0 +1,119 @@
+"""CloudEvents on Kafka: what is written is read again, and what is not one of ours is refused in words without content."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from shared import bus
+from shared.envelope import Text
+from shared.errors import Malformed
+from shared.records import INBOUND_LIMIT, Reply
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+MODEL = Reply(conversation=uuid.UUID(int=1), parts=(Text(text="សួស្តី"),))
+
+
+def made(**more: Any) -> list[tuple[str, bytes]]:
+    common: dict[str, Any] = {"source": "/test", "id": "1", "time": NOW, "tenant": "default", "subject": "s"}
+    return bus.headers("request.reply", **common | more)
+
+
+def record(value: bytes | None = bus.encode(MODEL), headers: list[tuple[str, bytes]] | None = None) -> Any:
+    given = made() if headers is None else headers
+    return SimpleNamespace(headers=given, value=value, key=b"k", topic="t", partition=1, offset=2)
+
+
+def changed(**headers: bytes) -> list[tuple[str, bytes]]:
+    return list((dict(made()) | headers).items())
+
+
+def test_what_is_written_is_read_again() -> None:
+    read = bus.decode(record(headers=made(traceparent=TRACE)), NOW)
+    assert (read.name, read.id, read.tenant, read.traceparent) == ("request.reply", "1", "default", TRACE)
+    assert read.model == MODEL
+    assert (read.topic, read.partition, read.offset, read.key, read.at) == ("t", 1, 2, b"k", NOW)
+
+
+def test_the_headers_are_those_of_the_binding() -> None:
+    """https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md#32-binary-content-mode"""
+    assert dict(made(sequence=7, traceparent=TRACE)) == {
+        "ce_specversion": b"1.0",
+        "ce_type": b"parley.request.reply.v1",
+        "ce_source": b"/test",
+        "ce_id": b"1",
+        "ce_time": b"2026-03-01T12:00:00.123456Z",
+        "ce_subject": b"s",
+        "ce_dataschema": b"urn:parley:schema:request.reply:v1",
+        "ce_tenant": b"default",
+        "ce_sequence": b"7",
+        "content-type": b"application/json",
+        "traceparent": TRACE.encode(),
+    }
+
+
+@settings(max_examples=200)
+@given(st.text(alphabet=st.characters(exclude_categories=[]), max_size=50))
+def test_no_text_that_leaves_is_one_that_we_would_not_read(text: str) -> None:
+    try:
+        model = Reply(conversation=uuid.UUID(int=1), parts=(Text(text=text),))
+        value = bus.encode(model)
+    except ValueError:
+        return
+    read = bus.decode(record(value), NOW)
+    assert read.model.parts[0].text == text.replace("\x00", "\ufffd")
+
+
+def test_the_words_that_look_like_nul_are_none() -> None:
+    model = Reply(conversation=uuid.UUID(int=1), parts=(Text(text="a \\u0000 b"),))
+    assert bus.decode(record(bus.encode(model)), NOW).model == model
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        record(b"{"),
+        record(None),
+        record(b""),
+        record(b"null"),
+        record(b'{"conversation": "0-1"}'),
+        record(orjson.dumps({"conversation": "my number is 012 345 678", "parts": []})),
+        record(bus.encode(MODEL).replace("សួស្តី".encode(), b"a\\u0000b")),
+        record(bus.encode(MODEL).replace("សួស្តី".encode(), b"a\\udc00b")),
+        record(bus.encode(MODEL).replace("សួស្តី".encode(), b"x" * INBOUND_LIMIT)),
+        record(headers=[]),
+        record(headers=changed(ce_type=b"parley.request.reply.v2")),
+        record(headers=changed(ce_type=b"\xff")),
+        record(headers=changed(ce_id=b"")),
+        record(headers=changed(ce_id=b"a\x00")),
+        record(headers=changed(ce_id=b"x" * 999)),
+        record(headers=changed(traceparent=b"\xff")),
+    ],
+)
+def test_what_is_none_of_ours_is_malformed_and_is_not_quoted(broken: Any) -> None:
+    with pytest.raises(Malformed) as told:
+        bus.decode(broken, NOW)
+    assert "012" not in told.value.detail
+
+
+@pytest.mark.parametrize("wrong", [b"", b"x", b"00-zz-01", TRACE.encode() + b"x" * 100_000, TRACE.encode() + b"\x00"])
+def test_a_trace_that_is_none_does_not_travel_on(wrong: bytes) -> None:
+    assert bus.decode(record(headers=changed(traceparent=wrong)), NOW).traceparent is None
+
+
+def test_a_span_of_ours_belongs_to_the_trace_that_came() -> None:
+    assert bus.next_span(TRACE).split("-")[1] == TRACE.split("-")[1]
+    assert bus.next_span(TRACE) != TRACE
+    assert bus.TRACEPARENT.fullmatch(bus.next_span(TRACE))
+
+
+@given(st.one_of(st.none(), st.text(max_size=80), st.from_regex(r"[0-9a-f-]{20,80}")))
+def test_whatever_came_our_span_is_well_formed(came: str | None) -> None:
+    assert bus.TRACEPARENT.fullmatch(bus.next_span(came))

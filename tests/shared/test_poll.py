@@ -1,0 +1,156 @@
+"""A poll's cursor moves only behind what is durable, and only for the holder of the lease."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from provider import Account, Provider, make_channel, says
+
+from shared import migrate, poll
+from shared.accept import Intake
+from shared.blobs import Blobs
+from shared.calls import Caller
+from shared.channel import Context, Http, Message, Polled, Steps
+from shared.database import open_pool
+from shared.envelope import Party, Text
+from shared.errors import Fenced
+from shared.leases import Leases
+from shared.poll import Poller
+from shared.produce import Producer
+from shared.settings import Settings
+from tests.shared.broker import make_topics, records_of
+from tests.shared.gate import INBOUND
+
+
+def ask(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps[Polled]:
+    """Everything from the cursor on: {"next": n, "said": [...]}."""
+    answer = yield Http(method="GET", url=f"{account.api}/poll?from={cursor.get('next', 0)}")
+    page = answer.json()
+    records = tuple(
+        Message(
+            account_key=account.key,
+            event_key=f"e{number}",
+            peer="ann",
+            sender=Party(address="ann"),
+            parts=(Text(text=text),),
+            occurred_at=context.now,
+        )
+        for number, text in enumerate(page["said"], cursor.get("next", 0))
+    )
+    return Polled(records=records, cursor={"next": page["next"]})
+
+
+@pytest.fixture
+async def pool(settings: Settings) -> AsyncIterator[Any]:
+    await asyncio.to_thread(migrate.upgrade, settings, "chat_adapter")
+    await make_topics(settings, names=[INBOUND])
+    async with open_pool(settings, "chat_adapter") as pool:
+        yield pool
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    provider = Provider()
+    await provider.start()
+    yield provider
+    await provider.stop()
+
+
+@pytest.fixture
+async def poller(settings: Settings, pool: Any, provider: Provider) -> AsyncIterator[Poller]:
+    producer = Producer(settings)
+    await producer.start()
+    blobs = Blobs.open(settings.blobs)
+    async with Caller(blobs) as caller:
+        yield Poller(
+            channel=replace(make_channel(), poll=ask),
+            account=Account(name="a", api=provider.address),
+            pool=pool,
+            intake=Intake(settings, "chat", producer, blobs),
+            caller=caller,
+        )
+    await producer.stop()
+
+
+def page(after: int, *said: str) -> Any:
+    return says(200, {"next": after, "said": said})
+
+
+async def held(pool: Any, poller: Poller) -> int:
+    epoch = await Leases(pool).take(poller.name)
+    assert epoch is not None
+    return epoch
+
+
+async def cursor(pool: Any) -> Any:
+    return await pool.fetchval("SELECT value FROM cursor")
+
+
+async def test_each_turn_begins_where_the_last_one_ended(
+    pool: Any, poller: Poller, provider: Provider, settings: Settings
+) -> None:
+    provider.answers += [page(2, "one", "two"), page(3, "three"), page(3)]
+    epoch = await held(pool, poller)
+    for _ in range(3):
+        await poller.turn(epoch)
+    assert [seen.path for seen in provider.seen] == ["/poll?from=0", "/poll?from=2", "/poll?from=3"]
+    assert await cursor(pool) == {"next": 3}
+    assert len(await records_of(settings, INBOUND)) == 3
+
+
+async def test_a_page_that_was_read_twice_has_the_same_ids(
+    pool: Any, poller: Poller, provider: Provider, settings: Settings
+) -> None:
+    provider.answers += [page(1, "one"), page(1, "one")]
+    epoch = await held(pool, poller)
+    await poller.turn(epoch)
+    await pool.execute("DELETE FROM cursor")
+    await poller.turn(epoch)
+    ids = [dict(record.headers)["ce_id"] for record in await records_of(settings, INBOUND)]
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+
+
+async def test_the_cursor_of_a_holder_that_was_fenced_stands_still(
+    pool: Any, poller: Poller, provider: Provider
+) -> None:
+    provider.answers += [page(1, "one"), page(2, "two")]
+    epoch = await held(pool, poller)
+    await poller.turn(epoch)
+    await pool.execute("UPDATE lease SET epoch = epoch + 1")
+    with pytest.raises(Fenced):
+        await poller.turn(epoch)
+    assert await cursor(pool) == {"next": 1}
+
+
+async def test_what_is_not_durable_does_not_move_the_cursor(
+    pool: Any, poller: Poller, provider: Provider, settings: Settings
+) -> None:
+    provider.answers += [page(1, "one"), page(1, "one")]
+    epoch = await held(pool, poller)
+    producer = poller._intake._producer
+    await producer.stop()
+    with pytest.raises(poll.BusUnavailable):
+        await poller.turn(epoch)
+    assert await cursor(pool) is None
+    await producer.start()
+    await poller.turn(epoch)
+    assert await cursor(pool) == {"next": 1}
+
+
+async def test_a_provider_in_trouble_is_asked_again_later_and_nothing_is_lost(
+    pool: Any, poller: Poller, provider: Provider, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poll, "PAUSE", 0.05)
+    provider.answers += [says(403), says(200, "no page"), page(1, "one")]
+    running = asyncio.create_task(poller.run(await held(pool, poller)))
+    async with asyncio.timeout(20):
+        while await cursor(pool) != {"next": 1}:
+            await asyncio.sleep(0.05)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert len(await records_of(settings, INBOUND)) == 1
