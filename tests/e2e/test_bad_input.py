@@ -1,0 +1,201 @@
+"""Bad input on the whole stack: refused early in words that programs understand, or set aside; the road stays open."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import ClientSession
+
+from shared import bus
+from shared.envelope import Media, Model, Text
+from shared.produce import Producer
+from shared.records import (
+    BY_MODEL,
+    DELIVERY,
+    EVENTS,
+    REQUESTS,
+    ROUTER_GROUP,
+    Reply,
+    Send,
+    adapter_group,
+    inbound_topic,
+    ingress_dlq,
+    outbound_topic,
+)
+from shared.settings import Settings
+from tests.shared.broker import records_of
+from tests.shared.gate import SECRET, hello, sign
+
+INBOUND, OUTBOUND = inbound_topic("chat"), outbound_topic("chat")
+ACCOUNTS = f"""
+[apps.webhook.badinput]
+secret = "{SECRET}"
+[accounts.webhook.badinput]
+url = "http://127.0.0.1:9/"
+secret = "{SECRET}"
+window_hours = 24
+"""
+GARBAGE = [
+    (b"{", [("ce_type", b"parley.inbound.v1"), ("ce_id", b"1")]),
+    (b'{"text": "\\u0000 \\ud800"}', [("ce_type", b"parley.inbound.v1"), ("ce_id", b"1")]),
+    (b"\xff\xfe\x00", [("ce_type", b"\xff"), ("\u1780", b"\x00")]),
+    (b"", []),
+]
+
+
+@dataclass
+class Road:
+    """The stack as its neighbours see it: the webhook's address, the topics."""
+
+    stack: Any
+    settings: Settings
+    producer: Producer
+    client: ClientSession
+    peers: int = field(default=0)
+
+    async def post(self, event: object, headers: dict[str, str] | None = None) -> int:
+        body = event if isinstance(event, bytes) else orjson.dumps(event)
+        address = f"{self.stack.http('chat_adapter')}/hooks/webhook/badinput"
+        given = sign(body) if headers is None else headers
+        async with self.client.post(address, data=body, headers=given) as answer:
+            return answer.status
+
+    async def asks(self, model: Model, *, id_: str) -> None:
+        """A request, as any internal system writes it."""
+        made = bus.headers(
+            BY_MODEL[type(model)], source="/test", id=id_, time=datetime.now(UTC), tenant="default", subject="test"
+        )
+        await self.producer.send(bus.Out(self.settings.topic(REQUESTS), id_.encode(), bus.encode(model), made))
+
+    async def says(self, **more: Any) -> dict[str, Any]:
+        """A new person's message, and its event."""
+        peer = f"visitor-{uuid.uuid4().hex[:8]}"
+        assert await self.post(hello(**{"from": {"address": peer}} | more)) == 200
+        return await self.event("message.received", lambda event: event["message"]["peer"] == peer)
+
+    async def refusal(self, request: str) -> str:
+        """The code with which a request was refused."""
+        event = await self.event("request.refused", lambda event: event["request_id"] == request)
+        return str(event["failure"]["code"])
+
+    async def event(self, kind: str, wanted: Any) -> dict[str, Any]:
+        async with asyncio.timeout(30):
+            while True:
+                if found := [event for event in await self.events(kind) if wanted(event)]:
+                    return found[0]
+                await asyncio.sleep(0.2)
+
+    async def events(self, kind: str) -> list[dict[str, Any]]:
+        name = f"parley.{kind}.v1".encode()
+        found = await records_of(self.settings, EVENTS)
+        return [orjson.loads(record.value) for record in found if dict(record.headers)["ce_type"] == name]
+
+
+@pytest.fixture(scope="module")
+async def road(stack: Any) -> AsyncIterator[Road]:
+    settings = Settings(kafka=stack.addresses.kafka)
+    accounts = stack.home / "accounts.toml"
+    before = accounts.read_text()
+    accounts.write_text(before + ACCOUNTS)
+    producer = Producer(settings)
+    await producer.start()
+    async with ClientSession() as client:
+        road = Road(stack, settings, producer, client)
+        async with asyncio.timeout(30):
+            while await road.post(b"", {}) == 404:
+                await asyncio.sleep(0.2)
+        yield road
+    await producer.stop()
+    accounts.write_text(before)
+
+
+def reply(conversation: object, **more: Any) -> Reply:
+    return Reply(**{"conversation": conversation, "parts": (Text(text="hello"),)} | more)
+
+
+async def test_requests_that_would_fail_are_refused_with_the_reason(road: Road) -> None:
+    said = await road.says()
+    closed = await road.says(occurred_at=(datetime.now(UTC) - timedelta(hours=25)).isoformat())
+    here, run = said["conversation"], uuid.uuid4().hex
+    to = {"channel": "webhook", "address": "zoe", "parts": (Text(text="hello"),)}
+    sticker = Media(media="sticker", handle="x" * 10)
+    asked: dict[str, Model] = {
+        "window_closed": reply(closed["conversation"]),
+        "unknown_conversation": reply(uuid.uuid4()),
+        "too_long": reply(here, parts=(Text(text="word " * 80_000),)),
+        "expired": reply(here, expires_at=datetime.now(UTC) - timedelta(seconds=1)),
+        "unknown_account": Send(account="nobody", **to),
+        "malformed": reply(here, in_reply_to=uuid.uuid4()),
+        "unsupported": reply(here, not_before=datetime.now(UTC) + timedelta(hours=1), parts=(sticker,)),
+    }
+    for code, model in asked.items():
+        await road.asks(model, id_=f"{run}-{code}")
+    told = {code: await road.refusal(f"{run}-{code}") for code in asked}
+    assert told == {code: code for code in asked}
+
+
+async def test_a_reply_over_http_to_a_closed_window_is_refused_as_an_event(road: Road) -> None:
+    closed = await road.says(occurred_at=(datetime.now(UTC) - timedelta(hours=25)).isoformat())
+    address = f"{road.stack.http('router')}/api/conversations/{closed['conversation']}/reply"
+    body = {"parts": [{"kind": "text", "text": "too late"}]}
+    async with road.client.post(address, json=body, headers=road.stack.bearer) as answer:
+        assert answer.status == 202
+        request = (await answer.json())["request_id"]
+    assert await road.refusal(request) == "window_closed"
+
+
+async def test_garbage_on_every_topic_is_set_aside_and_the_road_stays_open(road: Road) -> None:
+    groups = {INBOUND: ROUTER_GROUP, DELIVERY: ROUTER_GROUP, REQUESTS: ROUTER_GROUP, OUTBOUND: adapter_group("chat")}
+    mark = uuid.uuid4().hex.encode()
+    for topic in groups:
+        for value, headers in GARBAGE:
+            await road.producer.send(bus.Out(road.settings.topic(topic), mark, value, headers))
+    async with asyncio.timeout(40):
+        for topic, group in groups.items():
+            while len(letters := await letters_of(road, f"{topic}.{group}.dlq", mark)) < len(GARBAGE):
+                await asyncio.sleep(0.2)
+            assert sorted(letters) == sorted(value for value, _ in GARBAGE)
+    said = await road.says()
+    assert said["message"]["parts"][0]["text"] == "hello"
+
+
+async def letters_of(road: Road, topic: str, mark: bytes) -> list[bytes]:
+    return [record.value for record in await records_of(road.settings, topic) if record.key == mark]
+
+
+async def test_a_forged_webhook_leaves_no_trace_and_a_broken_one_is_kept(road: Road) -> None:
+    mark = uuid.uuid4().hex
+    body = orjson.dumps(hello(id=mark))
+    assert await road.post(body, sign(body, key=b"x" * 32)) == 401
+    assert await road.post(body[:-9], sign(body)) == 401
+    assert await road.post(body, sign(body, age=600)) == 401
+    broken = orjson.dumps({"type": "message", "id": mark})
+    assert await road.post(broken) == 200
+    kept = [record.value for record in await records_of(road.settings, ingress_dlq("chat"))]
+    assert [value for value in kept if mark.encode() in value] == [broken]
+    assert not [r for r in await records_of(road.settings, INBOUND) if mark.encode() in (r.value or b"")]
+
+
+async def test_sixteen_copies_at_the_same_moment_are_one_event(road: Road) -> None:
+    peer = f"visitor-{uuid.uuid4().hex[:8]}"
+    body = orjson.dumps(hello(**{"from": {"address": peer}}))
+    assert await asyncio.gather(*(road.post(body) for _ in range(16))) == [200] * 16
+    await road.event("message.received", lambda event: event["message"]["peer"] == peer)
+    assert await road.post(hello(**{"from": {"address": peer}})) == 200
+    async with asyncio.timeout(30):
+        while len(found := [e for e in await road.events("message.received") if e["message"]["peer"] == peer]) < 2:
+            await asyncio.sleep(0.2)
+    assert [event["sequence"] for event in found] == [2, 3]
+
+
+async def test_a_stranger_who_quotes_a_conversation_does_not_enter_it(road: Road) -> None:
+    said = await road.says(id="quoted-" + uuid.uuid4().hex)
+    other = await road.says(reply_to=said["message"]["external_id"])
+    assert other["conversation"] != said["conversation"]
