@@ -128,6 +128,7 @@ async def add_event(pool, conversation, sequence, type_, data, *, message=None):
     body = orjson.dumps({"sequence": sequence, **data})
     announced = type_ in ("message.received", "message.queued")
     row = {"conversation_id": conversation, "sequence": sequence, "type": type_, "at": START, "body": body}
+    row["tenant"] = "default"
     row["id"] = message if announced else uuid.uuid4()
     if not announced:
         row["message_id"] = message

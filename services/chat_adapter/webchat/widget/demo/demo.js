@@ -29,4 +29,4 @@ addEventListener("DOMContentLoaded", () => {
   }
   document.querySelector(".ask").addEventListener("click", () => window.Parley?.open());
 });
-addEventListener("parley:ready", () => wishes.get("open") === "1" && window.Parley.open({ focus: false }));
+addEventListener("parley:ready", () => wishes.get("open") === "1" && window.Parley.open({ focus: window === window.top }));
