@@ -21,7 +21,6 @@ from deploy.local.programs import Program, not_ready, run_once
 from deploy.local.trouble import NoNetwork, Trouble
 
 VERSION = "4.3.1"
-MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 # Each by itself: jgo lets several endpoints manage one another's versions, and log4j's POM would bring kafka-clients 3.
 ENDPOINTS = (f"org.apache.kafka:kafka_2.13:{VERSION}", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4")
 
@@ -84,14 +83,16 @@ def resolve_jars(folder: Path, say: Callable[[str], None]) -> list[Path]:
     jgo downloads in place, and takes a torn file for a whole one the next time: hence a folder of its own.
     """
     import requests
+    from jgo import MAVEN_CENTRAL_URL
     from jgo.env import EnvironmentBuilder
     from jgo.maven import MavenContext, PythonResolver
 
-    source = os.environ.get("PARLEY_MAVEN", MAVEN_CENTRAL)
+    mirror = os.environ.get("PARLEY_MAVEN")
+    source = mirror or "Maven Central"
     say(f"downloading Apache Kafka {VERSION} from {source} (44 MB, once)")
     logging.getLogger("jgo").setLevel(logging.CRITICAL)
     resolver = PythonResolver(progress_callback=tell_downloads(say))
-    context = MavenContext(repo_cache=folder / "m2", remote_repos={"central": source}, resolver=resolver)
+    context = MavenContext(repo_cache=folder / "m2", remote_repos={"central": mirror or MAVEN_CENTRAL_URL}, resolver=resolver)
     builder = EnvironmentBuilder(context=context, cache_dir=folder / "environments")
     try:
         found = [jar for endpoint in ENDPOINTS for jar in builder.from_endpoint(endpoint).all_jars]
