@@ -83,7 +83,7 @@ def resolve_jars(folder: Path, say: Callable[[str], None]) -> list[Path]:
     jgo downloads in place, and takes a torn file for a whole one the next time: hence a folder of its own.
     """
     import requests
-    from jgo import MAVEN_CENTRAL_URL
+    from jgo.constants import MAVEN_CENTRAL_URL
     from jgo.env import EnvironmentBuilder
     from jgo.maven import MavenContext, PythonResolver
 
