@@ -87,6 +87,7 @@ class MediaWorker:
             producer=producer,
             health=health,
             wanted=_may_have_media,
+            hurried=False,
         )
         health.ready["media"] = lambda: self._reader.trouble
 

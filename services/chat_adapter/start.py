@@ -30,6 +30,7 @@ def serve_webchat(parts: Parts, written: transcript.Transcript) -> None:
         producer=parts.producer,
         health=life.health,
         wanted=transcript.wanted,
+        hurried=False,
     )
     chat = server.WebChat(
         accounts=parts.accounts, intake=parts.intake, blobs=parts.blobs, transcript=written, live=live
