@@ -322,7 +322,9 @@ def run(settings: Settings) -> dict[str, Any]:
     say(f"c: event latency at {rate:.0f}/s …")
     ours, bare = latency_bench(fresh, rate)
     results["latency"] = {"parley": ours, "bare": bare, "ratio": ours["p99_ms"] / bare["p99_ms"], "aim": 5.0}
-    results["idle_megabytes"] = idle_memory(settings)
+    empty = settings.model_copy(update={"prefix": settings.prefix + "i."})
+    asyncio.run(prepare(empty))
+    results["idle_megabytes"] = idle_memory(empty)
     return results
 
 

@@ -17,7 +17,7 @@ from shared.channel import Capabilities
 from shared.envelope import key
 from shared.lifecycle import Health
 from shared.produce import Producer
-from shared.records import ACCOUNTS, AccountState
+from shared.records import ACCOUNTS, AccountState, Failure
 from shared.settings import Settings
 from tests.shared.broker import make_topics, settings_for
 
@@ -63,11 +63,13 @@ async def producer(settings: Settings) -> AsyncIterator[Producer]:
 
 
 async def test_it_is_complete_when_all_that_was_told_before_is_read(settings: Settings, producer: Producer) -> None:
-    await producer.send_all(record(settings, told(f"a{n}")) for n in range(20))
+    long = Failure(code="auth", detail="x" * 2000)
+    accounts = [f"a{n}" for n in range(2500)]  # more than one fetch holds
+    await producer.send_all(record(settings, told(account, failure=long)) for account in accounts)
     async with following(settings) as directory:
         async with asyncio.timeout(20):
             await directory.complete.wait()
-        assert {state.account for state in directory.all()} == {f"a{n}" for n in range(20)}
+        assert {state.account for state in directory.all()} == set(accounts)
         assert directory.capabilities["default", "webhook", "a7"].text == 100
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 
 from services.router import needs
-from services.router.facts import Facts
+from services.router.facts import Facts, RefKey
 from services.router.rules import decide
 from shared.channel import Capabilities
 from shared.envelope import Deletion, Media, Party, Reaction, Template, Text, Window
@@ -73,6 +73,11 @@ def test_the_same_records_make_the_same_events_again() -> None:
         "message.edited",
     ]
     assert fold() == first
+
+
+def test_looking_at_a_name_writes_nothing() -> None:
+    facts = Facts(now=NOON)
+    assert facts.ref(RefKey("t", "webhook", "main", "message", "m1")).changed is False
 
 
 async def test_every_event_reads_as_its_schema_says(house: House) -> None:
