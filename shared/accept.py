@@ -61,10 +61,11 @@ class Intake:
         if not pairs:
             return ()
         raw = await self._keep(pairs[0][0].tenant, request)
+        clean = b"u0000" not in request.body and b"\x00" not in request.body  # `encode` looks again
         trace = next_span(request.headers.get("traceparent"))
         records = tuple(
             self.record(
-                stamp(one, channel=channel, account=account, received_at=context.now, raw=raw.ref),
+                stamp(one, channel=channel, account=account, received_at=context.now, raw=raw.ref, clean=clean),
                 raw=raw,
                 traceparent=trace,
             )

@@ -6,11 +6,13 @@ import secrets
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final, NamedTuple
 
 import orjson
 import structlog
 from aiohttp import web
+from prometheus_client import Counter, Histogram
 
 from shared.accept import Intake
 from shared.accounts import AccountsFile
@@ -73,6 +75,7 @@ class Ingress:
         self._intake, self._producer = intake, producer
         self._dead_letters = settings.topic(ingress_dlq(family))
         self._open = 0
+        IN_FLIGHT.set_function(lambda: self._open)
 
     @property
     def trouble(self) -> str | None:
@@ -94,7 +97,6 @@ class Ingress:
             INGRESS.labels(name, "unavailable").inc()
             return _plain(503, "too many requests at once; send it again")
         self._open += 1
-        IN_FLIGHT.set(self._open)
         started = time.perf_counter()
         try:
             answer, outcome = await self._take(channel, app, request)
@@ -103,9 +105,8 @@ class Ingress:
             answer = Response(status=status, body=_said(error))
         finally:
             self._open -= 1
-            IN_FLIGHT.set(self._open)
-        INGRESS.labels(name, outcome).inc()
-        ACKNOWLEDGED.labels(name).observe(time.perf_counter() - started)
+        _counted(name, outcome).inc()
+        _timed(name).observe(time.perf_counter() - started)
         return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
 
     async def _take(self, channel: Channel, app: App, incoming: web.Request) -> tuple[Response, str]:
@@ -135,7 +136,7 @@ class Ingress:
             method=incoming.method,
             url=base.rstrip("/") + incoming.path_qs,
             headers={name.lower(): value for name, value in incoming.headers.items()},
-            query=dict(incoming.query),
+            query=dict(incoming.query) if incoming.query_string else {},
             body=body,
         )
 
@@ -165,6 +166,16 @@ class Ingress:
             )
         )
         DEAD_LETTERED.labels(self._dead_letters, error.code).inc()
+
+
+@cache
+def _counted(channel: str, outcome: str) -> Counter:
+    return INGRESS.labels(channel, outcome)
+
+
+@cache
+def _timed(channel: str) -> Histogram:
+    return ACKNOWLEDGED.labels(channel)
 
 
 def _handshake(channel: Channel, app: App, request: Request, context: Context) -> Response | None:

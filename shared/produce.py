@@ -7,13 +7,14 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.partitioner import murmur2
+from prometheus_client import Counter
 
 from shared.bus import Out
 from shared.errors import BusUnavailable, TooLarge
@@ -32,6 +33,11 @@ BATCH: Final = 256 * 1024  # bytes
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition that every Kafka client's default gives to this key."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+@cache
+def _written(topic: str) -> Counter:
+    return RECORDS_OUT.labels(topic)
 
 
 class Producer:
@@ -129,10 +135,14 @@ class Producer:
             self._failing_since = self._failing_since or time.monotonic()
             raise BusUnavailable(type(error).__name__) from error
         self._failing_since = None
-        RECORDS_OUT.labels(record.topic).inc()
+        _written(record.topic).inc()
 
     async def send_all(self, records: Iterable[Out]) -> None:
         """All durable, or the first error."""
+        records = tuple(records)
+        if len(records) == 1:
+            await self.send(records[0])
+            return
         outcomes = await asyncio.gather(*(self.send(record) for record in records), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):

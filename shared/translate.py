@@ -80,14 +80,21 @@ def read_page(channel: Channel, account: Account, body: bytes, context: Context)
 
 
 def stamp(
-    incoming: Incoming, *, channel: Channel, account: Account, received_at: datetime, raw: str | None = None
+    incoming: Incoming,
+    *,
+    channel: Channel,
+    account: Account,
+    received_at: datetime,
+    raw: str | None = None,
+    clean: bool = False,
 ) -> Envelope | Delivery | Typing:
     """The record that travels: tenant, account, id, window and assessment added, times of the future set to now.
 
+    `clean`: the payload was seen to hold nothing that must be replaced, so not every string is looked at.
     Raises Malformed where a value is none that an envelope may hold.
     """
     with readable():
-        incoming = _storable(incoming)
+        incoming = incoming if clean else _storable(incoming)
         occurred_at = min(incoming.occurred_at, received_at)
         match incoming:
             case Message():
