@@ -60,13 +60,20 @@ class Intake:
         pairs = [(owner(accounts, channel, app, one), one) for one in read(channel, app, request, context)]
         if not pairs:
             return ()
-        raw = await self._keep(pairs[0][0].tenant, request)
+        kept = {tenant: await self._keep(tenant, request) for tenant in {account.tenant for account, _ in pairs}}
         clean = b"u0000" not in request.body and b"\x00" not in request.body  # `encode` looks again
         trace = next_span(request.headers.get("traceparent"))
         records = tuple(
             self.record(
-                stamp(one, channel=channel, account=account, received_at=context.now, raw=raw.ref, clean=clean),
-                raw=raw,
+                stamp(
+                    one,
+                    channel=channel,
+                    account=account,
+                    received_at=context.now,
+                    raw=kept[account.tenant].ref,
+                    clean=clean,
+                ),
+                raw=kept[account.tenant],
                 traceparent=trace,
             )
             for account, one in pairs

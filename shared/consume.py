@@ -114,6 +114,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             group_id=self._settings.topic(self._group),
             auto_offset_reset="none",
             enable_auto_commit=False,
+            isolation_level="read_committed",  # what another system took back by aborting was never asked for
             session_timeout_ms=int(self._settings.session_seconds * 1000),
             heartbeat_interval_ms=int(min(HEARTBEAT, self._settings.session_seconds / 3) * 1000),
             max_poll_interval_ms=600_000,

@@ -59,7 +59,11 @@ async def open_pool(settings: Settings, schema: str) -> AsyncIterator[Pool]:
         reset=_keep,
         timeout=5,
         command_timeout=60,
-        server_settings={"search_path": schema, "application_name": schema},
+        server_settings={
+            "search_path": schema,
+            "application_name": schema,
+            "plan_cache_mode": "force_generic_plan",  # the same few statements for ever: planning them anew costs more
+        },
     )
     await pool
     try:

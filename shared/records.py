@@ -149,7 +149,7 @@ class Delivery(Model):
     message_id: uuid.UUID | None = None
     piece: Annotated[int, Field(ge=0)] = 0
     pieces: Annotated[int, Field(ge=1)] = 1
-    external_ids: tuple[ExternalId, ...] = ()
+    external_ids: Annotated[tuple[ExternalId, ...], Field(max_length=100)] = ()
     join_key: ExternalId | None = None
     watermark: AwareDatetime | None = None
     status: Status

@@ -19,6 +19,7 @@ from shared.envelope import Deletion, Edit, Envelope, Reaction, derive
 from shared.records import EVENTS, Delivery, Failure, MediaUpdate, Status, Typing
 
 PARKED_LIMIT: Final = 100  # what may wait for one message that never came
+PARKED_BYTES: Final = 2 * 1024 * 1024  # of it altogether
 
 
 def decide(facts: Facts, record: In) -> None:
@@ -126,7 +127,8 @@ def amend(facts: Facts, record: In, found: Envelope) -> None:
 
 
 def park(ref: Ref, record: In, found: Envelope) -> None:
-    if len(ref.parked) < PARKED_LIMIT:
+    waiting = sum(len(item.get("envelope", "")) for item in ref.parked)
+    if len(ref.parked) < PARKED_LIMIT and waiting + len(record.value) <= PARKED_BYTES:
         ref.parked.append({"envelope": base64.b64encode(record.value).decode(), "id": record.id})
         ref.changed = True
 

@@ -106,10 +106,10 @@ async def test_an_event_that_would_not_fit_gets_no_sequence(house: House) -> Non
     customer = Customer()
     conversation = await house.opened(customer)
     message = await house.queued(customer, conversation)
-    names = [f"{piece}-{n:03}-{'n' * 900}" for piece in range(4) for n in range(600)]
+    names = [f"{piece}-{n:03}-{'n' * 900}" for piece in range(24) for n in range(100)]
     with pytest.raises(TooLarge):
         await house.take(
-            *(customer.report(message, "sent", *names[600 * p : 600 * p + 600], piece=p, pieces=4) for p in range(4))
+            *(customer.report(message, "sent", *names[100 * p : 100 * p + 100], piece=p, pieces=24) for p in range(24))
         )
     assert await house.log(conversation) == []
     assert len(await house.story(conversation)) == 3
