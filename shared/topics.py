@@ -95,6 +95,13 @@ async def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
     }
 
 
+async def knows_controller(admin: Any) -> None:
+    """Wait until a cluster that has just started has told who its controller is: aiokafka fails without a word before."""
+    while admin._client.cluster.controller is None:
+        await asyncio.sleep(0.1)
+        await admin._client.force_metadata_update()
+
+
 class _Admin:
     def __init__(self, settings: Settings) -> None:
         self._client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=20_000)
@@ -103,6 +110,7 @@ class _Admin:
         try:
             async with asyncio.timeout(20):
                 await self._client.start()
+                await knows_controller(self._client)
         except (KafkaError, OSError, TimeoutError) as error:
             raise BusUnavailable(type(error).__name__) from error
         return self._client

@@ -92,7 +92,9 @@ def resolve_jars(folder: Path, say: Callable[[str], None]) -> list[Path]:
     say(f"downloading Apache Kafka {VERSION} from {source} (44 MB, once)")
     logging.getLogger("jgo").setLevel(logging.CRITICAL)
     resolver = PythonResolver(progress_callback=tell_downloads(say))
-    context = MavenContext(repo_cache=folder / "m2", remote_repos={"central": mirror or MAVEN_CENTRAL_URL}, resolver=resolver)
+    context = MavenContext(
+        repo_cache=folder / "m2", remote_repos={"central": mirror or MAVEN_CENTRAL_URL}, resolver=resolver
+    )
     builder = EnvironmentBuilder(context=context, cache_dir=folder / "environments")
     try:
         found = [jar for endpoint in ENDPOINTS for jar in builder.from_endpoint(endpoint).all_jars]

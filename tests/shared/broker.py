@@ -21,6 +21,7 @@ from shared.lifecycle import Health
 from shared.produce import Producer
 from shared.records import DEAD_LETTER_LIMIT, Reply
 from shared.settings import Settings
+from shared.topics import knows_controller
 
 TOPIC, GROUP = "requests.v1", "readers"
 DLQ = f"{TOPIC}.{GROUP}.dlq"
@@ -51,6 +52,8 @@ async def administering(settings: Settings) -> AsyncIterator[Any]:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
     await admin.start()
     try:
+        async with asyncio.timeout(20):
+            await knows_controller(admin)
         yield admin
     finally:
         await admin.close()
