@@ -63,6 +63,27 @@ def emit(
     return emission
 
 
+def pass_by(
+    facts: Facts, conversation: Conversation, record: In, name: str, *, topic: str, value: Mapping[str, object]
+) -> None:
+    """Something fleeting: no sequence, not stored, sent once."""
+    facts.fleeting.append(
+        Emission(
+            topic=topic,
+            conversation_id=conversation.id,
+            sequence=0,
+            name=name,
+            id=derive(name, record.id, conversation.id),
+            tenant=conversation.tenant,
+            at=facts.now,
+            value=dump(
+                {"tenant": conversation.tenant, "conversation": conversation.id, "occurred_at": facts.now, **value}
+            ),
+            traceparent=record.traceparent,
+        )
+    )
+
+
 def dump(content: object) -> bytes:
     """JSON with times in UTC as RFC 3339 writes them; ids come from PostgreSQL in a class of asyncpg's."""
     return orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)

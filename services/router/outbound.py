@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from services.router.events import announce_opening, dump, emit, preview_of
+from services.router.events import announce_opening, dump, emit, pass_by, preview_of
 from services.router.facts import Conversation, Emission, Facts, IdentityKey, Known, Sending
 from services.router.threads import token
 from shared.bus import In
@@ -200,27 +200,9 @@ def pass_on_typing(facts: Facts, record: In, asked: SendTyping) -> None:
     conversation = facts.conversations.get(asked.conversation)
     if conversation is None or conversation.tenant != asked.tenant:
         return
-    value = {
-        "tenant": conversation.tenant,
-        "channel": conversation.channel,
-        "account": conversation.account,
-        "peer": conversation.peer,
-        "conversation": str(conversation.id),
-        "occurred_at": facts.now,
-    }
-    facts.fleeting.append(
-        Emission(
-            topic=outbound_topic(CHANNELS[conversation.channel]),
-            conversation_id=conversation.id,
-            sequence=0,
-            name="outbound.typing",
-            id=derive("typing", record.id),
-            tenant=conversation.tenant,
-            at=facts.now,
-            value=dump(value),
-            traceparent=record.traceparent,
-        )
-    )
+    value = {"channel": conversation.channel, "account": conversation.account, "peer": conversation.peer}
+    topic = outbound_topic(CHANNELS[conversation.channel])
+    pass_by(facts, conversation, record, "outbound.typing", topic=topic, value=value)
 
 
 def refuse(facts: Facts, record: In, refusal: Refusal) -> None:

@@ -11,8 +11,8 @@ from typing import Any, Final
 import orjson
 
 from services.router import identity, outbound, statuses
-from services.router.events import announce_opening, dump, emit, inbound_trail, preview_of
-from services.router.facts import Conversation, Emission, Facts, Known, PeerKey, Ref, RefKey, Sending
+from services.router.events import announce_opening, emit, inbound_trail, pass_by, preview_of
+from services.router.facts import Conversation, Facts, Known, PeerKey, Ref, RefKey, Sending
 from services.router.threads import choose, ref_key, thread_ref
 from shared.bus import In
 from shared.envelope import Deletion, Edit, Envelope, Reaction, derive
@@ -444,30 +444,12 @@ def media(facts: Facts, record: In) -> None:
 
 
 def typing(facts: Facts, record: In) -> None:
-    """Fleeting: no sequence, not stored, sent once."""
+    """Whoever has the conversation before them may see it for a moment."""
     found: Typing = record.model
     for conversation in facts.with_peer(PeerKey(found.tenant, found.channel, found.account, found.peer)):
         if conversation.status == "open":
-            value = {
-                "tenant": found.tenant,
-                "conversation": str(conversation.id),
-                "customer": str(conversation.customer_id),
-                "occurred_at": facts.now,
-                "peer": found.peer,
-            }
-            facts.fleeting.append(
-                Emission(
-                    topic=EVENTS,
-                    conversation_id=conversation.id,
-                    sequence=0,
-                    name="conversation.typing",
-                    id=derive("typing", record.id),
-                    tenant=found.tenant,
-                    at=facts.now,
-                    value=dump(value),
-                    traceparent=record.traceparent,
-                )
-            )
+            value = {"customer": conversation.customer_id, "peer": found.peer}
+            pass_by(facts, conversation, record, "conversation.typing", topic=EVENTS, value=value)
 
 
 RULES: Final[dict[type[object], Callable[[Facts, In], None]]] = {
