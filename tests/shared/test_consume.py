@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownError
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
 
@@ -385,15 +385,16 @@ async def test_an_error_nobody_foresaw_in_a_claim_ends_the_reader(settings: Sett
             await asyncio.wait_for(asyncio.shield(running.task), 20)
 
 
-async def test_a_consumer_that_fails_is_replaced_by_a_new_one(settings: Settings) -> None:
-    """Trap 12."""
+@pytest.mark.parametrize("error", [KafkaError("the coordinator is gone for good"), UnknownError("code 118")])
+async def test_a_consumer_that_fails_is_replaced_by_a_new_one(settings: Settings, error: KafkaError) -> None:
+    """Traps 12 and 13: what aiokafka has no name for ends the client, not the process."""
     await write(settings, reply(id_="a"))
     owner = Owner()
     async with reading(settings, owner) as running:
         await owner.reaches(1)
         failed = running.reader._consumer
         assert running.reader._failed
-        running.reader._failed.set_exception(KafkaError("the coordinator is gone for good"))
+        running.reader._failed.set_exception(error)
         await write(settings, reply(id_="b"))
         await owner.reaches(2)
         assert running.reader._consumer is not failed
