@@ -107,7 +107,9 @@ def announce_opening(facts: Facts, record: In, conversation: Conversation, windo
 
 
 def inbound_trail(record: In, envelope: Envelope) -> Sequence[Mapping[str, object]]:
-    return ({"place": "webhook", "at": envelope.received_at}, {"place": "inbound", "at": record.at})
+    """The log knows whole milliseconds only, so that by its time a record may seem older than what it was made from."""
+    received_at = envelope.received_at
+    return ({"place": "webhook", "at": received_at}, {"place": "inbound", "at": max(record.at, received_at)})
 
 
 def preview_of(parts: Iterable[Part]) -> str:

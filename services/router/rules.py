@@ -404,7 +404,10 @@ def advance(
     conversation = facts.conversations.get(sending.conversation_id)
     if not moved or conversation is None:
         return
-    trail: list[Mapping[str, object]] = [{"place": "provider", "at": at}, {"place": "delivery", "at": record.at}]
+    trail: list[Mapping[str, object]] = [
+        {"place": "provider", "at": at},
+        {"place": "delivery", "at": max(record.at, at)},
+    ]
     if taken_at:
         trail.insert(0, {"place": "outbound", "at": taken_at})
     first_failure = statuses.failure_of(sending)
