@@ -1,0 +1,1 @@
+"""What channels of several services share because one provider speaks it."""
