@@ -10,7 +10,19 @@ from typing import Any, Final, Literal, Self, TypeVar
 import orjson
 from pydantic import BaseModel, ConfigDict, Field as Described, SecretStr
 
-from shared.envelope import Assessment, ExternalId, Media, MediaKind, Model, Part, Party, Surface, Thread, Window
+from shared.envelope import (
+    Assessment,
+    ExternalId,
+    Media,
+    MediaKind,
+    Model,
+    Part,
+    Party,
+    Surface,
+    Thread,
+    Way,
+    Window,
+)
 from shared.errors import AlreadySent, Malformed, Refusal, SendFailed, Unverified
 from shared.records import Failure, Status
 
@@ -18,11 +30,13 @@ __all__ = [
     "Account",
     "AlreadySent",
     "App",
+    "Asked",
     "Blob",
     "Capabilities",
     "Channel",
     "Context",
     "Download",
+    "Encoded",
     "Field",
     "Form",
     "Frame",
@@ -30,6 +44,8 @@ __all__ = [
     "Http",
     "Incoming",
     "Level",
+    "Mail",
+    "MailRead",
     "Malformed",
     "Message",
     "Piece",
@@ -43,6 +59,7 @@ __all__ = [
     "Send",
     "SendFailed",
     "Sent",
+    "Smtp",
     "Socket",
     "Steps",
     "Token",
@@ -89,12 +106,16 @@ class Account(Settings):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """What a pure function may know of the world: the time, chance, fetched keys, the current access token."""
+    """What a pure function may know of the world: the time, chance, fetched keys, the current access token.
+
+    `secret`: this installation's key for the names that it signs (PARLEY_SECRET).
+    """
 
     now: datetime
     nonce: str = ""
     keys: Mapping[str, Any] = field(default_factory=dict)
     token: SecretStr = SecretStr("")
+    secret: SecretStr = SecretStr("")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,7 +215,37 @@ class Http:
         return self.url.replace(self.secret.get_secret_value(), "***") if self.secret else self.url
 
 
-Steps = Generator[Http, Response, T]
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The bytes of a blob as base64 in lines of 76 characters (RFC 2045 §6.8), streamed by the driver."""
+
+    blob: Blob
+
+
+Security = Literal["none", "starttls", "tls"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Smtp:
+    """One mail to hand over (RFC 5321), answered by a Response: the reply's code and text.
+
+    What is in the other's hands begins with the final dot: before it, a broken connection has sent nothing.
+    """
+
+    host: str
+    port: int
+    security: Security = "starttls"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    sender: str
+    recipients: tuple[str, ...]
+    data: tuple[bytes | Encoded, ...]
+    commits: bool = True
+    timeout: timedelta = timedelta(minutes=2)
+
+
+Asked = Http | Smtp
+Steps = Generator[Asked, Response, T]
 
 
 # in -----------------------------------------------------------------------------------------------------------------
@@ -251,6 +302,23 @@ class TypingSeen:
 Incoming = Message | Receipt | TypingSeen
 
 
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail as a transport delivered it: its bytes, the envelope's sender and recipients (RFC 5321)."""
+
+    raw: bytes
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MailRead:
+    """What a mail says. `files`: the bytes of its media parts, by their `handle`; the service stores them before it answers."""
+
+    records: tuple[Incoming, ...]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Polled:
     """One page of a poll: its records, where to go on (stored when they are durable), how long to wait before the next."""
@@ -294,14 +362,23 @@ Socket = Generator[Send | Receive | Publish, Frame, None]
 
 
 class Piece(Model):
-    """What goes out in one send: one part that fits. `id` is the same however often it is tried."""
+    """What goes out in one send: one part that fits, and the files that go along. `id` is the same however often it is tried.
+
+    `reply_to`: the message answered, where the request named one. `references`: the conversation's first and newest
+    external ids, oldest first. `token`: our signed name of the conversation.
+    """
 
     id: str
     to: str
     part: Part
+    attachments: tuple[Media, ...] = ()
+    surface: Surface = "direct"
+    way: Way = "free_text"
     reply_to: str | None = None
     thread_key: str | None = None
     subject: str | None = None
+    references: tuple[ExternalId, ...] = ()
+    token: str | None = None
     handle: str | None = None
 
 
@@ -343,7 +420,11 @@ Unit = Literal["code_points", "utf16", "bytes", "graphemes"]
 
 
 class Capabilities(Model):
-    """What a channel can show. Degraded: sent as text; refused: the reply is refused early. Limits count in `unit`."""
+    """What a channel can show. Degraded: sent as text; refused: the reply is refused early. Limits count in `unit`.
+
+    `starts`: what may be sent to someone who has not written. `attachments`: files that one send carries beside its text.
+    `comment`: what a public comment can show, where that is something else. `private_reply`: it may be answered in private.
+    """
 
     text: int
     unit: Unit = "code_points"
@@ -358,10 +439,18 @@ class Capabilities(Model):
     template: Level = "refused"
     reply_to: bool = False
     typing: bool = False
+    starts: Literal["free_text", "template", "nothing"] = "free_text"
+    attachments: int = 0
+    comment: Capabilities | None = None
+    private_reply: bool = False
     pieces: int = 20
     per_second: float = 20.0
     per_peer_second: float = 1.0
     idempotent_for: timedelta | None = None
+
+    def shown(self, surface: Surface, way: Way) -> Capabilities:
+        """What can be shown there: a private answer to a comment is an ordinary message."""
+        return self.comment if self.comment and surface == "comment" and way != "private" else self
 
 
 def no_handshake(app: Any, request: Request, context: Context) -> Response | None:
@@ -376,7 +465,7 @@ def every_account(account: Any) -> bool:
     return True
 
 
-def always_open(account: Any, last_inbound: datetime) -> Window:
+def always_open(account: Any, message: Message) -> Window:
     return Window()
 
 
@@ -385,7 +474,8 @@ class Channel:
     """One channel, whole. The fields stand in the order in which every channel file is written.
 
     `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
-    JSON may be torn on the way and is answered 400. `polled`: whether this account is one that is polled.
+    JSON may be torn on the way and is answered 400. `polled`: whether this account is one that is polled. `mail`: reads
+    what a mail transport delivered. `window`: what a message of the customer, just received, allows.
     """
 
     name: str
@@ -401,6 +491,7 @@ class Channel:
     verify: Callable[[Any, Request, Context], None] | None = None
     inbound: Callable[[Any, Request, Context], Iterable[Incoming]] | None = None
     accepted: Response = Response()
+    mail: Callable[[Any, Mail, Context], MailRead] | None = None
     poll: Callable[[Any, Mapping[str, Any], Context], Steps[Polled]] | None = None
     polled: Callable[[Any], bool] = every_account
     connect: Callable[[Any, Context], Steps[str]] | None = None
@@ -411,7 +502,7 @@ class Channel:
     fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
     refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None
     register: Callable[[Any, Any, str, Context], Steps[None]] | None = None
-    window: Callable[[Any, datetime], Window] = always_open
+    window: Callable[[Any, Message], Window] = always_open
 
 
 TRANSIENT: Final = frozenset({"throttled", "unreachable"})

@@ -72,7 +72,7 @@ class Deliver:
         self._outgoing = Outgoing(
             routes=self._routes,
             ledger=self._ledger,
-            sender=Sender(ledger=self._ledger, caller=caller, own=senders),
+            sender=Sender(ledger=self._ledger, caller=caller, own=senders, secret=settings.secret),
             blocked=blocked,
             pace=pace,
             news=self._reports.wake,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import uuid
 from datetime import datetime
@@ -25,6 +26,7 @@ Address = Annotated[str, Field(min_length=1, max_length=998)]
 ExternalId = Annotated[str, Field(min_length=1, max_length=998)]
 
 Direction = Literal["inbound", "outbound"]
+Way = Literal["free_text", "template", "human_agent", "private"]
 Evidence = Literal["provider", "signature", "session", "dmarc", "oauth"]
 Surface = Literal["direct", "group", "comment", "mention", "story_reply", "email", "voicemail"]
 MediaKind = Literal["image", "audio", "video", "file", "sticker"]
@@ -32,9 +34,13 @@ MediaState = Literal["pending", "stored", "unavailable"]
 
 
 class Party(Model):
-    """A person or an account at the channel. `verified` names the evidence for the address; hints never merge identities."""
+    """A person or an account at the channel. `verified` names the evidence for the address; hints never merge identities.
+
+    `aliases`: other addresses of this person at the same channel and account, by the provider's own word.
+    """
 
     address: Address
+    aliases: Annotated[tuple[Address, ...], Field(max_length=5, exclude_if=operator.not_)] = ()
     name: Annotated[str, Field(max_length=998)] | None = None
     verified: Evidence | None = None
     phone: str | None = None
@@ -158,6 +164,14 @@ class Deletion(Model):
     target: ExternalId
 
 
+class Visibility(Model):
+    """The public message `target` was hidden from others, or is shown again."""
+
+    kind: Literal["visibility"] = "visibility"
+    target: ExternalId
+    hidden: bool
+
+
 class Call(Model):
     kind: Literal["call"] = "call"
     outcome: Literal["missed", "answered", "declined", "voicemail"]
@@ -173,7 +187,19 @@ class Unsupported(Model):
 
 
 Part = Annotated[
-    Text | Media | Location | Contact | Reaction | Choices | Choice | Template | Edit | Deletion | Call | Unsupported,
+    Text
+    | Media
+    | Location
+    | Contact
+    | Reaction
+    | Choices
+    | Choice
+    | Template
+    | Edit
+    | Deletion
+    | Visibility
+    | Call
+    | Unsupported,
     Field(discriminator="kind"),
 ]
 
@@ -200,10 +226,16 @@ class Assessment(Model):
 
 
 class Window(Model):
-    """Until when, and with what, this party may be written to. No `until`: for ever."""
+    """Until when, and with what, this party may be written to. No `until`: for ever.
+
+    After `until`: a template where `allows` names it; a person, until `human_agent_until`. `private_until`: how long a
+    public message may be answered in private.
+    """
 
     until: AwareDatetime | None = None
-    allows: tuple[Literal["free_text", "template", "human_agent"], ...] = ("free_text",)
+    allows: tuple[Way, ...] = ("free_text",)
+    human_agent_until: AwareDatetime | None = None
+    private_until: AwareDatetime | None = None
 
 
 class Envelope(Model):

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
 
 from shared.channel import Capabilities, Level
-from shared.envelope import Choices, Contact, Location, Media, Option, Part, Template, Text
+from shared.envelope import Choices, Contact, Location, Media, Model, Option, Part, Template, Text
 from shared.errors import Refusal
 from shared.text import fits, split
 
-ONLY_INBOUND: Final = frozenset({"reaction", "choice", "edit", "deletion", "call", "unsupported"})
+ONLY_INBOUND: Final = frozenset({"reaction", "choice", "edit", "deletion", "visibility", "call", "unsupported"})
+
+
+class Bundle(Model):
+    """A part and the files that travel with it in one send."""
+
+    kind: Literal["bundle"] = "bundle"
+    part: Text | Media = Field(discriminator="kind")
+    files: tuple[Media, ...]
+
+
+Sendable = Annotated[Part | Bundle, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """What is sent, one part per send, in order; `notes` say what was split or degraded, in sentences for people."""
 
-    pieces: tuple[Part, ...]
+    pieces: tuple[Part | Bundle, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -29,12 +42,54 @@ def fit(parts: Iterable[Part], capabilities: Capabilities) -> Fitted:
     (a file beyond `media_bytes`, more than `pieces` pieces).
     """
     fitted = [_fit(part, capabilities) for part in parts]
-    pieces = tuple(piece for one in fitted for piece in one.pieces)
+    pieces = tuple(_bundled((piece for one in fitted for piece in one.pieces), capabilities))
     if not pieces:
         raise Refusal("malformed", "The message is empty.")
     if len(pieces) > capabilities.pieces:
         raise Refusal("too_long", f"It would take {len(pieces)} pieces; the channel allows {capabilities.pieces}.")
     return Fitted(pieces, tuple(note for one in fitted for note in one.notes))
+
+
+def _bundled(pieces: Iterable[Part | Bundle], capabilities: Capabilities) -> Iterator[Part | Bundle]:
+    """Texts and files that one send can carry together, together: the texts as paragraphs of one."""
+    texts: list[Text] = []
+    files: list[Media] = []
+    for piece in pieces:
+        match piece:
+            case Text() if capabilities.attachments and (not texts or _joins([*texts, piece], capabilities)):
+                texts.append(piece)
+            case Media() if _takes(files, piece, capabilities):
+                files.append(piece)
+            case Text() | Media() if capabilities.attachments:
+                yield from _bundle(texts, files)
+                texts, files = ([piece], []) if isinstance(piece, Text) else ([], [piece])
+            case _:
+                yield from _bundle(texts, files)
+                texts, files = [], []
+                yield piece
+    yield from _bundle(texts, files)
+
+
+def _joins(texts: list[Text], capabilities: Capabilities) -> bool:
+    return fits(_paragraphs(texts), capabilities.text, capabilities.unit)
+
+
+def _takes(files: list[Media], file: Media, capabilities: Capabilities) -> bool:
+    together = sum(one.size or 0 for one in (*files, file))
+    return len(files) < capabilities.attachments and together <= capabilities.media_bytes
+
+
+def _bundle(texts: list[Text], files: list[Media]) -> Iterator[Part | Bundle]:
+    """One send, if there is anything to send: a part alone stays as it is."""
+    if texts:
+        text = texts[0] if len(texts) == 1 else Text(text=_paragraphs(texts))
+        yield Bundle(part=text, files=tuple(files)) if files else text
+    elif files:
+        yield Bundle(part=files[0], files=tuple(files[1:])) if len(files) > 1 else files[0]
+
+
+def _paragraphs(texts: Iterable[Text]) -> str:
+    return "\n\n".join(text.text for text in texts)
 
 
 def _fit(part: Part, capabilities: Capabilities) -> Fitted:

@@ -12,12 +12,13 @@ from pydantic import TypeAdapter
 
 from shared import lanes
 from shared.database import Connection, Pool
-from shared.envelope import Part, scrub
+from shared.envelope import scrub
 from shared.errors import Fenced
+from shared.fit import Sendable
 from shared.lanes import Lane, connected
 from shared.records import Failure, Outbound, Status
 
-_PART: Final[TypeAdapter[Part]] = TypeAdapter(Part)
+_PART: Final[TypeAdapter[Sendable]] = TypeAdapter(Sendable)
 KEPT: Final = timedelta(days=14)  # longer than the outbound topic, so that a record read again is still known
 
 OPEN: Final = frozenset({"queued", "sending"})
@@ -30,7 +31,7 @@ class Entry:
     """One piece. `first_sent_at`: when it may have left for the first time; `put_off`: why it has not gone yet."""
 
     number: int
-    part: Part | None
+    part: Sendable | None
     status: State
     first_sent_at: datetime | None
     put_off: Failure | None
@@ -94,7 +95,7 @@ class Ledger:
             entries = await _entries(connection, row["message_id"], row["attempt"])
         return Head(message, row["traceparent"], row["received_at"], entries)
 
-    async def cut(self, lane: Lane, message: Outbound, parts: Sequence[Part]) -> tuple[Entry, ...]:
+    async def cut(self, lane: Lane, message: Outbound, parts: Sequence[Sendable]) -> tuple[Entry, ...]:
         """Store all pieces before the first is sent, unless that has been done before."""
         async with connected(self._pool) as connection, connection.transaction():
             await lanes.hold(connection, lane)
@@ -240,7 +241,7 @@ def _failure(row: Any) -> Failure | None:
     return Failure(code=row["code"], detail=row["detail"]) if row["code"] else None
 
 
-def _part(stored: Any) -> Part | None:
+def _part(stored: Any) -> Sendable | None:
     return _PART.validate_python(stored) if stored else None
 
 

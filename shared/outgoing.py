@@ -119,7 +119,7 @@ class Outgoing:
         return await self._send_pieces([Job(lane, head, entry, *route) for entry in entries])
 
     async def _cut(self, lane: Lane, message: Outbound, channel: Channel) -> tuple[Entry, ...]:
-        parts = fit(message.parts, channel.capabilities).pieces
+        parts = fit(message.parts, channel.capabilities.shown(message.surface, message.way)).pieces
         return await patiently(self._ledger.cut, lane, message, parts)
 
     async def _send_pieces(self, jobs: list[Job]) -> timedelta | None:

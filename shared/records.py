@@ -19,7 +19,9 @@ from shared.envelope import (
     Name,
     Part,
     Party,
+    Surface,
     Thread,
+    Way,
     Window,
 )
 
@@ -184,22 +186,28 @@ Parts = Annotated[tuple[Part, ...], Field(min_length=1, max_length=20)]
 
 
 class Reply(Request):
-    """Answer in a conversation, on the channel and address that the customer last wrote from."""
+    """Answer in a conversation, on the channel and address that the customer last wrote from.
+
+    `private`: answer a public comment so that only its writer reads it. `author`: the person who answers; some channels
+    give people longer than programs.
+    """
 
     conversation: uuid.UUID
     parts: Parts
     in_reply_to: uuid.UUID | None = None
     author: str | None = None
+    private: bool = False
 
 
 class Send(Request):
-    """Write first: to an address at one of our accounts."""
+    """Write first: to an address at one of our accounts. `subject`: of a mail."""
 
     channel: Name
     account: Name
     address: Address
     parts: Parts
     author: str | None = None
+    subject: Annotated[str, Field(max_length=998)] | None = None
 
 
 class SendTyping(Request):
@@ -295,7 +303,10 @@ class Erase(Request):
 
 
 class Outbound(Model):
-    """A message to send: what the router asks an adapter for, once per message and attempt."""
+    """A message to send: what the router asks an adapter for, once per message and attempt.
+
+    `way`: what allows it to be sent, where a provider must be told.
+    """
 
     id: uuid.UUID
     tenant: Name
@@ -307,6 +318,8 @@ class Outbound(Model):
     request_id: str
     attempt: Annotated[int, Field(ge=1)] = 1
     thread: Thread = Thread()
+    surface: Surface = "direct"
+    way: Way = "free_text"
     parts: Parts
     author: str | None = None
     urgent: bool = False
@@ -338,9 +351,14 @@ class Event(Model):
 
 
 class MessageReceived(Event):
-    """Someone wrote; or, with direction outbound, the business did, from elsewhere."""
+    """Someone wrote; or, with direction outbound, the business did, from elsewhere.
+
+    `flagged`: it came with our own name for the conversation, but from someone who does not take part in it: agents may
+    read it, nobody is answered because of it, and nothing else of the conversation changes.
+    """
 
     message: Envelope
+    flagged: Literal["stranger"] | None = None
 
 
 class MessageEdited(Event):
@@ -356,6 +374,14 @@ class MessageDeleted(Event):
 
     message_id: uuid.UUID | None
     external_id: ExternalId
+
+
+class MessageVisibility(Event):
+    """A public message was hidden from others, or is shown again."""
+
+    message_id: uuid.UUID | None
+    external_id: ExternalId
+    hidden: bool
 
 
 class MessageReaction(Event):
@@ -397,11 +423,17 @@ class RequestRefused(Event):
 
 
 class ConversationOpened(Event):
-    """A conversation begins; its id stays for ever. `window`: until when it may be answered freely."""
+    """A conversation begins; its id stays for ever. `window`: until when it may be answered freely.
+
+    `linked`: the conversation that its first message named, but whose participant its sender is not.
+    """
 
     channel: Name
     account: Name
     peer: Address
+    surface: Surface = "direct"
+    container: ExternalId | None = None
+    linked: uuid.UUID | None = None
     subject: str | None = None
     window: Window = Window()
 
@@ -534,6 +566,7 @@ def _types() -> dict[str, RecordType]:
         ("events", "message.received", MessageReceived),
         ("events", "message.edited", MessageEdited),
         ("events", "message.deleted", MessageDeleted),
+        ("events", "message.visibility", MessageVisibility),
         ("events", "message.reaction", MessageReaction),
         ("events", "message.media", MessageMedia),
         ("events", "message.queued", MessageQueued),

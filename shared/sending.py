@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
+from pydantic import SecretStr
 
 from shared.blobs import belongs
 from shared.calls import Caller, Party
@@ -17,6 +18,7 @@ from shared.channel import Account, Channel, Context, Http, Piece, Sent
 from shared.drive import drive
 from shared.envelope import Media, derive
 from shared.errors import AlreadySent, Fenced, Malformed, ParleyError, Refusal, SendFailed
+from shared.fit import Bundle
 from shared.lanes import LEASE, Lane
 from shared.ledger import Entry, Head, Ledger, Outcome
 from shared.records import Code, Failure, Outbound
@@ -82,8 +84,10 @@ class _Attempt:
 class Sender:
     """Sends one piece by its channel, or by the service's own way where `own` names the channel."""
 
-    def __init__(self, *, ledger: Ledger, caller: Caller, own: Mapping[str, Own]) -> None:
-        self._ledger, self._caller, self._own = ledger, caller, own
+    def __init__(
+        self, *, ledger: Ledger, caller: Caller, own: Mapping[str, Own], secret: SecretStr = SecretStr("")
+    ) -> None:
+        self._ledger, self._caller, self._own, self._secret = ledger, caller, own, secret
 
     def may_repeat(self, job: Job, now: datetime) -> bool:
         """Whether a piece that may have been sent can be sent again without a second one being seen."""
@@ -120,17 +124,16 @@ class Sender:
             traceparent=job.head.traceparent,
         )
         piece = _piece(job, await self._handle(job, party))
-        steps = job.channel.outbound(job.account, piece, context())
+        steps = job.channel.outbound(job.account, piece, replace(context(), secret=self._secret))
         return await drive(steps, channel=job.channel, ask=lambda request: self._caller.ask(request, party))
 
     async def _handle(self, job: Job, party: Party) -> str | None:
         """The provider's name of the file to send; uploaded once per account, for as long as it lives there."""
         part = job.entry.part
-        if not isinstance(part, Media) or part.blob is None:
-            return None
-        if not belongs(part.blob, job.message.tenant):
+        files = (part.part, *part.files) if isinstance(part, Bundle) else (part,)
+        if any(not belongs(file.blob, job.message.tenant) for file in files if isinstance(file, Media) and file.blob):
             raise Refusal("refused", "the file belongs to another tenant")
-        if job.channel.upload is None:
+        if not isinstance(part, Media) or part.blob is None or job.channel.upload is None:
             return None
         known = await self._ledger.handle(job.lane.account, part.blob)
         if known is not None:
@@ -147,17 +150,22 @@ def context() -> Context:
 
 def _piece(job: Job, handle: str | None) -> Piece:
     """The message answered is quoted once, by the first piece."""
-    thread, part = job.message.thread, job.entry.part
+    message, thread, part = job.message, job.message.thread, job.entry.part
     if part is None:
         raise Malformed("a piece without content")
-    quotes = job.entry.number == 0 and job.channel.capabilities.reply_to
+    quotes = job.entry.number == 0 and job.channel.capabilities.shown(message.surface, message.way).reply_to
     return Piece(
         id=job.id,
-        to=job.message.peer,
-        part=part,
+        to=message.peer,
+        part=part.part if isinstance(part, Bundle) else part,
+        attachments=part.files if isinstance(part, Bundle) else (),
+        surface=message.surface,
+        way=message.way,
         reply_to=thread.reply_to if quotes else None,
         thread_key=thread.thread_key,
         subject=thread.subject,
+        references=thread.references,
+        token=thread.token,
         handle=handle,
     )
 

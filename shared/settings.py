@@ -24,7 +24,8 @@ class Settings(BaseSettings):
         SecretStr(""), description="the bearer token of the HTTP API and the page; empty: both are closed"
     )
     secret: SecretStr = Field(
-        SecretStr(""), description="router: key of the signed conversation tokens in addresses and ids; never change it"
+        SecretStr(""),
+        description="key of the signed conversation tokens in addresses and ids, the same for router and adapters; never change it",
     )
     prefix: str = Field("parley.", description="what every topic's and group's name begins with")
     partitions: int = Field(24, ge=1, description="partitions of new topics; they must not be widened later")

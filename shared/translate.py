@@ -17,9 +17,9 @@ from pydantic import BaseModel, ValidationError
 from shared.channel import (
     Account,
     App,
+    Asked,
     Channel,
     Context,
-    Http,
     Incoming,
     Message,
     Receipt,
@@ -95,23 +95,24 @@ def stamp(
     """
     with readable():
         incoming = incoming if clean else _storable(incoming)
-        occurred_at = min(incoming.occurred_at, received_at)
+        if incoming.occurred_at > received_at:
+            incoming = replace(incoming, occurred_at=received_at)
         match incoming:
             case Message():
-                return _envelope(incoming, channel, account, occurred_at=occurred_at, received_at=received_at, raw=raw)
+                return _envelope(incoming, channel, account, received_at=received_at, raw=raw)
             case Receipt():
-                return _delivery(incoming, channel, account, occurred_at)
+                return _delivery(incoming, channel, account)
             case TypingSeen():
                 return Typing(
                     tenant=account.tenant,
                     channel=channel.name,
                     account=account.name,
                     peer=incoming.peer,
-                    occurred_at=occurred_at,
+                    occurred_at=incoming.occurred_at,
                 )
 
 
-def answer(steps: Steps[T], *, given: Callable[[Http], Response], outcome: Callable[[Response], None]) -> T:
+def answer(steps: Steps[T], *, given: Callable[[Asked], Response], outcome: Callable[[Response], None]) -> T:
     """Run a channel's exchange over given answers, each judged by the channel's `outcome`, and return its result."""
     try:
         request = next(steps)
@@ -171,7 +172,6 @@ def _envelope(
     channel: Channel,
     account: Account,
     *,
-    occurred_at: datetime,
     received_at: datetime,
     raw: str | None,
 ) -> Envelope:
@@ -191,18 +191,19 @@ def _envelope(
         container=incoming.container,
         thread=incoming.thread,
         parts=incoming.parts,
-        occurred_at=occurred_at,
+        occurred_at=incoming.occurred_at,
         received_at=received_at,
         raw=raw,
-        assessment=_assessed(incoming.assessment, SIGNED if channel.signed else PROVIDED),
-        window=Window() if incoming.echo else channel.window(account, occurred_at),
+        assessment=_assessed(incoming.assessment, channel),
+        window=Window() if incoming.echo else channel.window(account, incoming),
     )
 
 
-def _assessed(found: Assessment, verified: Assessment) -> Assessment:
-    """The channel's own assessment, with what the verification proved where it says nothing itself."""
-    if found.authentication != "none":
+def _assessed(found: Assessment, channel: Channel) -> Assessment:
+    """The channel's own assessment, with what the verification proved where it says nothing itself; a mail proves nothing."""
+    if found.authentication != "none" or channel.mail is not None:
         return found
+    verified = SIGNED if channel.signed else PROVIDED
     if found == _NOTHING:
         return verified
     return found.model_copy(update={"authentication": verified.authentication})
@@ -211,7 +212,7 @@ def _assessed(found: Assessment, verified: Assessment) -> Assessment:
 _NOTHING: Final = Assessment()
 
 
-def _delivery(incoming: Receipt, channel: Channel, account: Account, occurred_at: datetime) -> Delivery:
+def _delivery(incoming: Receipt, channel: Channel, account: Account) -> Delivery:
     return Delivery(
         tenant=account.tenant,
         channel=channel.name,
@@ -222,7 +223,7 @@ def _delivery(incoming: Receipt, channel: Channel, account: Account, occurred_at
         watermark=incoming.watermark,
         status=incoming.status,
         failure=incoming.failure,
-        occurred_at=occurred_at,
+        occurred_at=incoming.occurred_at,
     )
 
 

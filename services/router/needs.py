@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from services.router import identity, outbound
 from services.router.facts import IdentityKey, PeerKey, RefKey
 from services.router.rules import delivery_refs, names_of_echo
-from services.router.threads import mentioned, read_token, ref_key, thread_ref
+from services.router.threads import mentioned, ref_key, thread_ref
 from shared.bus import In
 from shared.envelope import Deletion, Edit, Envelope, Reaction, derive
 from shared.records import Delivery, MediaUpdate, Reply, Request, Send, SendTyping, Typing
+from shared.tokens import read_token
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import orjson
 
 from services.router.events import announce_opening, dump, emit, pass_by, preview_of
 from services.router.facts import Conversation, Emission, Facts, IdentityKey, Known, Sending
-from services.router.threads import token
 from shared.bus import In
 from shared.envelope import Part, Thread, Window, derive, utc
 from shared.errors import Refusal
@@ -28,6 +27,7 @@ from shared.records import (
     SendTyping,
     outbound_topic,
 )
+from shared.tokens import token
 
 
 def message_id(tenant: str, request_id: str) -> uuid.UUID:

@@ -456,8 +456,11 @@ def test_typing_may_be_repeated_without_harm(name):
 @pytest.mark.parametrize("name", WEBHOOKS)
 def test_the_window_is_open_just_after_a_message(name):
     on = bench(name)
-    window = on.channel.window(on.account, on.context.now)
-    assert window.until is None or window.until > on.context.now
+    messages = [one for request in requests(name) for one in on.read(request) if isinstance(one, Message)]
+    assert messages
+    for message in messages:
+        window = on.channel.window(on.account, message)
+        assert window.until is None or window.until > message.occurred_at
 
 
 def test_the_parts_of_a_claim_are_all_that_can_be_claimed():

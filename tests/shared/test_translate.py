@@ -65,7 +65,7 @@ def test_what_verified_the_message_is_said_unless_the_channel_knows_better():
 
 
 def test_the_window_counts_from_when_it_was_written():
-    limited = replace(CHANNEL, window=lambda _, at: Window(until=at + timedelta(hours=24)))
+    limited = replace(CHANNEL, window=lambda _, message: Window(until=message.occurred_at + timedelta(hours=24)))
     yesterday = NOW - timedelta(hours=20)
     assert stamped(replace(MESSAGE, occurred_at=yesterday), limited).window.until == yesterday + timedelta(hours=24)
 

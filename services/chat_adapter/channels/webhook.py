@@ -355,10 +355,10 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     return Download(request=request, mime_type=media.mime_type, name=media.name)
 
 
-def window(account: Account, last_inbound: datetime) -> Window:
+def window(account: Account, message: Message) -> Window:
     if account.window_hours is None:
         return Window()
-    return Window(until=last_inbound + timedelta(hours=account.window_hours))
+    return Window(until=message.occurred_at + timedelta(hours=account.window_hours))
 
 
 CHANNEL = Channel(

@@ -158,9 +158,11 @@ def test_beside_a_file_the_signed_message_names_its_hash():
 
 
 def test_the_window_is_as_long_as_the_account_says():
-    assert webhook.window(ACCOUNT, NOW) == Window()
+    (message,) = translate.read(webhook.CHANNEL, APP, Request(body=BODY), Context(now=NOW))
+    assert isinstance(message, Message)
+    assert webhook.window(ACCOUNT, message) == Window()
     limited = ACCOUNT.model_copy(update={"window_hours": 1.5})
-    assert webhook.window(limited, NOW).until == NOW + timedelta(minutes=90)
+    assert webhook.window(limited, message).until == message.occurred_at + timedelta(minutes=90)
 
 
 def test_a_failure_that_we_have_no_code_for_is_malformed():

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from services.router.threads import read_token, token
 from shared.envelope import Thread
+from shared.tokens import read_token, token
 from tests.promises.house import Customer, House
 
 SECRET = b"test-secret"
