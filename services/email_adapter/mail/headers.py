@@ -1,0 +1,80 @@
+"""The header section of a mail or a MIME part (RFC 5322 §2.2): fields as bytes, unfolded, within limits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from services.email_adapter.mail.refusals import Refused
+
+ALL: Final = 100 * 1024  # bytes of one header section
+EACH: Final = 32 * 1024  # bytes of one field
+LINES: Final = 1000
+
+# Names are printable ASCII without a colon; white space before the colon is obsolete but seen (RFC 5322 §4.5).
+FIELD: Final = re.compile(rb"([!-9;-~]{1,200})[ \t]*:[ \t]*(.*)", re.DOTALL)
+LINE: Final = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
+BLANK_START: Final = re.compile(rb"(?:[ \t]*+(?:\r\n|\r|\n))++(?=[!-9;-~]{1,200}:)")
+
+TOO_LARGE: Final = f"552 5.3.4 headers of more than {ALL} bytes"
+FIELD_TOO_LARGE: Final = f"552 5.3.4 a header of more than {EACH} bytes"
+TOO_MANY_LINES: Final = f"552 5.3.4 more than {LINES} lines of headers"
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """Fields in their order: lower-case names, values without folding and outer white space."""
+
+    fields: tuple[tuple[str, bytes], ...] = ()
+
+    def every(self, name: str) -> Iterator[bytes]:
+        return (value for known, value in self.fields if known == name)
+
+    def first(self, name: str) -> bytes | None:
+        return next(self.every(name), None)
+
+
+def head(raw: bytes, at: int, end: int) -> tuple[Headers, int]:
+    """The fields that begin at `at`, and where the body begins: behind the empty line, or at a line that is no field.
+
+    Raises Refused for what is larger than the limits above.
+    """
+    fields: list[tuple[str, list[bytes]]] = []
+    start, field_size = at, 0
+    for number, found in enumerate(LINE.finditer(raw, at, end)):
+        line = found[1]
+        if number >= LINES:
+            raise Refused(TOO_MANY_LINES)
+        if found.end() - start > ALL:
+            raise Refused(TOO_LARGE)
+        if not line:
+            return _unfolded(fields), found.end()
+        if line[0] in b" \t":
+            field_size += len(line)
+            if fields:
+                fields[-1][1].append(line)
+        elif field := FIELD.match(line):
+            field_size = len(line)
+            fields.append((field[1].decode("ascii").lower(), [field[2]]))
+        elif fields or not _is_envelope(line):
+            return _unfolded(fields), found.start()
+        if field_size > EACH:
+            raise Refused(FIELD_TOO_LARGE)
+    return _unfolded(fields), end
+
+
+def skip_blank(raw: bytes) -> int:
+    """Where the headers begin when empty lines stand before them."""
+    found = BLANK_START.match(raw)
+    return found.end() if found else 0
+
+
+def _is_envelope(line: bytes) -> bool:
+    """The line that mailbox files put before a mail (RFC 4155)."""
+    return line.startswith((b"From ", b">From "))
+
+
+def _unfolded(fields: list[tuple[str, list[bytes]]]) -> Headers:
+    return Headers(tuple((name, b"".join(lines).strip()) for name, lines in fields))
