@@ -89,7 +89,10 @@ def dump(content: object) -> bytes:
     return orjson.dumps(content, default=str, option=orjson.OPT_UTC_Z)
 
 
-def announce_opening(facts: Facts, record: In, conversation: Conversation, window: dict[str, Any]) -> None:
+def announce_opening(
+    facts: Facts, record: In, conversation: Conversation, window: dict[str, Any], linked: uuid.UUID | None = None
+) -> None:
+    about = {"subject": conversation.subject, "container": conversation.container, "linked": linked}
     emit(
         facts,
         conversation,
@@ -99,8 +102,9 @@ def announce_opening(facts: Facts, record: In, conversation: Conversation, windo
             "channel": conversation.channel,
             "account": conversation.account,
             "peer": conversation.peer,
+            "surface": conversation.surface,
             "window": window,
-            **({"subject": conversation.subject} if conversation.subject else {}),
+            **{name: value for name, value in about.items() if value},
         },
         id_=conversation.id,
     )

@@ -7,10 +7,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from shared.channel import Capabilities
+from shared.envelope import Surface
 from shared.records import Status
+
+NEWEST: Final = 10  # Message-IDs that are kept beside the first
 
 
 class RefKey(NamedTuple):
@@ -51,8 +54,9 @@ class Ref:
 
 @dataclass(slots=True)
 class Conversation:
-    """`parked`: echoes that wait until it is known whether they are our own sends. `changed`: to be written; `moved`: its
-    status, window, watermarks or parked echoes as well.
+    """`parked`: echoes that wait until it is known whether they are our own sends. `chain`: of a mail conversation the first
+    and the newest Message-IDs, oldest first. `changed`: to be written; `moved`: its peer, status, window, watermarks, chain
+    or parked echoes as well.
     """
 
     id: uuid.UUID
@@ -65,6 +69,7 @@ class Conversation:
     thread_key: str | None
     opened_at: datetime
     last_at: datetime
+    surface: Surface
     status: str = "open"
     last_sequence: int = 0
     name: str | None = None
@@ -76,12 +81,24 @@ class Conversation:
     delivered_to: datetime | None = None
     read_to: datetime | None = None
     parked: list[dict[str, Any]] = field(default_factory=list)
+    chain: list[str] = field(default_factory=list)
     changed: bool = False
     moved: bool = False
 
     @property
     def peer_key(self) -> PeerKey:
         return PeerKey(self.tenant, self.channel, self.account, self.peer)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether what its customer writes next belongs here of itself: a mail must say what it answers."""
+        return self.status == "open" and self.container is None and self.surface != "email"
+
+    def link(self, external_id: str) -> None:
+        """Remember a mail's name for those that answer (EMAIL rule 3)."""
+        if self.surface == "email" and external_id not in self.chain:
+            self.chain = [*self.chain[:1], *[*self.chain[1:], external_id][-NEWEST:]]
+            self.changed = self.moved = True
 
 
 @dataclass(slots=True)
@@ -158,7 +175,7 @@ class Facts:
         """A conversation the rules may find: by id, by peer, and as its customer's open one."""
         self.conversations[conversation.id] = conversation
         self._peers = None
-        if conversation.container is None and conversation.status == "open":
+        if conversation.goes_on:
             place = (conversation.customer_id, conversation.channel, conversation.account)
             other = self._open.get(place)
             if other is None or other.last_at <= conversation.last_at:
@@ -166,8 +183,13 @@ class Facts:
         return conversation
 
     def open_conversation(self, customer: uuid.UUID, channel: str, account: str) -> Conversation | None:
-        """The customer's latest open conversation there, that has no container."""
+        """The customer's latest conversation there that goes on."""
         return self._open.get((customer, channel, account))
+
+    def move(self, conversation: Conversation, peer: str) -> None:
+        """Its customer writes from another address now; that is where answers go."""
+        conversation.peer, conversation.changed, conversation.moved = peer, True, True
+        self._peers = None
 
     def add(self, conversation: Conversation) -> Conversation:
         """A conversation that begins in this batch."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Mapping
 
 from services.router.facts import Facts, IdentityKey
 from shared.envelope import Envelope, derive
+
+Customers = dict[IdentityKey, uuid.UUID]
 
 
 def of_envelope(envelope: Envelope) -> IdentityKey | None:
@@ -20,6 +23,22 @@ def of_envelope(envelope: Envelope) -> IdentityKey | None:
 def new_customer(key: IdentityKey) -> uuid.UUID:
     """The id that follows from the first address a customer was seen with."""
     return derive("customer", *key)
+
+
+def match(known: Mapping[IdentityKey, uuid.UUID], people: Mapping[IdentityKey, Iterable[IdentityKey]]) -> Customers:
+    """Whose each address is, given every person's address and its aliases: one address that is known decides for all."""
+    customers = dict(known)
+    for address, aliases in people.items():
+        group = (address, *aliases)
+        found = next((customers[key] for key in group if key in customers), None) or new_customer(address)
+        for key in group:
+            customers.setdefault(key, found)
+    return customers
+
+
+def aliases_of(envelope: Envelope) -> tuple[IdentityKey, ...]:
+    """The other addresses that the provider says are the sender's."""
+    return tuple(IdentityKey(envelope.tenant, envelope.channel, alias) for alias in envelope.sender.aliases)
 
 
 def customer(facts: Facts, key: IdentityKey | None) -> uuid.UUID | None:

@@ -25,8 +25,9 @@ from services.router.publish import Row
 from shared.channel import Capabilities
 from shared.database import Connection
 
-CONVERSATION = """id, tenant, customer_id, channel, account, peer, container, thread_key, opened_at, last_at, status,
-    last_sequence, name, subject, preview, last_inbound_at, last_external_id, "window", delivered_to, read_to, parked"""
+CONVERSATION = """id, tenant, customer_id, channel, account, peer, container, thread_key, opened_at, last_at, surface,
+    status, last_sequence, name, subject, preview, last_inbound_at, last_external_id, "window", delivered_to, read_to,
+    parked, chain"""
 
 
 async def load(
@@ -102,8 +103,8 @@ async def lock_refs(connection: Connection, facts: Facts, needs: Needs) -> set[u
 
 
 async def find_identities(connection: Connection, facts: Facts, needs: Needs) -> None:
-    """The customer of each address; new ones are made. Merges move pointers under the customers' locks, read after this."""
-    keys = sorted(needs.identities)
+    """The customer of each address and its aliases; new ones are made. Merges move pointers under the customers' locks, read after this."""
+    keys = sorted({*needs.identities, *(alias for aliases in needs.aliases.values() for alias in aliases)})
     if not keys:
         return
     columns = [list(column) for column in zip(*keys, strict=True)]
@@ -115,8 +116,9 @@ async def find_identities(connection: Connection, facts: Facts, needs: Needs) ->
     if not missing:
         return
     columns = [list(column) for column in zip(*missing, strict=True)]
-    ids = [identity.new_customer(key) for key in missing]
-    names = [needs.identities[key] for key in missing]
+    customers = identity.match(facts.customers, {key: needs.aliases.get(key, ()) for key in sorted(needs.identities)})
+    ids = [customers[key] for key in missing]
+    names = [needs.identities.get(key) for key in missing]
     made = await connection.fetch(
         """INSERT INTO identity (tenant, kind, value, customer_id, name)
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[])
@@ -186,7 +188,8 @@ async def lock_conversations(connection: Connection, facts: Facts, needs: Needs)
         return
     rows = await connection.fetch(
         f"""SELECT {CONVERSATION} FROM conversation
-        WHERE id = ANY($1::uuid[]) OR (customer_id = ANY($2::uuid[]) AND status = 'open' AND container IS NULL)
+        WHERE id = ANY($1::uuid[]) OR (customer_id = ANY($2::uuid[]) AND status = 'open' AND container IS NULL
+            AND surface <> 'email')
         ORDER BY id FOR NO KEY UPDATE""",  # noqa: S608 a constant's columns
         list(ids),
         list(customers),
@@ -197,7 +200,7 @@ async def lock_conversations(connection: Connection, facts: Facts, needs: Needs)
 
 def _conversation(row: Any) -> Conversation:
     """The columns of CONVERSATION stand in the order of the fields."""
-    return Conversation(*(*row[:-1], row[-1] or []))
+    return Conversation(*(*row[:-2], row[-2] or [], row[-1] or []))
 
 
 async def find_fresh(connection: Connection, facts: Facts, needs: Needs) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from services.router import identity, outbound
+from services.router.echoes import names_of_echo
 from services.router.facts import IdentityKey, PeerKey, RefKey
-from services.router.rules import delivery_refs, names_of_echo
+from services.router.receipts import delivery_refs
 from services.router.threads import mentioned, ref_key, thread_ref
 from shared.bus import In
-from shared.envelope import Deletion, Edit, Envelope, Reaction, derive
+from shared.envelope import AMENDS, Envelope, derive
 from shared.records import Delivery, MediaUpdate, Reply, Request, Send, SendTyping, Typing
 from shared.tokens import read_token
 
@@ -32,6 +33,7 @@ class Needs:
     ids: set[uuid.UUID] = field(default_factory=set)
     refs: dict[RefKey, Claim] = field(default_factory=dict)
     identities: dict[IdentityKey, str | None] = field(default_factory=dict)
+    aliases: dict[IdentityKey, tuple[IdentityKey, ...]] = field(default_factory=dict)
     messages: set[uuid.UUID] = field(default_factory=set)
     reported: set[uuid.UUID] = field(default_factory=set)
     conversations: set[uuid.UUID] = field(default_factory=set)
@@ -69,9 +71,11 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
     if owner := identity.of_envelope(envelope):
         party = envelope.sender if envelope.direction == "inbound" else None
         needs.identities.setdefault(owner, party.name if party else None)
+        if party and party.aliases:
+            needs.aliases[owner] = identity.aliases_of(envelope)
     part = envelope.parts[0]
     own = [ref_key(envelope, "message", name) for name in envelope.all_external_ids]
-    if isinstance(part, Edit | Deletion | Reaction):
+    if isinstance(part, AMENDS):
         needs.mention([ref_key(envelope, "message", part.target)])
     elif envelope.direction == "outbound":
         needs.echoes = True

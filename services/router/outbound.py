@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from services.router.events import announce_opening, dump, emit, pass_by, preview_of
 from services.router.facts import Conversation, Emission, Facts, IdentityKey, Known, Sending
 from shared.bus import In
-from shared.envelope import Part, Thread, Window, derive, utc
+from shared.channel import Capabilities
+from shared.envelope import Part, Thread, Way, Window, derive, utc
 from shared.errors import Refusal
 from shared.fit import fit
 from shared.observe import REFUSED
@@ -22,7 +23,6 @@ from shared.records import (
     Failure,
     Outbound,
     Reply,
-    Request,
     Send,
     SendTyping,
     outbound_topic,
@@ -60,12 +60,13 @@ def reply(facts: Facts, record: In, asked: Reply) -> None:
     conversation = facts.conversations.get(asked.conversation)
     if conversation is None or conversation.tenant != asked.tenant:
         raise Refusal("unknown_conversation", str(asked.conversation))
-    check(facts, conversation, asked, asked.parts)
+    way = check(facts, conversation, asked, private=asked.private)
     answered = facts.known.get(asked.in_reply_to) if asked.in_reply_to else None
     if asked.in_reply_to and (answered is None or answered.conversation_id != conversation.id):
         raise Refusal("malformed", "in_reply_to names no message of this conversation")
     reply_to = answered.external_id if answered else None
-    order = compose(facts, record, conversation, asked, sequence=conversation.last_sequence + 1, reply_to=reply_to)
+    sequence = conversation.last_sequence + 1
+    order = compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=reply_to)
     queue(facts, record, conversation, asked.parts, order)
 
 
@@ -88,19 +89,20 @@ def send(facts: Facts, record: In, asked: Send) -> None:
             thread_key=None,
             opened_at=facts.now,
             last_at=facts.now,
+            surface="email" if CHANNELS[asked.channel] == "email" else "direct",
+            subject=asked.subject,
         )
-    check(facts, conversation, asked, asked.parts)
-    order = compose(
-        facts, record, conversation, asked, sequence=conversation.last_sequence + 1 + opening, reply_to=None
-    )
+    way = check(facts, conversation, asked)
+    sequence = conversation.last_sequence + 1 + opening
+    order = compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=None)
     if opening:
         facts.add(conversation)
         announce_opening(facts, record, conversation, {})
     queue(facts, record, conversation, asked.parts, order)
 
 
-def check(facts: Facts, conversation: Conversation, asked: Request, parts: Any) -> None:
-    """Refuse now what the channel would refuse later."""
+def check(facts: Facts, conversation: Conversation, asked: Reply | Send, *, private: bool = False) -> Way:
+    """Refuse now what the channel would refuse later; what allows it to be sent otherwise."""
     if asked.expires_at is not None and asked.expires_at <= facts.now:
         raise Refusal("expired", "expires_at has passed")
     if asked.not_before is not None and asked.not_before > facts.now:
@@ -109,19 +111,47 @@ def check(facts: Facts, conversation: Conversation, asked: Request, parts: Any) 
         raise Refusal("unsupported", "fallback is not carried out by this version")
     if conversation.status != "open":
         raise Refusal("refused", f"the conversation is {conversation.status}")
-    check_window(facts, conversation, parts)
-    able = facts.capabilities.get((conversation.tenant, conversation.channel, conversation.account))
-    if able is not None:
-        fit(parts, able)
+    able = facts.capabilities.get((conversation.tenant, conversation.channel, conversation.account), UNKNOWN)
+    way = private_way(facts, conversation, able) if private else way_of(facts, conversation, asked, able)
+    if able is not UNKNOWN:
+        fit(asked.parts, able.shown(conversation.surface, way))
+    return way
 
 
-def check_window(facts: Facts, conversation: Conversation, parts: Any) -> None:
+def way_of(facts: Facts, conversation: Conversation, asked: Reply | Send, able: Capabilities) -> Way:
+    """By the window of the customer's last message, or as the channel lets one begin."""
+    template = all(part.kind == "template" for part in asked.parts)
+    if conversation.last_inbound_at is None and able.starts != "free_text":
+        return starting_way(able, template=template)
     window = Window.model_validate(conversation.window)
     if window.until is None or window.until > facts.now:
-        return
-    if all(part.kind == "template" for part in parts) and "template" in window.allows:
-        return
-    raise Refusal("window_closed", f"the window to write freely closed at {utc(window.until)}")
+        return "template" if template else "free_text"
+    if template and "template" in window.allows:
+        return "template"
+    if window.human_agent_until is None or window.human_agent_until <= facts.now:
+        raise Refusal("window_closed", f"the window to write freely closed at {utc(window.until)}")
+    if not asked.author:
+        until = utc(window.human_agent_until)
+        raise Refusal("window_closed", f"only a person may answer, until {until}: name the author")
+    return "human_agent"
+
+
+def starting_way(able: Capabilities, *, template: bool) -> Way:
+    if able.starts == "nothing":
+        raise Refusal("window_closed", "on this channel the customer must write first")
+    if not template:
+        raise Refusal("template_required", "who has not written yet can only be sent a template")
+    return "template"
+
+
+def private_way(facts: Facts, conversation: Conversation, able: Capabilities) -> Way:
+    """A public comment, answered so that only its writer reads it."""
+    if conversation.surface != "comment" or (able is not UNKNOWN and not able.private_reply):
+        raise Refusal("unsupported", "private: only public comments are answered in private, where the channel can")
+    window = Window.model_validate(conversation.window)
+    if window.private_until is not None and window.private_until <= facts.now:
+        raise Refusal("window_closed", f"a private answer was possible until {utc(window.private_until)}")
+    return "private"
 
 
 def compose(
@@ -130,6 +160,7 @@ def compose(
     conversation: Conversation,
     asked: Reply | Send,
     *,
+    way: Way,
     sequence: int,
     reply_to: str | None,
 ) -> bytes:
@@ -145,11 +176,13 @@ def compose(
         request_id=record.id,
         thread=Thread(
             reply_to=reply_to,
-            references=(conversation.last_external_id,) if conversation.last_external_id else (),
+            references=references_of(conversation),
             thread_key=conversation.thread_key,
             subject=conversation.subject,
             token=token(conversation.id, facts.secret),
         ),
+        surface=conversation.surface,
+        way=way,
         parts=asked.parts,
         author=asked.author,
         urgent=asked.urgent,
@@ -160,6 +193,12 @@ def compose(
     if len(value) > INBOUND_LIMIT:
         raise Refusal("too_long", f"{len(value)} bytes; {INBOUND_LIMIT} fit on the bus")
     return value
+
+
+def references_of(conversation: Conversation) -> tuple[str, ...]:
+    """What it answers, oldest first; the customer's newest message stands last (EMAIL rule 3)."""
+    newest = conversation.last_external_id
+    return (*(name for name in conversation.chain if name != newest), *([newest] if newest else ()))
 
 
 def queue(facts: Facts, record: In, conversation: Conversation, parts: Iterable[Part], order: bytes) -> None:
@@ -237,3 +276,4 @@ def refuse(facts: Facts, record: In, refusal: Refusal) -> None:
 
 
 NOWHERE: Final = uuid.UUID(int=0)
+UNKNOWN: Final = Capabilities(text=0)  # of an account that has not told what it can: the adapter will judge

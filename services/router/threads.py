@@ -42,6 +42,19 @@ def choose(facts: Facts, envelope: Envelope, customer: uuid.UUID | None) -> Conv
     return None
 
 
+def named(facts: Facts, envelope: Envelope) -> Conversation | None:
+    """The first conversation of its tenant that a message names, whether or not it may enter it."""
+    found = _candidates(facts, envelope, thread_ref(envelope))
+    return next((one for one in found if one.tenant == envelope.tenant), None)
+
+
+def is_strangers(facts: Facts, envelope: Envelope, conversation: Conversation, customer: uuid.UUID | None) -> bool:
+    """A mail with our own valid token, from someone who does not take part: forwarded, or stolen."""
+    token = envelope.thread.token
+    by_token = token is not None and read_token(token, facts.secret) == conversation.id
+    return envelope.surface == "email" and by_token and not takes_part(conversation, envelope, customer)
+
+
 def _candidates(facts: Facts, envelope: Envelope, thread: RefKey | None) -> Iterator[Conversation]:
     token = envelope.thread.token
     names = [

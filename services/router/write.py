@@ -26,7 +26,7 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _json(items: list[dict[str, Any]]) -> str | None:
+def _json(items: Sequence[object]) -> str | None:
     """A list as JSON text: asyncpg would take it for one more dimension of the array."""
     return orjson.dumps(items).decode() if items else None
 
@@ -55,11 +55,11 @@ async def open_conversations(connection: Connection, conversations: Sequence[Con
     if conversations:
         await connection.execute(
             """INSERT INTO conversation (id, tenant, customer_id, channel, account, peer, container, thread_key, subject,
-                opened_at, last_at)
+                surface, opened_at, last_at)
             SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-                $8::text[], $9::text[], $10::timestamptz[], $10::timestamptz[])""",
+                $8::text[], $9::text[], $10::text[], $11::timestamptz[], $11::timestamptz[])""",
             *_columns([(c.id, c.tenant, c.customer_id, c.channel, c.account, c.peer, c.container, c.thread_key,
-                        c.subject, c.opened_at) for c in conversations]),
+                        c.subject, c.surface, c.opened_at) for c in conversations]),
         )  # fmt: skip
 
 
@@ -78,12 +78,13 @@ async def write_conversations(connection: Connection, conversations: Sequence[Co
     if seldom := [c for c in conversations if c.moved]:
         await connection.execute(
             """UPDATE conversation c SET status = n.status, "window" = n."window", delivered_to = n.delivered_to,
-                read_to = n.read_to, parked = n.parked
-            FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[], $6::text[]::jsonb[])
-                n(id, status, "window", delivered_to, read_to, parked)
+                read_to = n.read_to, parked = n.parked, chain = n.chain, peer = n.peer
+            FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[], $6::text[]::jsonb[],
+                $7::text[]::jsonb[], $8::text[]) n(id, status, "window", delivered_to, read_to, parked, chain, peer)
             WHERE c.id = n.id""",
-            *_columns([(c.id, c.status, c.window, c.delivered_to, c.read_to, _json(c.parked)) for c in seldom]),
-        )
+            *_columns([(c.id, c.status, c.window, c.delivered_to, c.read_to, _json(c.parked), _json(c.chain), c.peer)
+                       for c in seldom]),
+        )  # fmt: skip
 
 
 async def write_messages(connection: Connection, emissions: Sequence[Emission]) -> None:

@@ -36,6 +36,7 @@ def facts_with_a_queued_message() -> Facts:
             thread_key=None,
             opened_at=NOON,
             last_at=NOON,
+            surface="direct",
         )
     )
     facts.sendings[MESSAGE] = Sending(MESSAGE, conversation.id, "queued", "r", NOON)

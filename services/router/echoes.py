@@ -1,0 +1,99 @@
+"""What the account sent, as the provider tells it back: our own sends are joined, everything else is a message."""
+
+from __future__ import annotations
+
+import base64
+
+from services.router import identity
+from services.router.facts import Conversation, Facts, RefKey, Sending
+from services.router.messages import receive, take_in
+from services.router.parked import release, reread
+from services.router.progress import advance
+from services.router.threads import choose, ref_key
+from shared.bus import In
+from shared.envelope import Envelope
+
+
+def echo(facts: Facts, record: In, found: Envelope) -> None:
+    """Our own send is joined by its external id or join key; while a send to that peer is open, it waits; else it is a message."""
+    own = sending_of_echo(facts, found)
+    if own is not None:
+        join(facts, record, found, own)
+        return
+    customer = identity.customer(facts, identity.of_envelope(found))
+    conversation = choose(facts, found, customer)
+    if conversation is not None and is_sending(facts, conversation):
+        names = [list(name) for name in names_of_echo(found)]
+        conversation.parked.append(
+            {"envelope": base64.b64encode(record.value).decode(), "id": record.id, "names": names}
+        )
+        conversation.changed = conversation.moved = True
+        return
+    receive(facts, record, found)
+    claim_names(facts, found)
+
+
+def is_sending(facts: Facts, conversation: Conversation) -> bool:
+    return any(sending.status == "queued" for sending in facts.sent_in(conversation.id))
+
+
+def names_of_echo(found: Envelope) -> list[RefKey]:
+    """What it may be joined by."""
+    names = [ref_key(found, "message", name) for name in found.all_external_ids]
+    return [*names, ref_key(found, "join", found.join_key)] if found.join_key else names
+
+
+def sending_of_echo(facts: Facts, found: Envelope) -> tuple[Sending, int] | None:
+    for name in names_of_echo(found):
+        ref = facts.ref(name)
+        if ref.message_id and (sending := facts.sendings.get(ref.message_id)):
+            return sending, ref.piece
+    return None
+
+
+def join(facts: Facts, record: In, found: Envelope, own: tuple[Sending, int]) -> None:
+    """The echo proves that the piece was sent, and may tell what the provider calls it."""
+    sending, piece = own
+    for name in found.all_external_ids:
+        bind(facts, ref_key(found, "message", name), sending, piece)
+    advance(facts, record, sending, piece=piece, status="sent", at=found.occurred_at, ids=found.all_external_ids)
+    for name in found.all_external_ids:
+        ref = facts.ref(ref_key(found, "message", name))
+        if ref.parked:
+            release(facts, record, ref)
+
+
+def bind(facts: Facts, key: RefKey, sending: Sending, piece: int) -> None:
+    """This name is this piece from now on, even if an echo of it was taken for a message before."""
+    ref = facts.ref(key)
+    if ref.message_id not in facts.sendings:
+        ref.message_id, ref.piece, ref.changed = sending.message_id, piece, True
+    if key.kind == "message" and (conversation := facts.conversations.get(sending.conversation_id)):
+        conversation.link(key.external_id)
+
+
+def claim_names(facts: Facts, found: Envelope) -> None:
+    """Written at the account by someone else: an outbound message of the conversation, so that the thread is whole."""
+    for name in found.all_external_ids:
+        ref = facts.ref(ref_key(found, "message", name))
+        if ref.message_id is None:
+            ref.message_id, ref.changed = found.id, True
+
+
+def settle_echoes(facts: Facts, record: In, conversation: Conversation) -> None:
+    """After a send has got its names: join the echoes that are its own; when no send is open, the others are messages."""
+    if not conversation.parked:
+        return
+    waiting, conversation.parked = conversation.parked, []
+    conversation.changed = conversation.moved = True
+    still_sending = is_sending(facts, conversation)
+    for item in waiting:
+        early = reread(record, item)
+        own = sending_of_echo(facts, early.model)
+        if own is not None:
+            join(facts, early, early.model, own)
+        elif still_sending:
+            conversation.parked.append(item)
+        else:
+            take_in(facts, early, early.model, conversation)
+            claim_names(facts, early.model)

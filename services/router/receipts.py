@@ -1,0 +1,100 @@
+"""What became of what we sent: an adapter's own word, a provider's receipt, a watermark."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from services.router.echoes import bind, settle_echoes
+from services.router.facts import Conversation, Facts, PeerKey, Ref, RefKey, Sending
+from services.router.parked import PARKED_LIMIT, release
+from services.router.progress import advance, apply_receipt
+from shared.bus import In
+from shared.records import Delivery, Status
+
+
+def delivery(facts: Facts, record: In) -> None:
+    """What an adapter says of our own send, what a provider says by external id, or a watermark."""
+    found: Delivery = record.model
+    if found.message_id is not None:
+        report(facts, record, found)
+    elif found.watermark is not None:
+        watermark(facts, record, found)
+    else:
+        for key in delivery_refs(found):
+            receipt(facts, record, facts.ref(key), found)
+
+
+def delivery_refs(found: Delivery) -> list[RefKey]:
+    keys = [RefKey(found.tenant, found.channel, found.account, "message", name) for name in found.external_ids]
+    if found.join_key:
+        keys.append(RefKey(found.tenant, found.channel, found.account, "join", found.join_key))
+    return keys
+
+
+def report(facts: Facts, record: In, found: Delivery) -> None:
+    """The adapter's own word on one piece of one attempt."""
+    sending = facts.sendings.get(found.message_id) if found.message_id else None
+    if sending is None or found.attempt != sending.attempt:
+        return
+    sending.pieces = max(sending.pieces, found.pieces)
+    for key in delivery_refs(found):
+        bind(facts, key, sending, found.piece)
+    advance(
+        facts,
+        record,
+        sending,
+        piece=found.piece,
+        status=found.status,
+        at=found.occurred_at,
+        ids=found.external_ids,
+        failure=found.failure,
+        taken_at=found.taken_at,
+    )
+    for key in delivery_refs(found):
+        ref = facts.ref(key)
+        if ref.parked:
+            release(facts, record, ref)
+    conversation = facts.conversations.get(sending.conversation_id)
+    if conversation is not None:
+        catch_up(facts, record, conversation, sending)
+        settle_echoes(facts, record, conversation)
+
+
+def receipt(facts: Facts, record: In, ref: Ref, found: Delivery) -> None:
+    """A receipt binds to its attempt by external id; one that overtakes its own send is parked, not dropped."""
+    failure = found.failure.model_dump(mode="json") if found.failure else None
+    if ref.message_id is not None:
+        apply_receipt(facts, record, ref, found.status, found.occurred_at, failure)
+    elif len(ref.parked) < PARKED_LIMIT:
+        ref.parked.append({"status": found.status, "at": found.occurred_at.isoformat(), "failure": failure})
+        ref.changed = True
+
+
+def watermark(facts: Facts, record: In, found: Delivery) -> None:
+    """Everything sent until then has this status; it is kept, for sends that are recorded later."""
+    until = found.watermark or found.occurred_at
+    for conversation in facts.with_peer(PeerKey(found.tenant, found.channel, found.account, found.peer)):
+        if found.status == "read":
+            conversation.read_to = max(conversation.read_to or until, until)
+        else:
+            conversation.delivered_to = max(conversation.delivered_to or until, until)
+        conversation.changed = conversation.moved = True
+        for sending in facts.sent_in(conversation.id):
+            catch_up(facts, record, conversation, sending)
+
+
+def sent_by(piece: dict[str, Any], moment: datetime) -> bool:
+    return "sent_at" in piece and datetime.fromisoformat(piece["sent_at"]) <= moment
+
+
+def catch_up(facts: Facts, record: In, conversation: Conversation, sending: Sending) -> None:
+    """Apply the conversation's watermarks to each piece that was sent before them."""
+    marks: tuple[tuple[Status, datetime | None], ...] = (
+        ("delivered", conversation.delivered_to),
+        ("read", conversation.read_to),
+    )
+    for status, until in marks:
+        for number, piece in tuple(sending.progress.items()):
+            if until and piece["status"] in {"sent", "delivered"} and sent_by(piece, until):
+                advance(facts, record, sending, piece=int(number), status=status, at=until)
