@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -36,9 +36,28 @@ class Limits(BaseModel):
     chat_burst: float = Field(default=20, ge=1)
 
 
+class GraphLimits(BaseModel):
+    """How often a number or page may send through Meta's Graph API, and to one person; bursts as in Limits.
+
+    80 a second by default (https://developers.facebook.com/docs/whatsapp/cloud-api/overview#throughput), and to one
+    person one in six seconds after 45 at once (…/overview#pair-rate-limits).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    per_second: float = Field(default=80, gt=0)
+    per_pair_second: float = Field(default=1 / 6, gt=0)
+    burst: float = Field(default=80, ge=1)
+    pair_burst: float = Field(default=45, ge=1)
+
+
 class Faults(BaseModel):
     """`drop`: so many sends are accepted and the connection then cut, so that their outcome is unknown. `delay`: seconds
     before every send. `silent`: no call is answered until it is false again. `twice`: every webhook is delivered twice.
+
+    Of Meta's platforms: `batch`: so many entries wait for one another and go in one body. `receipts`: `backwards` holds
+    sent and delivered back until the person has read, and tells all three the wrong way round; `early` tells before the
+    send itself is answered. `link_seconds`: how long a link to media is good.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -49,6 +68,10 @@ class Faults(BaseModel):
     silent: bool = False
     twice: bool = False
     limits: Limits = Limits()
+    batch: int = Field(default=1, ge=1, le=1000)
+    receipts: Literal["in_order", "backwards", "early"] = "in_order"
+    link_seconds: float = Field(default=300, ge=0)
+    graph: GraphLimits = GraphLimits()
 
 
 class Control:
@@ -60,7 +83,12 @@ class Control:
         self.sends: list[dict[str, Any]] = [value for _, value in shelf.under("send/")]
         self._numbers = itertools.count(len(self.sends) + 1)
         self._changed = asyncio.Event()
+        self._watchers: list[Callable[[], None]] = []
         self.closing = False
+
+    def on_change(self, watcher: Callable[[], None]) -> None:
+        """Call this whenever the faults in force are others."""
+        self._watchers.append(watcher)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -114,6 +142,8 @@ class Control:
         except (ValueError, AttributeError, ValidationError) as error:
             return web.json_response({"error": str(error)}, status=400)
         self.release()
+        for watcher in self._watchers:
+            watcher()
         return web.json_response(self.faults.model_dump())
 
     def release(self) -> None:

@@ -129,6 +129,17 @@ def subscribe_app(app: App, account: Account, *, topic: str, address: str, field
     return post(account, f"{app.app_id}/subscriptions", subscription, token=allowed)
 
 
+def subscribe_account(app: App, account: Account, node: str, **values: str) -> Http:
+    """Have the app told of what happens at this business account or page.
+
+    The proof has Meta check that the token is this app's, which it then tells, and not another one's:
+    https://developers.facebook.com/docs/graph-api/guides/secure-requests.
+    """
+    secret, token = app.secret.get_secret_value(), account.token.get_secret_value()
+    proof = hmac.new(_bytes(secret), _bytes(token), hashlib.sha256).hexdigest()
+    return post(account, f"{node}/subscribed_apps", {**values, "appsecret_proof": proof})
+
+
 def bearer(token: SecretStr) -> dict[str, str]:
     return {"authorization": f"Bearer {token.get_secret_value()}"}
 

@@ -1,0 +1,108 @@
+"""What a person says on a phone, as a view: text, a file, a place, a card, or a choice that is pressed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import orjson
+
+from services.sandbox.bodies import Upload
+from services.sandbox.chats import Chat, Json, Refused
+from services.sandbox.files import File, Files
+
+TEXT: Final = 65_536  # characters; providers take fewer
+KINDS: Final = {"image", "audio", "video", "file", "sticker"}
+# The content of a view; what is taken back loses it.
+CONTENT: Final = ("text", "media", "caption", "location", "contact", "choices", "template", "pressed", "reactions")
+
+
+def said(chat: Chat, values: Mapping[str, Any], files: Files) -> Json:
+    """The view of what is said, without id. Raises Refused."""
+    act = next((act for act in ACTS if values.get(act) not in (None, "")), None)
+    if act is None:
+        raise Refused(400, f"nothing to send: give one of {', '.join((*ACTS, 'react', 'edit', 'remove', 'block'))}")
+    view = ACTS[act](chat, values, files)
+    if reply := values.get("reply_to"):
+        view["reply_to"] = chat.view(reply)["id"]
+    return view
+
+
+def _text(chat: Chat, values: Mapping[str, Any], files: Files) -> Json:
+    return {"text": _words(values, "text")}
+
+
+def _file(chat: Chat, values: Mapping[str, Any], files: Files) -> Json:
+    """`as` names the kind (image, audio, video, file, sticker); otherwise the MIME type decides."""
+    upload = values["file"]
+    if not isinstance(upload, Upload):
+        raise Refused(400, "file must be uploaded as multipart/form-data")
+    kind = values.get("as") or upload.mime_type.partition("/")[0]
+    file = files.keep(upload.data, owner=chat.account, mime_type=upload.mime_type, name=upload.name)
+    caption = {"caption": _words(values, "caption")} if values.get("caption") else {}
+    return {"media": media_view(file, kind if kind in KINDS else "file"), **caption}
+
+
+def media_view(file: File, kind: str) -> Json:
+    """A file as views show it."""
+    return {"kind": kind, "id": file.id, "mime_type": file.mime_type, "name": file.name, "size": file.size}
+
+
+def _location(chat: Chat, values: Mapping[str, Any], files: Files) -> Json:
+    place = named(values, "location")
+    try:
+        point = {"latitude": float(place["latitude"]), "longitude": float(place["longitude"])}
+    except (KeyError, TypeError, ValueError):
+        raise Refused(400, "a location has latitude and longitude") from None
+    return {"location": {**point, **_words_of(place, "name", "address")}}
+
+
+def _contact(chat: Chat, values: Mapping[str, Any], files: Files) -> Json:
+    card = named(values, "contact")
+    shown = _words_of(card, "name", "phone", "email")
+    if "name" not in shown:
+        raise Refused(400, "a contact has a name")
+    return {"contact": shown}
+
+
+def _press(chat: Chat, values: Mapping[str, Any], files: Files) -> Json:
+    pressed = named(values, "press")
+    view = chat.view(pressed.get("message"))
+    for choice in view.get("choices", ()):
+        if choice["id"] == pressed.get("id") and not choice.get("url"):
+            return {"text": choice["title"], "pressed": choice["id"], "reply_to": view["id"]}
+    raise Refused(400, "that message offers no such choice")
+
+
+def _words(values: Mapping[str, Any], name: str) -> str:
+    value = values[name]
+    if not isinstance(value, str) or not value.strip() or len(value) > TEXT:
+        raise Refused(400, f"{name} must be words, at most {TEXT} characters")
+    return value
+
+
+def _words_of(values: Mapping[str, Any], *names: str) -> Json:
+    return {name: _words(values, name) for name in names if values.get(name)}
+
+
+def named(values: Mapping[str, Any], name: str) -> Json:
+    """The object of this name; in a form it is JSON in a string. Raises Refused."""
+    value = values[name]
+    if isinstance(value, str):
+        try:
+            value = orjson.loads(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, dict):
+        raise Refused(400, f"{name} must be an object")
+    return value
+
+
+# A file may bring a text too, so it stands before it.
+ACTS: Final[Mapping[str, Callable[[Chat, Mapping[str, Any], Files], Json]]] = {
+    "file": _file,
+    "location": _location,
+    "contact": _contact,
+    "press": _press,
+    "text": _text,
+}
