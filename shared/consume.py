@@ -138,6 +138,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _close(self) -> None:
         await asyncio.gather(*(self._leave(partition) for partition in tuple(self._tasks)))
         await self._commit()
+        for partition in self._tasks:
+            self._no_longer_measured(partition)
         self._tasks.clear()
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
@@ -167,6 +169,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._commit()
         for partition in revoked:
             self._tasks.pop(partition, None)
+            self._no_longer_measured(partition)
 
     def _followed(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) and self._failed and not self._failed.done():
@@ -225,6 +228,10 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         if partition in self._stopped:
             self._stopped.discard(partition)
             STOPPED.labels(partition.topic, self._group).dec()
+
+    def _no_longer_measured(self, partition: TopicPartition) -> None:
+        """Its lag is told by whoever has it now; a last value that stays for ever would be an alarm that stays."""
+        LAG.remove(partition.topic, str(partition.partition), self._group)
 
     async def _claim(self, partition: TopicPartition) -> None:
         """Pause, fence, find the position, seek, resume: no record is seen before the position is ours."""

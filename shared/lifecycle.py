@@ -17,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
 
 from shared.errors import Misconfigured
-from shared.observe import configure_logging, watch_loop
+from shared.observe import READY, configure_logging, watch_loop
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -124,6 +124,7 @@ class Life:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.end)
         self._health_routes()
+        READY.set_function(lambda: not self.health.unready())
         async with self.resources:
             await start(self)
             runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=self.settings.drain_seconds)

@@ -24,6 +24,12 @@ ACKNOWLEDGED = Histogram(
     buckets=_SECONDS,
 )
 IN_FLIGHT = Gauge("parley_ingress_in_flight", "Requests from providers that are not answered yet.")
+SMTP_SESSIONS = Gauge("parley_smtp_sessions", "Connections on which mail may come in.")
+SMTP_REFUSED = Counter(
+    "parley_smtp_refused_total",
+    "What was refused to those who bring mail, by the reply's code and why.",
+    ["code", "reason"],
+)
 RECORDS_IN = Counter("parley_records_in_total", "Records read and durable, by topic.", ["topic"])
 RECORDS_OUT = Counter("parley_records_out_total", "Records acknowledged by Kafka, by topic.", ["topic"])
 REFUSED = Counter("parley_requests_refused_total", "Requests refused early, by code.", ["code"])
@@ -48,6 +54,7 @@ PARKED = Gauge("parley_sends_parked", "Messages that wait in this adapter's lane
 MEDIA = Counter("parley_media_total", "Media fetched, by outcome.", ["channel", "outcome"])
 HEALTHY = Gauge("parley_account_healthy", "1 while the account can be used.", ["channel", "account"])
 RELOADS = Counter("parley_accounts_reloads_total", "Readings of a changed accounts file, by outcome.", ["outcome"])
+READY = Gauge("parley_ready", "1 while this process may be given work.")
 STOPPED = Gauge(
     "parley_partitions_stopped", "Partitions not read any more because records are missing.", ["topic", "group"]
 )

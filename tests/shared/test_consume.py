@@ -14,6 +14,7 @@ import pytest
 from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownError
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
+from prometheus_client import REGISTRY
 
 from deploy.local.home import Addresses
 from shared import bus, consume
@@ -295,6 +296,24 @@ async def test_records_that_retention_has_removed_unread_stop_the_partition_loud
         await owner.reaches(2)
     assert owner.ids == ["elsewhere", "goes on"]
     assert STOPPED.labels(topic, GROUP)._value.get() == 0, "whoever has the partition next says so itself"
+
+
+async def test_the_lag_of_a_partition_is_told_by_whoever_has_it_and_by_nobody_else(settings: Settings) -> None:
+    await write(settings, *(reply(id_=f"r{n}") for n in range(3)))
+
+    def away(_records: object) -> None:
+        raise DatabaseUnavailable("PostgreSQL does not answer")
+
+    owner = Owner(refuses=away)
+    labels = {"topic": settings.topic(TOPIC), "partition": "0", "group": GROUP}
+    async with reading(settings, owner) as running:
+        async with asyncio.timeout(20):
+            while not running.reader.waiting:
+                await asyncio.sleep(0.05)
+        await running.reader._measure()
+        assert REGISTRY.get_sample_value("parley_consumer_lag_records", labels) == 3
+    gone = REGISTRY.get_sample_value("parley_consumer_lag_records", labels)
+    assert gone is None, "a last value that stayed would be an alarm that stays"
 
 
 async def test_a_position_that_lies_behind_the_log_stops_the_partition_too(settings: Settings) -> None:

@@ -49,8 +49,10 @@ async def test_it_is_live_while_its_loops_turn_and_ready_when_nothing_is_wrong(m
     status, said = await get(running, "/health/ready")
     assert status == 503
     assert "no connection to Kafka" in said
+    assert "\nparley_ready 0.0\n" in (await get(running, "/metrics"))[1]
     troubles["bus"] = None
     assert (await get(running, "/health/ready"))[0] == 200
+    assert "\nparley_ready 1.0\n" in (await get(running, "/metrics"))[1]
     troubles["migrations"] = "run `parley migrate`"
     assert (await get(running, "/health/startup"))[0] == (await get(running, "/health/ready"))[0] == 503
     running.health.tick("reader")
