@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from shared.accounts import Accounts
 from shared.blobs import Blobs
 from shared.bus import RAW, RAW_TYPE, Headers, Out, encode, headers, new_trace, next_span
-from shared.channel import Account, App, Channel, Context, Incoming, Request
-from shared.envelope import Envelope, derive, key
+from shared.channel import Account, App, Channel, Context, Incoming, Mail, MailRead, Message, Request
+from shared.envelope import Envelope, Media, Part, derive, key
 from shared.errors import TooLarge, UnknownAccount
 from shared.produce import Producer
+from shared.quarantine import Quarantine
 from shared.records import DELIVERY, INBOUND_LIMIT, Delivery, Family, Typing, inbound_topic
 from shared.settings import Settings
 from shared.translate import read, stamp
@@ -46,6 +47,7 @@ class Intake:
 
     def __init__(self, settings: Settings, family: Family, producer: Producer, blobs: Blobs) -> None:
         self._producer, self._blobs = producer, blobs
+        self.quarantine = Quarantine(settings, family, producer, blobs)
         self._source = f"/adapter/{family}"
         self._inbound = settings.topic(inbound_topic(family))
         self._delivery = settings.topic(DELIVERY)
@@ -60,7 +62,9 @@ class Intake:
         pairs = [(owner(accounts, channel, app, one), one) for one in read(channel, app, request, context)]
         if not pairs:
             return ()
-        kept = {tenant: await self._keep(tenant, request) for tenant in {account.tenant for account, _ in pairs}}
+        content_type = request.headers.get("content-type", "application/octet-stream")
+        tenants = {account.tenant for account, _ in pairs}
+        kept = {tenant: await self.keep(tenant, request.body, content_type) for tenant in tenants}
         clean = b"u0000" not in request.body and b"\x00" not in request.body  # `encode` looks again
         trace = next_span(request.headers.get("traceparent"))
         records = tuple(
@@ -81,13 +85,47 @@ class Intake:
         await self.publish(records)
         return records
 
-    async def _keep(self, tenant: str, request: Request) -> Raw:
+    async def take_mail(
+        self, channel: Channel, account: Account, mail: Mail, read: MailRead, context: Context
+    ) -> tuple[Out, ...]:
+        """What a mail to this account said, received at the context's `now`: the records, when all are durable, and the
+        mail and its files are stored. Raises Malformed, TooLarge, BusUnavailable, StoreUnavailable.
+        """
+        if not read.records:
+            return ()
+        raw = await self.keep(account.tenant, mail.raw, "message/rfc822")
+        filed = [await self._filed(account.tenant, one, read.files) for one in read.records]
+        trace = new_trace()
+        records = tuple(
+            self.record(
+                stamp(one, channel=channel, account=account, received_at=context.now, raw=raw.ref),
+                raw=raw,
+                traceparent=trace,
+            )
+            for one in filed
+        )
+        await self.publish(records)
+        return records
+
+    async def keep(self, tenant: str, body: bytes, content_type: str) -> Raw:
         """The untouched payload: small ones travel in the record, larger ones are in the blob store before the answer."""
-        content_type = request.headers.get("content-type", "application/octet-stream")
-        if len(request.body) <= RAW_INLINE:
-            return Raw(request.body, content_type)
-        stored = await self._blobs.put_bytes(tenant, request.body)
+        if len(body) <= RAW_INLINE:
+            return Raw(body, content_type)
+        stored = await self._blobs.put_bytes(tenant, body)
         return Raw(ref=stored.ref, content_type=content_type)
+
+    async def _filed(self, tenant: str, one: Incoming, files: Mapping[str, bytes]) -> Incoming:
+        """The message with the files that came along stored, and its parts naming them."""
+        if not isinstance(one, Message) or not files:
+            return one
+        return replace(one, parts=tuple([await self._stored(tenant, part, files) for part in one.parts]))
+
+    async def _stored(self, tenant: str, part: Part, files: Mapping[str, bytes]) -> Part:
+        if not isinstance(part, Media) or part.handle is None or part.handle not in files:
+            return part
+        stored = await self._blobs.put_bytes(tenant, files[part.handle])
+        found = {"state": "stored", "blob": stored.ref, "size": stored.size, "sha256": stored.sha256, "handle": None}
+        return part.model_copy(update=found)
 
     async def accept(
         self,

@@ -76,14 +76,7 @@ async def serve(parts: Parts, *, senders: Mapping[str, Own] = {}, typers: Mappin
         producer=parts.producer,
         health=health,
     )
-    ingress = Ingress(
-        settings=settings,
-        family=parts.family,
-        channels=parts.channels,
-        accounts=parts.accounts,
-        intake=parts.intake,
-        producer=parts.producer,
-    )
+    ingress = Ingress(settings=settings, channels=parts.channels, accounts=parts.accounts, intake=parts.intake)
     duties = Duties(
         settings=settings,
         channels=parts.channels,

@@ -9,17 +9,13 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Final, NamedTuple
 
-import orjson
 import structlog
 from aiohttp import web
 from prometheus_client import Counter, Histogram
 
 from shared.accept import Intake
 from shared.accounts import AccountsFile
-from shared.bus import Out, new_id
 from shared.channel import App, Channel, Context, Request, Response
-from shared.consume import VERSION
-from shared.envelope import key
 from shared.errors import (
     BusUnavailable,
     Malformed,
@@ -30,16 +26,13 @@ from shared.errors import (
     UnknownAccount,
     Unverified,
 )
-from shared.observe import ACKNOWLEDGED, DEAD_LETTERED, IN_FLIGHT, INGRESS
-from shared.produce import Producer
-from shared.records import Family, ingress_dlq
+from shared.observe import ACKNOWLEDGED, IN_FLIGHT, INGRESS
 from shared.settings import Settings
 from shared.translate import verify
 
 log = structlog.get_logger(__name__)
 
 CONCURRENT: Final = 512  # requests at once; more are told to come again
-SECRET_WORDS: Final = ("authorization", "token", "secret", "cookie", "signature")
 
 
 class Refused(NamedTuple):
@@ -65,15 +58,12 @@ class Ingress:
         self,
         *,
         settings: Settings,
-        family: Family,
         channels: Mapping[str, Channel],
         accounts: AccountsFile,
         intake: Intake,
-        producer: Producer,
     ) -> None:
         self._settings, self._channels, self._accounts = settings, channels, accounts
-        self._intake, self._producer = intake, producer
-        self._dead_letters = settings.topic(ingress_dlq(family))
+        self._intake = intake
         self._open = 0
         IN_FLIGHT.set_function(lambda: self._open)
 
@@ -118,7 +108,7 @@ class Ingress:
         try:
             await self._intake.take(channel, app, self._accounts.current, request, context)
         except (Malformed, UnknownAccount, TooLarge) as error:
-            await self.dead_letter(channel, app, request, error)
+            await self._intake.quarantine.keep_request(channel, app, request, error)
             return channel.accepted, "dead_lettered"
         return channel.accepted, "accepted"
 
@@ -140,33 +130,6 @@ class Ingress:
             body=body,
         )
 
-    async def dead_letter(self, channel: Channel, app: App, request: Request, error: ParleyError) -> None:
-        """Keep a verified request byte for byte; `parley dlq replay` translates it again after a fix."""
-        log.warning("webhook.dead_lettered", channel=channel.name, app=app.name, error=error.detail)
-        kept = {
-            _text(name): _text(value)
-            for name, value in request.headers.items()
-            if not any(word in name for word in SECRET_WORDS)
-        }
-        await self._producer.send(
-            Out(
-                topic=self._dead_letters,
-                key=key("default", channel.name, app.name).encode(),
-                value=request.body,
-                headers=[
-                    ("ce_id", new_id().encode()),
-                    ("http-method", request.method.encode()),
-                    ("http-url", request.url.encode()),
-                    ("http-headers", orjson.dumps(kept)),
-                    ("dlq-error-class", type(error).__name__.encode()),
-                    ("dlq-error-message", error.detail.encode()[:500]),
-                    ("dlq-attempts", b"1"),
-                    ("dlq-service-version", VERSION),
-                ],
-            )
-        )
-        DEAD_LETTERED.labels(self._dead_letters, error.code).inc()
-
 
 @cache
 def _counted(channel: str, outcome: str) -> Counter:
@@ -184,11 +147,6 @@ def _handshake(channel: Channel, app: App, request: Request, context: Context) -
         return channel.handshake(app, request, context)
     except (LookupError, TypeError, ValueError, AttributeError):
         return None
-
-
-def _text(header: str) -> str:
-    """What aiohttp read as bytes that are not UTF-8, shown as such: JSON has no words for it."""
-    return header.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _said(error: ParleyError) -> bytes:

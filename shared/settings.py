@@ -32,6 +32,13 @@ class Settings(BaseSettings):
     replication: int = Field(3, ge=1, description="replicas of new topics; above 1, two of them must acknowledge")
     http_host: str = Field("0.0.0.0", description="the address on which HTTP is served")  # noqa: S104 a container's own
     http_port: int = Field(8080, ge=0, le=65535, description="the port on which HTTP is served")
+    smtp_host: str = Field("0.0.0.0", description="email_adapter: the address on which mail is taken")  # noqa: S104 a container's own
+    smtp_port: int = Field(0, ge=0, le=65535, description="email_adapter: the port on which mail is taken; 0: none")
+    smtp_name: str = Field("", description="the name by which we greet and are greeted in SMTP; empty: the host's own")
+    smtp_certificate: str = Field(
+        "", description="email_adapter: file of the certificate chain; with it STARTTLS is offered"
+    )
+    smtp_key: str = Field("", description="email_adapter: file of the certificate's private key")
     public_url: str = Field("", description="how providers reach this service from outside, without a path")
     console_chat: str = Field("", description="router: address of chat_adapter, whose demo page the console shows")
     console_sandbox: str = Field("", description="router: address of the sandbox, whose phone the console shows")

@@ -21,6 +21,8 @@ from shared.channel import (
     Channel,
     Context,
     Incoming,
+    Mail,
+    MailRead,
     Message,
     Receipt,
     Request,
@@ -66,6 +68,16 @@ def read(channel: Channel, app: App, request: Request, context: Context) -> tupl
         if not channel.signed and not _is_json(request.body):
             raise Torn("the body is not JSON") from None
         raise
+
+
+def read_mail(channel: Channel, account: Account, mail: Mail, context: Context) -> MailRead:
+    """What a mail to this account says. Raises Malformed, and what the channel raises to refuse it."""
+    if channel.mail is None:
+        raise Malformed(f"{channel.name} takes no mail")
+    with readable():
+        found = channel.mail(account, mail, context)
+        _named(found.records)
+    return found
 
 
 def read_page(channel: Channel, account: Account, body: bytes, context: Context) -> tuple[Incoming, ...]:

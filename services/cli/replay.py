@@ -13,13 +13,15 @@ from services.cli.channels import CHANNELS
 from services.cli.deadletters import Letter
 from shared.accept import Intake
 from shared.accounts import Accounts, load
-from shared.blobs import Blobs
+from shared.blobs import Blobs, NotFound
 from shared.bus import Out
-from shared.channel import App, Channel, Context, Request
-from shared.errors import Malformed, UnknownAccount
+from shared.channel import Channel, Context, Mail, Request
+from shared.errors import Malformed, ParleyError, UnknownAccount
 from shared.produce import Producer
+from shared.quarantine import BLOB, RECIPIENTS, SENDER, read_body
 from shared.records import FAMILIES, TOPICS, Family, ingress_dlq
 from shared.settings import Settings
+from shared.translate import read_mail
 
 DECLARED: Final = frozenset(topic.name for topic in TOPICS)
 
@@ -54,7 +56,9 @@ class Replay:
         family = self._ingress_family(letter.record.topic)
         try:
             sent = await (self._translate(letter, family) if family else self._put_back(letter))
-        except (Malformed, UnknownAccount) as error:
+        except ParleyError as error:
+            if error.retry:
+                raise
             return Done(letter, error=str(error))
         return Done(letter, sent_to=sent)
 
@@ -73,20 +77,32 @@ class Replay:
         return (topic,)
 
     async def _translate(self, letter: Letter, family: Family) -> tuple[str, ...]:
-        """The provider's request, verified when it came, read by today's code; received when it was received."""
-        channel, app = self._receiver(letter)
-        intake = Intake(self._settings, family, self._producer, Blobs.open(self._settings.blobs))
-        records = await intake.take(channel, app, self._read_accounts(), request_of(letter), Context(now=letter.at))
+        """The provider's request, verified when it came, or the mail, read by today's code; received when it was received."""
+        blobs = Blobs.open(self._settings.blobs)
+        intake = Intake(self._settings, family, self._producer, blobs)
+        context = Context(now=letter.at, secret=self._settings.secret)
+        try:
+            body = await read_body(letter.record.value or b"", letter.headers.get(BLOB), blobs)
+        except NotFound:
+            raise Malformed("its body is no longer in the blob store") from None
+        take = self._take_mail if RECIPIENTS in letter.headers else self._take_request
+        records = await take(intake, letter, body, context)
         return tuple(record.topic for record in records)
 
-    def _receiver(self, letter: Letter) -> tuple[Channel, App]:
-        parts = [unquote(part) for part in (letter.record.key or b"").decode(errors="replace").split("|")]
-        if len(parts) != 3 or parts[1] not in CHANNELS:
-            raise Malformed("its key names no channel and app")
-        app = self._read_accounts().app(parts[1], parts[2])
+    async def _take_request(self, intake: Intake, letter: Letter, body: bytes, context: Context) -> tuple[Out, ...]:
+        channel, name = _place(letter)
+        app = self._read_accounts().app(channel.name, name)
         if app is None:
-            raise UnknownAccount(f"[apps.{parts[1]}.{parts[2]}]")
-        return CHANNELS[parts[1]], app
+            raise UnknownAccount(f"[apps.{channel.name}.{name}]")
+        return await intake.take(channel, app, self._read_accounts(), request_of(letter, body), context)
+
+    async def _take_mail(self, intake: Intake, letter: Letter, body: bytes, context: Context) -> tuple[Out, ...]:
+        channel, name = _place(letter)
+        account = self._read_accounts().account(channel.name, name)
+        if account is None:
+            raise UnknownAccount(f"[accounts.{channel.name}.{name}]")
+        mail = mail_of(letter, body)
+        return await intake.take_mail(channel, account, mail, read_mail(channel, account, mail, context), context)
 
     def _read_accounts(self) -> Accounts:
         if self._accounts is None:
@@ -94,7 +110,24 @@ class Replay:
         return self._accounts
 
 
-def request_of(letter: Letter) -> Request:
+def _place(letter: Letter) -> tuple[Channel, str]:
+    """The channel, and the app or account that it came to."""
+    parts = [unquote(part) for part in (letter.record.key or b"").decode(errors="replace").split("|")]
+    if len(parts) != 3 or parts[1] not in CHANNELS:
+        raise Malformed("its key names no channel and app")
+    return CHANNELS[parts[1]], parts[2]
+
+
+def mail_of(letter: Letter, raw: bytes) -> Mail:
+    """The mail as it was delivered."""
+    try:
+        recipients = tuple(map(str, orjson.loads(letter.headers[RECIPIENTS])))
+    except (orjson.JSONDecodeError, TypeError):
+        raise Malformed(f"its {RECIPIENTS} cannot be read") from None
+    return Mail(raw, letter.headers.get(SENDER, ""), recipients)
+
+
+def request_of(letter: Letter, body: bytes) -> Request:
     """The provider's request as it came in, without the headers that were secret."""
     headers = letter.headers
     url = headers.get("http-url", "")
@@ -107,7 +140,7 @@ def request_of(letter: Letter) -> Request:
         url=url,
         headers=kept,
         query=dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)),
-        body=letter.record.value or b"",
+        body=body,
     )
 
 

@@ -94,11 +94,9 @@ async def gate(settings: Settings, folder: Path, *, topics: bool = True) -> Asyn
     await producer.start()
     ingress = Ingress(
         settings=settings,
-        family="chat",
         channels=CHANNELS,
         accounts=AccountsFile(path, CHANNELS),
         intake=Intake(settings, "chat", producer, Blobs.open(settings.blobs)),
-        producer=producer,
     )
     app = web.Application(client_max_size=4 * 1024 * 1024)
     app.add_routes(ingress.routes())

@@ -34,7 +34,6 @@ from shared.bus import Out
 from shared.channel import Request
 from shared.consume import dead_letter_headers
 from shared.errors import Malformed
-from shared.ingress import Ingress
 from shared.produce import Producer
 from shared.settings import Settings
 
@@ -218,20 +217,14 @@ async def kept_request(world: Settings, body: bytes, app_name: str = "main") -> 
     app = accounts.current.app("webhook", "main")
     assert app
     async with producing(world) as producer:
-        ingress = Ingress(
-            settings=world,
-            family="chat",
-            channels=CHANNELS,
-            accounts=accounts,
-            intake=Intake(world, "chat", producer, Blobs.open(world.blobs)),
-            producer=producer,
-        )
+        intake = Intake(world, "chat", producer, Blobs.open(world.blobs))
         request = Request(
             url="https://parley.example/hooks/webhook/main",
             headers={"content-type": "application/json", "webhook-signature": "v1,gone"},
             body=body,
         )
-        await ingress.dead_letter(channel, app.model_copy(update={"name": app_name}), request, Malformed("it was us"))
+        renamed = app.model_copy(update={"name": app_name})
+        await intake.quarantine.keep_request(channel, renamed, request, Malformed("it was us"))
 
 
 async def test_a_providers_dead_letter_is_translated_again_and_stays_one_message(world: Settings) -> None:
