@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from shared.calls import Caller, Party
-from shared.channel import Account, Channel, Http, Response, Steps
+from shared.channel import Account, Asked, Channel, Response, Smtp, Steps
 from shared.errors import SendFailed
 from shared.translate import readable
 
 T = TypeVar("T")
-Ask = Callable[[Http], Awaitable[Response]]
+Ask = Callable[[Asked], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ async def drive(steps: Steps[T], *, channel: Channel, ask: Ask) -> T:
     """
     with closing(steps):
         step = _advance(steps, None)
-        while isinstance(step, Http):
+        while not isinstance(step, _Returned):
             answer = await ask(step)
             _judge(channel, step, answer)
             step = _advance(steps, answer)
@@ -47,7 +47,7 @@ class Driver:
         return await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))
 
 
-def _advance(steps: Steps[T], answer: Response | None) -> Http | _Returned[T]:
+def _advance(steps: Steps[T], answer: Response | None) -> Asked | _Returned[T]:
     with readable():
         try:
             return next(steps) if answer is None else steps.send(answer)
@@ -55,14 +55,17 @@ def _advance(steps: Steps[T], answer: Response | None) -> Http | _Returned[T]:
             return _Returned(end.value)
 
 
-def _judge(channel: Channel, request: Http, answer: Response) -> None:
+def _judge(channel: Channel, request: Asked, answer: Response) -> None:
     """An answer that only says "unreachable" does not say that nothing happened; so a commit becomes unknown,
-    unless the provider honours our key and may be asked again (DELIVERY §7).
+    unless the provider honours our key and may be asked again (DELIVERY §7). In SMTP a refusal is one: RFC 5321 §4.2.1.
     """
     try:
         with readable():
             channel.outcome(answer)
     except SendFailed as failed:
+        failed.nothing_done = isinstance(request, Smtp)
+        if failed.nothing_done:
+            raise
         if request.commits and failed.reason == "unreachable" and not channel.capabilities.idempotent_for:
             raise SendFailed("unknown", failed.detail) from failed
         raise
