@@ -1,0 +1,114 @@
+"""What may be sent when: the window of the last message, how a channel lets one begin, private answers."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from services.router.facts import Facts
+from shared.channel import Capabilities
+from shared.envelope import Template, Text, Visibility, Window
+from shared.records import Send
+from tests.promises.house import Customer, House, as_read
+
+LATER = datetime.now(UTC) + timedelta(days=1)
+BEFORE = datetime.now(UTC) - timedelta(seconds=1)
+POST = "page_post"
+ABLE = Capabilities(text=100, template="full", private_reply=True, comment=Capabilities(text=300))
+
+
+def outcome(facts: Facts) -> dict[str, Any]:
+    """What became of the one request: the order to the adapter, or the failure."""
+    told = {event.name: orjson.loads(event.value) for event in facts.emissions}
+    return told["outbound"] if "outbound" in told else told["request.refused"]["failure"]
+
+
+async def asked(house: House, customer: Customer, conversation: uuid.UUID, **more: Any) -> dict[str, Any]:
+    house.allows(customer, ABLE)
+    return outcome(await house.take(as_read(customer.reply(conversation).model_copy(update=more))))
+
+
+async def begun(house: House, customer: Customer, starts: str, part: Any) -> dict[str, Any]:
+    house.allows(customer, Capabilities(text=100, template="full", starts=starts))  # type: ignore[arg-type]
+    send = Send(tenant=customer.tenant, channel="webhook", account="main", address=uuid.uuid4().hex, parts=(part,))
+    return outcome(await house.take(as_read(send)))
+
+
+TEMPLATE = Template(name="hello_again", language="km")
+TEXT = Text(text="hello")
+
+
+async def test_after_a_day_only_a_person_may_answer_who_says_so(house: House) -> None:
+    customer = Customer()
+    conversation = await house.opened(customer, customer.says(window=Window(until=BEFORE, human_agent_until=LATER)))
+    refused = await asked(house, customer, conversation)
+    assert refused["code"] == "window_closed"
+    assert "name the author" in refused["detail"]
+    assert (await asked(house, customer, conversation, author="Sokha"))["way"] == "human_agent"
+
+
+async def test_after_a_week_no_person_may_either(house: House) -> None:
+    customer = Customer()
+    window = Window(until=BEFORE, human_agent_until=BEFORE)
+    conversation = await house.opened(customer, customer.says(window=window))
+    assert (await asked(house, customer, conversation, author="Sokha"))["code"] == "window_closed"
+
+
+async def test_inside_the_window_nobody_needs_a_permission(house: House) -> None:
+    customer = Customer()
+    conversation = await house.opened(customer, customer.says(window=Window(until=LATER, human_agent_until=LATER)))
+    assert (await asked(house, customer, conversation, author="Sokha"))["way"] == "free_text"
+    assert (await asked(house, customer, conversation, parts=(TEMPLATE,)))["way"] == "template"
+
+
+async def test_how_a_channel_lets_one_begin(house: House) -> None:
+    customer = Customer()
+    assert (await begun(house, customer, "free_text", TEXT))["way"] == "free_text"
+    assert (await begun(house, customer, "template", TEXT))["code"] == "template_required"
+    assert (await begun(house, customer, "template", TEMPLATE))["way"] == "template"
+    assert (await begun(house, customer, "nothing", TEXT))["code"] == "window_closed"
+    assert (await begun(house, customer, "nothing", TEMPLATE))["code"] == "window_closed"
+
+
+async def test_a_comment_is_answered_in_public_or_in_private(house: House) -> None:
+    customer = Customer(container=POST)
+    comment = customer.says(name="c1", surface="comment", window=Window(private_until=LATER))
+    conversation = await house.opened(customer, comment)
+    public = await asked(house, customer, conversation, in_reply_to=comment.id)
+    assert (public["surface"], public["way"], public["thread"]["reply_to"]) == ("comment", "free_text", "c1")
+    assert (await asked(house, customer, conversation, private=True))["way"] == "private"
+
+
+async def test_in_public_and_in_private_there_is_room_for_different_lengths(house: House) -> None:
+    customer = Customer(container=POST)
+    conversation = await house.opened(customer, customer.says(surface="comment"))
+    long = {"parts": (Text(text="word " * 500),)}
+    house.allows(customer, ABLE)
+    assert "way" in await asked(house, customer, conversation, **long), "nine pieces of 300"
+    refused = await asked(house, customer, conversation, private=True, **long)
+    assert refused["code"] == "too_long", "more than twenty of 100"
+
+
+async def test_a_private_answer_has_its_own_end(house: House) -> None:
+    customer = Customer(container=POST)
+    conversation = await house.opened(customer, customer.says(surface="comment", window=Window(private_until=BEFORE)))
+    assert (await asked(house, customer, conversation, private=True))["code"] == "window_closed"
+    assert (await asked(house, customer, conversation))["way"] == "free_text"
+
+
+async def test_only_comments_are_answered_in_private(house: House) -> None:
+    customer = Customer()
+    conversation = await house.opened(customer)
+    assert (await asked(house, customer, conversation, private=True))["code"] == "unsupported"
+
+
+async def test_a_comment_that_is_hidden_is_shown_as_such(house: House) -> None:
+    customer = Customer(container=POST)
+    conversation = await house.opened(customer, customer.says(name="c1", surface="comment"))
+    hidden = customer.echo("hide c1").model_copy(update={"parts": (Visibility(target="c1", hidden=True),)})
+    await house.take(hidden)
+    *_, last = await house.story(conversation)
+    assert (last["type"], last["external_id"], last["hidden"]) == ("message.visibility", "c1", True)
