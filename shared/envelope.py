@@ -186,6 +186,8 @@ class Unsupported(Model):
     text: str | None = None
 
 
+AMENDS: Final = (Edit, Deletion, Reaction, Visibility)  # first parts that say something of an earlier message
+
 Part = Annotated[
     Text
     | Media
