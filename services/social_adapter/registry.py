@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from services.social_adapter.channels import facebook
 from shared.channel import Channel
 
-CHANNELS: Final[Mapping[str, Channel]] = {}
+CHANNELS: Final[Mapping[str, Channel]] = {channel.name: channel for channel in (facebook.CHANNEL,)}

@@ -1,0 +1,1 @@
+"""The social channels, each pure: data and functions."""

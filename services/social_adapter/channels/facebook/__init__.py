@@ -1,0 +1,225 @@
+"""Facebook pages: Messenger and comments — https://developers.facebook.com/documentation/business-messaging/messenger-platform."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from pydantic import Field as Described, SecretStr, ValidationError
+
+from services.social_adapter.channels.facebook import comments, messenger, outbound as sends
+from services.social_adapter.channels.facebook.messenger import Entry
+from services.social_adapter.channels.facebook.tables import (
+    ASSET_BYTES,
+    ASSET_KEPT,
+    CODES,
+    COMMENT,
+    HUMAN_AGENT_WINDOW,
+    PHOTO_BYTES,
+    PRIVATE_REPLY_WINDOW,
+    QUICK_REPLIES,
+    STANDARD_WINDOW,
+    SUBSCRIBED,
+    TEXT,
+    TITLE,
+)
+from shared import channel
+from shared.channel import (
+    Capabilities,
+    Channel,
+    Context,
+    Download,
+    Handle,
+    Http,
+    Incoming,
+    Message,
+    Piece,
+    Request,
+    Response,
+    SendFailed,
+    Sent,
+    Steps,
+)
+from shared.dialects import meta
+from shared.envelope import Media, Party, Unsupported, Window
+
+Json = dict[str, Any]
+
+
+class App(channel.App):
+    """A Meta app: all pages that have installed it are received through it."""
+
+    secret: SecretStr = Described(min_length=1, description="the app secret: Meta signs with it")
+    verify_token: SecretStr = Described(min_length=1, description="a word of your own, with which Meta asks at first")
+    app_id: str = Described(min_length=1, description="the app's number: its own echoes are known by it")
+
+
+class Account(channel.Account):
+    """A page."""
+
+    page_id: str = Described(min_length=1, description="the page's number")
+    token: SecretStr = Described(
+        min_length=1, description="a page access token: pages_messaging, pages_manage_engagement"
+    )
+    api: str = Described(default="https://graph.facebook.com", description="where the Graph API is")
+    version: str = Described(default=meta.VERSION, description="the version of the Graph API")
+    human_agent: bool = Described(
+        default=False, description="whether Meta has approved Human Agent for the app: people may answer for seven days"
+    )
+
+    @property
+    def key(self) -> str:
+        return self.page_id
+
+
+# What a naive parser raises over an event of another shape; OSError is datetime's for times beyond the platform's.
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError)
+
+
+def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming]:
+    """Every event of every entry, of as many pages as there are; `standby` is what another app answers."""
+    for one in request.json()["entry"]:
+        entry = Entry(page=one["id"], time=one["time"], app_id=app.app_id)
+        for event in one.get("messaging") or ():
+            yield from _kept(messenger.read, event, entry, context)
+        for event in one.get("standby") or ():
+            yield from _kept(messenger.read, event, replace(entry, standby=True), context)
+        for change in one.get("changes") or ():
+            yield from _kept(_change, change, entry, context)
+
+
+def _change(change: Json, entry: Entry) -> Iterator[Incoming]:
+    """The feed; and messages in the form in which the app dashboard sends its samples."""
+    field, value = change["field"], change["value"]
+    if field == "feed":
+        yield from comments.read(value, entry)
+    elif field in SUBSCRIBED:
+        yield from messenger.read(value, entry)
+
+
+def _kept(
+    read: Callable[[Json, Entry], Iterator[Incoming]], event: Json, entry: Entry, context: Context
+) -> tuple[Incoming, ...]:
+    """The event's records. One that cannot be read is kept as it came, and takes none beside it along."""
+    try:
+        return tuple(map(_named, read(event, entry)))
+    except UNREADABLE:
+        words = orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
+        unreadable = Message(
+            account_key=entry.page,
+            event_key=f"unreadable/{hashlib.sha256(words).hexdigest()}",
+            peer="event:unreadable",
+            sender=Party(address="event:unreadable"),
+            parts=(Unsupported(type="unreadable", text=words.decode()),),
+            occurred_at=context.now,
+        )
+        return (unreadable,)
+
+
+def _named(record: Incoming) -> Incoming:
+    names = (record.peer, record.event_key) if isinstance(record, Message) else (record.peer,)
+    if not all(isinstance(name, str) and name for name in names):
+        raise TypeError("a name that is no text")
+    return record
+
+
+def upload(account: Account, media: Media, context: Context) -> Steps[Handle]:
+    answer = yield meta.post(account, f"{account.page_id}/message_attachments", sends.asset(media))
+    return Handle(value=answer.json()["attachment_id"], expires_in=ASSET_KEPT)
+
+
+def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
+    if sends.is_public(piece):
+        content = sends.comment(piece)
+        answer = yield meta.post(account, f"{sends.answered(piece)}/comments", content, commits=True)
+        return Sent(external_ids=(answer.json()["id"],))
+    answer = yield meta.post(account, f"{account.page_id}/messages", sends.message(piece), commits=True)
+    return Sent(external_ids=(answer.json()["message_id"],), join_key=piece.id)
+
+
+def typing(account: Account, peer: str, context: Context) -> Steps[None]:
+    """Nobody sees who writes under a post, whose number is {page}_{post}."""
+    if "_" not in peer:
+        action = {"recipient": {"id": peer}, "sender_action": "typing_on"}
+        yield meta.post(account, f"{account.page_id}/messages", action)
+
+
+def outcome(response: Response) -> None:
+    """What Facebook says by numbers of its own, else what all of Meta says."""
+    try:
+        error = meta.Refused.model_validate_json(response.body).error
+    except ValidationError:
+        return meta.outcome(response)
+    if code := CODES.get((error.code, error.error_subcode)) or CODES.get((error.code, 0)):
+        raise SendFailed(code, error.sentence)
+    return meta.outcome(response)
+
+
+def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
+    """The link itself; only what lies beside the API is reached without looking whether its address is a public one."""
+    if not media.handle:
+        raise SendFailed("malformed", "no link to the file")
+    beside = media.handle.startswith(account.api.rstrip("/") + "/")
+    request = Http(method="GET", url=media.handle, stranger=not beside)
+    yield from ()
+    return Download(request=request, mime_type=media.mime_type, name=media.name)
+
+
+def register(app: App, account: Account, address: str, context: Context) -> Steps[None]:
+    """Tell Meta where the app is, then install the app on the page."""
+    yield meta.subscribe_app(app, account, topic="page", address=address, fields=SUBSCRIBED)
+    yield meta.post(account, f"{account.page_id}/subscribed_apps", {"subscribed_fields": ",".join(SUBSCRIBED)})
+
+
+def window(account: Account, message: Message) -> Window:
+    """A comment may be answered in public for ever and once in private; a message for a day, by people for a week."""
+    at = message.occurred_at
+    if message.surface == "comment":
+        return Window(private_until=at + PRIVATE_REPLY_WINDOW)
+    return Window(
+        until=at + STANDARD_WINDOW, human_agent_until=at + HUMAN_AGENT_WINDOW if account.human_agent else None
+    )
+
+
+CHANNEL = Channel(
+    name="facebook",
+    docs="https://developers.facebook.com/documentation/business-messaging/messenger-platform",
+    app=App,
+    account=Account,
+    capabilities=Capabilities(
+        text=TEXT,
+        unit="utf16",  # "characters", they say: what fits so fits in any reading
+        media={"image": "full", "audio": "full", "video": "full", "file": "full", "sticker": "full"},
+        media_bytes=ASSET_BYTES,
+        choices="full",
+        options=QUICK_REPLIES,
+        option_title=TITLE,
+        reply_to=True,
+        typing=True,
+        starts="nothing",
+        comment=Capabilities(
+            text=COMMENT,
+            unit="utf16",
+            caption=COMMENT,
+            media={"image": "full"},
+            media_bytes=PHOTO_BYTES,
+            reply_to=True,
+        ),
+        private_reply=True,
+        per_second=100,
+        per_peer_second=10,
+    ),
+    handshake=meta.handshake,
+    verify=meta.verify,
+    inbound=inbound,
+    upload=upload,
+    outbound=outbound,
+    typing=typing,
+    outcome=outcome,
+    fetch=fetch,
+    register=register,
+    window=window,
+)

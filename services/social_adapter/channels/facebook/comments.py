@@ -1,0 +1,129 @@
+"""Changes of a page's feed as records — https://developers.facebook.com/docs/graph-api/webhooks/reference/page#feed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from services.social_adapter.channels.facebook.messenger import Entry
+from services.social_adapter.channels.facebook.stamps import moment
+from services.social_adapter.channels.facebook.tables import POSTS, REACTIONS
+from shared.channel import Message
+from shared.envelope import (
+    Deletion,
+    Edit,
+    Media,
+    Part,
+    Party,
+    Reaction,
+    Text,
+    Thread,
+    Unsupported,
+    Visibility,
+)
+
+Json = dict[str, Any]
+
+
+def read(value: Json, entry: Entry) -> Iterator[Message]:
+    """A comment, what became of it, a reaction to it; a visitor's post likewise.
+
+    Nothing where nobody has written to the page: its own posts, a reaction to a post, events, offers, and verbs that only
+    Facebook uses (block, mute).
+    """
+    item = value["item"]
+    if item == "comment":
+        yield from _written(value, entry, name=value["comment_id"], thread=_thread(value))
+    elif item in {"reaction", "like"} and value.get("comment_id"):
+        yield from _reaction(value, entry)
+    elif item in POSTS and _author(value) not in {None, entry.page}:
+        post = value["post_id"]
+        yield from _written(value, entry, name=post, thread=Thread(thread_key=post))
+
+
+def _written(value: Json, entry: Entry, *, name: str, thread: Thread) -> Iterator[Message]:
+    """The same for whatever people write where all can read it."""
+    match value["verb"]:
+        case "add":
+            found = _place(value, entry, key=name, parts=_parts(value), thread=thread)
+            yield replace(found, external_id=name, occurred_at=moment(value.get("created_time") or entry.time))
+        case "edit" | "edited":  # Facebook says both
+            yield _change(value, entry, name=name, parts=(Edit(target=name), *_parts(value)), thread=thread)
+        case "remove":
+            yield _change(value, entry, name=name, parts=(Deletion(target=name),), thread=thread)
+        case "hide" | "unhide" as verb:
+            part = Visibility(target=name, hidden=verb == "hide")
+            yield _change(value, entry, name=name, parts=(part,), thread=thread)
+
+
+def _reaction(value: Json, entry: Entry) -> Iterator[Message]:
+    name, kind = value["comment_id"], value.get("reaction_type", "like")
+    emoji = None if value["verb"] == "remove" else REACTIONS.get(kind, f":{kind}:")
+    part = Reaction(target=name, emoji=emoji)
+    yield _change(value, entry, name=name, parts=(part,), thread=_thread(value))
+
+
+def _change(value: Json, entry: Entry, *, name: str, parts: tuple[Part, ...], thread: Thread) -> Message:
+    """Something about what was written earlier. Changes have no ids: when it was told, and its words, make one."""
+    words = hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    key = f"{name}/{value['verb']}/{entry.time}/{words[:16]}"
+    return _place(value, entry, key=key, parts=parts, thread=thread)
+
+
+def _place(value: Json, entry: Entry, *, key: str, parts: tuple[Part, ...], thread: Thread) -> Message:
+    """The peer of a public conversation is the post."""
+    post, author = value["post_id"], value.get("from") or {}
+    return Message(
+        account_key=entry.page,
+        event_key=key,
+        peer=post,
+        sender=_sender(value, author, entry),
+        parts=parts,
+        occurred_at=moment(entry.time),
+        surface="comment",
+        container=post,
+        thread=thread,
+        echo=author.get("id") == entry.page,
+    )
+
+
+def _sender(value: Json, author: Json, entry: Entry) -> Party:
+    """Without the permission to know who it was, every comment is by a stranger of its own."""
+    if "id" not in author:
+        return Party(address=f"unknown:{value.get('comment_id') or value['post_id']}")
+    verified = None if author["id"] == entry.page else "provider"
+    return Party(address=author["id"], name=author.get("name"), verified=verified)
+
+
+def _author(value: Json) -> str | None:
+    author: str | None = (value.get("from") or {}).get("id")
+    return author
+
+
+def _thread(value: Json) -> Thread:
+    """One conversation per comment on the post: an answer's parent is that comment, a first comment's is the post."""
+    parent = value.get("parent_id")
+    if parent in {None, value["post_id"]}:
+        return Thread(thread_key=value["comment_id"])
+    return Thread(thread_key=parent, reply_to=parent)
+
+
+def _parts(value: Json) -> tuple[Part, ...]:
+    found = tuple(_found(value))
+    return found or (Unsupported(type=value["item"]),)
+
+
+def _found(value: Json) -> Iterator[Part]:
+    """A comment names its file by kind, a post in `link`, several in `photos`."""
+    if text := value.get("message"):
+        yield Text(text=text)
+    shared = value.get("link") if value["item"] in {"photo", "video"} else None
+    for photo in value.get("photos") or [value.get("photo") or (shared if value["item"] == "photo" else None)]:
+        if photo:
+            yield Media(media="image", handle=photo)
+    if video := value.get("video") or (shared if value["item"] == "video" else None):
+        yield Media(media="video", handle=video)

@@ -1,0 +1,128 @@
+"""Pieces as calls of the Send API and of the comments edge.
+
+https://developers.facebook.com/docs/messenger-platform/reference/send-api
+https://developers.facebook.com/docs/graph-api/reference/object/comments
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from services.social_adapter.channels.facebook import metadata
+from services.social_adapter.channels.facebook.tables import BUTTON_TEXT, BUTTONS, IMAGES, PAYLOAD
+from shared.channel import Blob, Field, Form, Piece, SendFailed
+from shared.envelope import Choices, Media, Option, Text
+
+Json = dict[str, Any]
+
+
+def is_public(piece: Piece) -> bool:
+    return piece.surface == "comment" and piece.way != "private"
+
+
+def answered(piece: Piece) -> str:
+    """The comment, or the visitor's post, that a public or private reply goes to."""
+    if target := piece.reply_to or piece.thread_key:
+        return target
+    raise SendFailed("bad_address", "a reply to a comment needs the comment; answer in its conversation")
+
+
+def comment(piece: Piece) -> Json | Form:
+    match piece.part:
+        case Text(text=text):
+            return {"message": text}
+        case Media(media="image") as photo:
+            caption = (Field("message", photo.caption),) if photo.caption else ()
+            return (*caption, Field("source", _blob(photo)))
+    raise SendFailed("unsupported", f"a comment takes no {piece.part.kind}")
+
+
+def message(piece: Piece) -> Json:
+    sent: Json = {
+        "recipient": _recipient(piece),
+        "messaging_type": "RESPONSE",
+        "message": {**_content(piece), "metadata": metadata.write(piece)},
+    }
+    if piece.way == "human_agent":  # the one tag that is left since 2026-04-27
+        sent |= {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
+    if piece.reply_to and piece.way != "private":
+        sent["reply_to"] = {"mid": piece.reply_to}
+    return sent
+
+
+def _recipient(piece: Piece) -> Json:
+    if piece.way != "private":
+        return {"id": piece.to}
+    target = answered(piece)
+    return {"post_id" if target == piece.to else "comment_id": target}
+
+
+def _content(piece: Piece) -> Json:
+    match piece.part:
+        case Text(text=text):
+            return {"text": text}
+        case Choices() as choices:
+            return _choices(choices)
+        case Media() as media if piece.handle:
+            return {"attachment": {"type": asset_type(media), "payload": {"attachment_id": piece.handle}}}
+        case Media():
+            raise SendFailed("malformed", "the file was not uploaded")
+    raise SendFailed("unsupported", f"Messenger takes no {piece.part.kind}")
+
+
+def _choices(choices: Choices) -> Json:
+    """Few buttons stay in the thread; more are quick replies, beside which a link can only stand in the text."""
+    links = any(option.url for option in choices.options)
+    fits = len(choices.options) <= BUTTONS and len(choices.text) <= BUTTON_TEXT
+    if fits and (links or choices.style == "buttons"):
+        return _template(choices.text, [_button(option) for option in choices.options])
+    lines = [f"{option.title}: {option.url}" for option in choices.options if option.url]
+    pressed = [_quick_reply(option) for option in choices.options if not option.url]
+    return {"text": "\n".join((choices.text, *lines)), **({"quick_replies": pressed} if pressed else {})}
+
+
+def _template(text: str, buttons: Sequence[Json]) -> Json:
+    payload = {"template_type": "button", "text": text, "buttons": buttons}
+    return {"attachment": {"type": "template", "payload": payload}}
+
+
+def _button(option: Option) -> Json:
+    if option.url:
+        return {"type": "web_url", "title": option.title, "url": option.url}
+    return {"type": "postback", "title": option.title, "payload": _payload(option)}
+
+
+def _quick_reply(option: Option) -> Json:
+    return {"content_type": "text", "title": option.title, "payload": _payload(option)}
+
+
+def _payload(option: Option) -> str:
+    if len(option.id) > PAYLOAD:
+        raise SendFailed("too_long", f"the id of an option has at most {PAYLOAD} characters; shorten it")
+    return option.id
+
+
+def asset(media: Media) -> Form:
+    """https://developers.facebook.com/docs/messenger-platform/reference/attachment-upload-api."""
+    attachment = {"type": asset_type(media), "payload": {"is_reusable": True}}
+    described = orjson.dumps({"attachment": attachment}).decode()
+    return Field("message", described), Field("filedata", _blob(media))
+
+
+def asset_type(media: Media) -> str:
+    """Messenger shows three forms of images, and plays what says that it is sound or film; all else is a file."""
+    mime_type = (media.mime_type or "").partition(";")[0].strip().lower()
+    if media.media in {"image", "sticker"} and mime_type in IMAGES:
+        return "image"
+    if media.media in {"audio", "video"} and mime_type.startswith(f"{media.media}/"):
+        return media.media
+    return "file"
+
+
+def _blob(media: Media) -> Blob:
+    if media.blob is None:
+        raise SendFailed("malformed", "the file is not stored; upload it first")
+    return Blob(media.blob, media.mime_type or "application/octet-stream", media.name or "file", media.size)

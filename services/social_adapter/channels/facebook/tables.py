@@ -1,0 +1,101 @@
+"""What Facebook calls things, and what we call them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from shared.envelope import MediaKind
+from shared.records import Code
+
+# https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events
+SUBSCRIBED: Final = (
+    "messages",
+    "messaging_postbacks",
+    "message_deliveries",
+    "message_reads",
+    "message_echoes",
+    "message_reactions",
+    "message_edits",
+    "standby",
+    "feed",
+)
+
+# https://developers.facebook.com/documentation/business-messaging/messenger-platform/policy
+STANDARD_WINDOW: Final = timedelta(hours=24)
+HUMAN_AGENT_WINDOW: Final = timedelta(days=7)
+# https://developers.facebook.com/docs/messenger-platform/discovery/private-replies
+PRIVATE_REPLY_WINDOW: Final = timedelta(days=7)
+
+# What happened around a thread, but was not said by the customer: a link followed, a permission given, another app's turn.
+NOT_MESSAGES: Final = frozenset(
+    {
+        "account_linking",
+        "app_roles",
+        "message_context",
+        "messaging_customer_information",
+        "optin",
+        "pass_thread_control",
+        "policy_enforcement",
+        "referral",
+        "request_thread_control",
+        "take_thread_control",
+    }
+)
+ABOUT_EVENT: Final = frozenset({"sender", "recipient", "timestamp", "prior_message", "hop_context", "is_standby"})
+
+# https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events/messages
+FILES: Final[Mapping[str, MediaKind]] = {
+    "image": "image",
+    "audio": "audio",
+    "video": "video",
+    "file": "file",
+    "sticker": "sticker",
+}
+
+# https://developers.facebook.com/docs/graph-api/webhooks/reference/page#feed
+POSTS: Final = frozenset({"album", "link", "note", "photo", "post", "share", "status", "video"})
+REACTIONS: Final[Mapping[str, str]] = {
+    "like": "👍",
+    "love": "❤️",
+    "care": "🤗",
+    "haha": "😆",
+    "wow": "😮",
+    "sad": "😢",
+    "angry": "😡",
+    "pride": "🏳️‍🌈",
+    "thankful": "🌸",
+}
+
+MEGABYTE: Final = 1024 * 1024
+# https://developers.facebook.com/docs/messenger-platform/reference/send-api
+TEXT: Final = 2000
+METADATA: Final = 1000
+QUICK_REPLIES: Final = 13
+TITLE: Final = 20
+PAYLOAD: Final = 1000
+# https://developers.facebook.com/documentation/business-messaging/messenger-platform/send-messages/template/button
+BUTTONS: Final = 3
+BUTTON_TEXT: Final = 640
+# https://developers.facebook.com/docs/messenger-platform/reference/attachment-upload-api
+ASSET_BYTES: Final = 25 * MEGABYTE
+ASSET_KEPT: Final = timedelta(days=89)  # the id expires after 90
+IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif"})
+# https://developers.facebook.com/docs/graph-api/reference/object/comments
+COMMENT: Final = 8000
+PHOTO_BYTES: Final = 4 * MEGABYTE
+
+# What Facebook says beside what all of Meta says: by code and subcode, or by code alone (subcode 0).
+# https://developers.facebook.com/docs/graph-api/reference/page/messages#error-codes
+# https://developers.facebook.com/docs/messenger-platform/error-codes
+CODES: Final[Mapping[tuple[int, int], Code]] = {
+    (10, 1893063): "refused",  # the page may not send for a while
+    (100, 33): "bad_address",  # the comment or its post is gone
+    (100, 1893061): "refused",  # a tag of before 2026-04-27
+    (368, 0): "throttled",  # "Wait and retry": https://developers.facebook.com/docs/graph-api/guides/error-handling
+    (2022, 0): "refused",
+    (10900, 0): "refused",  # one private reply to a comment, ever
+    (10903, 0): "refused",
+    (10904, 0): "refused",
+}
