@@ -28,6 +28,36 @@ demo_frames = ["{console}"]
 
 [accounts.webchat.demo]
 
+[apps.whatsapp.sandbox]
+app_id = "{whatsapp_app}"
+secret = "{whatsapp_secret}"
+verify_token = "{whatsapp_verify}"
+
+[accounts.whatsapp.sandbox]
+phone_number_id = "{whatsapp_number}"
+waba_id = "{whatsapp_business}"
+token = "{whatsapp_token}"
+api = "{sandbox}"
+
+[apps.facebook.sandbox]
+app_id = "{facebook_app}"
+secret = "{facebook_secret}"
+verify_token = "{facebook_verify}"
+
+[accounts.facebook.sandbox]
+page_id = "{facebook_page}"
+token = "{facebook_token}"
+api = "{sandbox}"
+human_agent = true
+
+[accounts.email.support]
+address = "support@parley.example"
+display_name = "Parley Shop"
+reply_domain = "reply.parley.example"
+host = "{mail_host}"
+port = {mail_port}
+security = "none"
+
 [apps.webhook.demo]
 secret = "{webhook_secret}"
 
@@ -41,14 +71,33 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
     """Write the accounts file of a new home; never touch one that is there."""
     if path.exists():
         return
+    mail_host, _, mail_port = (addresses.services["sandbox"].smtp or "").rpartition(":")
     text = TEMPLATE.format(
         sandbox=addresses.sandbox,
         console=addresses.services["router"].http,
         chat=addresses.services["chat_adapter"].http,
         telegram_secret=secrets.token_urlsafe(24),
         telegram_token=f"{secrets.randbelow(9 * 10**9) + 10**9}:AA{secrets.token_urlsafe(25)[:33]}",
+        whatsapp_app=digits(15),
+        whatsapp_secret=secrets.token_hex(16),
+        whatsapp_verify=secrets.token_urlsafe(24),
+        whatsapp_number=digits(15),
+        whatsapp_business=digits(15),
+        whatsapp_token="EAA" + secrets.token_hex(40),
+        facebook_app=digits(15),
+        facebook_secret=secrets.token_hex(16),
+        facebook_verify=secrets.token_urlsafe(24),
+        facebook_page=digits(15),
+        facebook_token="EAA" + secrets.token_hex(40),
+        mail_host=mail_host,
+        mail_port=mail_port,
         webchat_secret=secrets.token_urlsafe(32),
         identity_secret=secrets.token_urlsafe(32),
         webhook_secret="whsec_" + base64.b64encode(secrets.token_bytes(24)).decode(),
     )
     write_private(path, text)
+
+
+def digits(count: int) -> str:
+    """A number as providers name things: of so many digits, the first not zero."""
+    return str(10 ** (count - 1) + secrets.randbelow(9 * 10 ** (count - 1)))

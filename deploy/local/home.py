@@ -20,6 +20,7 @@ import psutil
 
 from deploy.local.trouble import AlreadyRunning, BusyPort, FullDisk, Trouble
 
+SMTP = ("email_adapter", "sandbox")  # these listen for mail as well
 SERVICES = ("router", "email_adapter", "social_adapter", "chat_adapter", "sandbox")
 LOOPBACK = "127.0.0.1"
 # Below the ephemeral ranges of Linux and macOS: an outgoing connection can never sit on a port that is kept here.
@@ -28,7 +29,7 @@ PORTS = range(20000, 30000)
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Where one service listens; None where it has no such listener."""
+    """Where one service listens: `http` as a URL, `smtp` and `lmtp` as host:port; None where it has no such listener."""
 
     http: str
     smtp: str | None = None
@@ -79,7 +80,7 @@ def keep_ports(home: Path) -> dict[str, int]:
     """Read the ports of this home by name, chosen free the first time."""
     path = home / "ports.json"
     kept: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
-    for name in ("kafka", "kafka_controller", "postgres", *SERVICES):
+    for name in ("kafka", "kafka_controller", "postgres", *SERVICES, *(f"{name}_smtp" for name in SMTP)):
         if name not in kept:
             kept[name] = choose_port(set(kept.values()))
     write_private(path, json.dumps(kept, indent=2) + "\n")

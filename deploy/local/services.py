@@ -6,16 +6,22 @@ import os
 import sys
 from pathlib import Path
 
-from deploy.local.home import LOOPBACK, SERVICES, Addresses, Service
+from deploy.local.home import LOOPBACK, SERVICES, SMTP, Addresses, Service
 from deploy.local.programs import Program
 
 
 def make_environment(home: Path, addresses: Addresses, name: str, http: str | None = None) -> dict[str, str]:
     """Return what one service reads from its environment; `http` moves a second replica to its own address."""
     http = http or addresses.services[name].http
+    smtp = {name: (service.smtp or "").rpartition(":") for name, service in addresses.services.items()}
     consoles = {
         "PARLEY_CONSOLE_CHAT": addresses.services["chat_adapter"].http,
         "PARLEY_CONSOLE_SANDBOX": addresses.services["sandbox"].http,
+    }
+    sandbox = {
+        "PARLEY_SANDBOX_DATA": str(home / "sandbox"),
+        "PARLEY_SANDBOX_SMTP_PORT": smtp["sandbox"][2],
+        "PARLEY_SANDBOX_MX": addresses.services["email_adapter"].smtp or "",
     }
     return {
         "PARLEY_KAFKA": addresses.kafka,
@@ -33,13 +39,20 @@ def make_environment(home: Path, addresses: Addresses, name: str, http: str | No
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "",  # compiled modules are kept: the second start is quicker
         **(consoles if name == "router" else {}),
-        **({"PARLEY_SANDBOX_DATA": str(home / "sandbox")} if name == "sandbox" else {}),
+        **({"PARLEY_SMTP_HOST": smtp[name][0], "PARLEY_SMTP_PORT": smtp[name][2]} if name == "email_adapter" else {}),
+        **(sandbox if name == "sandbox" else {}),
     }
 
 
 def make_addresses(ports: dict[str, int], *, kafka: str, database: str, token: str) -> Addresses:
     """Return every address of a home."""
-    services = {name: Service(http=f"http://{LOOPBACK}:{ports[name]}") for name in SERVICES}
+    services = {
+        name: Service(
+            http=f"http://{LOOPBACK}:{ports[name]}",
+            smtp=f"{LOOPBACK}:{ports[f'{name}_smtp']}" if name in SMTP else None,
+        )
+        for name in SERVICES
+    }
     return Addresses(
         kafka=kafka,
         database=database,

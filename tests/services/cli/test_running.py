@@ -17,7 +17,15 @@ from services.cli import running
 from services.cli.__main__ import app
 
 ROOT = Path(__file__).resolve().parents[3]
-PORTS = {"router": 1, "email_adapter": 2, "social_adapter": 3, "chat_adapter": 4, "sandbox": 5}
+PORTS = {
+    "router": 1,
+    "email_adapter": 2,
+    "social_adapter": 3,
+    "chat_adapter": 4,
+    "sandbox": 5,
+    "email_adapter_smtp": 6,
+    "sandbox_smtp": 7,
+}
 
 
 @pytest.fixture(autouse=True)
