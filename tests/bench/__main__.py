@@ -289,6 +289,18 @@ def idle_memory(settings: Settings) -> dict[str, float]:
     return found
 
 
+def translate_bench() -> dict[str, dict[str, float]]:
+    """What translation costs on each channel that has samples, each in a process of its own."""
+    names = sorted(path.parent.name for path in Path(__file__).parents[1].glob("channels/*/settings.json"))
+    return {name: translated(name) for name in names}
+
+
+def translated(name: str) -> dict[str, float]:
+    argv = [sys.executable, "-m", "tests.bench.translate", name]
+    found: dict[str, float] = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+    return found
+
+
 def run(settings: Settings) -> dict[str, Any]:
     say = Console(stderr=True).print
     results: dict[str, Any] = {
@@ -325,6 +337,8 @@ def run(settings: Settings) -> dict[str, Any]:
     empty = settings.model_copy(update={"prefix": settings.prefix + "i."})
     asyncio.run(prepare(empty))
     results["idle_megabytes"] = idle_memory(empty)
+    say("d: translation, channel by channel …")
+    results["translate"] = translate_bench()
     return results
 
 
@@ -351,6 +365,10 @@ def show(results: dict[str, Any]) -> None:
         row("  p99", found, "p99_ms", "ms", "")
     row(f"c event latency p50 at {results['latency']['parley']['rate']:.0f}/s", results["latency"], "p50_ms", "ms", "")
     row("  p99", results["latency"], "p99_ms", "ms", "≤ 5")
+    for name, found in results["translate"].items():
+        table.add_row(f"d {name} in, messages per CPU-second", f"{found['in_per_cpu_second']:,.0f}", "", "", "")
+        table.add_row("  out, pieces per CPU-second", f"{found['out_per_cpu_second']:,.0f}", "", "", "")
+        table.add_row("  memory afterwards", f"{found['megabytes']:.0f} MB", "", "", "")
     for name, megabytes in results["idle_megabytes"].items():
         table.add_row(f"{name}, idle", f"{megabytes:.0f} MB", "", "", "≤ 150")
     Console(width=130).print(table)
