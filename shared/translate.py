@@ -35,6 +35,7 @@ from shared.errors import Malformed, ParleyError, Torn, Unverified
 from shared.records import Delivery, Typing
 
 T = TypeVar("T")
+MailReader = Callable[[Any, Mail, Context], MailRead]
 
 # What a naive parser raises over a payload of another shape; OSError is datetime's for times beyond the platform's.
 UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, OSError)
@@ -70,12 +71,12 @@ def read(channel: Channel, app: App, request: Request, context: Context) -> tupl
         raise
 
 
-def read_mail(channel: Channel, account: Account, mail: Mail, context: Context) -> MailRead:
-    """What a mail to this account says. Raises Malformed, and what the channel raises to refuse it."""
-    if channel.mail is None:
-        raise Malformed(f"{channel.name} takes no mail")
+def read_mail(mail: MailReader | None, account: Account, delivered: Mail, context: Context) -> MailRead:
+    """What a mail to this account says, read by its channel's `mail`. Raises Malformed, and what that raises to refuse it."""
+    if mail is None:
+        raise Malformed("the channel takes no mail")
     with readable():
-        found = channel.mail(account, mail, context)
+        found = mail(account, delivered, context)
         _named(found.records)
     return found
 

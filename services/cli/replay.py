@@ -102,7 +102,7 @@ class Replay:
         if account is None:
             raise UnknownAccount(f"[accounts.{channel.name}.{name}]")
         mail = mail_of(letter, body)
-        return await intake.take_mail(channel, account, mail, read_mail(channel, account, mail, context), context)
+        return await intake.take_mail(channel, account, mail, read_mail(channel.mail, account, mail, context), context)
 
     def _read_accounts(self) -> Accounts:
         if self._accounts is None:

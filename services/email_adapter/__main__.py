@@ -3,4 +3,5 @@
 from services.email_adapter.start import start
 from shared.lifecycle import run
 
-run("email_adapter", start)
+if __name__ == "__main__":
+    run("email_adapter", start)

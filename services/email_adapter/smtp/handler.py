@@ -1,0 +1,75 @@
+"""What is answered to EHLO, RCPT and DATA: only what is durable is taken, only for those who have an account here."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+
+from services.email_adapter.mail.refusals import Refused
+from services.email_adapter.recipients import Recipients
+from services.email_adapter.smtp.limits import Limits
+from services.email_adapter.smtp.session import TOO_MANY, Letter
+from services.email_adapter.taking import Taking
+from shared.channel import Mail
+from shared.errors import BusUnavailable, StoreUnavailable
+from shared.observe import ACKNOWLEDGED, INGRESS, SMTP_REFUSED
+
+log = structlog.get_logger(__name__)
+
+TAKEN = "250 2.0.0 taken"
+LATER = "451 4.3.0 it could not be kept; send it again"
+
+
+class Handler:
+    """The hooks of aiosmtpd, one for all connections."""
+
+    def __init__(self, recipients: Recipients, taking: Taking, limits: Limits) -> None:
+        self._recipients, self._taking, self._limits = recipients, taking, limits
+
+    async def handle_EHLO(  # noqa: N802 the library's name
+        self, _server: Any, session: Any, _envelope: Letter, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """What we can: neither AUTH, which has no place where strangers bring mail, nor HELP."""
+        session.host_name = hostname
+        kept = [line for line in responses if not line[4:].startswith(("AUTH", "HELP"))]
+        return [*kept[:-1], f"250 {kept[-1][4:]}"]
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: Any, _session: Any, envelope: Letter, address: str, _options: list[str]
+    ) -> str:
+        """Unknown addresses and forged reply addresses are told at once, so that nobody need be written to about them."""
+        if len(envelope.rcpt_tos) >= self._limits.recipients:
+            SMTP_REFUSED.labels("452", "recipients").inc()
+            return TOO_MANY
+        owner = self._recipients.owner(address)
+        if owner is None:
+            SMTP_REFUSED.labels("550", "recipient").inc()
+            return "550 5.1.1 there is nobody of that address here"
+        envelope.rcpt_tos.append(address)
+        envelope.owners.setdefault(owner, []).append(address)
+        return "250 2.1.5 go on"
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Letter) -> str:  # noqa: N802
+        """250 when everything is durable; 451 for whatever is our own trouble."""
+        started = time.perf_counter()
+        name = next(iter(envelope.owners)).channel.name
+        sender = "" if envelope.mail_from == "<>" else envelope.mail_from or ""
+        assert isinstance(envelope.content, bytes)
+        try:
+            await self._taking.take(Mail(envelope.content, sender), envelope.owners)
+        except Refused as refused:
+            INGRESS.labels(name, "refused").inc()
+            SMTP_REFUSED.labels(refused.reply[:3], "content").inc()
+            return refused.reply
+        except (BusUnavailable, StoreUnavailable):
+            INGRESS.labels(name, "unavailable").inc()
+            return LATER
+        ACKNOWLEDGED.labels(name).observe(time.perf_counter() - started)
+        return TAKEN
+
+    async def handle_exception(self, error: Exception) -> str:
+        """Whatever else breaks is our trouble too; the sender keeps the mail."""
+        log.error("mail.session_broke", exc_info=error)
+        return LATER

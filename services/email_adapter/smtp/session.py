@@ -1,0 +1,200 @@
+"""One connection of someone who brings mail: aiosmtpd's server, bounded, and strict where it is lenient."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import defaultdict
+from typing import Any, Final, cast
+
+from aiosmtpd.smtp import SMTP, Envelope
+
+from services.email_adapter.recipients import Owner
+from services.email_adapter.smtp.content import Content
+from services.email_adapter.smtp.door import UNKNOWN, Door, place_of
+from services.email_adapter.smtp.limits import Limits
+from shared.observe import SMTP_REFUSED
+
+CHUNK: Final = 1024 * 1024  # bytes; more than a reader can hold, so that one read leaves it empty
+LINGER: Final = 5.0  # seconds until a connection that is being closed is cut
+# RFC 5321 §4.1.2, without the expensive parser of general addresses: <local@domain>, with a source route that is ignored.
+PATH: Final = re.compile(r"<(?:@[^:<>\s]+:)?(?P<address>[^<>\s]*)>(?P<rest>(?:\s.*)?)")
+CLOSING: Final = "421 4.3.2 this server is about to stop; come again"
+TOO_MANY: Final = "452 4.5.3 too many recipients; send it to the others in another transaction"
+
+
+class Letter(Envelope):
+    """A mail that is being brought: whose its recipients are, and which."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.owners: dict[Owner, list[str]] = {}
+
+
+class Session(SMTP):
+    """`handler` answers RCPT and DATA (services/email_adapter/smtp/handler.py)."""
+
+    line_length_limit = 64 * 1024  # what one read may buffer; the limits of lines are our own
+
+    def __init__(self, handler: Any, *, door: Door, limits: Limits, sessions: set[Session], **options: Any) -> None:
+        super().__init__(
+            handler, data_size_limit=limits.message, timeout=limits.idle, enable_SMTPUTF8=True, ident="ESMTP", **options
+        )
+        self._door, self._limits, self._sessions = door, limits, sessions
+        # The library's own are one table for all connections, which grows with every EHLO.
+        self.command_size_limits = defaultdict(lambda: limits.command)
+        self.command_size_limit = limits.command
+        for command in ("AUTH", "HELP", "EXPN"):
+            self._smtp_methods.pop(command)
+        self._place: str | None = None
+        self._errors = self._held = 0
+        self._crowded = False
+        self._end: asyncio.TimerHandle | None = None
+        self.receiving = False
+
+    def _create_envelope(self) -> Letter:
+        return Letter()
+
+    # its life
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called again when TLS stands, by the connection that is inside already."""
+        if self._place is None:
+            host = (transport.get_extra_info("peername") or (UNKNOWN,))[0]
+            if refused := self._door.enter(place_of(host)):
+                _turn_away(cast("asyncio.Transport", transport), refused)
+                return
+            self._place = place_of(host)
+            self._sessions.add(self)
+            self._end = self.loop.call_later(self._limits.session, self._timeout_cb)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._place is None:
+            return
+        self._door.leave(self._place)
+        self._sessions.discard(self)
+        if self._end:
+            self._end.cancel()
+        super().connection_lost(error)
+
+    def eof_received(self) -> bool | None:
+        return super().eof_received() if self._place else None
+
+    def _timeout_cb(self) -> None:
+        self.dismiss("421 4.4.2 that took too long", "timeout")
+
+    def dismiss(self, reply: str, reason: str) -> None:
+        """Say why, and close; what the other side does not read is not waited for."""
+        transport = cast("asyncio.Transport | None", self.transport)
+        if transport is None or transport.is_closing():
+            return
+        transport.write(_refuse(reply, reason).encode() + b"\r\n")
+        transport.close()
+        self.loop.call_later(LINGER, transport.abort)
+
+    async def push(self, status: Any) -> None:
+        """Every refusal counts; who goes on collecting them is sent away."""
+        await super().push(status)
+        if status[:1] in {"4", "5"} and status != TOO_MANY:
+            self._errors += 1
+            if self._errors >= self._limits.errors:
+                self.dismiss("421 4.7.0 too many errors", "errors")
+
+    # commands
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        """The address, `<>` for none, and what follows it; (None, None) for what is no address."""
+        found = PATH.fullmatch(arg.strip())
+        if not found:
+            return None, None
+        return found["address"] or "<>", found["rest"]
+
+    async def smtp_VRFY(self, _arg: str) -> None:  # noqa: N802 the library's name
+        await self.push("502 5.5.1 not here")
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+        if await self.check_helo_needed():
+            return
+        assert self.envelope is not None
+        if not self.envelope.rcpt_tos:
+            await self.push("503 5.5.1 say who it is for first")
+        elif arg:
+            await self.push("501 5.5.4 DATA stands alone")
+        else:
+            await self._receive()
+
+    # a mail
+
+    async def _receive(self) -> None:
+        await self.push("354 end with a dot on a line of its own")
+        assert self._timeout_handle is not None
+        self._timeout_handle.cancel()  # DATA has limits of its own
+        self.receiving = True
+        try:
+            content = Content(self._limits.message)
+            await self._read(content)
+            status = self._fault(content) or await self._take(content)
+            await self.push(status)
+        except TimeoutError:
+            self.dismiss("421 4.4.2 the mail came too slowly", "slow")
+        finally:
+            self._finish()
+
+    async def _read(self, content: Content) -> None:
+        """Until the final dot. Raises TimeoutError when it comes too slowly, or never stops coming."""
+        begun = self.loop.time()
+        while True:
+            allowed = self._limits.idle + content.received / self._limits.rate - (self.loop.time() - begun)
+            async with asyncio.timeout(min(self._limits.idle, allowed)):
+                chunk = await self._reader.read(CHUNK)
+            rest = content.feed(chunk) if chunk else None
+            if rest is not None:
+                if rest:
+                    self._reader.feed_data(rest)
+                return
+            if not chunk or content.received > 2 * self._limits.message:
+                raise ConnectionResetError
+            self._hold(content)
+
+    def _hold(self, content: Content) -> None:
+        """Ask for the room that it takes now; where there is none it is let go of."""
+        if not self._door.hold(content.held - self._held):
+            self._crowded = True
+            content.drop()
+            self._door.hold(content.held - self._held)
+        self._held = content.held
+
+    def _fault(self, content: Content) -> str | None:
+        if self._crowded:
+            return _refuse("452 4.3.1 too much mail at once; send it again later", "memory")
+        if content.dropped:
+            return _refuse(f"552 5.3.4 the mail is larger than {self._limits.message} bytes", "size")
+        fault = content.fault(self._limits.line)
+        return fault and _refuse(fault, "syntax")
+
+    async def _take(self, content: Content) -> str:
+        assert self.envelope is not None
+        self.envelope.content = content.message()
+        return str(await self._call_handler_hook("DATA"))
+
+    def _finish(self) -> None:
+        """Whatever became of it: what was held is given back, and the connection may be idle again, or end."""
+        self.envelope = self._create_envelope()
+        self._door.hold(-self._held)
+        self._held, self._crowded, self.receiving = 0, False, False
+        if self._door.closing:
+            self.dismiss(CLOSING, "closing")
+        elif self.transport is not None:
+            self._reset_timeout()
+
+
+def _turn_away(transport: asyncio.Transport, reason: str) -> None:
+    """421 before anything was asked; nothing is remembered of who is not let in."""
+    transport.write(_refuse("421 4.7.0 too many connections; come again later", reason).encode() + b"\r\n")
+    transport.close()
+
+
+def _refuse(reply: str, reason: str) -> str:
+    SMTP_REFUSED.labels(reply[:3], reason).inc()
+    return reply
