@@ -1,4 +1,4 @@
-"""Who may use phones and faults: whoever has the token."""
+"""Who may use phones, posts, mailboxes and faults: whoever has the token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from aiohttp import web
 from pydantic import SecretStr
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-GUARDED: Final = ("/phone/telegram", "/control")
+GUARDED: Final = ("/phone/", "/post", "/mailbox", "/control")
+PAGES: Final = frozenset({"/phone/", "/post/", "/mailbox/"})  # static files, which ask for the token themselves
 
 
 def guard(token: SecretStr) -> Any:
@@ -18,7 +19,8 @@ def guard(token: SecretStr) -> Any:
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path.startswith(GUARDED) and not _allowed(request, token.get_secret_value()):
+        guarded = request.path.startswith(GUARDED) and request.path not in PAGES
+        if guarded and not _allowed(request, token.get_secret_value()):
             return web.json_response({"error": "a token is needed: Authorization: Bearer …"}, status=401)
         return await handler(request)
 

@@ -1,5 +1,6 @@
 """The phone on the page, in a real browser: a person can do with it what they came for, and no bot can run anything there."""
 
+import json
 import os
 import re
 import shutil
@@ -7,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from services.sandbox.pages import PAGE
+from services.sandbox.pages import FILES, PAGES, ROOT
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f645"
     "400000000049454e44ae426082"
 )
 LOADED = "img => new Promise(done => { img.onload = () => done(img.naturalWidth); if (img.naturalWidth) img.onload() })"
+ASKS = re.compile(r"""\bt\([`"](\w+)|data-(?:t|label|placeholder)="(\w+)""" "")
 SHOTS = os.environ.get("PARLEY_SCREENSHOTS")
 
 
@@ -62,6 +64,7 @@ async def test_a_person_chats_by_keyboard_alone(phone, sandbox, token):
     await phone.keyboard.type("សួស្តីបង តើហាងបើកម៉ោងប៉ុន្មាន?")
     await phone.keyboard.press("Enter")
     await phone.locator("li.mine .text").wait_for()
+    assert await phone.get_by_role("button", name="កំពុងសរសេរក្នុងនាម តារា").is_visible()
     (update,) = await sandbox.ok(token, "getUpdates")
     assert update["message"]["text"] == "សួស្តីបង តើហាងបើកម៉ោងប៉ុន្មាន?"
     assert update["message"]["from"]["first_name"] == "តារា"
@@ -79,30 +82,88 @@ async def test_a_person_chats_by_keyboard_alone(phone, sandbox, token):
     await shot(phone, "phone-khmer")
 
 
-async def test_pictures_places_replies_and_edits(phone, sandbox, token):
+async def test_pictures_places_cards_replies_and_edits(phone, sandbox, token):
     await phone.locator("#file").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": PIXEL})
-    assert await phone.locator("li.mine img").evaluate(LOADED) == 1
-    await phone.get_by_label("ផ្ញើទីតាំង").click()
-    await phone.locator("#where-send").click()
+    await phone.locator("#text").fill("មើល")
+    await phone.keyboard.press("Enter")
+    assert await phone.locator("li.mine img.picture").evaluate(LOADED) == 1
+    await attach(phone, "ទីតាំង")
+    await phone.locator("dialog").get_by_role("button", name="ផ្ញើ").click()
     await phone.locator("li.mine .place").wait_for()
+    await attach(phone, "ទំនាក់ទំនង")
+    await phone.get_by_label("ឈ្មោះ").fill("ដារ៉ា")
+    await phone.get_by_label("លេខទូរសព្ទ").fill("+855 12 345 678")
+    await phone.keyboard.press("Enter")
+    await phone.locator("li.mine .card", has_text="ដារ៉ា").wait_for()
     await sandbox.ok(token, "sendMessage", chat_id=501, text="مرحبا")
-    theirs = phone.locator("li.theirs")
-    await theirs.hover()
-    await theirs.get_by_label("ឆ្លើយតប").click()
+    await options(phone, "مرحبا", "ឆ្លើយតប")
     await phone.keyboard.type("teh")
     await phone.keyboard.press("Enter")
-    answer = phone.locator("li.mine", has_text="teh")
-    await answer.hover()
-    await answer.get_by_label("កែ").click()
+    await phone.locator("li.mine", has_text="teh").locator(".quoted", has_text="مرحبا").wait_for()
+    await options(phone, "teh", "កែ")
     await phone.locator("#text").fill("the")
     await phone.keyboard.press("Enter")
     await phone.locator("li.mine .text", has_text=re.compile("^the$")).wait_for()
     updates = await sandbox.ok(token, "getUpdates")
-    assert [next(iter(set(update) - {"update_id"})) for update in updates] == [*["message"] * 3, "edited_message"]
-    assert updates[2]["message"]["reply_to_message"]["text"] == "مرحبا"
-    assert updates[3]["edited_message"]["text"] == "the"
-    assert updates[3]["edited_message"]["reply_to_message"]["text"] == "مرحبا"
+    assert [next(iter(set(update) - {"update_id"})) for update in updates] == [*["message"] * 4, "edited_message"]
+    assert updates[0]["message"]["caption"] == "មើល"
+    assert updates[2]["message"]["contact"]["phone_number"] == "+855 12 345 678"
+    assert updates[3]["message"]["reply_to_message"]["text"] == "مرحبا"
+    assert updates[4]["edited_message"]["text"] == "the"
+    assert updates[4]["edited_message"]["reply_to_message"]["text"] == "مرحبا"
     await shot(phone, "phone-mixed")
+
+
+async def attach(phone, what):
+    await phone.locator("#attach").click()
+    await phone.locator("dialog").get_by_role("button", name=what).click()
+
+
+async def options(phone, message, what):
+    """What can be done with a message, by the keyboard."""
+    await phone.locator("#log > li", has_text=message).focus()
+    await phone.keyboard.press("Enter")
+    await phone.locator("dialog").get_by_role("button", name=what).click()
+
+
+async def test_reactions_are_given_and_taken_back(phone, sandbox, token):
+    await sandbox.says(token, 501, text="hello")
+    await sandbox.ok(token, "sendMessage", chat_id=501, text="Welcome")
+    await options(phone, "Welcome", "ដាក់ប្រតិកម្ម ❤")
+    await phone.locator("li.theirs .reactions", has_text="❤").wait_for()
+    await options(phone, "Welcome", "ដក ❤ វិញ")
+    await phone.locator("li.theirs .reactions").wait_for(state="detached")
+
+
+async def test_several_people_write_each_in_their_own_chat(phone, sandbox, token):
+    await sandbox.says(token, 501, text="mine")
+    await phone.get_by_text("mine", exact=True).wait_for()
+    await phone.locator("#person").click()
+    await phone.locator("dialog input").fill("Vanna")
+    await phone.keyboard.press("Enter")
+    await phone.locator("#log .empty").wait_for()
+    await phone.locator("#text").fill("hers")
+    await phone.keyboard.press("Enter")
+    await phone.locator("li.mine .text", has_text="hers").wait_for()
+    update = (await sandbox.ok(token, "getUpdates"))[-1]
+    assert (update["message"]["from"]["first_name"], update["message"]["text"]) == ("Vanna", "hers")
+    assert update["message"]["from"]["id"] != 501
+    await phone.locator("#person").click()
+    await phone.locator("dialog").get_by_role("button", name="តារា").click()
+    await phone.get_by_text("mine", exact=True).wait_for()
+    await phone.get_by_text("hers", exact=True).wait_for(state="detached")
+
+
+async def test_who_blocks_is_told_so_and_the_bot_too(phone, sandbox, token):
+    await sandbox.says(token, 501, text="hello")
+    await phone.locator("#person").click()
+    await phone.locator("dialog").get_by_role("button", name="ទប់ស្កាត់").click()
+    await phone.locator("#blocked").wait_for()
+    _, said = await sandbox.no(token, "sendMessage", chat_id=501, text="are you there?")
+    assert said == "Forbidden: bot was blocked by the user"
+    await phone.locator("#unblock").click()
+    await phone.locator("#blocked").wait_for(state="hidden")
+    await sandbox.ok(token, "sendMessage", chat_id=501, text="again")
 
 
 async def test_a_reload_shows_the_whole_chat_and_the_dark_one_too(phone, sandbox, token):
@@ -131,6 +192,38 @@ async def test_what_is_refused_is_said_and_not_lost(phone):
     phone.errors = [line for line in phone.errors if "400 (Bad Request)" not in line]
 
 
+async def test_a_sandbox_that_is_away_is_said_in_words_and_looked_for_again(phone, sandbox, token):
+    await phone.route("**/phone/telegram/**", lambda route: route.abort())
+    await phone.locator("#text").fill("hello?")
+    await phone.keyboard.press("Enter")
+    await phone.get_by_role("alert").filter(has_text="មិនអាចទាក់ទង sandbox បានទេ").wait_for()
+    assert await phone.locator("#text").input_value() == "hello?"
+    await phone.unroute("**/phone/telegram/**")
+    await phone.keyboard.press("Enter")
+    await phone.locator("li.mine .text", has_text="hello?").wait_for()
+    await phone.get_by_role("alert").wait_for(state="hidden")
+    phone.errors = [line for line in phone.errors if "net::ERR_FAILED" not in line]
+
+
+async def test_a_phone_that_nobody_sees_lets_go_of_its_line_and_misses_nothing(phone, sandbox, token):
+    """A browser has six lines to a server, and the console shows five of these pages."""
+    await sandbox.says(token, 501, text="before")
+    await phone.get_by_text("before", exact=True).wait_for()
+    address = phone.url
+    html = f'<!doctype html><link rel=icon href=data:,><iframe width=380 height=600 src="{address}"></iframe>'
+    await phone.route("**/frame", lambda route: route.fulfill(body=html, content_type="text/html"))
+    async with phone.expect_request("**/events?after=0"):
+        await phone.goto(f"{sandbox.address}/frame")
+    framed = phone.frame_locator("iframe")
+    await framed.get_by_text("before", exact=True).wait_for()
+    async with phone.expect_event("requestfailed", lambda request: "/events" in request.url):
+        await phone.evaluate("document.querySelector('iframe').style.display = 'none'")
+    await sandbox.ok(token, "sendMessage", chat_id=501, text="meanwhile")
+    async with phone.expect_request("**/events?after=1"):
+        await phone.evaluate("document.querySelector('iframe').style.display = ''")
+    await framed.get_by_text("meanwhile", exact=True).wait_for()
+
+
 async def test_the_page_is_under_a_strict_policy(sandbox):
     async with sandbox.client.get(f"{sandbox.address}/phone/") as answer:
         policy = answer.headers["Content-Security-Policy"]
@@ -139,13 +232,51 @@ async def test_the_page_is_under_a_strict_policy(sandbox):
     assert "frame-ancestors 'self' http://127.0.0.1:* http://localhost:*" in policy
 
 
+async def test_pages_ask_for_no_token_and_what_they_show_does(sandbox):
+    for page in PAGES:
+        async with sandbox.client.get(f"{sandbox.address}/{page}/") as answer:
+            assert answer.status == 200
+    for data in (
+        "/phone/telegram",
+        "/phone/whatsapp/1/2/messages",
+        "/post/facebook",
+        "/mailbox",
+        "/mailbox/a@example.com",
+    ):
+        async with sandbox.client.get(sandbox.address + data) as answer:
+            assert answer.status == 401, data
+
+
 def test_no_file_of_the_page_writes_html():
-    for path in PAGE.iterdir():
+    for path in FILES.values():
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", path.read_text()), path
 
 
-def test_both_languages_say_everything():
-    words = (PAGE / "words.js").read_text()
-    english, khmer = (set(re.findall(r"^    (\w+):", part, re.MULTILINE)) for part in words.split("  km: {"))
-    assert english == khmer
-    assert len(english) > 20
+def test_every_language_says_everything_and_nothing_else():
+    words = {path.stem: json.loads(path.read_text()) for path in ROOT.glob("words/*.json")}
+    assert set(words) >= {"en", "km"}
+    for language, said in words.items():
+        assert said.keys() == words["en"].keys(), language
+        for key, text in words["en"].items():
+            assert names(said[key]) == names(text), (language, key)
+
+
+def names(text):
+    texts = text.values() if isinstance(text, dict) else [text]
+    return {name for each in texts for name in re.findall(r"\{(\w+)\}", each)}
+
+
+def test_every_word_that_a_page_asks_for_exists():
+    words = json.loads((ROOT / "words/en.json").read_text())
+    asked = {
+        key
+        for path in FILES.values()
+        if path.suffix in {".js", ".html"}
+        for found in ASKS.findall(path.read_text())
+        for key in found
+        if key
+    }
+    assert asked <= words.keys() | {
+        key for key in asked if key.endswith("_") and any(word.startswith(key) for word in words)
+    }
+    assert len(asked) > 50

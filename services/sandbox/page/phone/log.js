@@ -1,0 +1,84 @@
+// The messages of a chat on the screen, in order, with a line between days.
+
+import { $, h, moveByArrows } from "../shared/dom.js";
+import { day, dayStart } from "../shared/words.js";
+import { bubble } from "./bubble.js";
+
+const NEAR = 90; // pixels from the end at which a reader counts as being there
+
+export function createLog({ onSeen }) {
+  const box = $("log");
+  const views = new Map();
+  const sight = new IntersectionObserver((entries) => {
+    for (const { target } of entries.filter((entry) => entry.isIntersecting)) onSeen(target.view);
+  }, { threshold: 0.4 });
+  const atEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
+  const toEnd = () => { box.scrollTop = box.scrollHeight; };
+  let typing = null;
+
+  moveByArrows(box, ":scope > li[id]");
+  box.addEventListener("scroll", () => { if (atEnd()) $("newest").hidden = true; });
+  // Pictures grow while they load: whoever was at the end stays there.
+  box.addEventListener("load", () => atEndBefore && toEnd(), true);
+  let atEndBefore = true;
+  box.addEventListener("scroll", () => { atEndBefore = atEnd(); });
+  $("newest").addEventListener("click", toEnd);
+  new ResizeObserver(() => atEndBefore && toEnd()).observe(box);
+
+  return {
+    find: (id) => views.get(String(id)),
+    newest: () => [...views.values()].at(-1),
+    clear(hint) {
+      views.clear();
+      typing = null;
+      box.replaceChildren(h("li", { class: "empty" }, hint));
+    },
+
+    show(view, chat) {
+      const near = atEnd();
+      const before = views.get(String(view.id));
+      const known = Boolean(before);
+      views.set(String(view.id), view);
+      if (known && looks(before) === looks(view)) return;
+      const item = bubble(view, chat);
+      item.view = view;
+      if (known) replace(document.getElementById(item.id), item);
+      else append(item, view);
+      if (!view.mine) sight.observe(item);
+      if (near || (view.mine && !known)) toEnd();
+      else if (!known) $("newest").hidden = false;
+    },
+
+    typing(shown) {
+      if (Boolean(typing) === shown) return;
+      const near = atEnd();
+      typing?.remove();
+      typing = shown ? h("li", { class: "theirs typing", "aria-hidden": "true" }, h("div", { class: "bubble" }, h("i"), h("i"), h("i"))) : null;
+      if (typing) box.append(typing);
+      if (near) toEnd();
+    },
+  };
+
+  function replace(before, item) {
+    item.dataset.group = before.dataset.group;
+    const focused = before.contains(document.activeElement);
+    sight.unobserve(before);
+    before.replaceWith(item);
+    if (focused) item.focus();
+  }
+
+  function append(item, view) {
+    box.querySelector(".empty")?.remove();
+    const before = [...box.children].findLast((child) => child.view)?.view;
+    if (!before || dayStart(before.at) !== dayStart(view.at)) box.insertBefore(dayLine(view.at), typing);
+    item.dataset.group = before?.mine === view.mine && box.lastElementChild?.className !== "day" ? "next" : "first";
+    box.insertBefore(item, typing);
+  }
+}
+
+/** What can be seen of a view; how far it came is seen by the business only. */
+const looks = ({ n, status, ...rest }) => JSON.stringify(rest);
+
+function dayLine(at) {
+  return h("li", { class: "day" }, h("span", {}, day(at)));
+}
