@@ -85,6 +85,7 @@ class States:
     async def tell(self) -> None:
         """Publish the state of every account."""
         now = datetime.now(UTC)
+        HEALTHY.clear()  # an account that is no longer in the file must not stay ill for ever
         await self._producer.send_all([self._record(channel, name.name, name.tenant, now)
                                        for channel, name in self._accounts.current.all()])  # fmt: skip
 
