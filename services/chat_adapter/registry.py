@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from services.chat_adapter.channels import telegram, webhook
+from services.chat_adapter.channels import telegram, webhook, whatsapp
 from services.chat_adapter.webchat import channel as webchat
 from shared.channel import Channel
 
@@ -15,5 +15,6 @@ CHANNELS: Final[Mapping[str, Channel]] = {
         telegram.CHANNEL,
         webhook.CHANNEL,
         webchat.CHANNEL,
+        whatsapp.CHANNEL,
     )
 }

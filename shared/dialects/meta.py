@@ -267,6 +267,7 @@ CODES: Final[Mapping[int, Code]] = {
     131052: "malformed",
     131053: "malformed",
     131056: "throttled",
+    131062: "unsupported",
     131057: "throttled",  # the number is being moved: nothing was taken
     132005: "too_long",
     132015: "refused",

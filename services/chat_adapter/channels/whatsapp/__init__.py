@@ -1,0 +1,149 @@
+"""WhatsApp Business Platform, Cloud API — https://developers.facebook.com/documentation/business-messaging/whatsapp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import quote, urlsplit
+
+from pydantic import Field as Described, SecretStr
+
+from services.chat_adapter.channels.whatsapp import inbound as webhooks
+from services.chat_adapter.channels.whatsapp.outbound import bare_type, compose
+from services.chat_adapter.channels.whatsapp.tables import BUTTON_TITLE, FIELDS, MEDIA_BYTES, MEDIA_LIVES, ROWS
+from shared import channel
+from shared.channel import (
+    Blob,
+    Capabilities,
+    Channel,
+    Context,
+    Download,
+    Field,
+    Form,
+    Handle,
+    Http,
+    Incoming,
+    Message,
+    Piece,
+    Request,
+    SendFailed,
+    Sent,
+    Steps,
+)
+from shared.dialects import meta
+from shared.envelope import Media, Window
+
+SERVICE_WINDOW = timedelta(hours=24)
+
+
+class App(channel.App):
+    """One app at Meta: its webhooks carry the messages of every number that is subscribed to it."""
+
+    secret: SecretStr = Described(min_length=1, description="the app secret: Meta signs with it")
+    verify_token: SecretStr = Described(
+        min_length=1, description="any secret of yours, which Meta says when it first calls the webhook"
+    )
+    app_id: str = Described(pattern=r"^\d{1,32}$", description="the app's id")
+
+
+class Account(channel.Account):
+    """One phone number."""
+
+    phone_number_id: str = Described(pattern=r"^\d{1,32}$", description="the id of the phone number, not the number")
+    waba_id: str = Described(pattern=r"^\d{1,32}$", description="the id of the WhatsApp Business account it belongs to")
+    token: SecretStr = Described(min_length=1, description="a system user's token with whatsapp_business_messaging")
+    api: str = Described(default="https://graph.facebook.com", description="where the Graph API is")
+    version: str = Described(default=meta.VERSION, pattern=r"^v\d+\.\d+$", description="the Graph API's version")
+
+    @property
+    def key(self) -> str:
+        return self.phone_number_id
+
+
+def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming]:
+    yield from webhooks.read(request.json())
+
+
+def upload(account: Account, media: Media, context: Context) -> Steps[Handle]:
+    """https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media#upload-media."""
+    if media.blob is None:
+        raise SendFailed("malformed", "the file is not stored")
+    kind = bare_type(media)
+    form: Form = (
+        Field("messaging_product", "whatsapp"),
+        Field("type", kind),
+        Field("file", Blob(media.blob, kind, media.name or "file", media.size)),
+    )
+    answer = yield meta.post(account, f"{account.phone_number_id}/media", form)
+    return Handle(value=answer.json()["id"], expires_in=MEDIA_LIVES)
+
+
+def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
+    answer = yield meta.post(account, f"{account.phone_number_id}/messages", compose(piece), commits=True)
+    return Sent(external_ids=tuple(message["id"] for message in answer.json()["messages"]), join_key=piece.id)
+
+
+def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
+    """A link that is good for five minutes, and wants the token too.
+
+    Meta says where the file is, not the customer; still the token leaves only by TLS, or to the host that it is for.
+    """
+    answer = yield meta.get(account, quote(media.handle or "", safe=""), phone_number_id=account.phone_number_id)
+    found = answer.json()
+    link, home = urlsplit(found["url"]), urlsplit(account.api)
+    if link.scheme != "https" and (link.scheme, link.netloc) != (home.scheme, home.netloc):
+        raise SendFailed("refused", "the link to the file is not a safe one")
+    request = Http(method="GET", url=found["url"], headers=meta.bearer(account.token))
+    return Download(request=request, mime_type=found.get("mime_type") or media.mime_type, name=media.name)
+
+
+def register(app: App, account: Account, address: str, context: Context) -> Steps[None]:
+    """Where Meta sends, for which business account, and whether the token reaches the number."""
+    yield meta.subscribe_app(app, account, topic="whatsapp_business_account", address=address, fields=FIELDS)
+    yield meta.subscribe_account(app, account, account.waba_id)
+    yield meta.get(account, account.phone_number_id, fields="display_phone_number,verified_name")
+
+
+def window(account: Account, message: Message) -> Window:
+    """A day from the customer's last message; then only templates.
+
+    The 72 hours after an ad that leads to WhatsApp are about what messages cost, not about what may be sent:
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/pricing#free-entry-point-conversations.
+    """
+    return Window(until=message.occurred_at + SERVICE_WINDOW, allows=("free_text", "template"))
+
+
+# Typing and read marks exist (…/whatsapp/typing-indicators), but name the message that is being answered.
+CHANNEL = Channel(
+    name="whatsapp",
+    docs="https://developers.facebook.com/documentation/business-messaging/whatsapp",
+    app=App,
+    account=Account,
+    capabilities=Capabilities(
+        text=4096,
+        unit="utf16",
+        caption=1024,
+        media={"image": "full", "audio": "full", "video": "full", "file": "full", "sticker": "full"},
+        media_bytes=MEDIA_BYTES,
+        choices="full",
+        options=ROWS,
+        option_title=BUTTON_TITLE,
+        location="full",
+        contact="full",
+        template="full",
+        reply_to=True,
+        starts="template",
+        per_second=80,
+        per_peer_second=1,
+    ),
+    body_limit=3 * 1024 * 1024,
+    handshake=meta.handshake,
+    verify=meta.verify,
+    inbound=inbound,
+    upload=upload,
+    outbound=outbound,
+    outcome=meta.outcome,
+    fetch=fetch,
+    register=register,
+    window=window,
+)

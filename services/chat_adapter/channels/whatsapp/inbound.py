@@ -1,0 +1,228 @@
+"""WhatsApp webhooks as records — https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from services.chat_adapter.channels.whatsapp.content import read_parts
+from services.chat_adapter.channels.whatsapp.tables import FIELDS, STATUSES
+from shared.channel import Incoming, Message, Receipt
+from shared.dialects.meta import failure, seconds
+from shared.envelope import Deletion, Edit, Party, Thread, Unsupported
+
+Json = dict[str, Any]
+UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that a body says, and what stands around it."""
+
+    content: Json
+    value: Json
+    read: Callable[[Item], Incoming | None]
+
+    @property
+    def account_key(self) -> str:
+        name: str = self.value["metadata"]["phone_number_id"]
+        return name
+
+
+def read(body: Json) -> Iterator[Incoming]:
+    """The records of a body, which may hold entries of several business accounts, each with changes of several numbers.
+
+    A field that holds no messages (account_update, message_template_status_update, history …) is nothing, and so are
+    `errors` beside the messages: they are about the account, and name no message. What cannot be read is kept as it
+    came where other things came with it, so that it holds up none of them.
+    """
+    items = list(_items(body))
+    for item in items:
+        try:
+            record = item.read(item)
+        except UNREADABLE:
+            if len(items) == 1:
+                raise
+            record = _unreadable(item)
+        if record is not None:
+            yield record
+
+
+def _items(body: Json) -> Iterator[Item]:
+    for entry in body["entry"]:
+        for change in entry["changes"]:
+            if change["field"] in FIELDS:
+                value = change["value"]
+                for name, reader in READERS.items():
+                    yield from (Item(content, value, reader) for content in value.get(name, ()))
+
+
+def _message(item: Item) -> Message:
+    message = item.content
+    if message["type"] == "system":
+        return _new_name(item)
+    person = _person(item)
+    group = message.get("group_id")
+    return _said(item, peer=group or person.address, sender=person, group=group)
+
+
+def _echo(item: Item) -> Message:
+    """What the business wrote on its own phone: https://…/webhooks/reference/smb_message_echoes."""
+    message = item.content
+    sender = Party(address=_digits(message["from"]), verified="signature")
+    return _said(item, peer=_digits(message.get("to")) or message["to_user_id"], sender=sender, echo=True)
+
+
+def _said(item: Item, *, peer: str, sender: Party, group: str | None = None, echo: bool = False) -> Message:
+    message = item.content
+    change = _change(message)
+    content = message["edit"]["message"] if isinstance(change, Edit) else message
+    parts = () if isinstance(change, Deletion) else read_parts(content)
+    names_itself = not change and message["type"] != "reaction"
+    return Message(
+        account_key=item.account_key,
+        event_key=message["id"],
+        peer=peer,
+        sender=sender,
+        parts=((change,) if change else ()) + parts,
+        occurred_at=_time(message),
+        external_id=message["id"] if names_itself else None,
+        surface="group" if group else "direct",
+        container=group,
+        thread=_thread(message),
+        echo=echo,
+    )
+
+
+def _change(message: Json) -> Edit | Deletion | None:
+    """Of an earlier message: https://…/webhooks/reference/messages/edit and …/revoke."""
+    match message["type"]:
+        case "edit":
+            return Edit(target=message["edit"]["original_message_id"])
+        case "revoke":
+            return Deletion(target=message["revoke"]["original_message_id"])
+    return None
+
+
+def _thread(message: Json) -> Thread:
+    """What is answered, and the headline of the ad that the person came by."""
+    context, referral = message.get("context") or {}, message.get("referral") or {}
+    return Thread(
+        reply_to=context.get("id") if message["type"] != "reaction" else None,
+        subject=referral.get("headline") or referral.get("body"),
+    )
+
+
+def _person(item: Item) -> Party:
+    """Their phone number, or where it is withheld their id with this business; the other one is the alias."""
+    message = item.content
+    phone, user = _digits(message.get("from")), message.get("from_user_id")
+    contact = _contact(item.value, phone, user)
+    names = [phone, user, _digits(contact.get("wa_id")), contact.get("user_id")]
+    return _party(names, phone=phone, profile=contact.get("profile") or {})
+
+
+def _party(names: list[str | None], *, phone: str | None, profile: Json) -> Party:
+    """The first of their names is the address; all are one person by WhatsApp's word."""
+    address, *aliases = dict.fromkeys(filter(None, names))
+    return Party(
+        address=address,
+        aliases=tuple(aliases),
+        name=profile.get("name") or profile.get("username"),
+        verified="signature",
+        phone=f"+{phone}" if phone else None,
+    )
+
+
+def _contact(value: Json, phone: str | None, user: str | None) -> Json:
+    """Who wrote, of the contacts beside the messages; an only one is them, though their number may be written otherwise."""
+    contacts: list[Json] = value.get("contacts") or []
+    for contact in contacts:
+        if (phone and _digits(contact.get("wa_id")) == phone) or (user and contact.get("user_id") == user):
+            return contact
+    return contacts[0] if len(contacts) == 1 else {}
+
+
+def _new_name(item: Item) -> Message:
+    """The person has another number: https://…/webhooks/reference/messages/system. They are the same person as before."""
+    message, system = item.content, item.content["system"]
+    phone = _digits(system.get("wa_id") or system.get("new_wa_id"))
+    names = [phone, system.get("user_id"), _digits(message.get("from")), message.get("from_user_id")]
+    return _notice(item, names, phone=phone, event=message["id"], kind=system["type"], words=system.get("body"))
+
+
+def _new_user_id(item: Item) -> Message:
+    """The person has another id with this business: …/whatsapp/business-scoped-user-ids."""
+    update, user = item.content, item.content["user_id"]
+    phone = _digits(update.get("wa_id"))
+    event = f"user_id_update/{user['previous']}/{user['current']}"
+    names = [phone, user["current"], user["previous"]]
+    return _notice(item, names, phone=phone, event=event, kind="user_id_update", words=update.get("detail"))
+
+
+def _notice(
+    item: Item, names: list[str | None], *, phone: str | None, event: str, kind: str, words: str | None
+) -> Message:
+    person = _party(names, phone=phone, profile={})
+    return Message(
+        account_key=item.account_key,
+        event_key=event,
+        peer=person.address,
+        sender=person,
+        parts=(Unsupported(type=kind, text=words),),
+        occurred_at=_time(item.content),
+    )
+
+
+def _status(item: Item) -> Receipt | None:
+    """Statuses come in any order, and one that says nothing to us (`deleted`, `warning`) is nothing."""
+    status = item.content
+    if status["status"] not in STATUSES:
+        return None
+    errors = status.get("errors") or ()
+    return Receipt(
+        account_key=item.account_key,
+        peer=_digits(status.get("recipient_id")) or status["recipient_user_id"],
+        status=STATUSES[status["status"]],
+        occurred_at=_time(status),
+        external_ids=(status["id"],),
+        join_key=status.get("biz_opaque_callback_data"),
+        failure=failure(errors[0]) if errors else None,
+    )
+
+
+def _unreadable(item: Item) -> Message | None:
+    """As it came; a receipt that cannot be read tells nobody anything."""
+    if item.read is _status:
+        return None
+    content, name = item.content, "unreadable"
+    sender = content.get("from") if isinstance(content, dict) else None
+    address = sender if isinstance(sender, str) and sender else f"message:{name}"
+    return Message(
+        account_key=item.account_key,
+        event_key=f"{name}/{content['id']}",
+        peer=address,
+        sender=Party(address=address),
+        parts=(Unsupported(type=name, text=json.dumps(content, ensure_ascii=False)),),
+        occurred_at=_time(content),
+    )
+
+
+READERS: Final[Mapping[str, Callable[[Item], Incoming | None]]] = {
+    "messages": _message,
+    "message_echoes": _echo,
+    "user_id_update": _new_user_id,
+    "statuses": _status,
+}
+
+
+def _time(content: Json) -> datetime:
+    return seconds(content["timestamp"])
+
+
+def _digits(number: str | None) -> str | None:
+    """A number as WhatsApp mostly writes it, without the plus that it sometimes has."""
+    return number.removeprefix("+") if number else None
