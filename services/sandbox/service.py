@@ -8,7 +8,9 @@ from pathlib import Path
 from aiohttp import ClientSession
 
 from services.sandbox import access, pages
+from services.sandbox.facebook import Facebook
 from services.sandbox.faults import Control
+from services.sandbox.graph import Graph
 from services.sandbox.shelf import Shelf
 from services.sandbox.telegram import Telegram
 from services.sandbox.webhook import Webhook
@@ -20,15 +22,23 @@ async def start(life: Life) -> None:
     data = os.environ.get("PARLEY_SANDBOX_DATA")
     folder = Path(data) if data else None
     client = await life.resources.enter_async_context(ClientSession())
-    shelf, sends = Shelf(folder, "telegram"), Shelf(folder, "sends")
-    life.resources.callback(shelf.close)
-    life.resources.callback(sends.close)
-    control = Control(sends)
-    telegram = Telegram(shelf, control, client)
+
+    def shelf(name: str) -> Shelf:
+        opened = Shelf(folder, name)
+        life.resources.callback(opened.close)
+        return opened
+
+    control = Control(shelf("sends"))
+    telegram = Telegram(shelf("telegram"), control, client)
+    graph = Graph(shelf("graph"), control, client)
+    facebook = Facebook(shelf("facebook"), control, graph)
     life.app.middlewares.append(access.guard(life.settings.token))
-    life.app.on_shutdown.extend((control.close, telegram.phone.close))
+    life.app.on_shutdown.extend((control.close, telegram.phone.close, facebook.phones.close, facebook.board.close))
     life.on_stop(telegram.close)
+    life.on_stop(graph.close)
     life.routes(control.routes())
     life.routes(telegram.routes())
+    life.routes(graph.routes())
+    life.routes(facebook.routes())
     life.routes(Webhook(control).routes())
     life.routes(pages.routes())

@@ -24,9 +24,13 @@ class Links:
 
     def make(self, request: web.Request, file: File) -> str:
         """An address on the host that was asked; good for `link_seconds` of the faults in force."""
+        return self.at(f"{request.scheme}://{request.host}", file)
+
+    def at(self, base: str, file: File) -> str:
+        """The same under an address that is known."""
         until = int(1000 * (time.time() + self._control.faults.link_seconds))
         query = urlencode({"mid": file.id, "ext": until, "hash": self._hash(file.id, str(until))})
-        return f"{request.scheme}://{request.host}{self._path}?{query}"
+        return f"{base}{self._path}?{query}"
 
     def file(self, query: Mapping[str, str]) -> File | None:
         """What the link means; None when it was never made, or is over."""

@@ -171,7 +171,7 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
 def register(app: App, account: Account, address: str, context: Context) -> Steps[None]:
     """Tell Meta where the app is, then install the app on the page."""
     yield meta.subscribe_app(app, account, topic="page", address=address, fields=SUBSCRIBED)
-    yield meta.post(account, f"{account.page_id}/subscribed_apps", {"subscribed_fields": ",".join(SUBSCRIBED)})
+    yield meta.subscribe_account(app, account, account.page_id, subscribed_fields=",".join(SUBSCRIBED))
 
 
 def window(account: Account, message: Message) -> Window:

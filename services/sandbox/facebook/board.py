@@ -1,0 +1,203 @@
+"""The public side of a page, for the page of the sandbox and for tests: posts and comments as JSON over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from services.sandbox.bodies import BadBody, Upload, read_values
+from services.sandbox.chats import Refused, happens
+from services.sandbox.facebook.pages import Page, Pages
+from services.sandbox.facebook.people import PERSON
+from services.sandbox.facebook.posts import Posts
+from services.sandbox.files import File, Files
+from services.sandbox.said import named
+
+Json = dict[str, Any]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+HOME: Final = "/post/facebook"
+HEARTBEAT: Final = 15.0  # seconds
+TEXT: Final = 8000
+SHOWN: Final = frozenset({"n", "page", "time", "post"})  # what a comment or a post does not show of itself
+
+
+class Board:
+    """Anybody may comment under their own number and name; the page publishes, hides and removes."""
+
+    def __init__(self, pages: Pages, posts: Posts, files: Files) -> None:
+        self._pages, self._posts, self._files = pages, posts, files
+        self._closing = False
+
+    def routes(self) -> list[web.RouteDef]:
+        page = f"{HOME}/{{page:\\w{{1,64}}}}"
+        return [
+            web.get(HOME, self._list),
+            web.get(page, _answering(self._show)),
+            web.get(f"{page}/events", _answering(self._events)),
+            web.get(f"{page}/files/{{file}}", _answering(self._file)),
+            web.post(f"{page}/act", _answering(self._act)),
+        ]
+
+    async def close(self, _app: web.Application) -> None:
+        """End the event streams, so that stopping need not wait for them."""
+        self._closing = True
+        self._posts.changed.set()
+
+    def _page(self, request: web.Request) -> Page:
+        name = request.match_info["page"]
+        if (page := self._pages.get(name)) is None:
+            raise Refused(404, f"no page {name} is subscribed yet; start the adapter that has its token")
+        return page
+
+    async def _list(self, _request: web.Request) -> web.Response:
+        return web.json_response({"pages": [{"id": page.id, "name": page.name} for page in self._pages]})
+
+    async def _show(self, request: web.Request) -> web.Response:
+        page = self._page(request)
+        posts = [self._view(post) for post in self._posts.posts.values() if post["page"] == page.id]
+        return web.json_response({"n": self._posts.n, "posts": posts})
+
+    def _view(self, post: Json) -> Json:
+        under = [comment for comment in self._posts.comments.values() if comment["post"] == post["id"]]
+        return {**_shown(post), "comments": [_shown(comment) for comment in under]}
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: `changed`, whose data is {"n"}; once at the beginning."""
+        self._page(request)
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await stream.prepare(request)
+        async for event in self._news():
+            await stream.write(event)
+        return stream
+
+    async def _news(self) -> AsyncIterator[bytes]:
+        told = -1
+        while not self._closing:
+            changed = self._posts.changed.next()
+            if self._posts.n != told:
+                told = self._posts.n
+                yield b"id: %d\nevent: changed\ndata: %b\n\n" % (told, orjson.dumps({"n": told}))
+            if not await happens(changed, HEARTBEAT):
+                yield b": still here\n\n"
+
+    async def _file(self, request: web.Request) -> web.Response:
+        page, name = self._page(request), request.match_info["file"]
+        shown = (comment for comment in self._posts.comments.values() if comment["page"] == page.id)
+        file = self._files.get(name)
+        if file is None or not any(comment.get("media", {}).get("id") == name for comment in shown):
+            raise Refused(404, "no such file under a post of this page")
+        headers = {
+            "Content-Type": file.mime_type,
+            "Content-Disposition": "attachment",
+            "Content-Security-Policy": "sandbox",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return web.Response(body=self._files.data(file), headers=headers)
+
+    async def _act(self, request: web.Request) -> web.Response:
+        page, values = self._page(request), await read_values(request)
+        act = next((act for act in ACTS if values.get(act) is not None), None)
+        if act is None:
+            raise Refused(400, f"nothing to do: give one of {', '.join(ACTS)}")
+        made = ACTS[act](self, page, values)
+        return web.json_response({"id": made, "n": self._posts.n})
+
+    def _write(self, page: Page, values: Json) -> str:
+        return str(self._posts.write(page, _words(named(values, "write"), "text"))["id"])
+
+    def _comment(self, page: Page, values: Json) -> str:
+        said = named(values, "comment")
+        post = self._of(page, self._posts.post(said.get("post")))
+        parent = self._posts.comment(said["parent"]) if said.get("parent") else None
+        if parent and parent["post"] != post["id"]:
+            raise Refused(400, "the comment answered stands under another post")
+        file = self._upload(page, values)
+        text = "" if file and not said.get("text") else _words(said, "text")
+        made = self._posts.add(page, post=post, parent=parent, by=_person(said), text=text, file=file)
+        return str(made["id"])
+
+    def _upload(self, page: Page, values: Json) -> File | None:
+        upload = values.get("file")
+        if not isinstance(upload, Upload):
+            return None
+        if not upload.mime_type.startswith("image/"):
+            raise Refused(400, "a comment shows pictures only")
+        return self._files.keep(upload.data, owner=page.id, mime_type=upload.mime_type, name=upload.name)
+
+    def _edit(self, page: Page, values: Json) -> str:
+        said = named(values, "edit")
+        comment = self._of(page, self._posts.comment(said.get("comment")))
+        self._posts.edit(comment, _words(said, "text"))
+        return str(comment["id"])
+
+    def _remove(self, page: Page, values: Json) -> str:
+        said = named(values, "remove")
+        if "post" in said:
+            post = self._of(page, self._posts.post(said["post"]))
+            self._posts.remove_post(page, post)
+            return str(post["id"])
+        comment = self._of(page, self._posts.comment(said.get("comment")))
+        self._posts.remove(comment)
+        return str(comment["id"])
+
+    def _hide(self, page: Page, values: Json) -> str:
+        said = named(values, "hide")
+        comment = self._of(page, self._posts.comment(said.get("comment")))
+        self._posts.hide(comment, hidden=bool(said.get("hidden", True)))
+        return str(comment["id"])
+
+    def _react(self, page: Page, values: Json) -> str:
+        said = named(values, "react")
+        comment, emoji = self._of(page, self._posts.comment(said.get("comment"))), said.get("emoji") or None
+        if emoji is not None and not (isinstance(emoji, str) and len(emoji) <= 64):
+            raise Refused(400, "emoji is one emoji, or null to take the reaction back")
+        self._posts.react(comment, by=_person(said), emoji=emoji)
+        return str(comment["id"])
+
+    def _of(self, page: Page, thing: Json) -> Json:
+        if thing["page"] != page.id:
+            raise Refused(404, "that is another page's")
+        return thing
+
+
+ACTS: Final[Mapping[str, Callable[[Board, Page, Json], str]]] = {
+    "comment": Board._comment,
+    "edit": Board._edit,
+    "remove": Board._remove,
+    "hide": Board._hide,
+    "react": Board._react,
+    "write": Board._write,
+}
+
+
+def _answering(handler: Handler) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (Refused, BadBody) as refused:
+            return web.json_response({"error": refused.description}, status=refused.status)
+
+    return answer
+
+
+def _shown(thing: Json) -> Json:
+    """A view; what was removed shows no words."""
+    hidden = SHOWN | ({"text", "media"} if thing["removed"] else set())
+    return {name: value for name, value in thing.items() if name not in hidden}
+
+
+def _person(said: Json) -> Json:
+    user, name = str(said.get("user", "")), said.get("name")
+    if not PERSON.fullmatch(user):
+        raise Refused(400, "user is a person's page-scoped id: a number of 4 to 20 digits")
+    return {"id": user, "name": name[:64] if isinstance(name, str) and name.strip() else f"Person {user}"}
+
+
+def _words(said: Json, name: str) -> str:
+    text = said.get(name)
+    if not isinstance(text, str) or not text.strip() or len(text) > TEXT:
+        raise Refused(400, f"{name} must be words, at most {TEXT} characters")
+    return text
