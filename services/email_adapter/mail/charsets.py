@@ -9,6 +9,8 @@ from typing import Final
 
 import chardet
 
+from shared.envelope import UNSTORABLE
+
 SAMPLE: Final = 16 * 1024  # bytes that the guess looks at
 NAME: Final = re.compile(r"[A-Za-z0-9_.:+-]{1,60}")
 BROKEN_SHARE: Final = 50  # one unreadable character in so many: the charset is right, the bytes are damaged
@@ -58,6 +60,7 @@ ALIASES: Final = {
 NEVER: Final = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"})
 SAY_NOTHING: Final = frozenset({"us-ascii", "ascii"})
 WIDE: Final = ("utf-16", "utf-32")
+SURROGATES: Final = frozenset({"utf-7"})  # decodes halves of characters that do not exist
 
 
 def decode(data: bytes, declared: str | None = None, hint: str | None = None) -> str:
@@ -99,9 +102,10 @@ def _strictly(data: bytes, declared: str | None) -> str | None:
     if name is None or name in SAY_NOTHING or (name.startswith(WIDE) and len(data) % 2):
         return None
     try:
-        return data.decode(name)
+        text = data.decode(name)
     except (UnicodeError, ValueError):
         return None
+    return UNSTORABLE.sub("\ufffd", text) if name in SURROGATES else text
 
 
 def _damaged(data: bytes, declared: str | None) -> str | None:

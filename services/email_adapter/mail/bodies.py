@@ -1,0 +1,130 @@
+"""The body of a mail: which sections are its words, which are its files (RFC 2046, RFC 2387)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from html import escape
+from typing import Final
+
+from services.email_adapter.mail.charsets import decode
+from services.email_adapter.mail.flowed import unflow
+from services.email_adapter.mail.parameters import Structured, parse
+from services.email_adapter.mail.readable import as_text
+from services.email_adapter.mail.sections import Section
+from services.email_adapter.mail.transfer import undo
+
+CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+SAME_AGAIN: Final = frozenset({"text/x-amp-html", "text/watch-html"})  # the words once more, for some readers only
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One body as plain text, as HTML, or as both."""
+
+    plain: str | None = None
+    html: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    words: tuple[Words, ...] = ()
+    files: tuple[Section, ...] = field(default=())
+
+    def text(self) -> str:
+        """All of it as text; from HTML only where the plain part is missing or empty."""
+        return "\n".join(filter(None, (_plain(one) for one in self.words)))
+
+    def html(self) -> str | None:
+        """All of it as HTML, not yet sanitised; None where there is none."""
+        if not any(one.html for one in self.words):
+            return None
+        return "\n".join(one.html or _marked_up(one.plain or "") for one in self.words)
+
+
+def read_body(section: Section, raw: bytes) -> Body:
+    """The words and files of a section; as deep as sections may nest."""
+    if not section.children:
+        return _leaf(section, raw)
+    inner = [read_body(child, raw) for child in section.children]
+    match section.kind:
+        case "multipart/alternative":
+            return Body(_alternatives(inner), _files(inner))
+        case "multipart/related":
+            return _related(section, inner)
+        case _:
+            return Body(tuple(words for body in inner for words in body.words), _files(inner))
+
+
+def content(section: Section, raw: bytes) -> bytes:
+    """The bytes of a section as they were before they were encoded for the way."""
+    encoding = parse(section.headers.first("content-transfer-encoding") or b"").main
+    return undo(section.body(raw), encoding)
+
+
+def disposition(section: Section) -> Structured:
+    """Content-Disposition (RFC 2183)."""
+    return parse(section.headers.first("content-disposition") or b"")
+
+
+def _leaf(section: Section, raw: bytes) -> Body:
+    if section.kind in SAME_AGAIN:
+        return Body()
+    if not _is_words(section):
+        return Body(files=(section,))
+    text = decode(content(section, raw), section.type.token("charset") or None)
+    text = CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    if section.kind == "text/html":
+        return Body((Words(html=text),))
+    if section.type.token("format") == "flowed":
+        text = unflow(text, delete_space=section.type.token("delsp") == "yes")
+    return Body((Words(plain=text.rstrip()),))
+
+
+def _is_words(section: Section) -> bool:
+    """A text with a file name is a file that mailers show, and still a file. A multipart without parts is shown as it is."""
+    if section.kind.startswith("multipart/"):
+        return True
+    told = disposition(section)
+    return section.kind in {"text/plain", "text/html"} and told.main != "attachment" and "filename" not in told.values
+
+
+def _alternatives(inner: Iterable[Body]) -> tuple[Words, ...]:
+    """The same words in several forms: the first plain text, the last HTML, which is the richest (RFC 2046 §5.1.4)."""
+    bodies = [body for body in inner if body.words]
+    plain = next((body.text() for body in bodies if not body.html()), None)
+    html = next((found for body in reversed(bodies) if (found := body.html())), None)
+    return (Words(plain, html),) if plain is not None or html is not None else ()
+
+
+def _related(section: Section, inner: list[Body]) -> Body:
+    """One root, and what it shows; a text beside the root is a file of it."""
+    start = section.type.raw("start").strip(b"<> ")
+    ids = [(child.headers.first("content-id") or b"").strip(b"<> ") for child in section.children]
+    root = ids.index(start) if start and start in ids else 0
+    others = [
+        (child,) if body.words and not child.children else body.files
+        for number, (child, body) in enumerate(zip(section.children, inner, strict=True))
+        if number != root
+    ]
+    return Body(inner[root].words, (*inner[root].files, *(file for files in others for file in files)))
+
+
+def _files(inner: Iterable[Body]) -> tuple[Section, ...]:
+    return tuple(_each_file(inner))
+
+
+def _each_file(inner: Iterable[Body]) -> Iterator[Section]:
+    for body in inner:
+        yield from body.files
+
+
+def _plain(words: Words) -> str:
+    if words.plain and not words.plain.isspace():
+        return words.plain
+    return as_text(words.html) if words.html else ""
+
+
+def _marked_up(text: str) -> str:
+    return f"<div>{escape(text, quote=False).replace(chr(10), '<br>')}</div>"

@@ -1,0 +1,61 @@
+"""Content-Transfer-Encoding undone (RFC 2045 §6), also where it is broken: what cannot be read is passed over."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from services.email_adapter.mail.words import unbase64
+
+PADDING: Final = re.compile(rb"=+")
+NOT_ENCODED: Final = re.compile(rb"[^A-Za-z0-9+/\s]")
+UU_BEGIN: Final = re.compile(rb"^begin [0-7]{3,4} [^\r\n]*[\r\n]+", re.MULTILINE)
+
+
+def undo(body: bytes, encoding: str) -> bytes:
+    """The bytes that were meant. `encoding`: in lower case; an unknown one is none. Linear in time, never raises."""
+    return DECODERS.get(encoding, bytes)(body)
+
+
+def _base64(body: bytes) -> bytes:
+    """Some writers pad every chunk; what follows the padding and is no base64 was put there by a list on the way."""
+    first, *others = PADDING.split(body)
+    chunks = [first]
+    for chunk in others:
+        if NOT_ENCODED.search(chunk):
+            break
+        chunks.append(chunk)
+    return b"".join(map(unbase64, chunks))
+
+
+def _uu(body: bytes) -> bytes:
+    begin = UU_BEGIN.search(body)
+    data: list[bytes] = []
+    for line in body[begin.end() if begin else 0 :].splitlines():
+        if line.strip() in {b"", b"`", b"end"}:
+            continue
+        try:
+            data.append(binascii.a2b_uu(line))
+        except binascii.Error:
+            data.append(_long_line(line))
+    return b"".join(data)
+
+
+def _long_line(line: bytes) -> bytes:
+    """A line with something behind it: as much as its first letter says."""
+    letters = (((line[0] - 32) & 63) * 4 + 5) // 3
+    try:
+        return binascii.a2b_uu(line[:letters])
+    except binascii.Error:
+        return b""
+
+
+DECODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    "base64": _base64,
+    "quoted-printable": binascii.a2b_qp,
+    "uuencode": _uu,
+    "x-uue": _uu,
+    "x-uuencode": _uu,
+}
