@@ -13,12 +13,12 @@ from shared.blobs import Blobs
 from shared.bus import RAW, RAW_TYPE, Headers, Out, encode, headers, new_trace, next_span
 from shared.channel import Account, App, Channel, Context, Incoming, Mail, MailRead, Message, Request
 from shared.envelope import Envelope, Media, Part, derive, key
-from shared.errors import TooLarge, UnknownAccount
+from shared.errors import Malformed, ParleyError, TooLarge, UnknownAccount
 from shared.produce import Producer
 from shared.quarantine import Quarantine
 from shared.records import DELIVERY, INBOUND_LIMIT, Delivery, Family, Typing, inbound_topic
 from shared.settings import Settings
-from shared.translate import read, stamp
+from shared.translate import read_each, stamp
 
 __all__ = ["RAW_INLINE", "Intake", "Raw"]
 
@@ -57,33 +57,49 @@ class Intake:
     ) -> tuple[Out, ...]:
         """What a verified request says, received at the context's `now`: the records, when all are durable.
 
-        Raises Malformed, Torn, UnknownAccount, TooLarge, BusUnavailable, StoreUnavailable.
+        Raises Malformed, UnknownAccount, TooLarge where an event cannot be taken; by then all the others are durable.
+        Raises Torn, BusUnavailable, StoreUnavailable: nothing was taken.
         """
-        pairs = [(owner(accounts, channel, app, one), one) for one in read(channel, app, request, context)]
-        if not pairs:
-            return ()
+        found = read_each(channel, app, request, context)
+        troubles: list[ParleyError] = [one for one in found if isinstance(one, Malformed)]
+        pairs: list[tuple[Account, Incoming]] = []
+        for one in found:
+            if not isinstance(one, Malformed):
+                try:
+                    pairs.append((owner(accounts, channel, app, one), one))
+                except UnknownAccount as error:
+                    troubles.append(error)
+        records = await self._take(channel, pairs, request, context, troubles)
+        if troubles:
+            raise troubles[0]
+        return records
+
+    async def _take(
+        self,
+        channel: Channel,
+        pairs: Sequence[tuple[Account, Incoming]],
+        request: Request,
+        context: Context,
+        troubles: list[ParleyError],
+    ) -> tuple[Out, ...]:
+        """Those that can be taken, published; why others cannot is added to `troubles`."""
         content_type = request.headers.get("content-type", "application/octet-stream")
         tenants = {account.tenant for account, _ in pairs}
         kept = {tenant: await self.keep(tenant, request.body, content_type) for tenant in tenants}
         clean = b"u0000" not in request.body and b"\x00" not in request.body  # `encode` looks again
         trace = next_span(request.headers.get("traceparent"))
-        records = tuple(
-            self.record(
-                stamp(
-                    one,
-                    channel=channel,
-                    account=account,
-                    received_at=context.now,
-                    raw=kept[account.tenant].ref,
-                    clean=clean,
-                ),
-                raw=kept[account.tenant],
-                traceparent=trace,
-            )
-            for account, one in pairs
-        )
+        records: list[Out] = []
+        for account, one in pairs:
+            raw = kept[account.tenant]
+            try:
+                stamped = stamp(
+                    one, channel=channel, account=account, received_at=context.now, raw=raw.ref, clean=clean
+                )
+                records.append(self.record(stamped, raw=raw, traceparent=trace))
+            except (Malformed, TooLarge) as error:
+                troubles.append(error)
         await self.publish(records)
-        return records
+        return tuple(records)
 
     async def take_mail(
         self, channel: Channel, account: Account, mail: Mail, read: MailRead, context: Context

@@ -474,7 +474,8 @@ class Channel:
     """One channel, whole. The fields stand in the order in which every channel file is written.
 
     `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
-    JSON may be torn on the way and is answered 400. `polled`: whether this account is one that is polled. `mail`: reads
+    JSON may be torn on the way and is answered 400. `inbound`: a Malformed among its records stands for an event that
+    cannot be read (shared.readable.each), so that it takes no other along. `polled`: whether this account is one that is polled. `mail`: reads
     what a mail transport delivered. `window`: what a message of the customer, just received, allows.
     """
 
@@ -489,7 +490,7 @@ class Channel:
     handshake: Callable[[Any, Request, Context], Response | None] = no_handshake
     keys: Callable[[Any], Iterable[str]] = no_keys
     verify: Callable[[Any, Request, Context], None] | None = None
-    inbound: Callable[[Any, Request, Context], Iterable[Incoming]] | None = None
+    inbound: Callable[[Any, Request, Context], Iterable[Incoming | Malformed]] | None = None
     accepted: Response = Response()
     mail: Callable[[Any, Mail, Context], MailRead] | None = None
     poll: Callable[[Any, Mapping[str, Any], Context], Steps[Polled]] | None = None

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from shared.calls import Caller, Party
 from shared.channel import Account, Asked, Channel, Response, Smtp, Steps
 from shared.errors import SendFailed
-from shared.translate import readable
+from shared.readable import readable
 
 T = TypeVar("T")
 Ask = Callable[[Asked], Awaitable[Response]]

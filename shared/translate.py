@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from datetime import datetime
-from pathlib import PurePath
 from types import NoneType
 from typing import Any, Final, TypeVar, cast
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from shared.channel import (
     Account,
@@ -31,14 +28,13 @@ from shared.channel import (
     TypingSeen,
 )
 from shared.envelope import UNSTORABLE, Assessment, Envelope, Window, message_id, scrub
-from shared.errors import Malformed, ParleyError, Torn, Unverified
+from shared.errors import Malformed, Torn, Unverified
+from shared.readable import UNREADABLE, readable, where
 from shared.records import Delivery, Typing
 
 T = TypeVar("T")
 MailReader = Callable[[Any, Mail, Context], MailRead]
 
-# What a naive parser raises over a payload of another shape; OSError is datetime's for times beyond the platform's.
-UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, OSError)
 NAMES: Final = 998  # characters of an address or external id at the most
 SIGNED: Final = Assessment(authentication="signature")
 PROVIDED: Final = Assessment(authentication="provider")
@@ -51,20 +47,26 @@ def verify(channel: Channel, app: App, request: Request, context: Context) -> No
     try:
         channel.verify(app, request, context)
     except UNREADABLE as error:
-        raise Unverified(_where(error)) from None
+        raise Unverified(where(error)) from None
 
 
 def read(channel: Channel, app: App, request: Request, context: Context) -> tuple[Incoming, ...]:
-    """What a verified request says.
+    """What a verified request says. Raises as `read_each`, and the first Malformed that stands in it."""
+    return _all(read_each(channel, app, request, context))
 
-    Raises Malformed: the payload has another shape than the channel knows; its detail names the error and the line, no
-    content. Raises Torn: no signature covers the body and it is not even JSON, so it may have been cut on the way.
+
+def read_each(channel: Channel, app: App, request: Request, context: Context) -> tuple[Incoming | Malformed, ...]:
+    """What a verified request says; in the place of an event that has another shape than the channel knows a Malformed,
+    whose detail names the error and the line, no content.
+
+    Raises Malformed where the request as a whole has another shape. Raises Torn: no signature covers the body and it is not
+    even JSON, so it may have been cut on the way.
     """
     if channel.inbound is None:
         raise Malformed(f"{channel.name} takes no webhooks")
     try:
         with readable():
-            return _named(channel.inbound(app, request, context))
+            return tuple(map(_named, channel.inbound(app, request, context)))
     except Malformed:
         if not channel.signed and not _is_json(request.body):
             raise Torn("the body is not JSON") from None
@@ -77,7 +79,7 @@ def read_mail(mail: MailReader | None, account: Account, delivered: Mail, contex
         raise Malformed("the channel takes no mail")
     with readable():
         found = mail(account, delivered, context)
-        _named(found.records)
+    _all(map(_named, found.records))
     return found
 
 
@@ -89,7 +91,7 @@ def read_page(channel: Channel, account: Account, body: bytes, context: Context)
         polled = answer(
             channel.poll(account, {}, context), given=lambda _: Response(body=body), outcome=channel.outcome
         )
-        return _named(polled.records)
+    return _all(map(_named, polled.records))
 
 
 def stamp(
@@ -140,27 +142,6 @@ def answer(steps: Steps[T], *, given: Callable[[Asked], Response], outcome: Call
         steps.close()
 
 
-@contextmanager
-def readable() -> Iterator[None]:
-    """Whatever a naive parser raises becomes Malformed, its detail without a word of the payload."""
-    try:
-        yield
-    except ParleyError:
-        raise
-    except UNREADABLE as error:
-        raise Malformed(_where(error)) from None
-
-
-def _where(error: Exception) -> str:
-    """The error's name and the line that raised it; for a model's field its path, never its value."""
-    kind = type(error).__name__
-    if isinstance(error, ValidationError):
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        return f"{kind}: {error.title}.{'.'.join(map(str, first['loc']))}: {first['type']}"
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{kind} at {PurePath(frame.filename).name}:{frame.lineno} ({frame.name})"
-
-
 def _is_json(body: bytes) -> bool:
     try:
         orjson.loads(body)
@@ -169,15 +150,25 @@ def _is_json(body: bytes) -> bool:
     return True
 
 
-def _named(records: Iterable[Incoming]) -> tuple[Incoming, ...]:
-    """The records, if each has the names by which it is found again: a parser may have read a number or a list there."""
-    named = tuple(records)
-    for record in named:
-        names = [record.account_key, record.peer]
-        names += [record.event_key] if isinstance(record, Message) else []
-        if not all(isinstance(name, str) and 0 < len(name) <= NAMES for name in names):
-            raise TypeError("a name is missing, too long or not a text")
-    return named
+def _all(found: Iterable[Incoming | Malformed]) -> tuple[Incoming, ...]:
+    """The records, if all could be read; raises the first Malformed."""
+    records = []
+    for one in found:
+        if isinstance(one, Malformed):
+            raise one
+        records.append(one)
+    return tuple(records)
+
+
+def _named(record: Incoming | Malformed) -> Incoming | Malformed:
+    """The record, if it has the names by which it is found again: a parser may have read a number or a list there."""
+    if isinstance(record, Malformed):
+        return record
+    names = [record.account_key, record.peer]
+    names += [record.event_key] if isinstance(record, Message) else []
+    if all(isinstance(name, str) and 0 < len(name) <= NAMES for name in names):
+        return record
+    return Malformed("TypeError: a name is missing, too long or not a text")
 
 
 def _envelope(

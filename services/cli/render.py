@@ -18,7 +18,8 @@ from shared.channel import Account, Blob, Channel, Context, Http, Piece, Respons
 from shared.envelope import Address, Media, Model, Part, Thread
 from shared.errors import AlreadySent, Malformed, Refusal
 from shared.fit import fit
-from shared.translate import answer, readable
+from shared.readable import readable
+from shared.translate import answer
 
 T = TypeVar("T")
 

@@ -18,6 +18,7 @@ from shared import translate as translation
 from shared.channel import Account, App, Channel, Context, Incoming, Request
 from shared.envelope import Envelope
 from shared.errors import Malformed, ParleyError
+from shared.readable import readable
 from shared.records import Delivery, Typing
 
 NOT_TRANSLATED: Final = 1
@@ -92,7 +93,7 @@ class Desk:
     def answer(self, request: Callable[[], Request]) -> dict[str, Any]:
         """What a request becomes, or why not; `request` makes it, since reading it may fail too."""
         try:
-            with translation.readable():
+            with readable():
                 asked = request()
             return {**self.translated(asked), "error": None}
         except ParleyError as error:

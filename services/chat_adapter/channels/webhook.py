@@ -25,6 +25,7 @@ from shared.channel import (
     Form,
     Http,
     Incoming,
+    Malformed,
     Message,
     Piece,
     Receipt,
@@ -54,6 +55,7 @@ from shared.envelope import (
     Unsupported,
     Window,
 )
+from shared.readable import each
 from shared.records import Code, Failure, Status
 
 TOLERANCE: Final = timedelta(minutes=5)
@@ -119,10 +121,13 @@ def verify(app: App, request: Request, context: Context) -> None:
 # in
 
 
-def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming]:
+def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming | Malformed]:
     body = request.json()
-    for event in body.get("events", [body]):
-        yield _READERS.get(event.get("type", "message"), _unknown)(app, event, context)
+    return each(lambda event: (_read(app, event, context),), body.get("events", [body]))
+
+
+def _read(app: App, event: Mapping[str, Any], context: Context) -> Incoming:
+    return _READERS.get(event.get("type", "message"), _unknown)(app, event, context)
 
 
 def _message(app: App, event: Mapping[str, Any], context: Context) -> Message:

@@ -1,0 +1,52 @@
+"""Whatever a naive parser raises over a payload of another shape becomes Malformed, here and nowhere else."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
+
+from shared.errors import Malformed, ParleyError
+
+E = TypeVar("E")
+R = TypeVar("R")
+
+# OSError is datetime's for times beyond the platform's.
+UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, OSError)
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Raise Malformed in the place of a naive parser's error, its detail without a word of the payload."""
+    try:
+        yield
+    except ParleyError:
+        raise
+    except UNREADABLE as error:
+        raise Malformed(where(error)) from None
+
+
+def each(read: Callable[[E], Iterable[R]], events: Iterable[E]) -> Iterator[R | Malformed]:
+    """What the events of a batch say, one after the other; in the place of one that cannot be read its Malformed."""
+    for event in events:
+        try:
+            with readable():
+                found = tuple(read(event))
+        except Malformed as error:
+            yield error
+        else:
+            yield from found
+
+
+def where(error: Exception) -> str:
+    """The error's name and the line that raised it; for a model's field its path, never its value."""
+    kind = type(error).__name__
+    if isinstance(error, ValidationError):
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        return f"{kind}: {error.title}.{'.'.join(map(str, first['loc']))}: {first['type']}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{kind} at {PurePath(frame.filename).name}:{frame.lineno} ({frame.name})"
