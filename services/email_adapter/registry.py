@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from services.email_adapter import mail
 from shared.channel import Channel
 
-CHANNELS: Final[Mapping[str, Channel]] = {}
+CHANNELS: Final[Mapping[str, Channel]] = {
+    channel.name: channel
+    for channel in (
+        mail.CHANNEL,
+    )
+}

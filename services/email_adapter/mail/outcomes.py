@@ -1,0 +1,59 @@
+"""What a mail server's reply means (RFC 5321 §4.2, RFC 3463)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from shared.channel import Response, SendFailed
+from shared.records import Code
+
+SAID: Final = 500  # characters of the server's words
+ENHANCED: Final = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+TOO_FAST: Final = re.compile(r"\b(?:rate|throttl\w*|too many|too fast|quota of|exceeded the)\b", re.IGNORECASE)
+
+# By subject and detail of the enhanced code, https://www.iana.org/assignments/smtp-enhanced-status-codes
+DETAILS: Final[Mapping[tuple[int, int], Code]] = {
+    (2, 2): "refused",  # the mailbox is full
+    (2, 3): "too_long",
+    (3, 4): "too_long",
+    (7, 8): "auth",
+    (7, 9): "auth",
+    (7, 11): "auth",
+}
+SUBJECTS: Final[Mapping[int, Code]] = {1: "bad_address", 6: "malformed"}
+REPLIES: Final[Mapping[int, Code]] = {
+    501: "bad_address",
+    511: "bad_address",
+    530: "auth",
+    534: "auth",
+    535: "auth",
+    538: "auth",
+    550: "bad_address",
+    551: "bad_address",
+    552: "too_long",
+    553: "bad_address",
+}
+POLICY: Final = 7  # the subject of enhanced codes that speak of rules, not of the address
+
+
+def outcome(response: Response) -> None:
+    """2xx is a yes; 4xx is tried again; all else is a no in the server's own words. Raises SendFailed."""
+    if 200 <= response.status < 300:
+        return
+    words = " ".join(response.body.decode("utf-8", "replace").split())
+    detail = f"{response.status} {words}"[:SAID].rstrip()
+    if response.status < 500:
+        raise SendFailed("throttled" if TOO_FAST.search(words) else "unreachable", detail)
+    raise SendFailed(_code(response.status, words), detail)
+
+
+def _code(status: int, words: str) -> Code:
+    if found := ENHANCED.search(words):
+        subject, told = int(found[2]), int(found[3])
+        if code := DETAILS.get((subject, told)) or SUBJECTS.get(subject):
+            return code
+        if subject == POLICY and status not in {530, 534, 535, 538}:
+            return "refused"
+    return REPLIES.get(status, "refused")
