@@ -1,4 +1,4 @@
-"""kill -9 of everything, once each, under traffic on all channels: nothing accepted is lost, doubled or turned round."""
+"""kill -9 of everything, once each, under traffic on all transports: nothing accepted is lost, doubled or turned round."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from deploy.local.home import Addresses, choose_port, read_roll
 from deploy.local.servers import start_stack
 from deploy.local.services import make_environment
-from tests.chaos.traffic import Traffic, check
+from tests.chaos.traffic import PEOPLE, Traffic, check, figures, kind_of
 from tests.conftest import own_home
 
 EVERYTHING = ("router", "chat_adapter", "social_adapter", "email_adapter", "sandbox", "postgres", "kafka")
@@ -71,8 +71,8 @@ async def test_everything_is_killed_once_and_nothing_is_lost(own_stack: tuple[Pa
     traffic.stopping.set()
     await running
     log = await check(traffic)
-    unknown = sum(log.outcome(request) == "unknown" for request in traffic.asked)
-    print(f"accepted {len(traffic.accepted)}, replies {len(traffic.asked)}, unknown {unknown}, repeats {log.repeats}")
+    print(figures(traffic, log))
+    assert set(map(kind_of, traffic.accepted)) == set(PEOPLE)
     assert len(traffic.accepted) > 100
 
 
@@ -96,7 +96,7 @@ async def test_two_routers_one_frozen_and_woken(own_stack: tuple[Path, Addresses
         traffic.stopping.set()
         await running
         log = await check(traffic)
-        print(f"accepted {len(traffic.accepted)}, replies {len(traffic.asked)}, repeats {log.repeats}")
+        print(figures(traffic, log))
         assert len(traffic.accepted) > 100
     finally:
         second.kill()

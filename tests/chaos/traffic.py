@@ -1,21 +1,18 @@
-"""Traffic on every channel at once, and what must be true of it afterwards. Bounded, on loopback, and it stops by itself."""
+"""Traffic on every transport at once, and what must be true of it afterwards. Bounded, on loopback, and it stops by itself."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
 import random
 import time
-import tomllib
 import uuid
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -24,113 +21,87 @@ from aiokafka.errors import KafkaError
 from deploy.local.home import Addresses
 from shared.bus import Out, encode, headers
 from shared.records import EVENTS, REQUESTS, Reply
+from shared.settings import Settings
+from tests.chaos.log import Log, read_log, text_of
+from tests.customers import Commenter, Customer, Partner, Phone, Telegram, Town, Visitor, until_taken
 
-PREFIX = "parley."
-TROUBLE = (aiohttp.ClientError, TimeoutError, OSError)
+Meet = Callable[[Town, int], Customer]
+
+# Everyone who writes, by the name of the transport; a number makes a new person.
+PEOPLE: Final[Mapping[str, Meet]] = {
+    "telegram": lambda town, number: Telegram(town, str(10_000 + number)),
+    "webchat": lambda town, number: Visitor(town, f"visitor-{number}"),
+    "webhook": lambda town, number: Partner(town, f"partner-{number}"),
+    "messenger": lambda town, number: Phone(town, str(5_000_000 + number), "facebook", 2000),
+    "comment": lambda town, number: Commenter(town, str(7_000_000 + number)),
+}
+LEAVE: Final = 60.0  # seconds that the agent stays after the last customer, until all is answered
+MESSAGES: Final = 12  # of one person; then someone new writes, since providers let few be sent to one person quickly
 
 
 @dataclass
 class Traffic:
-    """Customers of three channels who write, and an agent who answers every message, all of them patient."""
+    """Customers on every transport who write, and an agent who answers every message, all of them patient.
+
+    `accepted`: the markers of messages that were taken; `asked`: the conversation of each reply that was asked for.
+    """
 
     home: Path
     addresses: Addresses
     accepted: set[str] = field(default_factory=set)
     asked: dict[str, str] = field(default_factory=dict)
+    people: list[Customer] = field(default_factory=list)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.accounts = tomllib.loads((self.home / "accounts.toml").read_text())
-        self.chat = self.addresses.services["chat_adapter"].http
-        self.bearer = {"Authorization": f"Bearer {self.addresses.token}"}
+        settings = Settings()
+        self._events, self._requests = settings.topic(EVENTS), settings.topic(REQUESTS)
 
-    async def run(self, customers: int = 5, pause: float = 1.1) -> None:
-        """Until `stopping` is set; each channel's customers, and the agent."""
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
-            async with asyncio.TaskGroup() as group:
-                for number in range(customers):
-                    for write in (self.telegram, self.webchat, self.webhook):
-                        group.create_task(self._customer(session, write, number, pause))
-                group.create_task(self._agent())
+    async def run(self, customers: int = 3, pause: float = 1.2) -> None:
+        """Until `stopping` is set: so many at a time on each transport, each pausing so many seconds between messages."""
+        agent = asyncio.create_task(self._agent())
+        try:
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+                town = Town(self.home, self.addresses, session)
+                async with asyncio.TaskGroup() as group:
+                    for kind in PEOPLE:
+                        for number in range(customers):
+                            group.create_task(self._write(town, kind, number * 100, pause))
+            async with asyncio.timeout(LEAVE):
+                while not {f"r-{marker}" for marker in self.accepted} <= self.asked.keys():
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            return  # what is lacking is told by `check`
+        finally:
+            agent.cancel()
+            await asyncio.gather(agent, return_exceptions=True)
 
-    async def _customer(self, session: aiohttp.ClientSession, write: Any, number: int, pause: float) -> None:
-        state: dict[str, Any] = {}
+    async def _write(self, town: Town, kind: str, number: int, pause: float) -> None:
         while not self.stopping.is_set():
-            marker = f"m-{write.__name__}-{number}-{uuid.uuid4().hex[:10]}"
-            await self._until_accepted(write, session, number, marker, state)
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))
-
-    async def _until_accepted(
-        self, write: Any, session: aiohttp.ClientSession, number: int, marker: str, state: dict[str, Any]
-    ) -> None:
-        """What is not acknowledged is sent again, as providers and the widget do; what is acknowledged counts."""
-        end = time.monotonic() + 90
-        while time.monotonic() < end:
-            try:
-                if await write(session, number, marker, state):
-                    self.accepted.add(marker)
+            number += 1
+            customer = PEOPLE[kind](town, number)
+            self.people.append(customer)
+            for _ in range(MESSAGES):
+                if self.stopping.is_set():
                     return
-            except TROUBLE:
-                pass
-            await asyncio.sleep(0.3)
-        raise AssertionError(f"{marker} was not accepted within 90 s")
-
-    async def telegram(self, session: aiohttp.ClientSession, number: int, marker: str, state: dict[str, Any]) -> bool:
-        """By the sandbox's phone; the sandbox repeats its webhook until it is taken. The phone itself is asked only once."""
-        if state.get("sent") == marker:
-            return True
-        bot = self.accounts["accounts"]["telegram"]["sandbox"]["token"].partition(":")[0]
-        address = f"{self.addresses.sandbox}/phone/telegram/{bot}/{1000 + number}/send"
-        found = await self._on_phone(session, bot, number, marker) if state.get("tried") == marker else False
-        state["tried"] = marker
-        if not found:
-            async with session.post(
-                address, json={"text": marker, "name": f"T{number}"}, headers=self.bearer
-            ) as answer:
-                return answer.status == 200
-        return True
-
-    async def _on_phone(self, session: aiohttp.ClientSession, bot: str, number: int, marker: str) -> bool:
-        address = f"{self.addresses.sandbox}/phone/telegram/{bot}/{1000 + number}/messages"
-        async with session.get(address, headers=self.bearer) as answer:
-            return marker in await answer.text()
-
-    async def webchat(self, session: aiohttp.ClientSession, number: int, marker: str, state: dict[str, Any]) -> bool:
-        origin = {"Origin": self.chat}
-        if "token" not in state:
-            async with session.post(f"{self.chat}/webchat/demo/session", json={}, headers=origin) as answer:
-                if answer.status != 200:
-                    return False
-                state["token"] = (await answer.json())["token"]
-        body = {"client_id": str(uuid.uuid5(uuid.NAMESPACE_OID, marker)), "text": marker}
-        asking = origin | {"Authorization": f"Bearer {state['token']}"}
-        async with session.post(f"{self.chat}/webchat/demo/messages", json=body, headers=asking) as answer:
-            if answer.status == 429:
-                await asyncio.sleep(float(answer.headers.get("Retry-After", 1)))
-            return answer.status == 202
-
-    async def webhook(self, session: aiohttp.ClientSession, number: int, marker: str, state: dict[str, Any]) -> bool:
-        body = json.dumps(
-            {"type": "message", "id": marker, "from": {"address": f"w{number}"}, "parts": [{"kind": "text", "text": marker}],
-             "occurred_at": "2026-11-22T08:00:00Z"}
-        ).encode()  # fmt: skip
-        signed = sign(self.accounts["apps"]["webhook"]["demo"]["secret"], marker, body)
-        async with session.post(f"{self.chat}/hooks/webhook/demo", data=body, headers=signed) as answer:
-            return answer.status == 200
+                marker = f"m-{kind}-{uuid.uuid4().hex[:10]}"
+                await until_taken(customer, marker)
+                self.accepted.add(marker)
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
 
     async def _agent(self) -> None:
         """Answers every message once: the request's id follows from the message, so asking again asks for the same."""
         seen: set[str] = set()
-        while not self.stopping.is_set():
+        while True:
             consumer = AIOKafkaConsumer(
-                PREFIX + EVENTS, bootstrap_servers=self.addresses.kafka, auto_offset_reset="earliest"
+                self._events, bootstrap_servers=self.addresses.kafka, auto_offset_reset="earliest"
             )
             producer = AIOKafkaProducer(bootstrap_servers=self.addresses.kafka, enable_idempotence=True, acks="all")
             try:
                 async with asyncio.timeout(20):
                     await consumer.start()
                     await producer.start()
-                while not self.stopping.is_set():
+                while True:
                     for records in (await consumer.getmany(timeout_ms=300)).values():
                         for record in records:
                             await self._answer(producer, record, seen)
@@ -145,17 +116,17 @@ class Traffic:
                         continue
 
     async def _answer(self, producer: AIOKafkaProducer, record: Any, seen: set[str]) -> None:
-        event = json.loads(record.value)
-        kind = dict(record.headers)["ce_type"].decode()
-        if kind != "parley.message.received.v1" or event["message"]["id"] in seen:
+        if dict(record.headers)["ce_type"] != b"parley.message.received.v1":
             return
-        marker = event["message"]["parts"][0]["text"]
-        request = f"r-{marker}"
+        event = json.loads(record.value)
+        if event["message"]["direction"] != "inbound" or event["message"]["id"] in seen:
+            return
+        request = f"r-{text_of(event)}"
         reply = Reply.model_validate(
             {"conversation": event["conversation"], "parts": [{"kind": "text", "text": request}]}
         )
         out = Out(
-            PREFIX + REQUESTS,
+            self._requests,
             event["conversation"].encode(),
             encode(reply),
             headers("request.reply", source="/test", id=request, time=datetime.now(UTC),
@@ -166,71 +137,14 @@ class Traffic:
         seen.add(event["message"]["id"])
         self.asked[request] = event["conversation"]
 
-
-def sign(secret: str, name: str, body: bytes) -> dict[str, str]:
-    """Standard Webhooks."""
-    stamp = str(int(time.time()))
-    mac = hmac.digest(
-        base64.b64decode(secret.removeprefix("whsec_")), f"{name}.{stamp}.".encode() + body, hashlib.sha256
-    )
-    return {
-        "content-type": "application/json",
-        "webhook-id": name,
-        "webhook-timestamp": stamp,
-        "webhook-signature": "v1," + base64.b64encode(mac).decode(),
-    }
-
-
-@dataclass
-class Log:
-    """What a consumer that obeys the one rule has seen: repeats dropped, everything else in the order of the log."""
-
-    sequences: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    repeats: int = 0
-    received: Counter[str] = field(default_factory=Counter)
-    queued: dict[str, str] = field(default_factory=dict)
-    statuses: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    def take(self, record: Any) -> None:
-        kind = dict(record.headers)["ce_type"].decode()
-        event = json.loads(record.value)
-        sequence, conversation = event.get("sequence"), event.get("conversation")
-        if sequence is not None:
-            if self.sequences[conversation] and sequence <= self.sequences[conversation][-1]:
-                self.repeats += 1
-                return
-            self.sequences[conversation].append(sequence)
-        match kind:
-            case "parley.message.received.v1":
-                self.received[event["message"]["parts"][0]["text"]] += 1
-            case "parley.message.queued.v1":
-                self.queued[event["message"]["request_id"]] = event["message"]["id"]
-            case "parley.message.status.v1":
-                self.statuses[event["message_id"]].append(event["status"])
-
-    @property
-    def gaps(self) -> dict[str, list[int]]:
-        return {name: found for name, found in self.sequences.items() if found != list(range(1, len(found) + 1))}
-
-    def outcome(self, request: str) -> str:
-        return (self.statuses.get(self.queued.get(request, ""), []) or ["queued"])[-1]
-
-
-async def read_log(addresses: Addresses) -> Log:
-    """Everything on the events topic, from the beginning to its end now."""
-    log = Log()
-    consumer = AIOKafkaConsumer(PREFIX + EVENTS, bootstrap_servers=addresses.kafka, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        await consumer.seek_to_beginning()
-        ends = await consumer.end_offsets(consumer.assignment())
-        while any([await consumer.position(place) < end for place, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=300)).values():
-                for record in records:
-                    log.take(record)
-    finally:
-        await consumer.stop()
-    return log
+    async def read(self) -> Counter[str]:
+        """How often each reply was shown to its customer."""
+        found: Counter[str] = Counter()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+            for customer in self.people:
+                customer.town.client = session
+                found.update(shown.text for shown in await customer.reads())
+        return found
 
 
 async def settled(traffic: Traffic, patience: float) -> Log:
@@ -244,42 +158,35 @@ async def settled(traffic: Traffic, patience: float) -> Log:
         await asyncio.sleep(2)
 
 
-async def arrived(traffic: Traffic) -> Counter[str]:
-    """How often each reply reached its customer: by the sandbox's log, and by web chat's transcripts."""
-    import asyncpg
-
-    found: Counter[str] = Counter()
-    async with aiohttp.ClientSession(headers=traffic.bearer) as session:
-        async with session.get(f"{traffic.addresses.sandbox}/control/log") as answer:
-            for send in (await answer.json())["sends"]:
-                if text := send.get("text"):
-                    found[text] += 1
-    connection = await asyncpg.connect(traffic.addresses.database)
-    for row in await connection.fetch(
-        "SELECT body->'parts'->0->>'text' FROM chat_adapter.webchat_message WHERE direction = 'outbound'"
-    ):
-        found[row[0]] += 1
-    await connection.close()
-    return found
-
-
 async def check(traffic: Traffic, patience: float = 120) -> Log:
     """The promises: nothing accepted is lost or doubled, no gap, every reply arrived once or is reported `unknown`."""
     log = await settled(traffic, patience)
     lost = traffic.accepted - set(log.received)
-    kinds = Counter(marker.split("-")[1] for marker in lost)
-    assert not lost, (
-        f"{len(lost)} of {len(traffic.accepted)} accepted messages have no event: {kinds} {sorted(lost)[:5]}"
-    )
+    kinds = Counter(map(kind_of, lost))
+    assert not lost, f"{len(lost)} of {len(traffic.accepted)} accepted have no event: {kinds} {sorted(lost)[:5]}"
     doubled = [marker for marker, count in log.received.items() if count > 1]
     assert not doubled, f"received twice: {doubled[:5]}"
     assert not log.gaps, f"gaps: {list(log.gaps.items())[:2]}"
-    sent = await arrived(traffic)
-    for request in traffic.asked:
-        outcome, count = log.outcome(request), sent[request]
-        if outcome == "unknown":
-            assert count <= 1, f"{request} is unknown and arrived {count} times"
-        else:
-            assert outcome in {"sent", "delivered", "read"}, f"{request}: {outcome}"
-            assert count == 1, f"{request} is {outcome} and arrived {count} times"
+    read = await traffic.read()
+    wrong = [f"{request}: {log.outcome(request)}, read {read[request]} times"
+             for request in traffic.asked if not tallies(log.outcome(request), read[request])]  # fmt: skip
+    assert not wrong, f"{len(wrong)} of {len(traffic.asked)} replies: {wrong[:5]}"
     return log
+
+
+def tallies(outcome: str, read: int) -> bool:
+    """Whether what is reported of a reply agrees with how often its customer has it."""
+    return read <= 1 if outcome == "unknown" else outcome in {"sent", "delivered", "read"} and read == 1
+
+
+def kind_of(marker: str) -> str:
+    return marker.removeprefix("r-").split("-")[1]
+
+
+def figures(traffic: Traffic, log: Log) -> str:
+    """What was proved, in numbers: for each transport accepted, asked for, unknown."""
+    accepted = Counter(map(kind_of, traffic.accepted))
+    asked = Counter(map(kind_of, traffic.asked))
+    unknown = Counter(kind_of(request) for request in traffic.asked if log.outcome(request) == "unknown")
+    lines = (f"  {kind}: accepted {accepted[kind]}, replies {asked[kind]}, unknown {unknown[kind]}" for kind in PEOPLE)
+    return "\n".join((f"{len(traffic.accepted)} accepted, {log.repeats} repeats on the log", *lines))
