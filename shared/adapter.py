@@ -20,6 +20,7 @@ from shared.media import MediaWorker
 from shared.migrate import Migrated
 from shared.produce import Producer
 from shared.records import Family
+from shared.smtp import Mailer
 from shared.states import States
 
 
@@ -67,7 +68,9 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
 async def serve(parts: Parts, *, senders: Mapping[str, Own] = {}, typers: Mapping[str, Typer] = {}) -> None:
     """Webhooks in, outbound records out, files fetched, accounts polled, registered and described."""
     life, settings, health = parts.life, parts.life.settings, parts.life.health
-    caller = await life.resources.enter_async_context(Caller(parts.blobs))
+    caller = await life.resources.enter_async_context(
+        Caller(parts.blobs, mailer=Mailer(parts.blobs, name=settings.smtp_name))
+    )
     states = States(
         settings=settings,
         family=parts.family,

@@ -18,11 +18,12 @@ from yarl import URL
 
 from shared.blobs import Blobs, NotFound
 from shared.bus import next_span
-from shared.channel import Account, Channel, Http, Response
+from shared.channel import Account, Asked, Channel, Http, Response, Smtp
 from shared.errors import SendFailed, StoreUnavailable
 from shared.forms import open_form
 from shared.observe import SEND_SECONDS
 from shared.rates import Rates
+from shared.smtp import Mailer
 from shared.strangers import NotPublic, Reach, guarded_socket, public
 
 log = structlog.get_logger(__name__)
@@ -33,10 +34,10 @@ DOWNLOAD: Final = 120.0  # seconds for a whole file; between two of its chunks t
 REDIRECTS: Final = 3
 CREDENTIALS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
-Before = Callable[[Http], Awaitable[None]]
+Before = Callable[[Asked], Awaitable[None]]
 
 
-async def _nothing(_request: Http) -> None:
+async def _nothing(_request: Asked) -> None:
     return
 
 
@@ -86,11 +87,12 @@ class Caller:
     """Makes requests. Raises SendFailed: `unreachable` when nothing left, `unknown` when a commit may have, and the
     reason where trying again is pointless. Use it as an async context manager.
 
-    `reach` says which addresses a stranger may make us connect to.
+    `reach` says which addresses a stranger may make us connect to, `mailer` how mails are handed over.
     """
 
-    def __init__(self, blobs: Blobs, *, reach: Reach = public) -> None:
+    def __init__(self, blobs: Blobs, *, reach: Reach = public, mailer: Mailer | None = None) -> None:
         self._blobs, self._reach, self._rates = blobs, reach, Rates()
+        self._mailer = mailer or Mailer(blobs)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -104,10 +106,13 @@ class Caller:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._mailer.close()
         await self._open.aclose()
 
-    async def ask(self, request: Http, party: Party) -> Response:
+    async def ask(self, request: Asked, party: Party) -> Response:
         """One answer, whatever its status. What is safe to repeat is tried a few times; a commit never."""
+        if isinstance(request, Smtp):
+            return await self._mail(request, party)
         if request.commits:
             return await self._ask(request, party)
         try:
@@ -119,6 +124,22 @@ class Caller:
         except _Broken as broken:
             return broken.answer
         return answer
+
+    async def _mail(self, request: Smtp, party: Party) -> Response:
+        await self._turn(request, party)
+        started = time.monotonic()
+        try:
+            return await self._mailer.ask(request, party.before)
+        finally:
+            SEND_SECONDS.labels(party.channel.name).observe(time.monotonic() - started)
+
+    async def _turn(self, request: Asked, party: Party) -> None:
+        await self._rates.wait(
+            channel=party.channel.name,
+            account=party.account.name,
+            peer=party.peer if request.commits else None,
+            capabilities=party.channel.capabilities,
+        )
 
     async def _ask(self, request: Http, party: Party) -> Response:
         limits = aiohttp.ClientTimeout(total=request.timeout.total_seconds(), sock_connect=CONNECT)
@@ -137,12 +158,7 @@ class Caller:
         self, request: Http, party: Party, limits: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         address, body = _address(request), await self._body(request)
-        await self._rates.wait(
-            channel=party.channel.name,
-            account=party.account.name,
-            peer=party.peer if request.commits else None,
-            capabilities=party.channel.capabilities,
-        )
+        await self._turn(request, party)
         departure = _Departure(request, party.before)
         mark, started = _departure.set(departure), time.monotonic()
         try:

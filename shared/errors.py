@@ -98,12 +98,9 @@ class Refusal(ParleyError):
 
 
 class SendFailed(ParleyError):
-    """The provider said no. `throttled` and `unreachable` are tried again later, nothing else is.
+    """The provider said no. `throttled` and `unreachable` are tried again later, nothing else is."""
 
-    `nothing_done`: its answer says for certain that the request had no effect.
-    """
-
-    nothing_done = False
+    nothing_done = False  # true where the answer says for certain that the request had no effect
 
     def __init__(self, code: Code, detail: str = "", *, retry_after: timedelta | None = None) -> None:
         super().__init__(detail)
