@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from shared.blobs import belongs
 from shared.calls import Caller, Party
-from shared.channel import Account, Channel, Context, Http, Piece, Sent
+from shared.channel import Account, Asked, Channel, Context, Piece, Sent
 from shared.drive import drive
 from shared.envelope import Media, derive
 from shared.errors import AlreadySent, Fenced, Malformed, ParleyError, Refusal, SendFailed
@@ -68,7 +68,7 @@ class _Attempt:
     job: Job
     commits: int = 0
 
-    async def before(self, request: Http) -> None:
+    async def before(self, request: Asked) -> None:
         """The lease outlives the call; and a process that was frozen meanwhile must not send after its lease has passed."""
         job, clock = self.job, asyncio.get_running_loop().time
         lease, asked = request.timeout + LEASE, clock()
