@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from services.router.api import media, page, requests, stream, threads
+from services.router.api import fitting, mails, media, page, published, requests, stream, threads
 from services.router.api.answers import answer, guarded, open_to_all
 from services.router.api.feed import Feed
 from services.router.directory import Directory
@@ -66,6 +66,9 @@ def routes(deps: Deps, feed: Feed | None = None) -> list[web.RouteDef]:
         get("/api/conversations", threads.list_conversations, deps.pool),
         get("/api/conversations/{id}", threads.show_conversation, deps.pool),
         get("/api/messages/{id}", threads.show_message, deps.pool),
+        get("/api/messages/{id}/published", published.show_published, deps.pool, published.Log(settings)),
+        get("/api/messages/{id}/html", mails.give_address, deps.pool, token),
+        post("/api/conversations/{id}/fit", fitting.show_fit, deps.pool, deps.directory),
         post("/api/conversations/{id}/reply", requests.reply, deps.producer, settings),
         post("/api/conversations/{id}/typing", requests.typing, deps.producer, settings),
         post("/api/send", requests.send, deps.producer, settings),
@@ -74,6 +77,7 @@ def routes(deps: Deps, feed: Feed | None = None) -> list[web.RouteDef]:
         post("/api/media", media.upload, deps.blobs),
         get(f"/api/media/{FILE}", media.give_address, deps.blobs, token),
         public(f"/media/{FILE}", media.serve, deps.blobs, token),
+        public("/mail/{id}/{part:[0-9]{1,2}}", mails.serve, deps.pool, deps.blobs, token),
         get("/console/config.json", page.show_config, settings),
         public("/console/languages.json", page.list_languages),
         public("/console", page.to_console),

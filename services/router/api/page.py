@@ -59,7 +59,7 @@ async def show_config(settings: Settings, request: web.Request) -> web.Response:
 
 def policy(settings: Settings) -> str:
     """The page's Content-Security-Policy (https://www.w3.org/TR/CSP3/)."""
-    frames = " ".join(filter(None, map(origin, (settings.console_chat, settings.console_sandbox)))) or "'none'"
+    customer = " ".join(dict.fromkeys(filter(None, map(origin, (settings.console_chat, settings.console_sandbox)))))
     return "; ".join(
         (
             "default-src 'none'",
@@ -67,8 +67,8 @@ def policy(settings: Settings) -> str:
             "style-src 'self'",
             "img-src 'self' blob:",
             "media-src 'self' blob:",
-            "connect-src 'self'",
-            f"frame-src {frames}",
+            f"connect-src 'self' {customer}".rstrip(),  # whether the customer's side is there
+            f"frame-src 'self' {customer}".rstrip(),  # a mail's body, and the customer's side
             "frame-ancestors 'none'",
             "base-uri 'none'",
             "form-action 'none'",

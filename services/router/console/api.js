@@ -36,6 +36,9 @@ export function createApi(token) {
   return {
     call,
     mediaAddress,
+    mailAddress: (message, part) => json(`/api/messages/${message}/html?part=${part}`),
+    published: async (message) => (await json(`/api/messages/${message}/published`)).published,
+    fit: (conversation, body) => post(`/api/conversations/${conversation}/fit`, body),
     config: () => json("/console/config.json"),
     accounts: async () => (await json("/api/accounts")).accounts,
     conversations: ({ before = "", q = "" } = {}) => json(`/api/conversations?${new URLSearchParams({ before, q })}`),

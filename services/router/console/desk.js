@@ -1,13 +1,17 @@
 // The desk behind the token: what is known, what changes it, and the views that show it.
 
 import { createApi } from "./api.js";
-import { createLoader } from "./load.js";
-import { applyToList, createConversations } from "./fold/conversations.js";
+import { accountKey, createLoader } from "./load.js";
+import { applyToList, createConversations, newestFirst } from "./fold/conversations.js";
 import { normal } from "./fold/events.js";
 import { applyToThread, askIn, newestMessage, refuseAsked } from "./fold/thread.js";
+import { createMarkKeeper } from "./keep.js";
+import { listenForKeys } from "./keys.js";
 import { follow } from "./stream.js";
+import { createAccounts } from "./view/accounts.js";
 import { createConnection } from "./view/connection.js";
 import { createCustomer } from "./view/customer.js";
+import { createHelp } from "./view/help.js";
 import { createList } from "./view/list.js";
 import { createReply } from "./view/reply.js";
 import { createSwitch } from "./view/switch.js";
@@ -16,6 +20,8 @@ import { createWay } from "./view/way.js";
 
 const TIMES = 5_000; // events whose time on the bus is remembered
 const TYPING_ENDS = 6_100; // ms
+const TICK = 20_000; // ms; what counts down is drawn again
+const ACCOUNTS = 30_000; // ms between two looks at the accounts
 
 export function openDesk({ words, token, leave }) {
   const app = {
@@ -25,24 +31,25 @@ export function openDesk({ words, token, leave }) {
   };
   let stop = () => {};
   app.leave = (status) => { stop(); leave(status); };
-  app.capabilities = (row) => app.accounts.get(accountKey(row))?.capabilities;
+  app.account = (row) => app.accounts.get(accountKey(row));
+  app.capabilities = (row) => app.account(row)?.capabilities;
   app.wayMessage = () => app.thread?.messages.get(app.chosen) ?? newestMessage(app.thread);
 
   const load = createLoader(app);
-  const showView = createSwitch();
-  addActions(app, load, showView);
+  app.showView = createSwitch();
+  addActions(app, load);
   const reply = createReply(app);
-  app.writeAgain = (message) => {
-    app.thread.asked.delete(message.id);
-    reply.writeAgain(message);
-    app.changed();
-  };
-  drawOnChange(app, [createList(app), createThreadView(app), reply, createWay(app), createCustomer(app), createConnection(app)]);
+  const customer = createCustomer(app);
+  app.writeAgain = (message) => { app.thread.asked.delete(message.id); reply.writeAgain(message); app.changed(); };
+  app.answer = (message) => { reply.answer(message); app.changed(); };
+  drawOnChange(app, [createList(app), createThreadView(app), reply, createWay(app), customer, createConnection(app), createAccounts(app)]);
+  listenForKeys(app, { reply, customer, help: createHelp(app) });
 
   document.getElementById("desk").hidden = false;
   document.addEventListener("words", () => app.changed());
   document.addEventListener("visibilitychange", () => markRead(app));
-  stop = follow(app.api, {
+  const clocks = [setInterval(() => app.changed(), TICK), setInterval(() => document.hidden || load.accounts(), ACCOUNTS)];
+  const quit = follow(app.api, {
     heard: (raw) => hear(app, load, normal(raw)),
     stood: () => load.catchUp(),
     state: (state, code) => {
@@ -51,22 +58,25 @@ export function openDesk({ words, token, leave }) {
       app.changed();
     },
   });
+  stop = () => { quit(); clocks.forEach(clearInterval); };
   app.changed();
 }
 
-export function accountKey({ tenant, channel, account }) {
-  return [tenant, channel, account].join("|");
-}
-
-function addActions(app, load, showView) {
+function addActions(app, load) {
   app.select = async (id) => {
-    showView("thread");
+    app.showView("thread");
     if (app.selected !== id) {
       Object.assign(app, { selected: id, thread: null, chosen: null });
       history.replaceState(null, "", `#${new URLSearchParams({ conversation: id })}`);
     }
     markRead(app);
     if (!app.thread) await load.thread(id);
+    markRead(app);
+  };
+  app.selectBeside = (step) => {
+    const all = newestFirst(app.conversations);
+    const next = all[Math.max(0, Math.min(all.length - 1, all.findIndex((one) => one.id === app.selected) + step))];
+    if (next) app.select(next.id);
   };
   app.selectMessage = (id) => {
     if (app.chosen === id) return;
@@ -79,8 +89,10 @@ function addActions(app, load, showView) {
   };
   app.loadMore = () => load.rows(app.next);
   app.loadEarlier = () => load.earlier();
-  app.asked = (conversation, answer, parts) => {
-    if (app.thread?.id === conversation) askIn(app.thread, answer, { parts, at: new Date().toISOString() });
+  app.loadTimes = (message) => load.times(message);
+  app.loadAccounts = () => load.accounts();
+  app.asked = (conversation, answer, asked) => {
+    if (app.thread?.id === conversation) askIn(app.thread, answer, { ...asked, at: new Date().toISOString() });
     app.chosen = answer.message_id;
     app.changed();
   };
@@ -88,6 +100,7 @@ function addActions(app, load, showView) {
 
 /** Draw all views once for however many changes. Not by animation frames: a hidden tab keeps its title and unread marks. */
 function drawOnChange(app, views) {
+  const keepMarks = createMarkKeeper();
   let due = false;
   app.changed = () => {
     if (due) return;
@@ -95,6 +108,7 @@ function drawOnChange(app, views) {
     setTimeout(() => {
       due = false;
       for (const view of views) view();
+      if (app.loaded) keepMarks(app.conversations);
     }, 16);
   };
 }
@@ -111,7 +125,7 @@ async function hear(app, load, event) {
   if (!app.selected && event.conversation) await load.first();
 }
 
-/** The API does not know when Kafka took an event; the stream does. */
+/** The stream says when Kafka took an event; what is not heard live is looked up (see load.times). */
 function remember(app, event) {
   if (!event.published_at || event.sequence === null) return;
   app.times.set(`${event.conversation} ${event.sequence}`, event.published_at);

@@ -10,7 +10,7 @@ export function h(tag, props = {}, ...children) {
 
 /** Without the places that hold nothing, so that `condition && element` can stand among children. */
 export function present(children) {
-  return children.filter((child) => child !== null && child !== undefined && child !== false);
+  return children.filter((child) => child !== null && child !== undefined && child !== false && child !== "");
 }
 
 function set(node, name, value) {
@@ -28,8 +28,9 @@ export function mark(node, name, value) {
 }
 
 /**
- * Make the children of `parent` be `entries`, in order: {key, version, tag, fill(node)}. A child of the same key stays the
- * same node, so that focus and scrolling stay too; it is filled again only when its version has changed.
+ * Make the children of `parent` be `entries`, in order: {key, version, tag, fill(node), touch(node)}. A child of the same
+ * key stays the same node, so that focus and scrolling stay too; it is filled again only when its version has changed, and
+ * touched every time, for what changes often and costs nothing.
  */
 export function reconcile(parent, entries) {
   const old = new Map([...parent.children].map((node) => [node.entryKey, node]));
@@ -45,6 +46,7 @@ export function reconcile(parent, entries) {
       entry.fill(node);
       node.entryVersion = entry.version;
     }
+    entry.touch?.(node);
     if (node === place) place = place.nextSibling;
     else parent.insertBefore(node, place);
   }

@@ -1,6 +1,9 @@
 // Words, dates and plurals in the reader's language. A language is one file in i18n/; English fills what it leaves out.
 
 const NAME = "parley.language";
+const MINUTE = 60_000; // ms
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
 
 async function load(code) {
   const answer = await fetch(`i18n/${code}.json`);
@@ -26,18 +29,25 @@ export async function createWords() {
   words.t = (key, values = {}) => {
     const found = words.table[key] ?? key;
     const text = typeof found === "object" ? found[words.plurals.select(values.n)] ?? found.other : found;
-    return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+    return text.replace(/\{(\w+)\}/g, (whole, name) => (typeof values[name] === "number" ? words.number(values[name]) : values[name] ?? whole));
   };
   words.has = (key) => key in words.table;
-  words.time = (at) => new Intl.DateTimeFormat(words.code, { hour: "numeric", minute: "2-digit" }).format(at);
-  words.day = (at) => dayOf(words, at);
-  words.when = (at) => (isToday(at) ? words.time(at) : shortDay(words.code, at));
-  words.full = (at) => new Intl.DateTimeFormat(words.code, { dateStyle: "medium", timeStyle: "medium" }).format(at);
-  words.soon = (at) => (isToday(at) ? words.time(at) : new Intl.DateTimeFormat(words.code, { dateStyle: "medium", timeStyle: "short" }).format(at));
-  words.number = (value, options) => new Intl.NumberFormat(words.code, options).format(value);
-  words.size = (bytes) => sizeOf(words, bytes);
+  addFormats(words);
   await words.choose(preferred(languages));
   return words;
+}
+
+function addFormats(words) {
+  const format = (options, at) => new Intl.DateTimeFormat(words.code, options).format(at);
+  words.time = (at) => format({ hour: "numeric", minute: "2-digit" }, at);
+  words.day = (at) => dayOf(words, at);
+  words.when = (at) => (daysAgo(at) === 0 ? words.time(at) : shortDay(words.code, at));
+  words.full = (at) => format({ dateStyle: "medium", timeStyle: "medium" }, at);
+  words.moment = (at) => momentOf(words, at);
+  words.left = (ms) => leftOf(words, ms);
+  words.number = (value, options) => new Intl.NumberFormat(words.code, options).format(value);
+  words.list = (items) => new Intl.ListFormat(words.code, { type: "conjunction" }).format(items);
+  words.size = (bytes) => sizeOf(words, bytes);
 }
 
 function preferred(languages) {
@@ -50,21 +60,35 @@ function direction(code) {
   return (locale.getTextInfo?.() ?? locale.textInfo)?.direction ?? "ltr";
 }
 
-/** Put the words into whatever is marked with data-t, data-label (for screen readers) or data-placeholder. */
+/** Put the words into whatever is marked with data-t, data-label (for screen readers), data-tip or data-placeholder. */
 function label(root, t) {
   for (const node of root.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
   for (const node of root.querySelectorAll("[data-label]")) node.setAttribute("aria-label", t(node.dataset.label));
+  for (const node of root.querySelectorAll("[data-tip]")) node.title = t(node.dataset.tip);
   for (const node of root.querySelectorAll("[data-placeholder]")) node.placeholder = t(node.dataset.placeholder);
 }
 
 const dayStart = (at) => new Date(at).setHours(0, 0, 0, 0);
-const daysAgo = (at) => Math.round((dayStart(Date.now()) - dayStart(at)) / 86_400_000);
-const isToday = (at) => daysAgo(at) === 0;
+const daysAgo = (at) => Math.round((dayStart(Date.now()) - dayStart(at)) / DAY);
 
 function dayOf(words, at) {
   const ago = daysAgo(at);
-  if (ago === 0 || ago === 1) return new Intl.RelativeTimeFormat(words.code, { numeric: "auto" }).format(-ago, "day");
+  if (Math.abs(ago) <= 1) return new Intl.RelativeTimeFormat(words.code, { numeric: "auto" }).format(-ago, "day");
   return new Intl.DateTimeFormat(words.code, { weekday: "long", day: "numeric", month: "long" }).format(at);
+}
+
+/** A time as it is said: 14:05; 14:05 tomorrow; 3 Dec, 14:05. */
+function momentOf(words, at) {
+  const ago = daysAgo(at);
+  if (ago === 0) return words.time(at);
+  if (Math.abs(ago) === 1) return words.t("moment_near", { time: words.time(at), day: dayOf(words, at) });
+  return new Intl.DateTimeFormat(words.code, { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" }).format(at);
+}
+
+/** How long that is, in its largest unit, never more than there is. */
+function leftOf(words, ms) {
+  const [unit, size] = ms >= 2 * DAY ? ["day", DAY] : ms >= HOUR ? ["hour", HOUR] : ["minute", MINUTE];
+  return words.number(Math.max(1, Math.floor(ms / size)), { style: "unit", unit, unitDisplay: "short" });
 }
 
 function shortDay(code, at) {

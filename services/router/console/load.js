@@ -1,13 +1,18 @@
-// What the API knows and the live events do not tell: rows, earlier messages, accounts.
+// What the API knows and the live events do not tell: rows, earlier messages, accounts, times on the bus.
 
-import { accountKey } from "./desk.js";
-import { addRows } from "./fold/conversations.js";
+import { addRows, applyToList } from "./fold/conversations.js";
 import { normal } from "./fold/events.js";
 import { applyToThread, createThread, keepAsked } from "./fold/thread.js";
+import { keptMarks } from "./keep.js";
 
 const FIRST = 200; // events of a conversation that are shown at first, and how many "earlier" adds
 const PAGE = 500;
+const CAUGHT_UP = 8; // conversations whose unread messages are counted at the same time
 const WIDE = matchMedia("(min-width: 47.01rem)");
+
+export function accountKey({ tenant, channel, account }) {
+  return [tenant, channel, account].join("|");
+}
 
 export function createLoader(app) {
   let threadLoading = null;
@@ -29,9 +34,26 @@ export function createLoader(app) {
   async function rows(before = "") {
     const page = await attempt(() => app.api.conversations({ before }));
     if (!page) return;
+    await countUnread(page.conversations);
     addRows(app.conversations, page.conversations);
     Object.assign(app, { next: page.next, loaded: true });
     app.changed();
+  }
+
+  /** What came since this browser last looked is unread; what had moved before anyone looked here is not. */
+  async function countUnread(fresh) {
+    const { since, marks } = keptMarks();
+    const known = (row) => marks.get(row.id) ?? { seen: Date.parse(row.last_at) > since ? 0 : Infinity, unread: 0 };
+    for (const row of fresh) row.unread = known(row).unread;
+    const moved = fresh.filter((row) => row.last_sequence > known(row).seen);
+    while (moved.length) await Promise.all(moved.splice(0, CAUGHT_UP).map((row) => countOne(row, known(row).seen)));
+  }
+
+  async function countOne(row, seen) {
+    const answer = await attempt(() => app.api.conversation(row.id, seen, PAGE));
+    const apart = new Map([[row.id, { ...row, last_sequence: seen }]]);
+    for (const event of (answer?.events ?? []).map(normal)) applyToList(apart, event, { reading: null, now: 0 });
+    row.unread = apart.get(row.id).unread;
   }
 
   async function search(q) {
@@ -42,8 +64,8 @@ export function createLoader(app) {
 
   async function catchUp() {
     app.config ??= await attempt(() => app.api.config());
+    await accounts();
     if (!app.loaded) {
-      await accounts();
       await rows();
       await first();
     } else if (app.selected && !app.thread) await thread(app.selected);
@@ -51,6 +73,7 @@ export function createLoader(app) {
 
   async function accounts() {
     for (const one of (await attempt(() => app.api.accounts())) ?? []) app.accounts.set(accountKey(one), one);
+    app.changed();
   }
 
   /** Nothing is chosen yet: what the address names, or, where there is room beside the list, the newest. */
@@ -90,10 +113,21 @@ export function createLoader(app) {
       addRows(app.conversations, [row]);
       if (events.length < PAGE) break;
     }
+    if (start > 0) made.linked = (await app.api.conversation(id, 0, 1)).events[0]?.data.linked ?? null;
     return keepAsked(made, app.thread);
+  }
+
+  /** When the log took a message's events that were not heard live; asked once, and `times_asked` says so. */
+  async function times(message) {
+    if (message.times_asked === message.records.length) return;
+    message.times_asked = message.records.length;
+    const published = await app.api.published(message.id).catch(() => ({}));
+    for (const record of message.records) record.published_at ??= published[record.sequence] ?? null;
+    message.version += 1;
+    app.changed();
   }
 
   const earlier = () => thread(app.selected, Math.max(0, app.thread.first - 1 - FIRST));
 
-  return { rows, search, catchUp, first, thread, earlier };
+  return { rows, search, catchUp, accounts, first, thread, earlier, times };
 }

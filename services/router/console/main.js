@@ -6,6 +6,7 @@ import { createWords } from "./i18n.js";
 import { icon } from "./icons.js";
 import { forgetToken, keepToken, readToken } from "./session.js";
 
+const ONLY_INSIDE = ["accounts-button", "help-button", "sign-out"];
 const find = (id) => document.getElementById(id);
 const words = await createWords();
 
@@ -18,7 +19,7 @@ enter(readToken());
 function enter(token) {
   if (!token) return askForToken();
   find("sign-in").hidden = true;
-  find("sign-out").hidden = false;
+  for (const id of ONLY_INSIDE) find(id).hidden = false;
   openDesk({ words, token, leave });
 }
 
@@ -30,7 +31,7 @@ function leave(status) {
 function askForToken(problem = "") {
   find("desk").hidden = true;
   find("sign-in").hidden = false;
-  find("sign-out").hidden = true;
+  for (const id of ONLY_INSIDE) find(id).hidden = true;
   find("sign-in-trouble").textContent = problem && words.t(problem);
   find("token").focus();
 }

@@ -2,9 +2,12 @@
 
 import { isNew } from "./events.js";
 
-/** Begins after sequence `seen`. `entries`: messages and notes in order. `asked`: replies that the router has not yet announced. */
+/**
+ * Begins after sequence `seen`. `entries`: messages and notes in order. `asked`: replies that the router has not yet
+ * announced. `linked`: the conversation whose messages this one names but may not enter.
+ */
 export function createThread(id, seen = 0) {
-  return { id, seen, first: seen + 1, entries: [], messages: new Map(), external: new Map(), asked: new Map(), refusal: null };
+  return { id, seen, first: seen + 1, entries: [], messages: new Map(), external: new Map(), asked: new Map(), refusal: null, linked: null };
 }
 
 /** Fold one event in; "known" (dropped), "gap" (something in between is missing: load it), or "new". */
@@ -20,10 +23,17 @@ export function newestMessage(thread) {
   return thread?.entries.findLast((entry) => entry.parts) ?? null;
 }
 
+/** The message that this one answers, or its external id alone where that one is not here; null: it answers none. */
+export function answeredBy(thread, message) {
+  const external = message.reply_to;
+  if (!external) return null;
+  return thread.messages.get(thread.external.get(external)) ?? { external };
+}
+
 /** A reply was accepted by the bus: show it until the router announces or refuses it. */
-export function askIn(thread, { message_id: id, request_id }, { parts, at }) {
+export function askIn(thread, { message_id: id, request_id }, asked) {
   if (thread.messages.has(id) || thread.refusal?.request_id === request_id) return;
-  thread.asked.set(id, { id, request_id, direction: "outbound", parts, at, status: "asked", ...untouched() });
+  thread.asked.set(id, { ...untouched(), id, request_id, direction: "outbound", status: "asked", ...asked });
 }
 
 /** A refusal, with or without a conversation, of a reply that was asked for here. */
@@ -42,21 +52,26 @@ export function keepAsked(thread, before) {
   return thread;
 }
 
-const untouched = () => ({ author: null, failure: null, reactions: new Map(), earlier: [], edited_at: null, deleted_at: null, version: 0, records: [] });
+const untouched = () => ({
+  author: null, sender: null, recipients: [], surface: "direct", way: "free_text", subject: null, reply_to: null, flagged: null, hidden: false,
+  failure: null, reactions: new Map(), earlier: [], edited_at: null, deleted_at: null, version: 0, records: [],
+});
 
 const CHANGES = {
   "message.received": (thread, event) => {
-    const { message } = event.data;
+    const { message, flagged } = event.data;
     add(thread, event, {
-      id: message.id, direction: message.direction, echo: message.direction === "outbound", parts: message.parts,
-      author: message.sender?.name ?? message.sender?.address ?? null, at: message.occurred_at ?? event.at,
-      external_ids: [message.external_id, ...(message.external_ids ?? [])],
+      ...received(message), id: message.id, direction: message.direction, echo: message.direction === "outbound", parts: message.parts,
+      at: message.occurred_at ?? event.at, flagged: flagged ?? null, external_ids: [message.external_id, ...(message.external_ids ?? [])],
     });
   },
   "message.queued": (thread, event) => {
     const { message } = event.data;
     thread.asked.delete(message.id);
-    add(thread, event, { id: message.id, direction: "outbound", parts: message.parts, author: message.author ?? null, at: event.at, status: "queued" });
+    add(thread, event, {
+      id: message.id, direction: "outbound", parts: message.parts, author: message.author ?? null, at: event.at, status: "queued",
+      surface: message.surface ?? "direct", way: message.way ?? "free_text", reply_to: message.thread?.reply_to ?? null, subject: message.thread?.subject ?? null,
+    });
   },
   "message.status": (thread, event) => {
     const { data } = event;
@@ -79,24 +94,37 @@ const CHANGES = {
   },
   "message.deleted": (thread, event) =>
     change(thread, target(thread, event), event, (message) => { message.deleted_at = event.at; }, "deleted_elsewhere"),
+  "message.visibility": (thread, event) =>
+    change(thread, target(thread, event), event, (message) => { message.hidden = event.data.hidden; }, event.data.hidden ? "hidden_elsewhere" : "shown_elsewhere"),
   "message.reaction": (thread, event) =>
     change(thread, target(thread, event), event, (message) => {
       if (event.data.emoji) message.reactions.set(event.data.sender.address, event.data.emoji);
       else message.reactions.delete(event.data.sender.address);
     }, "reacted_elsewhere"),
   "request.refused": (thread, event) => {
-    if (thread.refusal?.request_id !== event.data.request_id) note(thread, event, "refused", event.data.failure);
+    if (thread.refusal?.request_id !== event.data.request_id) note(thread, event, "refused", { failure: event.data.failure });
   },
-  "conversation.opened": (thread, event) => note(thread, event, "opened"),
+  "conversation.opened": (thread, event) => {
+    thread.linked = event.data.linked ?? null;
+    note(thread, event, thread.linked ? "linked" : "opened", { leads: thread.linked });
+  },
   "conversation.closed": (thread, event) => note(thread, event, "closed"),
   "conversation.reopened": (thread, event) => note(thread, event, "reopened"),
-  "conversation.merged": (thread, event) => note(thread, event, "merged"),
+  "conversation.merged": (thread, event) => note(thread, event, "merged", { leads: event.data.into }),
 };
 
 const MEDIA = new Set(["state", "blob", "mime_type", "size", "sha256", "name", "reason"]);
 
+/** What stands on the envelope of a message that came in. */
+function received({ sender, recipients, surface, thread }) {
+  return {
+    author: sender?.name ?? sender?.address ?? null, sender: sender ?? null, recipients: recipients ?? [], surface: surface ?? "direct",
+    subject: thread?.subject ?? null, reply_to: thread?.reply_to ?? null,
+  };
+}
+
 function add(thread, event, { external_ids = [], ...message }) {
-  const whole = { ...untouched(), status: null, ...message, records: [event] };
+  const whole = { ...untouched(), status: null, ...message, external: external_ids.find(Boolean) ?? null, records: [event] };
   thread.messages.set(message.id, whole);
   thread.entries.push(whole);
   name(thread, message.id, external_ids);
@@ -104,6 +132,8 @@ function add(thread, event, { external_ids = [], ...message }) {
 
 function name(thread, id, externalIds = []) {
   for (const external of externalIds) if (external) thread.external.set(external, id);
+  const message = thread.messages.get(id);
+  if (message) message.external ??= externalIds[0] ?? null;
 }
 
 function target(thread, event) {
@@ -119,6 +149,6 @@ function change(thread, id, event, apply, otherwise = null) {
   } else if (otherwise) note(thread, event, otherwise);
 }
 
-function note(thread, event, kind, failure = null) {
-  thread.entries.push({ id: `note-${event.sequence ?? event.at}`, note: kind, failure, at: event.at, version: 0 });
+function note(thread, event, kind, { failure = null, leads = null } = {}) {
+  thread.entries.push({ id: `note-${event.sequence ?? event.at}`, note: kind, failure, leads, at: event.at, version: 0 });
 }

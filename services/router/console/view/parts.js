@@ -2,16 +2,35 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
+import { mailBody } from "./mail.js";
+import { fileLine, gallery, isPicture, media } from "./media.js";
 
-export function partView(app, part) {
+/** All parts, pictures that follow each other side by side; those that stand inside a mail's body are shown there. */
+export function partViews(app, message) {
+  const bodies = message.parts.map((part) => part.html ?? "").join("");
+  const made = [];
+  let pictures = [];
+  message.parts.forEach((part, at) => {
+    if (part.content_id && bodies.includes(`cid:${part.content_id.replace(/^<|>$/g, "")}`)) return;
+    if (isPicture(part)) return pictures.push(part);
+    made.push(...together(app, pictures), partView(app, message, part, at));
+    pictures = [];
+  });
+  return [...made, ...together(app, pictures)];
+}
+
+const together = (app, pictures) => (pictures.length ? [h("div", { class: "part" }, gallery(app, pictures))] : []);
+
+function partView(app, message, part, at) {
   const make = VIEWS[part.kind] ?? unsupported;
-  return h("div", { class: "part" }, make(app, part));
+  return h("div", { class: "part", data: { kind: part.kind } }, make(app, part, { message, at }));
 }
 
 const VIEWS = {
-  text: (app, part) => [
-    h("p", { class: "text", dir: "auto" }, part.text),
-    part.quoted && h("p", { class: "quoted-text", dir: "auto" }, part.quoted),
+  text: (app, part, { message, at }) => [
+    part.html && message.direction === "inbound" ? mailBody(app, message, { part, at }) : h("p", { class: "text", dir: "auto" }, part.text),
+    part.quoted && h("details", { class: "quoted" }, h("summary", {}, app.words.t("quoted")), h("p", { class: "quoted-text", dir: "auto" }, part.quoted)),
+    part.signature && h("p", { class: "signature", dir: "auto" }, part.signature),
   ],
   media,
   location: (app, part) => [
@@ -20,12 +39,12 @@ const VIEWS = {
   contact: (app, part) => [fileLine(icon("card"), part.name, [...(part.phones ?? []), ...(part.emails ?? [])].join(" · "))],
   choices: (app, part) => [
     h("p", { class: "text", dir: "auto" }, part.text),
-    h("p", { class: "options" }, part.options.map((option) => h("span", { class: "option", dir: "auto", title: option.description ?? option.url }, option.title))),
+    h("ul", { class: "options", data: { style: part.style } }, part.options.map((option) => h("li", { class: "option", dir: "auto", title: option.url }, option.title, option.description && h("small", {}, option.description)))),
   ],
-  choice: (app, part) => [h("span", { class: "option", dir: "auto", data: { chosen: true } }, app.words.t("chose", { title: part.title || part.id }))],
+  choice: (app, part) => [h("span", { class: "option", dir: "auto", data: { chosen: true } }, icon("check"), app.words.t("chose", { title: part.title || part.id }))],
   template: (app, part) => [
-    h("p", {}, app.words.t("template", { name: part.name, language: part.language })),
-    part.parameters?.length > 0 && h("p", { class: "soft", dir: "auto" }, part.parameters.join(" · ")),
+    h("p", { class: "template-name" }, icon("form"), app.words.t("template", { name: part.name, language: part.language })),
+    part.parameters?.length > 0 && h("ol", { class: "parameters" }, part.parameters.map((one) => h("li", { dir: "auto" }, one))),
   ],
   call: (app, part) => [fileLine(icon("phone"), app.words.t(`call_${part.outcome}`), part.seconds ? app.words.t("seconds", { n: part.seconds }) : "")],
   unsupported,
@@ -36,53 +55,4 @@ function unsupported(app, part) {
     part.text && h("p", { class: "text", dir: "auto" }, part.text),
     h("p", { class: "unsupported" }, app.words.t("unsupported", { type: part.type ?? part.kind })),
   ];
-}
-
-function media(app, part) {
-  const { words } = app;
-  const name = part.name || words.t(`kind_${part.media}`);
-  const shown = part.state === "stored" && part.blob ? stored(app, part, name) : fileLine(icon(part.media === "image" ? "image" : "file"), name, stateOf(words, part), part.state);
-  return [shown, part.caption && h("p", { class: "text", dir: "auto" }, part.caption)];
-}
-
-function stateOf(words, part) {
-  if (part.state === "unavailable") return words.t("state_unavailable", { reason: reason(words, part.reason) });
-  return words.t("state_pending");
-}
-
-function reason(words, text) {
-  if (!text) return words.t("no_reason");
-  const key = [`gone_${text}`, `why_${text}`].find(words.has);
-  return key ? words.t(key) : text;
-}
-
-function stored(app, part, name) {
-  if (part.media === "image" || part.media === "sticker") return fetched(app, part, h("img", { class: "picture", alt: part.caption ? "" : name }));
-  if (part.media === "audio") return fetched(app, part, h("audio", { controls: true, preload: "none", "aria-label": name }));
-  if (part.media === "video") return fetched(app, part, h("video", { controls: true, preload: "none", class: "picture", "aria-label": name }));
-  const size = part.size ? app.words.size(part.size) : "";
-  const link = h("button", { type: "button", class: "quiet", "aria-label": app.words.t("download", { name }), on: { click: (event) => { event.stopPropagation(); download(app, part, name); } } }, "↓");
-  return h("div", { class: "file" }, fileLine(icon("file"), name, [size, part.mime_type].filter(Boolean).join(" · ")), link);
-}
-
-function fetched(app, part, node) {
-  app.api.mediaAddress(part.blob, part.name).then(
-    (url) => { node.src = url; },
-    () => node.replaceWith(fileLine(icon("file"), part.name ?? "", app.words.t("state_unavailable", { reason: reason(app.words, "unreachable") }), "unavailable")),
-  );
-  return node;
-}
-
-async function download(app, part, name) {
-  const link = h("a", { href: await app.api.mediaAddress(part.blob, name), download: name });
-  link.click();
-}
-
-function fileLine(mark, name, detail, state = null) {
-  return h(
-    "div",
-    { class: "file" },
-    h("span", { class: "file-icon" }, mark),
-    h("div", { class: "file-words" }, h("p", { class: "file-name", dir: "auto" }, name), detail && h("p", { class: "file-state", data: { state } }, detail)),
-  );
 }

@@ -1,20 +1,21 @@
-// The chosen conversation: who it is with, and its messages.
+// The chosen conversation: its messages in order, days and notes between them.
 
-import { h, mark, moveByArrows, present, reconcile } from "../dom.js";
-import { previewOf } from "../fold/events.js";
-import { icon } from "../icons.js";
-import { channelName, face, nameOf } from "./face.js";
-import { partView } from "./parts.js";
+import { h, mark, moveByArrows, reconcile } from "../dom.js";
+import { nameOf } from "./face.js";
+import { whyOf } from "./failure.js";
+import { createHead } from "./head.js";
+import { createLightbox } from "./lightbox.js";
+import { fillMessage } from "./message.js";
 
-const STATUS_ICONS = { asked: "clock", queued: "clock", unknown: "question", sent: "check", delivered: "checks", read: "checks", failed: "alert", refused: "alert", cancelled: "alert", expired: "alert" };
 const NEAR = 60; // px from the end within which new messages scroll into view
 
 export function createThreadView(app) {
-  const head = document.getElementById("thread-head");
+  const renderHead = createHead(app);
   const log = document.getElementById("log");
   let shown = null;
   let atEnd = true;
 
+  app.look = createLightbox(app);
   log.addEventListener("scroll", () => { atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR; });
   new ResizeObserver(toEnd).observe(log);
   log.addEventListener("load", toEnd, { capture: true });
@@ -28,12 +29,12 @@ export function createThreadView(app) {
   return function render() {
     const conversation = app.conversations.get(app.selected);
     const thread = app.thread;
-    renderHead(app, head, conversation);
+    renderHead(conversation);
     const fresh = shown !== thread?.id;
     atEnd ||= fresh;
     const before = { height: log.scrollHeight, first: log.querySelector(".message")?.entryKey };
     if (fresh) quietly(log);
-    reconcile(log, conversation ? entries(app, conversation, thread) : [emptyEntry(app, "thread_none")]);
+    reconcile(log, conversation ? entries(app, conversation, thread) : [emptyEntry(app, app.conversations.size ? "thread_none" : "thread_first")]);
     if (atEnd) toEnd();
     else if (before.first !== log.querySelector(".message")?.entryKey) log.scrollTop += log.scrollHeight - before.height;
     shown = thread?.id ?? null;
@@ -44,20 +45,6 @@ export function createThreadView(app) {
 function quietly(log) {
   log.setAttribute("aria-live", "off");
   setTimeout(() => log.setAttribute("aria-live", "polite"), 1_000);
-}
-
-function renderHead(app, head, conversation) {
-  const { words } = app;
-  const version = conversation && JSON.stringify([conversation.id, conversation.name, conversation.peer, conversation.status, conversation.subject, words.code]);
-  if (head.entryVersion === version) return;
-  head.entryVersion = version;
-  if (!conversation) return head.replaceChildren();
-  const about = [channelName(conversation.channel, words), conversation.account, conversation.name && conversation.peer, conversation.subject];
-  head.replaceChildren(
-    face(conversation, words),
-    h("div", { class: "thread-title" }, h("h2", { dir: "auto" }, nameOf(conversation, words)), h("p", { dir: "auto" }, about.filter(Boolean).join(" · "))),
-    h("span", { class: "tag", data: { tone: conversation.status === "open" ? "good" : null } }, words.has(`status_${conversation.status}`) ? words.t(`status_${conversation.status}`) : conversation.status),
-  );
 }
 
 function entries(app, conversation, thread) {
@@ -96,13 +83,15 @@ function dayEntry({ words }, at, key) {
   return { key: `day-${key}`, version: words.code + new Date().toDateString(), tag: "p", fill: (node) => { node.className = "day"; node.textContent = words.day(new Date(at)); } };
 }
 
-function noteEntry({ words }, entry) {
+function noteEntry(app, entry) {
+  const { words } = app;
   return {
     key: entry.id, version: words.code, tag: "p",
     fill: (node) => {
       node.className = "note";
-      mark(node, "tone", entry.note === "refused" && "bad");
-      node.textContent = words.t(`note_${entry.note}`, { why: whyOf(words, entry.failure) });
+      mark(node, "tone", { refused: "bad", linked: "warn" }[entry.note]);
+      const lead = entry.leads && h("button", { type: "button", class: "quiet", on: { click: () => app.select(entry.leads) } }, words.t("open_other"));
+      node.replaceChildren(words.t(`note_${entry.note}`, { why: entry.failure ? whyOf(words, entry.failure) : "" }), lead || "");
     },
   };
 }
@@ -118,66 +107,13 @@ function typingEntry({ words }, conversation) {
 }
 
 function messageEntry(app, conversation, message, onWay) {
-  const version = [message.version, message.status, onWay, app.words.code, conversation.name].join();
-  return { key: message.id, version, tag: "article", fill: (node) => fillMessage(app, node, conversation, message, onWay) };
-}
-
-function fillMessage(app, node, conversation, message, onWay) {
-  const { words } = app;
-  const own = message.direction === "outbound";
-  node.className = "message";
-  node.tabIndex = onWay ? 0 : -1;
-  mark(node, "direction", message.direction);
-  mark(node, "status", message.status);
-  mark(node, "selected", onWay);
-  const author = own ? message.author ?? words.t("you") : nameOf(conversation, words);
-  node.setAttribute("aria-label", `${author}, ${words.full(new Date(message.at))}`);
-  node.onfocus = () => app.selectMessage(message.id);
-  node.replaceChildren(
-    ...present([
-      (own && message.author) || message.echo ? h("p", { class: "author", dir: "auto" }, message.echo ? words.t("from_elsewhere") : message.author) : null,
-      h("div", { class: "bubble", on: { click: () => app.selectMessage(message.id) } }, bubble(app, message)),
-      message.reactions.size > 0 ? h("p", { class: "reactions" }, [...message.reactions.values()].map((emoji) => h("span", {}, emoji))) : null,
-      foot(app, message),
-    ]),
-  );
-}
-
-function bubble(app, message) {
-  if (message.deleted_at) return h("p", { class: "deleted" }, app.words.t("deleted"));
-  return message.parts.map((part) => partView(app, part));
-}
-
-function foot(app, message) {
-  const { words } = app;
-  const at = new Date(message.at);
-  return h(
-    "div",
-    { class: "foot" },
-    message.earlier.length > 0 && earlierTexts(words, words.t("edited"), message.earlier),
-    message.deleted_at && earlierTexts(words, words.t("deleted_before"), [{ parts: message.parts, at: message.at }]),
-    h("time", { datetime: message.at, title: words.full(at) }, words.time(at)),
-    message.status && statusView(words, message),
-    message.status === "refused" && h("button", { type: "button", class: "quiet", on: { click: () => app.writeAgain(message) } }, words.t("send_again")),
-  );
-}
-
-function earlierTexts(words, summary, earlier) {
-  const texts = earlier.map(({ parts, at }) => {
-    const { text, kind } = previewOf(parts);
-    return h("p", { class: "before", dir: "auto" }, h("span", { class: "soft" }, words.t("edited_before", { time: words.time(new Date(at)) }), " "), text ?? words.t(`kind_${kind}`));
-  });
-  return h("details", {}, h("summary", {}, summary), ...texts);
-}
-
-function statusView(words, message) {
-  const why = message.failure ? ` · ${whyOf(words, message.failure)}` : "";
-  return h("span", { class: "status", data: { status: message.status } }, icon(STATUS_ICONS[message.status] ?? "question"), words.t(`sent_${message.status}`) + why);
-}
-
-/** A failure in words: its code in the reader's language, and what the provider said. */
-export function whyOf(words, failure) {
-  if (!failure) return words.t("why_unknown");
-  const known = words.has(`why_${failure.code}`) ? words.t(`why_${failure.code}`) : failure.code;
-  return failure.detail ? `${known} (${failure.detail})` : known;
+  const version = [message.version, message.status, app.words.code, conversation.name, Boolean(app.capabilities(conversation))].join();
+  return {
+    key: message.id, version, tag: "article",
+    fill: (node) => fillMessage(app, node, conversation, message),
+    touch: (node) => {
+      node.tabIndex = onWay ? 0 : -1;
+      mark(node, "selected", onWay);
+    },
+  };
 }

@@ -5,6 +5,8 @@ import { previewOf } from "../fold/events.js";
 import { wayOf } from "../fold/way.js";
 import { nameOf } from "./face.js";
 
+const LONG = 120_000; // ms
+
 export function createWay(app) {
   const list = document.getElementById("steps");
   const about = document.getElementById("way-of");
@@ -16,13 +18,14 @@ export function createWay(app) {
     about.textContent = message ? aboutText(words, conversation, message) : "";
     const steps = message ? wayOf(message) : [];
     if (!steps.length) return reconcile(list, [emptyEntry(words, message ? "way_unknown" : "way_none")]);
+    if (message.records.some((record) => !record.published_at)) app.loadTimes(message);
     reconcile(list, steps.map((step, at) => stepEntry(words, message, step, at)));
   };
 }
 
 function aboutText(words, conversation, message) {
   const { text, kind } = previewOf(message.parts);
-  const name = message.direction === "outbound" ? message.author ?? words.t("you") : nameOf(conversation, words);
+  const name = message.direction === "outbound" ? message.author ?? words.t("you") : message.author ?? nameOf(conversation, words);
   return words.t("way_of", { name, preview: text ?? words.t(`kind_${kind}`) });
 }
 
@@ -41,9 +44,9 @@ function stepEntry(words, message, step, at) {
       mark(node, "tone", step.place === "events" && step.tells.some(({ status }) => status === "failed") && "bad");
       node.title = new Date(step.at).toISOString();
       node.replaceChildren(
-        ...(at ? [h("span", { class: "step-gap" }, `+${milliseconds(words, step.gap)}`)] : []),
+        ...(at ? [h("span", { class: "step-gap" }, `+ ${milliseconds(words, step.gap)}`)] : []),
         h("p", { class: "step-name" }, words.t(`place_${step.place}`)),
-        h("p", { class: "step-time" }, words.t("since", { ms: milliseconds(words, step.since) })),
+        h("p", { class: "step-time" }, step.since >= LONG ? milliseconds(words, step.since) : words.t("since", { ms: milliseconds(words, step.since) })),
         h("p", { class: "step-detail" }, detail(words, step)),
       );
     },
@@ -56,6 +59,8 @@ function detail(words, step) {
   return [...new Set(keys)].filter(words.has).map((key) => words.t(key)).join(" · ");
 }
 
+/** Times of a way are milliseconds, until they are those of a person who took their time. */
 function milliseconds(words, value) {
+  if (value >= LONG) return words.left(value);
   return words.number(value, { maximumFractionDigits: value < 10 ? 1 : 0 });
 }

@@ -1,0 +1,136 @@
+"""The formatted body of a mail: a page of its own that can do nothing, under an address that expires."""
+
+from __future__ import annotations
+
+import base64
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import orjson
+from aiohttp import web
+from pydantic import SecretStr
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from services.router.api.answers import Mistake, answer, number, path_uuid
+from services.router.api.media import VALID_SECONDS, check_address, shown_as, sign
+from shared.blobs import Blobs, NotFound
+from shared.database import Pool
+
+MOST_PARTS: Final = 100
+INLINE: Final = 4 * 1024 * 1024  # bytes of all pictures that a body carries in itself
+BODY: Final = "SELECT body FROM message WHERE id = $1"
+REMOTE: Final = ("https://", "http://")
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:{remote}; frame-ancestors 'self'; sandbox"
+PAGE: Final = """\
+<!doctype html><html><head><meta charset="utf-8"><base target="_blank"><style>
+:root {{ color-scheme: light; }}
+body {{ margin: 12px 14px; background: #fff; color: #17202b; font: 15px/1.55 system-ui, "Noto Sans", "Noto Sans Khmer", sans-serif; overflow-wrap: anywhere; }}
+:lang(km) {{ line-height: 1.75; }}
+img {{ max-width: 100%; height: auto; }} table {{ max-width: 100%; }} a {{ color: #0b63c5; }}
+blockquote {{ margin: .5em 0; padding-inline-start: .8em; border-inline-start: 3px solid #dfe4ea; color: #5a6777; }}
+</style></head><body dir="auto">{body}</body></html>"""
+
+
+async def give_address(pool: Pool, token: SecretStr, request: web.Request) -> web.Response:
+    """GET /api/messages/{id}/html?part: {"url", "with_images", "expires_at"}, addresses for five minutes.
+
+    `with_images` lets pictures come from where the sender keeps them, which tells the sender that the mail was opened;
+    null: there are none.
+    """
+    message, part = path_uuid(request), number(request, "part", default=0, most=MOST_PARTS)
+    _, html = await find_body(pool, message, part)
+    expires = int(time.time()) + VALID_SECONDS
+    tree = LexborHTMLParser(html)
+    return answer(
+        {
+            "url": address(token, message, part, expires=expires, name=""),
+            "with_images": address(token, message, part, expires=expires, name="images")
+            if any(map(remote_source, tree.css("img")))
+            else None,
+            "expires_at": datetime.fromtimestamp(expires, UTC),
+        }
+    )
+
+
+def address(token: SecretStr, message: uuid.UUID, part: int, *, expires: int, name: str) -> str:
+    signature = sign(token, scope(message, part), expires=expires, name=name)
+    query = urlencode({"expires": expires, "name": name, "signature": signature})
+    return f"/mail/{message}/{part}?{query}"
+
+
+def scope(message: uuid.UUID, part: int) -> str:
+    """What a signature is for; it cannot be taken for the name of a file."""
+    return f"mail/{message}/{part}"
+
+
+async def serve(pool: Pool, blobs: Blobs, token: SecretStr, request: web.Request) -> web.Response:
+    """GET /mail/{id}/{part}?expires&name&signature: the body under a policy that lets nothing run, leave or be sent."""
+    message, part = path_uuid(request), int(request.match_info["part"])
+    check_address(token, scope(message, part), request.query, now=time.time())
+    remote = request.query["name"] == "images"
+    parts, html = await find_body(pool, message, part)
+    tree = LexborHTMLParser(html)
+    await put_pictures(tree, blobs, parts, remote=remote)
+    body = tree.body.inner_html if tree.body else ""
+    return web.Response(
+        text=PAGE.format(body=body),
+        content_type="text/html",
+        charset="utf-8",
+        headers={
+            "Content-Security-Policy": POLICY.format(remote=" http: https:" if remote else ""),
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+async def find_body(pool: Pool, message: uuid.UUID, part: int) -> tuple[list[dict[str, Any]], str]:
+    """All parts of the message, and the HTML of this one; raises Mistake where there is none."""
+    row = await pool.fetchrow(BODY, message)
+    parts: list[dict[str, Any]] = orjson.loads(row["body"])["message"]["parts"] if row else []
+    html = parts[part].get("html") if part < len(parts) else None
+    if not html:
+        raise Mistake(404, "not_found", "this message has no such body")
+    return parts, html
+
+
+async def put_pictures(tree: LexborHTMLParser, blobs: Blobs, parts: list[dict[str, Any]], *, remote: bool) -> None:
+    """Pictures that came with the mail (RFC 2392) are put into the page itself; the others only where they are wished."""
+    files = {one["content_id"].strip("<>"): one for one in parts if one.get("content_id") and one.get("blob")}
+    left = INLINE
+    for image in tree.css("img"):
+        source = image.attributes.get("src") or ""
+        if source.startswith("cid:"):
+            found = await data_url(blobs, files.get(source[4:]), most=left)
+            left -= len(found)
+            image.attrs["src"] = found
+        elif remote and (wished := remote_source(image)):
+            image.attrs["src"] = wished
+
+
+async def data_url(blobs: Blobs, file: Mapping[str, Any] | None, *, most: int) -> str:
+    """A stored picture as a data: address (RFC 2397); nothing where it is none, too large, or gone."""
+    if file is None or (file.get("size") or 0) * 4 // 3 > most:
+        return "data:,"
+    try:
+        content = b"".join([chunk async for chunk in await blobs.get(file["blob"])])
+    except NotFound:
+        return "data:,"
+    kind = shown_as(content[:16])
+    if kind is None or not kind.startswith("image/"):
+        return "data:,"
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def remote_source(image: LexborNode) -> str | None:
+    """Where a picture lies that did not come with the mail; the channel moved the address out of `src`."""
+    for name in ("data-src", "src"):
+        source = image.attributes.get(name) or ""
+        if source.startswith(REMOTE):
+            return source
+    return None

@@ -1,0 +1,40 @@
+// Above the thread: who it is with, where, about what, and what to know before answering.
+
+import { h } from "../dom.js";
+import { icon } from "../icons.js";
+import { channelName, face, nameOf } from "./face.js";
+
+export function createHead(app) {
+  const head = document.getElementById("thread-head");
+
+  return function render(conversation) {
+    const { words, thread } = app;
+    const linked = thread?.id === conversation?.id ? thread?.linked : null;
+    const version = conversation && JSON.stringify([conversation.id, conversation.name, conversation.peer, conversation.status, conversation.subject, conversation.surface, linked, words.code]);
+    if (head.entryVersion === version) return;
+    head.entryVersion = version;
+    if (!conversation) return head.replaceChildren();
+    const title = isMail(conversation) && conversation.subject ? conversation.subject : nameOf(conversation, words);
+    head.replaceChildren(
+      face(conversation, words),
+      h("div", { class: "thread-title" }, h("h2", { dir: "auto" }, title), h("p", { dir: "auto" }, about(conversation, words))),
+      linked ? h("button", { type: "button", class: "tag link", data: { tone: "warn" }, on: { click: () => app.select(linked) } }, icon("link"), words.t("linked")) : "",
+      h("span", { class: "tag", data: { tone: conversation.status === "open" ? "good" : null } }, words.has(`status_${conversation.status}`) ? words.t(`status_${conversation.status}`) : conversation.status),
+    );
+  };
+}
+
+export function isMail(conversation) {
+  return conversation.channel === "email" || conversation.surface === "email";
+}
+
+export function isComment(conversation) {
+  return conversation.surface === "comment";
+}
+
+function about(conversation, words) {
+  const { channel, account, name, peer, subject } = conversation;
+  if (isMail(conversation)) return [name, peer, account].filter(Boolean).join(" · ");
+  if (isComment(conversation)) return [words.t("comments_on", { channel: channelName(channel, words) }), account, subject].filter(Boolean).join(" · ");
+  return [channelName(channel, words), account, name && peer, subject].filter(Boolean).join(" · ");
+}

@@ -1,0 +1,86 @@
+// A mail: its lines of address, and its body as text or, in a frame that can do nothing, as it was designed.
+
+import { h, present } from "../dom.js";
+import { baseSubject } from "../fold/subject.js";
+
+const DESIGNED = /<(img|table|h[1-6]|ul|ol|hr|b|strong|font)\b/i; // whose text alone would say less
+const LINE = 72; // characters, to guess how high the frame must be: nothing inside can tell
+const SHOWN = 6; // recipients
+
+/** From, to and, where it is not that of the conversation, the subject. */
+export function mailLines({ words }, conversation, message) {
+  const from = message.sender ? party(message.sender) : message.author ?? conversation.account;
+  const to = message.direction === "outbound" && !message.echo ? [conversation.peer] : message.recipients.map(party);
+  const several = to.length > SHOWN ? [...to.slice(0, SHOWN), words.t("others", { n: to.length - SHOWN })] : to;
+  const other = message.subject && baseSubject(message.subject) !== baseSubject(conversation.subject ?? "");
+  return h("dl", { class: "mail-lines" }, present([
+    line(words.t("mail_from"), from),
+    several.length > 0 && line(words.t("mail_to"), words.list(several)),
+    other && line(words.t("mail_subject"), message.subject),
+  ]));
+}
+
+function line(name, value) {
+  return h("div", {}, h("dt", {}, name), h("dd", { dir: "auto" }, value));
+}
+
+function party({ name, address }) {
+  return name && name !== address ? `${name} <${address}>` : address;
+}
+
+/** The text, and the choice to see the mail as it was designed; what was chosen stays while the page is open. */
+export function mailBody(app, message, { part, at }) {
+  const chosen = (app.bodies ??= new Map());
+  const key = `${message.id}/${at}`;
+  if (!chosen.has(key)) chosen.set(key, { designed: DESIGNED.test(part.html) || !part.text?.trim(), images: false });
+  const state = chosen.get(key);
+  const box = h("div", { class: "mail-body" });
+  let addresses = null;
+
+  function choose(change) {
+    Object.assign(state, change);
+    draw();
+  }
+
+  async function draw() {
+    box.replaceChildren(...present([body(), choices()]));
+    if (!state.designed || isFresh(addresses)) return;
+    addresses = await app.api.mailAddress(message.id, at).catch(() => ({ url: null, expires_at: "9999-01-01" }));
+    draw();
+  }
+
+  function body() {
+    if (state.designed && !isFresh(addresses)) return h("p", { class: "soft" }, app.words.t("thread_loading"));
+    const source = state.designed && (state.images ? addresses.with_images : addresses.url);
+    return source ? frame(app, message, { part, source }) : h("p", { class: "text", dir: "auto" }, part.text);
+  }
+
+  function choices() {
+    const { words } = app;
+    const pick = (name, change) => h("button", { type: "button", class: "quiet", on: { click: (event) => { event.stopPropagation(); choose(change); } } }, words.t(name));
+    const remote = state.designed && addresses?.with_images;
+    return h("p", { class: "mail-choices" }, present([
+      remote && pick(state.images ? "images_hide" : "images_show", { images: !state.images }),
+      remote && !state.images && h("span", { class: "soft" }, words.t("images_why")),
+      pick(state.designed ? "mail_as_text" : "mail_as_designed", { designed: !state.designed }),
+    ]));
+  }
+
+  draw();
+  return box;
+}
+
+const isFresh = (addresses) => addresses !== null && Date.parse(addresses.expires_at) - Date.now() > 20_000;
+
+/** Nothing in it runs, is loaded or is sent: see the policy of the address that it comes from. */
+function frame(app, message, { part, source }) {
+  const node = h("iframe", { class: "mail-frame", sandbox: true, referrerpolicy: "no-referrer", title: app.words.t("mail_frame", { subject: message.subject ?? "" }), src: source });
+  node.style.height = `${heightOf(part)}rem`;
+  return node;
+}
+
+function heightOf({ text, html }) {
+  const lines = (text ?? "").split("\n").reduce((sum, one) => sum + Math.max(1, Math.ceil(one.length / LINE)), 0);
+  const pictures = (html.match(/<img\b/gi) ?? []).length;
+  return Math.min(34, Math.max(7, 3 + lines * 1.6 + pictures * 7));
+}

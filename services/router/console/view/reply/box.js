@@ -1,0 +1,138 @@
+// One conversation's reply box at work: it shows its draft, takes what is typed and dropped, and sends it.
+
+import { mark } from "../../dom.js";
+import { keepAuthor } from "../../keep.js";
+import { measure } from "../../limits.js";
+import { createControls, grow } from "./controls.js";
+import { alter, emptyDraft, partsOf, requestOf } from "./draft.js";
+import { attach, showFiles } from "./files.js";
+import { counter, hint, limitsOf, privacySwitch, stateOf } from "./foot.js";
+import { put, showAccount, showAdvice, showAnswered, showRefusal } from "./notices.js";
+import { emptyTemplate, templateForm } from "./template.js";
+
+const TYPING_EVERY = 4_000; // ms
+const FIT_AFTER = 300; // ms without a key
+const TAKES = new Set(["open", "free", "human"]);
+
+export function createBox(app, conversation, draft) {
+  const template = templateForm(app, draft, () => update());
+  const controls = createControls(app, conversation, template);
+  const { form, text, author, places } = controls;
+  const now = () => app.conversations.get(conversation.id) ?? conversation;
+  const named = () => author.value.trim();
+  let fitting;
+
+  function update() {
+    const row = now();
+    const { kind } = stateOf(row, Date.now());
+    const limits = limitsOf(app, row, draft);
+    if (kind === "template") draft.template ??= emptyTemplate(app.words);
+    else if (limits?.template === "refused") draft.template = null;
+    showAccount(app, places.account, row);
+    showRefusal(app, places.refusal, draft, update);
+    showAdvice(app, places.advice, draft, { kind, named: named() });
+    showAnswered(app, places.answering, row, { answers: draft.answers, cancel: () => change({ answers: null }) });
+    put(places.privacy, [privacySwitch(app, row, draft, update)], `${draft.private} ${limits?.private_reply} ${row.window?.private_until} ${new Date().getMinutes()}`);
+    showFiles(app, controls.chips, { draft, update });
+    template.show();
+    put(places.foot, [hint(app, row), counter(app, row, draft)]);
+    enable(kind, limits);
+    grow(text);
+    considerFit(limits);
+  }
+
+  function enable(kind, limits) {
+    const asTemplate = Boolean(draft.template);
+    controls.byTemplate.hidden = limits?.template !== "full" || !TAKES.has(kind);
+    controls.byTemplate.setAttribute("aria-pressed", String(asTemplate));
+    controls.clip.hidden = text.hidden = asTemplate;
+    text.disabled = controls.file.disabled = !TAKES.has(kind);
+    mark(form, "kind", kind);
+    const ready = partsOf(draft).length > 0 && !draft.sending && draft.uploading.length === 0;
+    controls.send.disabled = !ready || !(TAKES.has(kind) || (kind === "template" && asTemplate));
+  }
+
+  function change(what) {
+    alter(draft, what);
+    update();
+  }
+
+  function fill() {
+    text.value = draft.text;
+    update();
+    if (draft.template) template.focus();
+    else text.focus();
+  }
+
+  /** What the channel would make of it, asked of the router where it is not plain. */
+  function considerFit(limits) {
+    const version = `${draft.key} ${draft.private}`;
+    if (draft.fit_version === version) return;
+    Object.assign(draft, { fit_version: version, fitted: null });
+    clearTimeout(fitting);
+    const parts = partsOf(draft);
+    const plain = !draft.files.length && !draft.template && measure(draft.text, limits?.unit) <= (limits?.text ?? Infinity);
+    if (!parts.length || plain) return;
+    fitting = setTimeout(async () => {
+      const fitted = await app.api.fit(conversation.id, { parts, private: draft.private }).catch(() => null);
+      if (draft.fit_version !== version) return;
+      draft.fitted = fitted;
+      update();
+    }, FIT_AFTER);
+  }
+
+  async function submit() {
+    if (!partsOf(draft).length || draft.sending) return;
+    Object.assign(draft, { sending: true, trouble: null });
+    update();
+    try {
+      const body = requestOf(draft, { tenant: conversation.tenant, author: named() });
+      const answer = await app.api.reply(conversation.id, body, draft.key);
+      const asked = askedOf(draft, body, now());
+      Object.assign(draft, emptyDraft());
+      text.value = "";
+      app.asked(conversation.id, answer, asked);
+    } catch (error) {
+      draft.trouble = { code: error.code ?? "unknown", detail: error.code === "offline" ? "" : error.message };
+      draft.sending = false;
+    }
+    update();
+  }
+
+  const take = (files) => attach(app, draft, { files, tenant: conversation.tenant, update });
+  listen(controls, {
+    take, submit, typed: () => { change({ text: text.value }); announceTyping(app, conversation, draft); },
+    named: () => { keepAuthor(named()); update(); },
+    switched: () => { alter(draft, { template: draft.template ? null : emptyTemplate(app.words) }); fill(); },
+  });
+  text.value = draft.text;
+  queueMicrotask(update);
+  return { form, update, fill };
+}
+
+function listen({ form, text, file, byTemplate, send, author }, { take, submit, typed, named, switched }) {
+  text.addEventListener("input", typed);
+  text.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    if (!send.disabled) form.requestSubmit();
+  });
+  text.addEventListener("paste", (event) => take([...event.clipboardData.files]));
+  form.addEventListener("dragover", (event) => event.preventDefault());
+  form.addEventListener("drop", (event) => { event.preventDefault(); take([...event.dataTransfer.files]); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
+  file.addEventListener("change", () => { take([...file.files]); file.value = ""; });
+  author.addEventListener("input", named);
+  byTemplate.addEventListener("click", switched);
+}
+
+/** The message as it is shown until the router announces it. */
+function askedOf(draft, { parts, author = null }, { surface = "direct" }) {
+  return { parts, author, surface, reply_to: draft.answers?.external ?? null, way: draft.private ? "private" : "free_text" };
+}
+
+function announceTyping(app, conversation, draft) {
+  if (!draft.text || Date.now() - draft.typed_at < TYPING_EVERY || !app.capabilities(conversation)?.typing) return;
+  draft.typed_at = Date.now();
+  app.api.typing(conversation.id, { tenant: conversation.tenant }).catch(() => {});
+}

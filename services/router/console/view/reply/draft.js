@@ -1,0 +1,43 @@
+// What someone is about to send: kept per conversation until it is sent.
+
+/** `key`: the same draft keeps it however often it is tried, so that it becomes one message. */
+export function emptyDraft() {
+  return {
+    text: "", files: [], uploading: [], template: null, answers: null, private: false, trouble: null, fitted: null,
+    key: crypto.randomUUID(), sending: false, typed_at: 0,
+  };
+}
+
+/** Another content is another message. */
+export function alter(draft, change) {
+  Object.assign(draft, change, { key: crypto.randomUUID() });
+}
+
+export function partsOf({ text, files, template }) {
+  if (template) return template.name.trim() && template.language.trim() ? [templatePart(template)] : [];
+  return [...(text.trim() ? [{ kind: "text", text: text.trimEnd() }] : []), ...files];
+}
+
+function templatePart({ name, language, parameters }) {
+  return { kind: "template", name: name.trim(), language: language.trim(), parameters: parameters.split("\n").filter(Boolean) };
+}
+
+/** What was sent once, to be sent again. */
+export function draftOf({ parts, way }) {
+  const text = parts.find((part) => part.kind === "text")?.text ?? "";
+  const template = parts.find((part) => part.kind === "template");
+  return {
+    ...emptyDraft(), text, files: parts.filter((part) => part.kind === "media"), private: way === "private",
+    template: template ? { name: template.name, language: template.language, parameters: template.parameters.join("\n") } : null,
+  };
+}
+
+/** The body of the request. `author`: the person who writes; some channels allow a person more than a machine. */
+export function requestOf(draft, { tenant, author }) {
+  return {
+    tenant, parts: partsOf(draft),
+    ...(author && { author }),
+    ...(draft.answers && { in_reply_to: draft.answers.id }),
+    ...(draft.private && { private: true }),
+  };
+}

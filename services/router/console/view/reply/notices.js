@@ -1,0 +1,50 @@
+// What is said around the reply box: an account that does not work, a refusal, advice, what is being answered.
+
+import { h, present } from "../../dom.js";
+import { previewOf } from "../../fold/events.js";
+import { icon } from "../../icons.js";
+import { nameOf } from "../face.js";
+import { meaningOf, remedyOf, whyOf } from "../failure.js";
+
+/** Put `children` there, or nothing; only when `version` says that they differ, so that what is in use stays. */
+export function put(node, children, version = null) {
+  const shown = present(children);
+  node.hidden = shown.length === 0;
+  const whole = version === null ? null : `${shown.length} ${version} ${document.documentElement.lang}`;
+  if (whole !== null && node.said === whole) return;
+  node.said = whole;
+  node.replaceChildren(...shown);
+}
+
+export function showAccount(app, node, conversation) {
+  const { words } = app;
+  const account = app.account(conversation);
+  const ill = account && !account.healthy;
+  const said = ill && `${words.t("account_ill_here", { account: conversation.account, why: meaningOf(words, account.failure) })} ${remedyOf(words, account.failure)}`;
+  put(node, [ill && h("p", {}, icon("plug"), h("span", {}, said))], said);
+}
+
+export function showRefusal({ words }, node, draft, update) {
+  const said = draft.trouble ? words.t("not_sent", { why: whyOf(words, draft.trouble) }) : "";
+  const dismiss = () => { draft.trouble = null; update(); };
+  put(node, [said && h("span", { dir: "auto" }, said), said && h("button", { type: "button", "aria-label": words.t("dismiss"), on: { click: dismiss } }, "×")], said);
+}
+
+/** What would be refused, before it is sent. */
+export function showAdvice({ words }, node, draft, { kind, named }) {
+  const said = present([
+    kind === "human" && !named && words.t("name_needed"),
+    draft.fitted?.failure && words.t("would_refuse", { why: whyOf(words, draft.fitted.failure) }),
+  ]);
+  put(node, said.map((one) => h("p", { dir: "auto" }, one)), said.join());
+}
+
+export function showAnswered({ words }, node, conversation, { answers, cancel }) {
+  const { text, kind } = answers ? previewOf(answers.parts) : {};
+  const name = answers?.direction === "outbound" ? words.t("you") : answers?.author ?? nameOf(conversation, words);
+  put(node, answers ? [
+    icon("answer"),
+    h("span", { dir: "auto" }, words.t("answering", { name, preview: text ?? words.t(`kind_${kind}`) })),
+    h("button", { type: "button", "aria-label": words.t("answering_not"), on: { click: cancel } }, "×"),
+  ] : [], answers?.id ?? "");
+}
