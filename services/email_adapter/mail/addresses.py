@@ -18,6 +18,7 @@ TOKEN: Final = re.compile(r"\"(?:[^\"\\]|\\.)*+\"?|<[^<>]*+>?|[(),;:>]|[^\"<>(),
 IN_COMMENT: Final = re.compile(r"\\.|[()]", re.DOTALL)
 QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 LIKE_ADDRESS: Final = re.compile(r"(?:\"[^\"]{1,64}\"|[^\s@<>()\",;:]{1,200})@[^\s@<>()\",;]{1,255}", re.ASCII)
+ORDINARY: Final = re.compile(r"[a-z0-9][a-z0-9._+=-]{0,63}@(?!.*xn--)[a-z0-9][a-z0-9.-]{1,200}", re.ASCII)
 
 
 class Mailbox(NamedTuple):
@@ -38,6 +39,8 @@ def mailboxes(header: bytes, hint: str | None = None) -> Iterator[Mailbox]:
 
 def normal(address: str) -> str:
     """The one way in which an address is written here: lower case, NFC, its domain in Unicode (RFC 5891)."""
+    if ORDINARY.fullmatch(address := address.lower()):
+        return address
     try:
         checked = validate_email(
             address,
@@ -47,7 +50,7 @@ def normal(address: str) -> str:
             globally_deliverable=False,
         )
     except EmailNotValidError:
-        return address.lower()
+        return address
     return checked.normalized.lower()
 
 

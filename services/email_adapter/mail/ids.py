@@ -13,6 +13,7 @@ from services.email_adapter.mail.words import read_words
 
 LENGTH: Final = 996  # a line of 998 without its angle brackets
 TAG: Final = 10  # bytes of the HMAC: 80 bits
+TAG_LETTERS: Final = 16
 BRACKETED: Final = re.compile(r"<([^<>]{1,1200})>")
 BARE: Final = re.compile(r"[^\s<>@,;\"()]{1,400}@[^\s<>@,;\"()]{1,400}")
 TOKEN: Final = re.compile(r"[a-z2-7]{42}", re.IGNORECASE)
@@ -40,8 +41,9 @@ def is_ours(message_id: str, secret: bytes) -> bool:
     """Whether we made it. Letters may have changed their case on the way; never without a secret."""
     local, _, domain = message_id.lower().rpartition("@")
     name, dot, tag = local.partition(".")
-    expected = _tag(name, domain, secret)
-    return bool(secret and dot) and hmac.compare_digest(_bytes(tag), _bytes(expected))
+    if not (secret and dot and len(tag) == TAG_LETTERS):
+        return False
+    return hmac.compare_digest(_bytes(tag), _bytes(_tag(name, domain, secret)))
 
 
 def token_of(text: str, *, prefix: str, domain: str) -> str | None:
