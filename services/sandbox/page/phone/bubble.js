@@ -2,9 +2,9 @@
 
 import { button, h, unseen } from "../shared/dom.js";
 import { icon } from "../shared/icons.js";
+import { isWide, mediaView } from "../shared/media.js";
 import { t, time } from "../shared/words.js";
 import { choicesView } from "./choices.js";
-import { isWide, mediaView } from "./media.js";
 
 /** The list item of a view; `chat` has name, find(id), file(id), press(view, choice), open(view) and offers. */
 export function bubble(view, chat) {

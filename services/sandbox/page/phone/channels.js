@@ -3,14 +3,12 @@
 import { telegram } from "./telegram.js";
 import { uniform } from "./uniform.js";
 
-const HEARTS = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
-
 /**
- * `can`: what one may do with a message or send. `offers`: where choices stand: on keys under the message, in its foot (a list
- * where there are many), or beside the field where one writes. `open` connects: open(channel, account, person).
+ * `can`: edit or remove what one wrote, send a contact. `emoji`: what one reacts with. `offers`: where choices stand: on keys under the message, in its foot (a list
+ * where there are many), or beside the field where one writes. `open`: how its chats are reached.
  */
 export const CHANNELS = {
-  telegram: { name: "Telegram", can: ["edit"], emoji: ["👍", "❤", "🔥", "🎉", "😁", "🙏"], offers: "keys", open: telegram },
-  whatsapp: { name: "WhatsApp", can: ["edit", "remove", "read"], emoji: HEARTS, offers: "foot", open: uniform },
-  facebook: { name: "Messenger", can: ["edit", "remove", "read"], emoji: HEARTS, offers: "beside", open: uniform },
+  telegram: { name: "Telegram", can: ["edit", "contact"], emoji: ["👍", "❤", "🔥", "🎉", "😁", "🙏"], offers: "keys", open: telegram },
+  whatsapp: { name: "WhatsApp", can: ["edit", "remove", "contact"], emoji: ["👍", "❤️", "😂", "😮", "😢", "🙏"], offers: "foot", open: uniform },
+  facebook: { name: "Messenger", can: ["edit", "remove"], emoji: ["❤️", "😆", "😮", "😢", "😠", "👍"], offers: "beside", open: uniform },
 };

@@ -30,7 +30,7 @@ function listButton(view, chat) {
   return button([icon("list"), h("span", {}, t("choose"))], open, { "aria-haspopup": "dialog" });
 }
 
-const areQuick = (view) => !view.choices.some(({ url }) => url);
+const areQuick = (view) => (view.style ? view.style === "quick_replies" : !view.choices.some(({ url }) => url));
 
 /** The quick replies of a chat: those of the newest message, until something was answered. */
 export function quickReplies(newest, chat) {

@@ -1,15 +1,15 @@
 // Where the person writes: words, what they are about (an answer, a change), and the files that go along.
 
-import { $, button, growing, h } from "../shared/dom.js";
-import { icon } from "../shared/icons.js";
+import { $, growing } from "../shared/dom.js";
+import { draft } from "../shared/drafts.js";
 import { choice, openForm, openSheet } from "../shared/sheet.js";
-import { size, t } from "../shared/words.js";
+import { t } from "../shared/words.js";
 import { summary } from "./bubble.js";
 
 const HERE = { latitude: 11.5564, longitude: 104.9282 }; // Phnom Penh
 
-/** `send(what)` resolves to whether it was sent. */
-export function createComposer({ send }) {
+/** `send(what)` resolves to whether it was sent; `can` is what the channel's app can. */
+export function createComposer({ send, can }) {
   const text = $("text");
   const grow = growing(text);
   let about = null; // { reply: view } or { edit: view }
@@ -91,8 +91,8 @@ export function createComposer({ send }) {
       choice(close, { picture: "image", words: t("attach_media"), act: () => pick("image/*,video/*,audio/*") }),
       choice(close, { picture: "file", words: t("attach_file"), act: () => pick("") }),
       choice(close, { picture: "pin", words: t("attach_location"), act: () => sendPlace(send) }),
-      choice(close, { picture: "person", words: t("attach_contact"), act: () => sendCard(send) }),
-    ]);
+      can.includes("contact") && choice(close, { picture: "person", words: t("attach_contact"), act: () => sendCard(send) }),
+    ].filter(Boolean));
   }
 
   function pick(accept) {
@@ -125,12 +125,6 @@ function form(file, about) {
   for (const [name, value] of Object.entries(about)) made.append(name, value);
   made.append("file", file, file.name);
   return made;
-}
-
-function draft(file, remove) {
-  const preview = file.type.startsWith("image/") ? h("img", { src: URL.createObjectURL(file), alt: "" }) : icon("file");
-  const words = h("span", { class: "file-words" }, h("span", { dir: "auto" }, file.name), h("small", {}, size(file.size)));
-  return h("li", {}, preview, words, button(icon("close"), remove, { class: "round", "aria-label": t("remove_file", { name: file.name }) }));
 }
 
 function sendPlace(send) {

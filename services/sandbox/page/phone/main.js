@@ -30,7 +30,7 @@ let quiet = 0;
 let told = 0; // the newest message that the business was told is read
 
 const log = createLog({ onSeen: (view) => tellRead(view) });
-const composer = createComposer({ send });
+const composer = createComposer({ send, can: app.can });
 
 async function findAccounts() {
   for (;;) {

@@ -69,3 +69,26 @@ export function growing(field) {
   field.addEventListener("input", grow);
   return grow;
 }
+
+/**
+ * Make the children of `parent` be `entries`, in order: {key, version, make()}. A child of the same key and version stays the
+ * same node, so that what is being written in it, the focus and the scrolling stay too.
+ */
+export function reconcile(parent, entries) {
+  const old = new Map([...parent.children].map((node) => [node.entryKey, node]));
+  const focused = document.activeElement;
+  entries.forEach(({ key, version, make }, place) => {
+    let node = old.get(key);
+    if (!node || node.entryVersion !== version) {
+      const made = make();
+      Object.assign(made, { entryKey: key, entryVersion: version });
+      const hadFocus = node?.contains(focused);
+      node?.replaceWith(made);
+      node = made;
+      if (hadFocus) node.querySelector("button")?.focus();
+    }
+    old.delete(key);
+    if (parent.children[place] !== node) parent.insertBefore(node, parent.children[place] ?? null);
+  });
+  for (const node of old.values()) node.remove();
+}

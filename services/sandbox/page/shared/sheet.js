@@ -27,7 +27,7 @@ export function choice(close, { picture, words, detail, act, danger, pressed }) 
   return button([typeof picture === "string" ? icon(picture) : picture, text], done, { class: "choice", data: { danger }, "aria-pressed": pressed === undefined ? null : String(pressed) });
 }
 
-/** A form in a sheet: fields {name: {label, type, value, …}}; `act(values)` runs when it is sent. */
+/** A form in a sheet: fields {name: {label, long, type, value, …}}; `act(values)` runs when it is sent. */
 export function openForm(title, { fields, send, act }) {
   return openSheet(title, (close) => [
     h(
@@ -38,8 +38,12 @@ export function openForm(title, { fields, send, act }) {
         close();
         act(values);
       } } },
-      ...Object.entries(fields).map(([name, { label, ...about }]) => h("label", {}, h("span", {}, label), h("input", { name, ...about }))),
+      ...Object.entries(fields).map(([name, about]) => field(name, about)),
       h("button", { type: "submit", class: "main" }, send),
     ),
   ]);
+}
+
+function field(name, { label, long, ...about }) {
+  return h("label", {}, h("span", {}, label), long ? h("textarea", { name, rows: 5, ...about }) : h("input", { name, ...about }));
 }

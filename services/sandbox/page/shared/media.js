@@ -1,9 +1,9 @@
 // Pictures, films, sounds and files of a message: fetched with the token when they come into sight.
 
-import { button, h } from "../shared/dom.js";
-import { icon } from "../shared/icons.js";
-import { openSheet } from "../shared/sheet.js";
-import { size, t } from "../shared/words.js";
+import { button, h } from "./dom.js";
+import { icon } from "./icons.js";
+import { openSheet } from "./sheet.js";
+import { size, t } from "./words.js";
 
 const WIDE = ["image", "sticker", "video"];
 
