@@ -14,10 +14,23 @@ from pydantic import SecretStr, ValidationError
 
 from services.cli.channels import find, misused, pairs, settings
 from services.cli.wire import read_bytes
-from shared.channel import Account, Blob, Channel, Context, Http, Piece, Response, SendFailed, Steps
+from shared.channel import (
+    Account,
+    Asked,
+    Blob,
+    Channel,
+    Context,
+    Encoded,
+    Http,
+    Piece,
+    Response,
+    SendFailed,
+    Smtp,
+    Steps,
+)
 from shared.envelope import Address, Media, Model, Part, Thread
 from shared.errors import AlreadySent, Malformed, Refusal
-from shared.fit import fit
+from shared.fit import Bundle, fit
 from shared.readable import readable
 from shared.translate import answer
 
@@ -38,14 +51,17 @@ class Letter(Model):
     reply_to: str | None = None
     thread: Thread = Thread()
 
-    def piece(self, number: int, part: Part, handle: str | None) -> Piece:
+    def piece(self, number: int, part: Part | Bundle, handle: str | None) -> Piece:
         return Piece(
             id=f"{self.id}/{number}",
             to=self.to or self.peer or "",
-            part=part,
+            part=part.part if isinstance(part, Bundle) else part,
+            attachments=part.files if isinstance(part, Bundle) else (),
             reply_to=self.reply_to or self.thread.reply_to,
             thread_key=self.thread.thread_key,
             subject=self.thread.subject,
+            references=self.thread.references,
+            token=self.thread.token,
             handle=handle,
         )
 
@@ -117,7 +133,7 @@ class Rendering:
         self.account = account
         self.context = context
         self.given: Iterator[Response] = iter(given)
-        self.requests: list[Http] = []
+        self.requests: list[Asked] = []
 
     def letter(self, letter: Letter) -> dict[str, Any]:
         """The requests of every piece in order, with the notes of `fit`, or the error that ends it."""
@@ -135,7 +151,7 @@ class Rendering:
         shown = [describe(request, self.account) for request in self.requests]
         return {"requests": shown, "notes": list(notes), "error": error}
 
-    def _send(self, letter: Letter, number: int, part: Part) -> None:
+    def _send(self, letter: Letter, number: int, part: Part | Bundle) -> None:
         if self.channel.outbound is None:
             raise Refusal("unsupported", f"{self.channel.name} sends nothing to a provider; Parley serves it itself.")
         handle = None
@@ -151,17 +167,22 @@ class Rendering:
         except (Unanswered, AlreadySent):
             return None
 
-    def _answer(self, request: Http) -> Response:
+    def _answer(self, request: Asked) -> Response:
         self.requests.append(request)
         if (response := next(self.given, None)) is None:
             raise Unanswered
         return response
 
 
-def describe(request: Http, account: Account) -> dict[str, Any]:
-    """A request for people: its body as JSON where it is, no secret of the account anywhere."""
+def describe(request: Asked, account: Account) -> dict[str, Any]:
+    """A request for people: its body as JSON where it is, a mail as text, no secret of the account anywhere."""
     secrets = [value.get_secret_value() for value in account.__dict__.values() if isinstance(value, SecretStr)]
-    shown = {
+    shown = _mail(request) if isinstance(request, Smtp) else _request(request)
+    return dict(_hidden(shown, [secret for secret in secrets if secret]))
+
+
+def _request(request: Http) -> dict[str, Any]:
+    return {
         "method": request.method,
         "url": request.shown_url,
         "headers": dict(request.headers),
@@ -172,7 +193,22 @@ def describe(request: Http, account: Account) -> dict[str, Any]:
             else _body(request.body)
         ),
     }
-    return dict(_hidden(shown, [secret for secret in secrets if secret]))
+
+
+def _mail(request: Smtp) -> dict[str, Any]:
+    """A mail with its files named where their bytes would stand."""
+    return {
+        "method": "SMTP",
+        "url": f"smtp://{request.host}:{request.port}",
+        "security": request.security,
+        "sender": request.sender,
+        "recipients": list(request.recipients),
+        "commits": request.commits,
+        "body": "".join(
+            f"[{part.blob.ref} in base64]\r\n" if isinstance(part, Encoded) else part.decode("utf-8", "replace")
+            for part in request.data
+        ),
+    }
 
 
 def _field(name: str, value: str | Blob) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import typer
 from services.cli.channels import find, misused, pairs, settings
 from services.cli.wire import parse_http, read_bytes, read_lines, request_of
 from shared import translate as translation
-from shared.channel import Account, App, Channel, Context, Incoming, Request
+from shared.channel import Account, App, Channel, Context, Incoming, Mail, Request
 from shared.envelope import Envelope
 from shared.errors import Malformed, ParleyError
 from shared.readable import readable
@@ -37,7 +37,7 @@ def translate(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="One request a line in, one answer a line out.")] = False,
     now: Annotated[datetime | None, typer.Option(help="The time of receipt, UTC; default: now.")] = None,
 ) -> None:
-    """Show what Parley makes of a payload: a raw HTTP request, or the bare body of one (also a page of a poll).
+    """Show what Parley makes of a payload: a raw HTTP request, the bare body of one (also a page of a poll), or a mail.
 
     With --jsonl each line in is {"id", "method", "path", "headers", "body" or "body_b64"}, each line out
     {"id", "envelopes", "deliveries", "error": {"code", "message"} or null}.
@@ -74,7 +74,7 @@ def _one(desk: Desk, file: Path | None) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """Where requests of one channel are translated, for one app and one account; no `now`: the time of each."""
+    """Where requests, or mails, of one channel are translated, for one app and one account; no `now`: the time of each."""
 
     channel: Channel
     app: App
@@ -100,13 +100,13 @@ class Desk:
             return {"envelopes": [], "deliveries": [], "error": {"code": error.code, "message": str(error)}}
 
     def translated(self, request: Request) -> dict[str, Any]:
-        """The records of one request by kind. Raises Unverified, Malformed or Torn."""
+        """The records of one request by kind. Raises Unverified, Malformed or Torn; a mail proves nothing that could be checked."""
         now = self.now or datetime.now(UTC)
         context = Context(now=now)
         kinds: dict[str, Any] = {"envelopes": [], "deliveries": []}
         if handshake := self.channel.handshake(self.app, request, context):
             return {**kinds, "answer": {"status": handshake.status, "body": handshake.body.decode("utf-8", "replace")}}
-        if self.verified:
+        if self.verified and not self.channel.mail:
             translation.verify(self.channel, self.app, request, context)
         for incoming in self.incoming(request, context):
             record = translation.stamp(incoming, channel=self.channel, account=self.account, received_at=now)
@@ -114,7 +114,9 @@ class Desk:
         return kinds
 
     def incoming(self, request: Request, context: Context) -> tuple[Incoming, ...]:
-        """What a webhook's request says, or else a page of a poll, which looks different."""
+        """What a mail says, or a webhook's request, or else a page of a poll, which looks different."""
+        if self.channel.mail:
+            return translation.read_mail(self.channel.mail, self.account, Mail(request.body), context).records
         try:
             return translation.read(self.channel, self.app, request, context)
         except Malformed:

@@ -37,7 +37,7 @@ class Account(channel.Account):
 
     @property
     def key(self) -> str:
-        return self.address
+        return self.address or self.name
 
     @property
     def id_domain(self) -> str:
