@@ -37,7 +37,7 @@ def channels(as_json: Annotated[bool, typer.Option("--json", help="Print one JSO
 
 def describe(channel: Channel) -> dict[str, Any]:
     """One channel as data: its name, family, page, ways in, settings and capabilities."""
-    ways = {"webhook": channel.inbound, "poll": channel.poll, "socket": channel.socket}
+    ways = {"webhook": channel.inbound, "mail": channel.mail, "poll": channel.poll, "socket": channel.socket}
     return {
         "name": channel.name,
         "family": FAMILIES[channel.name],

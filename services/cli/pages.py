@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 from pydantic import BaseModel, SecretStr
 
 from services.cli.channels import CHANNELS, describe
+from services.cli.docs import FOLDER
 from shared import envelope, errors, schema
 from shared.records import CODES, RECORDS, STATUSES, TOPICS, TRANSITIONS, Code, Status, Topic, TopicName
 from shared.settings import Settings
@@ -289,9 +290,13 @@ def channels_page() -> str:
         "*full*: as it is; *degraded*: as text; *refused*: the request is refused early. Limits of a text count in the "
         "channel's own unit; longer texts are split.",
         table(
-            ("channel", "family", "receives by", "text", "media", "choices", "location", "contact", "template", "more"),
+            ("channel", "family", "receives by", "text", "media", "choices", "location", "contact", "template"),
             map(_channel_row, described),
         ),
+        "## Beyond that",
+        "What a message may be to someone who has not written yet; what else there is. Each channel's own page says how to "
+        "connect it; what its provider documents stands beside it.",
+        table(("channel", "begins with", "more", "documentation"), map(_more_row, described)),
         "## Settings",
         "Each stands in its table of the accounts file: `[apps.CHANNEL.NAME]` receives, `[accounts.CHANNEL.NAME]` sends. "
         'A secret may stand in a file of its own: `token = { file = "telegram-token" }`.',
@@ -302,9 +307,8 @@ def channels_page() -> str:
 def _channel_row(one: dict[str, Any]) -> tuple[str, ...]:
     able = one["capabilities"]
     media = ", ".join(f"{kind} {level}" for kind, level in able["media"].items()) or "–"
-    more = [word for word, has in (("reply to", able["reply_to"]), ("typing", able["typing"])) if has]
     return (
-        f"[{one['name']}]({_link(one)})",
+        one["name"],
         one["family"],
         ", ".join(one["receives_by"]) or "its own server",
         f"{able['text']} {able['unit']}",
@@ -313,13 +317,29 @@ def _channel_row(one: dict[str, Any]) -> tuple[str, ...]:
         able["location"],
         able["contact"],
         able["template"],
-        ", ".join(more) or "–",
     )
 
 
-def _link(one: dict[str, Any]) -> str:
-    docs: str = one["docs"]
-    return docs.removeprefix("docs/") if docs.startswith("docs/") else docs
+def _more_row(one: dict[str, Any]) -> tuple[str, ...]:
+    able, comment = one["capabilities"], one["capabilities"]["comment"]
+    more = {
+        "reply to": able["reply_to"],
+        "typing": able["typing"],
+        f"{able['attachments']} files in one send": able["attachments"],
+        f"comments of {comment['text']} {comment['unit']}" if comment else "": comment,
+        "private answers to comments": able["private_reply"],
+    }
+    starts = "nothing: they write first" if able["starts"] == "nothing" else able["starts"].replace("_", " ")
+    return one["name"], starts, ", ".join(word for word, has in more.items() if has) or "–", _links(one)
+
+
+def _links(one: dict[str, Any]) -> str:
+    """Our own page where there is one, and the provider's."""
+    own = f"channels/{one['name']}.md"
+    links = [f"[how to connect]({own})"] if (FOLDER / own).exists() else []
+    if one["docs"].startswith("https://"):
+        links.append(f"[provider]({one['docs']})")
+    return ", ".join(links)
 
 
 def _channel_settings(one: dict[str, Any]) -> tuple[Sequence[str], list[tuple[str, ...]]]:
