@@ -106,7 +106,10 @@ class Board:
         return web.json_response({"id": made, "n": self._posts.n})
 
     def _write(self, page: Page, values: Json) -> str:
-        return str(self._posts.write(page, _words(named(values, "write"), "text"))["id"])
+        """The page writes; with `user` and `name`, a visitor."""
+        said = named(values, "write")
+        by = _person(said) if said.get("user") else None
+        return str(self._posts.write(page, _words(said, "text"), by=by)["id"])
 
     def _comment(self, page: Page, values: Json) -> str:
         said = named(values, "comment")

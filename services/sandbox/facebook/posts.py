@@ -70,19 +70,21 @@ class Posts:
             raise Refused(404, "no such comment")
         return found
 
-    def _is_gone(self, comment: Json) -> bool:
-        parent = self.comments.get(comment["parent"] or "")
-        return comment["removed"] or self.posts[comment["post"]]["removed"] or bool(parent and parent["removed"])
+    def _is_gone(self, thing: Json) -> bool:
+        """Removed itself, or what it stands under."""
+        above = (self.comments.get(thing.get("parent") or ""), self.posts.get(thing.get("post", "")))
+        return any(one["removed"] for one in (thing, *above) if one)
 
     # what people and the page do
 
-    def write(self, page: Page, text: str) -> Json:
-        """The page publishes a post."""
+    def write(self, page: Page, text: str, *, by: Json | None = None) -> Json:
+        """The page publishes a post, or a visitor writes on the page."""
+        author = by or _author(page)
         number = 10**14 + secrets.randbelow(9 * 10**14)
-        post = {"id": f"{page.id}_{number}", "page": page.id, "text": text, "at": now(), "time": int(time.time())}
-        shown = self._show("post", {**post, "removed": False})
-        value = {"item": "status", "post_id": shown["id"], "verb": "add", "published": 1, "message": text}
-        self._tell(page.id, {**value, "from": _author(page)})
+        post = {"id": f"{page.id}_{number}", "page": page.id, "from": author, "text": text}
+        shown = self._show("post", {**post, "at": now(), "time": int(time.time()), "removed": False})
+        kind: Json = {"item": "post"} if by else {"item": "status", "published": 1}
+        self._tell(page.id, {**kind, "post_id": shown["id"], "verb": "add", "message": text, "from": author})
         return shown
 
     def add(
@@ -131,25 +133,26 @@ class Posts:
     def remove_post(self, page: Page, post: Json) -> None:
         self._show("post", {**post, "removed": True})
         value = {"item": "post", "post_id": post["id"], "verb": "remove", "recipient_id": page.id}
-        self._tell(page.id, {**value, "from": _author(page)})
+        self._tell(page.id, {**value, "from": post["from"]})
 
     # private replies
 
     def answerable(self, page: str, name: object) -> str:
-        """Who wrote the comment, if the page may still answer in private. Raises GraphError."""
-        comment = self.comments.get(name) if isinstance(name, str) else None
-        if comment is None or comment["page"] != page or self._is_gone(comment):
+        """Who wrote the comment or the post, if the page may still answer in private. Raises GraphError."""
+        found = (self.comments.get(name) or self.posts.get(name)) if isinstance(name, str) else None
+        if found is None or found["page"] != page or self._is_gone(found):
             raise no_such_object(str(name))
-        if comment["from"]["id"] == page:
+        if found["from"]["id"] == page:
             raise GraphError(10903, "This user can't reply to this activity")
-        if comment.get("private"):
+        if found.get("private"):
             raise GraphError(10900, "Activity already replied to")
-        if time.time() - comment["time"] > PRIVATE_REPLY:
+        if time.time() - found["time"] > PRIVATE_REPLY:
             raise outside()
-        return str(comment["from"]["id"])
+        return str(found["from"]["id"])
 
     def answered_in_private(self, name: str, words: str) -> None:
-        self._show("comment", {**self.comments[name], "private": words})
+        kind, found = ("comment", self.comments[name]) if name in self.comments else ("post", self.posts[name])
+        self._show(kind, {**found, "private": words})
 
     # what the feed says
 
