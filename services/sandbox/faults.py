@@ -57,7 +57,8 @@ class Faults(BaseModel):
 
     Of Meta's platforms: `batch`: so many entries wait for one another and go in one body. `receipts`: `backwards` holds
     sent and delivered back until the person has read, and tells all three the wrong way round; `early` tells before the
-    send itself is answered. `link_seconds`: how long a link to media is good.
+    send itself is answered. `link_seconds`: how long a link to media is good. `window_hours`: how long someone who has
+    written may be answered.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -71,6 +72,7 @@ class Faults(BaseModel):
     batch: int = Field(default=1, ge=1, le=1000)
     receipts: Literal["in_order", "backwards", "early"] = "in_order"
     link_seconds: float = Field(default=300, ge=0)
+    window_hours: float = Field(default=24, ge=0)
     graph: GraphLimits = GraphLimits()
 
 

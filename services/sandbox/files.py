@@ -29,7 +29,13 @@ class Files:
 
     def keep(self, data: bytes, *, owner: str, mime_type: str, name: str, file_id: str = "") -> File:
         """Store the bytes; `owner` is the account that they were sent to or from."""
-        file = File(id=file_id or secrets.token_hex(10), owner=owner, mime_type=mime_type, name=name, size=len(data))
+        file = File(
+            id=file_id or str(10**15 + secrets.randbelow(9 * 10**15)),
+            owner=owner,
+            mime_type=mime_type,
+            name=name,
+            size=len(data),
+        )
         self._shelf.put_file(file.id, data)
         self._shelf.put(f"file/{file.id}", asdict(file))
         self._files[file.id] = file

@@ -14,6 +14,7 @@ from services.sandbox.graph import Graph
 from services.sandbox.shelf import Shelf
 from services.sandbox.telegram import Telegram
 from services.sandbox.webhook import Webhook
+from services.sandbox.whatsapp import WhatsApp
 from shared.lifecycle import Life
 
 
@@ -31,14 +32,17 @@ async def start(life: Life) -> None:
     control = Control(shelf("sends"))
     telegram = Telegram(shelf("telegram"), control, client)
     graph = Graph(shelf("graph"), control, client)
+    whatsapp = WhatsApp(shelf("whatsapp"), control, graph)
     facebook = Facebook(shelf("facebook"), control, graph)
     life.app.middlewares.append(access.guard(life.settings.token))
-    life.app.on_shutdown.extend((control.close, telegram.phone.close, facebook.phones.close, facebook.board.close))
+    life.app.on_shutdown.extend((control.close, telegram.phone.close, whatsapp.phones.close))
+    life.app.on_shutdown.extend((facebook.phones.close, facebook.board.close))
     life.on_stop(telegram.close)
     life.on_stop(graph.close)
     life.routes(control.routes())
     life.routes(telegram.routes())
     life.routes(graph.routes())
+    life.routes(whatsapp.routes())
     life.routes(facebook.routes())
     life.routes(Webhook(control).routes())
     life.routes(pages.routes())
