@@ -121,9 +121,10 @@ export function createLoader(app) {
   async function times(message) {
     if (message.times_asked === message.records.length) return;
     message.times_asked = message.records.length;
-    const published = await app.api.published(message.id).catch(() => ({}));
+    const published = await app.api.published(message.id).catch(() => null);
+    if (!published) return;
     for (const record of message.records) record.published_at ??= published[record.sequence] ?? null;
-    message.version += 1;
+    message.times_gone = message.records.some((record) => !record.published_at);
     app.changed();
   }
 

@@ -7,138 +7,39 @@ import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
-import asyncpg
 import orjson
 import pytest
-from aiohttp import ClientTimeout, web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import ClientTimeout
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import SecretStr
 
-from services.router.api import Deps, mount
+from services.router.api import Deps
 from services.router.api.feed import QUEUE, Dropped, Listener
 from services.router.api.media import sign
 from services.router.api.page import ROOT
 from services.router.api.tail import Event
-from services.router.directory import Directory
 from shared import bus, envelope, records
-from shared.blobs import Blobs
-from shared.database import open_pool
-from shared.lifecycle import Health
-from shared.migrate import upgrade
 from shared.produce import Producer
-from shared.settings import Settings
-
-TOKEN = "a token of the tests"
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
-START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-async def make_topics(settings):
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-    await admin.start()
-    names = (records.EVENTS, records.REQUESTS, records.ACCOUNTS)
-    await admin.create_topics([NewTopic(settings.topic(name), 3, 1) for name in names])
-    await admin.close()
-
-
-async def make_database(url):
-    name = f"api_{uuid.uuid4().hex[:8]}"
-    connection = await asyncpg.connect(url)
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    return name, url.rpartition("/")[0] + f"/{name}"
+from tests.services.router.served import (
+    BEARER,
+    PNG,
+    START,
+    TOKEN,
+    add_conversation,
+    add_event,
+    get,
+    insert,
+    open_house,
+    post,
+    serving,
+)
 
 
 @pytest.fixture(scope="module")
 async def house(servers, tmp_path_factory):
-    """PostgreSQL with the router's schema, topics of our own, the API mounted as the router mounts it."""
-    name, database = await make_database(servers.database)
-    settings = Settings(
-        kafka=servers.kafka,
-        database=SecretStr(database),
-        blobs=tmp_path_factory.mktemp("blobs").as_uri(),
-        token=SecretStr(TOKEN),
-        prefix=f"api{uuid.uuid4().hex[:8]}.",
-        console_chat="http://127.0.0.1:1111",
-        console_sandbox="http://127.0.0.1:2222/",
-    )
-    await make_topics(settings)
-    await asyncio.to_thread(upgrade, settings, "router")
-    producer = Producer(settings)
-    await producer.start()
-    await tell_account(settings, producer)
-    directory = Directory(settings, Health())
-    following = asyncio.create_task(directory.run())
-    async with open_pool(settings, "router") as pool:
-        deps = Deps(
-            pool=pool, producer=producer, settings=settings, blobs=Blobs.open(settings.blobs), directory=directory
-        )
-        async with serving(deps) as client:
-            yield SimpleNamespace(client=client, deps=deps, pool=pool, settings=settings, producer=producer)
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
-    await producer.stop()
-    connection = await asyncpg.connect(servers.database)
-    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await connection.close()
-
-
-def serving(deps):
-    app = web.Application()
-    mount(app, deps)
-    return TestClient(TestServer(app))
-
-
-async def get(house, path, *, status=200, **options):
-    async with house.client.get(path, headers=BEARER, **options) as answer:
-        assert answer.status == status, await answer.text()
-        return await answer.json()
-
-
-async def post(house, path, value, *, status, headers=None):
-    async with house.client.post(path, headers=BEARER | (headers or {}), json=value) as answer:
-        assert answer.status == status, await answer.text()
-        return await answer.json()
-
-
-async def add_conversation(pool, *, name="Dara", peer=None, last_at=START, **columns):
-    row = {
-        "id": uuid.uuid4(),
-        "tenant": "default",
-        "customer_id": uuid.uuid4(),
-        "channel": "webchat",
-        "account": "site",
-        "peer": peer or uuid.uuid4().hex,
-        "name": name,
-        "opened_at": START,
-        "last_at": last_at,
-        **columns,
-    }
-    await insert(pool, "conversation", row)
-    return row["id"]
-
-
-async def add_event(pool, conversation, sequence, type_, data, *, message=None):
-    """Announcing events are rows of `message`, all others of `event`, as the router writes them."""
-    body = orjson.dumps({"sequence": sequence, **data})
-    announced = type_ in ("message.received", "message.queued")
-    row = {"conversation_id": conversation, "sequence": sequence, "type": type_, "at": START, "body": body}
-    row["tenant"] = "default"
-    row["id"] = message if announced else uuid.uuid4()
-    if not announced:
-        row["message_id"] = message
-    await insert(pool, "message" if announced else "event", row)
-
-
-async def insert(pool, table, row):
-    columns = [f'"{name}"' for name in row]
-    places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
-    await pool.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", *row.values())
+    async with open_house(servers, tmp_path_factory.mktemp("blobs")) as opened:
+        yield opened
 
 
 async def publish(house, number, *, key="c", value=None):
@@ -182,11 +83,14 @@ class TestTheDoor:
             ("GET", "/api/conversations"),
             ("GET", f"/api/conversations/{uuid.uuid4()}"),
             ("GET", f"/api/messages/{uuid.uuid4()}"),
+            ("GET", f"/api/messages/{uuid.uuid4()}/html"),
+            ("GET", f"/api/messages/{uuid.uuid4()}/published"),
             ("GET", "/api/events"),
             ("GET", "/api/accounts"),
             ("GET", f"/api/media/default/{'0' * 64}"),
             ("GET", "/console/config.json"),
             ("POST", f"/api/conversations/{uuid.uuid4()}/reply"),
+            ("POST", f"/api/conversations/{uuid.uuid4()}/fit"),
             ("POST", f"/api/conversations/{uuid.uuid4()}/typing"),
             ("POST", "/api/send"),
             ("POST", "/api/media"),
@@ -485,21 +389,6 @@ class TestTheStream:
             await listener.take()
 
 
-async def tell_account(settings, producer):
-    """One adapter says how its account is."""
-    state = records.AccountState(
-        tenant="default",
-        channel="webchat",
-        account="site",
-        healthy=True,
-        capabilities={"text": 4000, "unit": "graphemes"},
-        occurred_at=START,
-    )
-    key = envelope.key("default", "webchat", "site").encode()
-    headers = bus.headers("account", source="/test", id="1", time=START, tenant="default", subject="site")
-    await producer.send(bus.Out(settings.topic(records.ACCOUNTS), key, bus.encode(state), headers))
-
-
 async def test_accounts_are_shown_as_they_last_said(house):
     async with asyncio.timeout(20):
         await house.deps.directory.complete.wait()
@@ -577,8 +466,8 @@ class TestThePage:
             assert answer.status == 200
             policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
         assert policy["default-src"] == "'none'"
-        assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
-        assert policy["frame-src"] == "http://127.0.0.1:1111 http://127.0.0.1:2222"
+        assert policy["script-src"] == policy["style-src"] == "'self'"
+        assert policy["connect-src"] == policy["frame-src"] == "'self' http://127.0.0.1:1111 http://127.0.0.1:2222"
         assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
 
     async def test_gives_its_files_and_no_others(self, house):
@@ -615,12 +504,16 @@ class TestThePage:
         for key, text in words.items():
             assert gaps(text) == gaps(english[key]), key
 
-    def test_uses_only_words_that_exist(self):
+    def test_uses_only_words_that_exist_and_keeps_none_that_nobody_uses(self):
         english = orjson.loads((ROOT / "i18n" / "en.json").read_bytes())
-        used = set(re.findall(r'data-(?:t|label|placeholder)="(\w+)"', (ROOT / "index.html").read_text()))
-        for file in ROOT.rglob("*.js"):
-            used |= set(re.findall(r'\bt\("(\w+)"', file.read_text()))
+        page, scripts = (ROOT / "index.html").read_text(), "".join(file.read_text() for file in ROOT.rglob("*.js"))
+        used = set(re.findall(r'data-(?:t|label|tip|placeholder)="(\w+)"', page))
+        used |= set(re.findall(r'\b(?:t|pick|turn|choice|emptyEntry)\((?:app, )?"(\w+)"', scripts))
         assert used - english.keys() == set()
+        families = set(re.findall(r"`(\w+_)\$\{", scripts)) | {"status_", "channel_"}
+        named = set(re.findall(r'"([\w.]+)"', scripts)) | used
+        idle = {key for key in english if key not in named and not key.startswith(tuple(families))}
+        assert idle == set()
 
     def test_has_words_for_every_code_status_place_and_kind(self):
         english = orjson.loads((ROOT / "i18n" / "en.json").read_bytes())

@@ -19,7 +19,8 @@ export function createWay(app) {
     const steps = message ? wayOf(message) : [];
     if (!steps.length) return reconcile(list, [emptyEntry(words, message ? "way_unknown" : "way_none")]);
     if (message.records.some((record) => !record.published_at)) app.loadTimes(message);
-    reconcile(list, steps.map((step, at) => stepEntry(words, message, step, at)));
+    const gone = message.times_gone ? [goneEntry(words)] : [];
+    reconcile(list, [...steps.map((step, at) => stepEntry(words, message, step, at)), ...gone]);
   };
 }
 
@@ -31,6 +32,10 @@ function aboutText(words, conversation, message) {
 
 function emptyEntry(words, key) {
   return { key, version: words.code, tag: "li", fill: (node) => { node.className = "empty"; node.textContent = words.t(key); } };
+}
+
+function goneEntry(words) {
+  return { key: "gone", version: words.code, tag: "li", fill: (node) => { node.className = "gone"; node.textContent = words.t("way_gone", { place: words.t("place_events") }); } };
 }
 
 function stepEntry(words, message, step, at) {
