@@ -11,6 +11,7 @@ from services.sandbox import access, pages
 from services.sandbox.facebook import Facebook
 from services.sandbox.faults import Control
 from services.sandbox.graph import Graph
+from services.sandbox.mail import Mail
 from services.sandbox.shelf import Shelf
 from services.sandbox.telegram import Telegram
 from services.sandbox.webhook import Webhook
@@ -19,7 +20,11 @@ from shared.lifecycle import Life
 
 
 async def start(life: Life) -> None:
-    """PARLEY_SANDBOX_DATA names the folder in which chats outlive a restart; without it they are forgotten."""
+    """PARLEY_SANDBOX_DATA names the folder in which chats outlive a restart; without it they are forgotten.
+
+    Mail is taken for everybody at PARLEY_SANDBOX_SMTP_PORT (any that is free, without it), and what people write is brought
+    to PARLEY_SANDBOX_MX (host:port).
+    """
     data = os.environ.get("PARLEY_SANDBOX_DATA")
     folder = Path(data) if data else None
     client = await life.resources.enter_async_context(ClientSession())
@@ -34,15 +39,21 @@ async def start(life: Life) -> None:
     graph = Graph(shelf("graph"), control, client)
     whatsapp = WhatsApp(shelf("whatsapp"), control, graph)
     facebook = Facebook(shelf("facebook"), control, graph)
+    mx = os.environ.get("PARLEY_SANDBOX_MX", "")
+    mail = Mail(shelf("mail"), control, mx=mx, accounts=Path(life.settings.accounts))
     life.app.middlewares.append(access.guard(life.settings.token))
     life.app.on_shutdown.extend((control.close, telegram.phone.close, whatsapp.phones.close))
     life.app.on_shutdown.extend((facebook.phones.close, facebook.board.close))
     life.on_stop(telegram.close)
     life.on_stop(graph.close)
+    life.app.on_shutdown.append(mail.api.close)
+    life.on_stop(mail.close)
     life.routes(control.routes())
     life.routes(telegram.routes())
     life.routes(graph.routes())
     life.routes(whatsapp.routes())
     life.routes(facebook.routes())
     life.routes(Webhook(control).routes())
+    life.routes(mail.routes())
     life.routes(pages.routes())
+    await mail.start(life.settings.http_host, int(os.environ.get("PARLEY_SANDBOX_SMTP_PORT", "0")))
