@@ -21,6 +21,7 @@ from deploy.local.accounts import write_accounts
 from deploy.local.home import (
     LOOPBACK,
     SERVICES,
+    SMTP,
     Addresses,
     Roll,
     check_ports,
@@ -80,7 +81,7 @@ class Stack:
         if self.own_database:
             unused |= {"postgres"}
         if self.servers_only:
-            unused |= set(SERVICES)
+            unused |= {*SERVICES, *(f"{name}_smtp" for name in SMTP)}
         return {name: port for name, port in ports.items() if name not in unused}
 
     async def start(self) -> Addresses:
