@@ -29,8 +29,8 @@ def apply_amendment(facts: Facts, record: In, found: Envelope, ref: Ref, known: 
             show_change(conversation, ref, "")
             emit(facts, conversation, record, "message.deleted", about, message_id=ref.message_id, trail=trail)
         case Visibility():
-            data = about | {"hidden": part.hidden}
-            emit(facts, conversation, record, "message.visibility", data, message_id=ref.message_id, trail=trail)
+            change = about | {"hidden": part.hidden}
+            emit(facts, conversation, record, "message.visibility", change, message_id=ref.message_id, trail=trail)
         case Reaction():
             said = {"sender": found.sender.model_dump(mode="json", exclude_none=True), "emoji": part.emoji}
             emit(facts, conversation, record, "message.reaction", about | said, message_id=ref.message_id, trail=trail)

@@ -1,11 +1,13 @@
 """What every channel must hold, over the samples in its folder; a new channel needs no test code.
 
-`NAME.in.http`: a request as the provider sends it, with `NAME.json`: the records that it becomes.
+`NAME.in.http`: a request as the provider sends it, or `NAME.eml`: a mail, with `NAME.json`: the records that it becomes
+(of a mail also its envelope, where that matters, and its files).
 `NAME.out.json`: a piece, the exchange that sends it, and what came of it. `settings.json`: app, account and the time.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -26,18 +28,23 @@ from shared import records, translate
 from shared.channel import (
     Account,
     App,
+    Asked,
     Blob,
     Channel,
     Context,
+    Encoded,
     Handle,
     Http,
     Incoming,
+    Mail,
+    MailRead,
     Message,
     Piece,
     Receipt,
     Request,
     Response,
     Sent,
+    Smtp,
     TypingSeen,
 )
 from shared.envelope import Choices, Contact, Location, Media, MediaKind, Option, Part, Template, Text
@@ -49,7 +56,8 @@ HERE = Path(__file__).parent
 REGISTRIES = {"chat": chat.CHANNELS, "social": social.CHANNELS, "email": email.CHANNELS}
 CHANNELS: dict[str, Channel] = {name: channel for registry in REGISTRIES.values() for name, channel in registry.items()}
 WEBHOOKS = [name for name, channel in CHANNELS.items() if channel.inbound]
-SENDERS = [name for name, channel in CHANNELS.items() if channel.inbound and channel.outbound]
+MAILS = [name for name, channel in CHANNELS.items() if channel.mail]
+SENDERS = [name for name in (*WEBHOOKS, *MAILS) if CHANNELS[name].outbound]
 UNPROVING = {"host", "content-type", "content-length", "user-agent", "accept", "accept-encoding", "connection"}
 TYPES = {Message: "message", Receipt: "receipt", TypingSeen: "typing"}
 
@@ -62,13 +70,21 @@ class Bench:
     app: App
     account: Account
     context: Context
+    to: str = "12345"
 
     @property
     def folder(self) -> Path:
         return HERE / self.channel.name
 
     def read(self, request: Request) -> tuple[Incoming, ...]:
-        return translate.read(self.channel, self.app, request, self.context)
+        """Those of its events that can be read."""
+        return tuple(one for one in self.read_each(request) if not isinstance(one, Malformed))
+
+    def read_each(self, request: Request) -> tuple[Incoming | Malformed, ...]:
+        return translate.read_each(self.channel, self.app, request, self.context)
+
+    def read_mail(self, mail: Mail) -> MailRead:
+        return translate.read_mail(self.channel.mail, self.account, mail, self.context)
 
     def verify(self, request: Request) -> None:
         translate.verify(self.channel, self.app, request, self.context)
@@ -89,7 +105,12 @@ def bench(name: str) -> Bench:
         channel,
         channel.app.model_validate({"name": "main", **told["app"]}),
         channel.account.model_validate({"name": "main", **told["account"]}),
-        Context(now=datetime.fromisoformat(told["now"]), nonce="0123456789abcdef"),
+        Context(
+            now=datetime.fromisoformat(told["now"]),
+            nonce="0123456789abcdef",
+            secret=SecretStr(told.get("secret", "")),
+        ),
+        told.get("to", "12345"),
     )
 
 
@@ -103,6 +124,12 @@ def requests(name: str) -> tuple[Request, ...]:
     return tuple(parse_http(path.read_bytes()) for path in sorted((HERE / name).glob("*.in.http")))
 
 
+def mail_of(path: Path) -> Mail:
+    """A sample's mail, in the envelope that its NAME.json names."""
+    envelope = orjson.loads(path.with_suffix(".json").read_bytes()).get("envelope", {})
+    return Mail(path.read_bytes(), envelope.get("sender", ""), tuple(envelope.get("recipients", ())))
+
+
 def plain(value: Any) -> Any:
     """A value as JSON, without what was left at its default."""
     if isinstance(value, BaseModel):
@@ -112,8 +139,10 @@ def plain(value: Any) -> Any:
     return orjson.loads(orjson.dumps(value, option=orjson.OPT_UTC_Z))
 
 
-def told(record: Incoming) -> dict[str, Any]:
+def told(record: Incoming | Malformed) -> dict[str, Any]:
     """A record in the words of a sample's NAME.json."""
+    if isinstance(record, Malformed):
+        return {"type": "malformed"}
     values = {field.name: getattr(record, field.name) for field in fields(record) if _is_told(record, field)}
     return {"type": TYPES[type(record)], **{name: plain(value) for name, value in values.items()}}
 
@@ -132,17 +161,18 @@ def test_every_channel_is_registered_once_in_its_own_family():
             assert (name, records.CHANNELS[name]) == (channel.name, family)
 
 
-@pytest.mark.parametrize("name", WEBHOOKS)
+@pytest.mark.parametrize("name", [*WEBHOOKS, *MAILS])
 def test_every_channel_brings_samples_of_both_directions(name):
-    assert requests(name), f"add samples to tests/channels/{name}"
-    assert bench(name).channel.verify, "what comes by webhook must prove itself"
+    assert requests(name) or samples([name], ".eml"), f"add samples to tests/channels/{name}"
+    assert bench(name).channel.verify or name in MAILS, "what comes by webhook must prove itself"
     if bench(name).channel.outbound:
         assert list(bench(name).folder.glob("*.out.json")), f"add NAME.out.json to tests/channels/{name}"
 
 
-@pytest.mark.parametrize("name", WEBHOOKS)
+@pytest.mark.parametrize("name", [*WEBHOOKS, *MAILS])
 def test_every_sample_in_has_its_expected_records(name):
     paths = {path.name.removesuffix(".in.http") for path in bench(name).folder.glob("*.in.http")}
+    paths |= {path.stem for path in bench(name).folder.glob("*.eml")}
     expected = {path.name.removesuffix(".json") for path in bench(name).folder.glob("*.json")}
     assert paths == {one for one in expected if not one.endswith(".out") and one != "settings"}
 
@@ -155,11 +185,34 @@ def test_a_sample_is_verified_and_becomes_the_expected_records(name, path):
     request = parse_http(path.read_bytes())
     bench(name).verify(request)
     expected = orjson.loads(path.with_name(path.name.replace(".in.http", ".json")).read_bytes())
-    found = bench(name).read(request)
+    found = bench(name).read_each(request)
     assert [told(record) for record in found] == expected["records"]
-    assert bench(name).read(request) == found
-    for record in found:
+    assert [told(record) for record in bench(name).read_each(request)] == expected["records"]
+    for record in bench(name).read(request):
         assert bench(name).stamp(record).model_dump_json()
+
+
+@pytest.mark.parametrize(("name", "path"), samples(MAILS, ".eml"))
+def test_a_mail_becomes_the_expected_records_and_files(name, path):
+    expected = orjson.loads(path.with_suffix(".json").read_bytes())
+    found = bench(name).read_mail(mail_of(path))
+    assert [told(record) for record in found.records] == expected["records"]
+    assert {handle: shown_file(data) for handle, data in found.files.items()} == expected.get("files", {})
+    assert bench(name).read_mail(mail_of(path)) == found
+    for record in found.records:
+        assert bench(name).stamp(record).model_dump_json()
+
+
+def shown_file(data: bytes) -> dict[str, Any]:
+    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_every_mail_of_the_samples_has_a_key_of_its_own(name):
+    mails = [bench(name).read_mail(mail_of(path)) for path in bench(name).folder.glob("*.eml")]
+    keys = [record.event_key for mail in mails for record in mail.records]
+    assert keys
+    assert len(keys) == len(set(keys))
 
 
 @pytest.mark.parametrize("name", WEBHOOKS)
@@ -273,6 +326,8 @@ def test_bytes_of_any_kind_become_records_or_are_malformed_or_torn(name, data):
 def check_translation(name: str, request: Request) -> None:
     try:
         found = bench(name).read(request)
+        for one in bench(name).read_each(request):
+            assert not isinstance(one, Malformed) or len(one.detail) < 300
         stamped = [bench(name).stamp(record) for record in found]
     except (Malformed, Torn) as refused:
         assert len(refused.detail) < 300
@@ -300,13 +355,27 @@ def test_an_event_from_the_future_happened_now(name):
 # out
 
 
-def shown(request: Http) -> dict[str, Any]:
+def shown(request: Asked) -> dict[str, Any]:
     """A request in the words of a sample's exchange."""
+    if isinstance(request, Smtp):
+        return _shown_mail(request)
     if isinstance(request.body, tuple):
         body: Any = [_field(one.name, one.value) for one in request.body]
     else:
         body = _json(request.body)
     return {"method": request.method, "url": request.url, "headers": dict(request.headers), "body": body}
+
+
+def _shown_mail(request: Smtp) -> dict[str, Any]:
+    """The mail by its lines, a file by its blob."""
+    body = [
+        {"blob": part.blob.ref, "mime_type": part.blob.mime_type, "filename": part.blob.name}
+        if isinstance(part, Encoded)
+        else part.decode().split("\r\n")
+        for part in request.data
+    ]
+    envelope = {"sender": request.sender, "recipients": list(request.recipients), "security": request.security}
+    return {"method": "SMTP", "url": f"{request.host}:{request.port}", "headers": envelope, "body": body}
 
 
 def _field(name: str, value: str | Blob) -> dict[str, str]:
@@ -333,9 +402,9 @@ class Provider:
     """Answers as a sample tells, and compares what it is asked."""
 
     exchange: list[dict[str, Any]]
-    asked: list[Http]
+    asked: list[Asked]
 
-    def __call__(self, request: Http) -> Response:
+    def __call__(self, request: Asked) -> Response:
         step = self.exchange[len(self.asked)]
         self.asked.append(request)
         found, expected = shown(request), step["request"]
@@ -378,7 +447,8 @@ def test_no_secret_is_in_the_address_that_logs_show(name, path):
     provider = Provider(sample["exchange"], [])
     outcome(name, Piece.model_validate(sample["piece"]), provider)
     for request in provider.asked:
-        assert not any(secret in request.shown_url for secret in bench(name).secrets())
+        seen = repr(request) if isinstance(request, Smtp) else request.shown_url
+        assert not any(secret in seen for secret in bench(name).secrets())
 
 
 OPTION = Option(id="a", title="A")
@@ -414,13 +484,13 @@ def test_what_a_channel_claims_to_show_in_full_it_renders(name, part):
     if on.channel.upload and isinstance(part, Media):
         assert isinstance(next(on.channel.upload(on.account, part, on.context)), Http)
         handle = Handle(value="H1").value
-    piece = Piece(id="p/0", to="12345", part=part, reply_to="12345:1", handle=handle)
-    assert isinstance(next(on.channel.outbound(on.account, piece, on.context)), Http)
+    piece = Piece(id="p/0", to=on.to, part=part, reply_to="12345:1", handle=handle)
+    assert isinstance(next(on.channel.outbound(on.account, piece, on.context)), Http | Smtp)
 
 
 @pytest.mark.parametrize("name", SENDERS)
 def test_the_same_piece_is_the_same_request_however_often(name):
-    on, piece = bench(name), Piece(id="p/0", to="12345", part=Text(text="hi"))
+    on, piece = bench(name), Piece(id="p/0", to=bench(name).to, part=Text(text="hi"))
     first, again = (next(on.channel.outbound(on.account, piece, on.context)) for _ in range(2))
     assert first == again
 

@@ -23,6 +23,7 @@ from shared.channel import (
     Handle,
     Http,
     Incoming,
+    Malformed,
     Message,
     Piece,
     Request,
@@ -60,7 +61,7 @@ class Account(channel.Account):
         return self.phone_number_id
 
 
-def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming]:
+def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming | Malformed]:
     yield from webhooks.read(request.json())
 
 

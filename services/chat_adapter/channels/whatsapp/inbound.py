@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,12 +9,12 @@ from typing import Any, Final
 
 from services.chat_adapter.channels.whatsapp.content import read_parts
 from services.chat_adapter.channels.whatsapp.tables import FIELDS, STATUSES
-from shared.channel import Incoming, Message, Receipt
+from shared.channel import Incoming, Malformed, Message, Receipt
 from shared.dialects.meta import failure, seconds
 from shared.envelope import Deletion, Edit, Party, Thread, Unsupported
+from shared.readable import each
 
 Json = dict[str, Any]
-UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +31,26 @@ class Item:
         return name
 
 
-def read(body: Json) -> Iterator[Incoming]:
+def read(body: Json) -> Iterator[Incoming | Malformed]:
     """The records of a body, which may hold entries of several business accounts, each with changes of several numbers.
 
     A field that holds no messages (account_update, message_template_status_update, history …) is nothing, and so are
-    `errors` beside the messages: they are about the account, and name no message. What cannot be read is kept as it
-    came where other things came with it, so that it holds up none of them.
+    `errors` beside the messages: they are about the account, and name no message.
     """
-    items = list(_items(body))
-    for item in items:
-        try:
-            record = item.read(item)
-        except UNREADABLE:
-            if len(items) == 1:
-                raise
-            record = _unreadable(item)
-        if record is not None:
-            yield record
+    return each(lambda entry: each(_values, entry["changes"]), body["entry"])
 
 
-def _items(body: Json) -> Iterator[Item]:
-    for entry in body["entry"]:
-        for change in entry["changes"]:
-            if change["field"] in FIELDS:
-                value = change["value"]
-                for name, reader in READERS.items():
-                    yield from (Item(content, value, reader) for content in value.get(name, ()))
+def _values(change: Json) -> Iterator[Incoming | Malformed]:
+    if change["field"] in FIELDS:
+        value = change["value"]
+        for name, reader in READERS.items():
+            items = (Item(content, value, reader) for content in value.get(name, ()))
+            yield from each(_item, items)
+
+
+def _item(item: Item) -> tuple[Incoming, ...]:
+    record = item.read(item)
+    return () if record is None else (record,)
 
 
 def _message(item: Item) -> Message:
@@ -191,23 +184,6 @@ def _status(item: Item) -> Receipt | None:
         external_ids=(status["id"],),
         join_key=status.get("biz_opaque_callback_data"),
         failure=failure(errors[0]) if errors else None,
-    )
-
-
-def _unreadable(item: Item) -> Message | None:
-    """As it came; a receipt that cannot be read tells nobody anything."""
-    if item.read is _status:
-        return None
-    content, name = item.content, "unreadable"
-    sender = content.get("from") if isinstance(content, dict) else None
-    address = sender if isinstance(sender, str) and sender else f"message:{name}"
-    return Message(
-        account_key=item.account_key,
-        event_key=f"{name}/{content['id']}",
-        peer=address,
-        sender=Party(address=address),
-        parts=(Unsupported(type=name, text=json.dumps(content, ensure_ascii=False)),),
-        occurred_at=_time(content),
     )
 
 

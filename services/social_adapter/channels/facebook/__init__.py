@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-import orjson
 from pydantic import Field as Described, SecretStr, ValidationError
 
 from services.social_adapter.channels.facebook import comments, messenger, outbound as sends
@@ -35,6 +34,7 @@ from shared.channel import (
     Handle,
     Http,
     Incoming,
+    Malformed,
     Message,
     Piece,
     Request,
@@ -44,7 +44,8 @@ from shared.channel import (
     Steps,
 )
 from shared.dialects import meta
-from shared.envelope import Media, Party, Unsupported, Window
+from shared.envelope import Media, Window
+from shared.readable import each
 
 Json = dict[str, Any]
 
@@ -75,20 +76,17 @@ class Account(channel.Account):
         return self.page_id
 
 
-# What a naive parser raises over an event of another shape; OSError is datetime's for times beyond the platform's.
-UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError)
-
-
-def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming]:
+def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming | Malformed]:
     """Every event of every entry, of as many pages as there are; `standby` is what another app answers."""
-    for one in request.json()["entry"]:
-        entry = Entry(page=one["id"], time=one["time"], app_id=app.app_id)
-        for event in one.get("messaging") or ():
-            yield from _kept(messenger.read, event, entry, context)
-        for event in one.get("standby") or ():
-            yield from _kept(messenger.read, event, replace(entry, standby=True), context)
-        for change in one.get("changes") or ():
-            yield from _kept(_change, change, entry, context)
+    return each(partial(_entry, app), request.json()["entry"])
+
+
+def _entry(app: App, one: Json) -> Iterator[Incoming | Malformed]:
+    entry = Entry(page=one["id"], time=one["time"], app_id=app.app_id)
+    aside = replace(entry, standby=True)
+    yield from each(lambda event: messenger.read(event, entry), one.get("messaging") or ())
+    yield from each(lambda event: messenger.read(event, aside), one.get("standby") or ())
+    yield from each(lambda change: _change(change, entry), one.get("changes") or ())
 
 
 def _change(change: Json, entry: Entry) -> Iterator[Incoming]:
@@ -98,32 +96,6 @@ def _change(change: Json, entry: Entry) -> Iterator[Incoming]:
         yield from comments.read(value, entry)
     elif field in SUBSCRIBED:
         yield from messenger.read(value, entry)
-
-
-def _kept(
-    read: Callable[[Json, Entry], Iterator[Incoming]], event: Json, entry: Entry, context: Context
-) -> tuple[Incoming, ...]:
-    """The event's records. One that cannot be read is kept as it came, and takes none beside it along."""
-    try:
-        return tuple(map(_named, read(event, entry)))
-    except UNREADABLE:
-        words = orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
-        unreadable = Message(
-            account_key=entry.page,
-            event_key=f"unreadable/{hashlib.sha256(words).hexdigest()}",
-            peer="event:unreadable",
-            sender=Party(address="event:unreadable"),
-            parts=(Unsupported(type="unreadable", text=words.decode()),),
-            occurred_at=context.now,
-        )
-        return (unreadable,)
-
-
-def _named(record: Incoming) -> Incoming:
-    names = (record.peer, record.event_key) if isinstance(record, Message) else (record.peer,)
-    if not all(isinstance(name, str) and name for name in names):
-        raise TypeError("a name that is no text")
-    return record
 
 
 def upload(account: Account, media: Media, context: Context) -> Steps[Handle]:
