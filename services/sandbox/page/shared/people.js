@@ -10,14 +10,15 @@ const FIRST = [
   { number: 3, name: "Bopha" },
 ];
 const IDS = {
-  telegram: (number) => String(855_100_000 + number),
-  whatsapp: (number) => `85510${String(number).padStart(6, "0")}`,
-  facebook: (number) => `7100000000${String(number).padStart(6, "0")}`,
+  telegram: ({ number }) => String(855_100_000 + number),
+  whatsapp: ({ number }) => `85510${String(number).padStart(6, "0")}`,
+  facebook: ({ number }) => `7100000000${String(number).padStart(6, "0")}`,
+  email: ({ number, name }) => `${/^[a-z]+$/i.test(name) ? name.toLowerCase() : "person"}${number > 3 ? number : ""}@people.example`,
 };
 
 /** Everyone, with the ids that they have at a channel; who stands in the address is the first. */
 export function people(channel) {
-  const known = kept().map((person) => ({ ...person, id: IDS[channel](person.number) }));
+  const known = kept().map((person) => ({ ...person, id: IDS[channel](person) }));
   const user = given.get("user");
   if (!user) return known;
   const named = { number: 0, id: user, name: given.get("name") ?? user };
@@ -38,8 +39,9 @@ export function choose(person) {
 /** Someone new; returns them with their id at the channel. */
 export function add(name, channel) {
   const number = 1000 + Math.floor(Math.random() * 899_000);
-  write(localStorage, KEPT, [...kept(), { number, name }]);
-  return { number, name, id: IDS[channel](number) };
+  const person = { number, name };
+  write(localStorage, KEPT, [...kept(), person]);
+  return { ...person, id: IDS[channel](person) };
 }
 
 /** The letter that stand for a name. */
@@ -56,7 +58,7 @@ export function colour(name) {
 const kept = () => read(localStorage, KEPT) ?? FIRST;
 
 // A browser may refuse storage to a framed page; then nothing is kept, and everything else goes on.
-function read(storage, name) {
+export function read(storage, name) {
   try {
     return JSON.parse(storage.getItem(name));
   } catch {
@@ -64,7 +66,7 @@ function read(storage, name) {
   }
 }
 
-function write(storage, name, value) {
+export function write(storage, name, value) {
   try {
     storage.setItem(name, JSON.stringify(value));
   } catch {

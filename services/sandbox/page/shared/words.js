@@ -29,21 +29,29 @@ export function t(key, values = {}) {
 }
 
 export const has = (key) => key in words;
-export const time = (at) => new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" }).format(new Date(at));
-export const full = (at) => new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
-export const list = (items) => new Intl.ListFormat(language).format(items);
+
+// A browser that has no calendar of this language (Chromium has none for Khmer) takes the one in its words.
+const knows = Intl.DateTimeFormat.supportedLocalesOf(language).length > 0;
+const format = (at, options) => new Intl.DateTimeFormat(language, options).format(new Date(at));
+const own = (key, at, more = {}) => {
+  const date = new Date(at);
+  return t(key, { weekday: words.weekdays[date.getDay()], day: date.getDate(), month: words.months[date.getMonth()], year: date.getFullYear(), ...more });
+};
+
+export const time = (at) => format(at, knows ? { hour: "numeric", minute: "2-digit" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+export const full = (at) => (knows ? format(at, { dateStyle: "medium", timeStyle: "short" }) : own("date_full", at, { time: time(at) }));
 
 /** "today", "yesterday", or the date. */
 export function day(at) {
   const ago = Math.round((dayStart(Date.now()) - dayStart(at)) / 86_400_000);
-  if (ago === 0 || ago === 1) return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(-ago, "day");
-  return new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" }).format(new Date(at));
+  if (ago === 0 || ago === 1) return knows ? new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(-ago, "day") : t(ago ? "yesterday" : "today");
+  return knows ? format(at, { weekday: "long", day: "numeric", month: "long" }) : own("date_long", at);
 }
 
 /** The time of what happened today, the date of what did not. */
 export function when(at) {
   if (dayStart(at) === dayStart(Date.now())) return time(at);
-  return new Intl.DateTimeFormat(language, { day: "numeric", month: "short" }).format(new Date(at));
+  return knows ? format(at, { day: "numeric", month: "short" }) : own("date_short", at);
 }
 
 export const dayStart = (at) => new Date(at).setHours(0, 0, 0, 0);
