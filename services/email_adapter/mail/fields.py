@@ -15,6 +15,7 @@ PLAIN: Final = re.compile(r"[ -~]*")
 ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 ID: Final = re.compile(r"[!-;=?-~]{1,990}")
 PIECE: Final = 60  # characters of a parameter in one line (RFC 2231 §3)
+ENCODED_PIECE: Final = re.compile(rf".{{1,{PIECE}}}(?<!%)(?<!%.)")  # no byte is cut in two
 
 
 def field(name: str, value: str) -> str:
@@ -54,7 +55,7 @@ def parameter(name: str, value: str) -> str:
     if PLAIN.fullmatch(said) and len(said) <= PIECE and not set('"\\%') & set(said):
         return f';{ENDS} {name}="{said}"'
     encoded = f"utf-8''{quote(said, safe='')}"
-    pieces = re.findall(rf"(?:%..|[^%]){{1,{PIECE // 3}}}", encoded)
+    pieces = ENCODED_PIECE.findall(encoded)
     if len(pieces) == 1:
         return f";{ENDS} {name}*={encoded}"
     return "".join(f";{ENDS} {name}*{number}*={piece}" for number, piece in enumerate(pieces))

@@ -70,7 +70,7 @@ class Reading:
             sender=Party(address=sender.address, name=sender.name, email=_if_address(sender.address)),
             recipients=tuple(Party(address=one.address, name=one.name) for one in recipients),
             surface="email",
-            external_id=own_id,
+            external_id=own_id.lower() if own_id and echo else own_id,
             thread=thread_of(self.headers, self.mail, self.account, self.hint),
             parts=parts,
             occurred_at=self.date() or self.context.now,

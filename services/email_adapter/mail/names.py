@@ -41,4 +41,4 @@ class Account(channel.Account):
 
     @property
     def id_domain(self) -> str:
-        return self.domain or self.address.rpartition("@")[2]
+        return (self.domain or self.address.rpartition("@")[2]).lower()

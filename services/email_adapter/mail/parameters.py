@@ -62,7 +62,9 @@ def parse(header: bytes) -> Structured:
             break
         if named := SPLIT_NAME.fullmatch(found[1]):
             name, number, encoded = named[1].lower(), int(named[2] or 0), bool(named[3])
-            pieces.setdefault(name, {}).setdefault(number, (_unquoted(found[2]), encoded))
+            known = pieces.setdefault(name, {})
+            if number not in known or (encoded and not known[number][1]):  # beside a plain one for old readers
+                known[number] = (_unquoted(found[2]), encoded)
     main = COMMENT.sub("", main) if semicolon or "(" in main else main
     return Structured("".join(main.split()).lower(), {name: _joined(told) for name, told in pieces.items()})
 
