@@ -148,14 +148,14 @@ class Session(SMTP):
             allowed = self._limits.idle + content.received / self._limits.rate - (self.loop.time() - begun)
             async with asyncio.timeout(min(self._limits.idle, allowed)):
                 chunk = await self._reader.read(CHUNK)
-            rest = content.feed(chunk) if chunk else None
+            if not chunk or content.received > 2 * self._limits.message:
+                raise ConnectionResetError
+            rest = content.feed(chunk)
+            self._hold(content)
             if rest is not None:
                 if rest:
                     self._reader.feed_data(rest)
                 return
-            if not chunk or content.received > 2 * self._limits.message:
-                raise ConnectionResetError
-            self._hold(content)
 
     def _hold(self, content: Content) -> None:
         """Ask for the room that it takes now; where there is none it is let go of."""

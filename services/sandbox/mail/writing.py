@@ -37,7 +37,7 @@ def write(address: str, values: Mapping[str, Any], answered: bytes | None) -> Wr
     Raises Refused for what no mail program would send.
     """
     before = read(answered) if answered else None
-    to = _recipients(_word(values, "to") or (str(before["reply-to"] or before["from"]) if before else ""))
+    to = _recipients(_word(values, "to") or _answer_address(address, before))
     files = [value for name, value in values.items() if name.startswith("file") and isinstance(value, Upload)]
     text = _word(values, "text")
     if not text and not files:
@@ -54,6 +54,14 @@ def write(address: str, values: Mapping[str, Any], answered: bytes | None) -> Wr
     except (ValueError, IndexError, UnicodeError) as error:
         raise Refused(400, f"no mail can be made of this: {error}") from None
     return Written(to=to, raw=mail.as_bytes())
+
+
+def _answer_address(address: str, before: EmailMessage | None) -> str:
+    """Where an answer goes; who answers their own mail writes to the same people once more."""
+    if before is None:
+        return ""
+    own = address in str(before["from"]).lower()
+    return str(before["to"] if own else before["reply-to"] or before["from"])
 
 
 def _recipients(told: str) -> tuple[str, ...]:

@@ -166,8 +166,11 @@ class Client:
 
     async def ended(self) -> bool:
         """Whether the other side has closed."""
-        async with asyncio.timeout(15):
-            return await self.reader.read() == b""
+        try:
+            async with asyncio.timeout(15):
+                return await self.reader.read() == b""
+        except ConnectionResetError:
+            return True
 
 
 def mail(name: str = "m1", *, body: str = "hello", subject: str = "Hi", **more: str) -> bytes:

@@ -1,0 +1,80 @@
+"""What a mail may be before it is read, and how whoever brings more is answered."""
+
+import pytest
+
+from services.email_adapter.mail.limits import SIZE, Refused, scan
+from shared.errors import Malformed
+from tests.services.email_adapter.letters import mail, read
+
+
+def multipart(*parts: bytes, boundary: bytes = b"b") -> bytes:
+    body = b"".join(b"\r\n--" + boundary + b"\r\n" + part for part in parts)
+    return b"Content-Type: multipart/mixed; boundary=" + boundary + b"\r\n\r\n" + body
+
+
+def nested(depth: int) -> bytes:
+    inner = b"\r\nhello"
+    for level in range(depth):
+        inner = multipart(inner, boundary=b"b%d" % level)
+    return inner
+
+
+BROKEN = {
+    "larger than a mail may be": (b"x" * (SIZE + 1), "552 5.3.4"),
+    "headers above 100 KB": (b"".join(b"H%d: %b\r\n" % (n, b"x" * 30_000) for n in range(4)) + b"\r\n", "552 5.3.4"),
+    "a field above 32 KB": (mail("", "Subject: " + "x" * 33_000), "552 5.3.4"),
+    "a folded field above 32 KB": (mail("", "Subject: x" + "\r\n " * 0 + "\r\n yyyyyyyyy" * 900 * 4), "552 5.3.4"),
+    "above 1,000 lines of headers": (b"A: b\r\n" * 1001 + b"\r\n", "552 5.3.4"),
+    "above 50 hops": (b"Received: by a\r\n" * 51 + b"\r\n", "554 5.4.6"),
+    "MIME deeper than 50": (nested(51), "554 5.6.0"),
+    "above 1,000 parts": (multipart(*[b"\r\n"] * 1000), "554 5.6.0"),
+    "a boundary above 256 characters": (multipart(b"\r\n", boundary=b"b" * 257), "554 5.6.0"),
+}
+
+
+@pytest.mark.parametrize(("raw", "reply"), BROKEN.values(), ids=BROKEN)
+def test_what_is_beyond_a_limit_is_refused_with_the_reply_that_says_why(raw, reply):
+    with pytest.raises(Refused) as refused:
+        scan(raw)
+    assert refused.value.reply.startswith(reply)
+    assert refused.value.status == int(reply[:3])
+    assert "\r" not in refused.value.reply
+
+
+WITHIN = {
+    "headers": b"".join(b"H%d: %b\r\n" % (n, b"x" * 30_000) for n in range(3)) + b"\r\n",
+    "lines of headers": b"A: b\r\n" * 999 + b"\r\n",
+    "hops": b"Received: by a\r\n" * 50 + b"\r\n",
+    "depth": nested(50),
+    "parts": multipart(*[b"\r\n"] * 999),
+    "boundary": multipart(b"\r\n", boundary=b"b" * 256),
+    "nothing at all": b"",
+}
+
+
+@pytest.mark.parametrize("raw", WITHIN.values(), ids=WITHIN)
+def test_what_is_just_within_a_limit_is_taken_and_read(raw):
+    scan(raw)
+    assert read(raw).records
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\r\n", b"\n\r"])
+def test_a_bare_line_end_is_refused_only_where_the_mail_came_by_smtp(end):
+    raw = mail("one", "Subject: x") + end + b"two\r\n"
+    scan(raw)
+    with pytest.raises(Refused, match=r"550 5\.5\.2"):
+        scan(raw, direct=True)
+    scan(raw.replace(end, b"\r\n"), direct=True)
+
+
+def test_whoever_brings_a_mail_unscanned_learns_that_it_is_malformed():
+    with pytest.raises(Malformed, match=r"554 5\.6\.0"):
+        read(nested(51))
+
+
+def test_limits_look_at_the_same_parts_as_the_reader_does():
+    """A mail inside of a mail is a file: what it holds is neither counted nor opened."""
+    inside = nested(60)
+    raw = multipart(b"\r\nhello", b"Content-Type: message/rfc822\r\n\r\n" + inside, boundary=b"outer")
+    scan(raw)
+    assert list(read(raw).files.values()) == [inside]
