@@ -17,7 +17,9 @@ NAME: Final = 255
 TOKEN: Final = re.compile(r"\"(?:[^\"\\]|\\.)*+\"?|<[^<>]*+>?|[(),;:>]|[^\"<>(),;:]++", re.DOTALL)
 IN_COMMENT: Final = re.compile(r"\\.|[()]", re.DOTALL)
 QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
-LIKE_ADDRESS: Final = re.compile(r"(?:\"[^\"]{1,64}\"|[^\s@<>()\",;:]{1,200})@[^\s@<>()\",;]{1,255}", re.ASCII)
+LIKE_ADDRESS: Final = re.compile(
+    r"(?<![^\s<>()\",;:])(?:\"[^\"]{1,64}\"|[^\s@<>()\",;:]{1,200})@[^\s@<>()\",;]{1,255}", re.ASCII
+)
 ORDINARY: Final = re.compile(r"[a-z0-9][a-z0-9._+=-]{0,63}@(?!.*xn--)[a-z0-9][a-z0-9.-]{1,200}", re.ASCII)
 
 

@@ -13,7 +13,7 @@ from shared.envelope import UNSTORABLE
 
 SAMPLE: Final = 16 * 1024  # bytes that the guess looks at
 NAME: Final = re.compile(r"[A-Za-z0-9_.:+-]{1,60}")
-BROKEN_SHARE: Final = 50  # one unreadable character in so many: the charset is right, the bytes are damaged
+GOOD: Final = 10  # so many characters beyond ASCII to one that is broken: the charset is right, the bytes are damaged
 
 # What mailers say, and what they mean: labels of the WHATWG encoding standard, supersets that Windows really sends.
 ALIASES: Final = {
@@ -114,7 +114,8 @@ def _damaged(data: bytes, declared: str | None) -> str | None:
         if name is None or name in SAY_NOTHING:
             continue
         text = data.decode(name, "replace")
-        if text.count("\ufffd") * BROKEN_SHARE <= len(text):
+        broken = text.count("\ufffd")
+        if len(text) - len(text.encode("ascii", "ignore")) - broken >= GOOD * broken:
             return text
     return None
 

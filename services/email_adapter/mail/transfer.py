@@ -34,20 +34,17 @@ def _uu(body: bytes) -> bytes:
     begin = UU_BEGIN.search(body)
     data: list[bytes] = []
     for line in body[begin.end() if begin else 0 :].splitlines():
-        if line.strip() in {b"", b"`", b"end"}:
-            continue
-        try:
-            data.append(binascii.a2b_uu(line))
-        except binascii.Error:
-            data.append(_long_line(line))
+        if line.strip() not in {b"", b"`", b"end"}:
+            data.append(_uu_line(line))
     return b"".join(data)
 
 
-def _long_line(line: bytes) -> bytes:
-    """A line with something behind it: as much as its first letter says."""
-    letters = (((line[0] - 32) & 63) * 4 + 5) // 3
+def _uu_line(line: bytes) -> bytes:
+    """As much as its first letter says and its others hold: a letter that promises more would be filled up with zeros."""
+    size = min((line[0] - 32) & 63, (len(line) - 1) * 3 // 4)
+    letters = (size * 4 + 2) // 3
     try:
-        return binascii.a2b_uu(line[:letters])
+        return binascii.a2b_uu(bytes((size + 32,)) + line[1 : letters + 1])[:size]
     except binascii.Error:
         return b""
 

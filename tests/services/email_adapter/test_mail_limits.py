@@ -23,7 +23,7 @@ BROKEN = {
     "larger than a mail may be": (b"x" * (SIZE + 1), "552 5.3.4"),
     "headers above 100 KB": (b"".join(b"H%d: %b\r\n" % (n, b"x" * 30_000) for n in range(4)) + b"\r\n", "552 5.3.4"),
     "a field above 32 KB": (mail("", "Subject: " + "x" * 33_000), "552 5.3.4"),
-    "a folded field above 32 KB": (mail("", "Subject: x" + "\r\n " * 0 + "\r\n yyyyyyyyy" * 900 * 4), "552 5.3.4"),
+    "a folded field above 32 KB": (mail("", "Subject: x" + ("\r\n " + "y" * 999) * 33), "552 5.3.4"),
     "above 1,000 lines of headers": (b"A: b\r\n" * 1001 + b"\r\n", "552 5.3.4"),
     "above 50 hops": (b"Received: by a\r\n" * 51 + b"\r\n", "554 5.4.6"),
     "MIME deeper than 50": (nested(51), "554 5.6.0"),
@@ -60,11 +60,11 @@ def test_what_is_just_within_a_limit_is_taken_and_read(raw):
 
 @pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\r\n", b"\n\r"])
 def test_a_bare_line_end_is_refused_only_where_the_mail_came_by_smtp(end):
-    raw = mail("one", "Subject: x") + end + b"two\r\n"
-    scan(raw)
+    head = mail("one")
+    scan(head + end + b"two\r\n")
+    scan(head + b"\r\ntwo\r\n", direct=True)
     with pytest.raises(Refused, match=r"550 5\.5\.2"):
-        scan(raw, direct=True)
-    scan(raw.replace(end, b"\r\n"), direct=True)
+        scan(head + end + b"two\r\n", direct=True)
 
 
 def test_whoever_brings_a_mail_unscanned_learns_that_it_is_malformed():
