@@ -8,7 +8,7 @@ from services.router import identity
 from services.router.facts import Conversation, Facts, RefKey, Sending
 from services.router.messages import receive, take_in
 from services.router.parked import release, reread
-from services.router.progress import advance
+from services.router.progress import advance, catch_up
 from services.router.threads import choose, ref_key
 from shared.bus import In
 from shared.envelope import Envelope
@@ -61,6 +61,8 @@ def join(facts: Facts, record: In, found: Envelope, own: tuple[Sending, int]) ->
         ref = facts.ref(ref_key(found, "message", name))
         if ref.parked:
             release(facts, record, ref)
+    if conversation := facts.conversations.get(sending.conversation_id):
+        catch_up(facts, record, conversation, sending)
 
 
 def bind(facts: Facts, key: RefKey, sending: Sending, piece: int) -> None:

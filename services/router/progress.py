@@ -8,7 +8,7 @@ from typing import Any
 
 from services.router import statuses
 from services.router.events import emit
-from services.router.facts import Facts, Ref, Sending
+from services.router.facts import Conversation, Facts, Ref, Sending
 from shared.bus import In
 from shared.records import Failure, Status
 
@@ -35,7 +35,7 @@ def advance(
         failure=failure,
     )
     if status == "sent":
-        sending.progress[str(piece)].setdefault("sent_at", at.isoformat())
+        note_sent(sending, piece=piece, at=at)
     conversation = facts.conversations.get(sending.conversation_id)
     if not moved or conversation is None:
         return
@@ -62,6 +62,32 @@ def advance(
         message_id=sending.message_id,
         trail=trail,
     )
+
+
+def note_sent(sending: Sending, *, piece: int, at: datetime) -> None:
+    """The earliest time that anybody tells: the provider's, in an echo, is the one that its watermarks are measured by, and
+    our own report is always behind it.
+    """
+    row = sending.progress[str(piece)]
+    if "sent_at" not in row or at < datetime.fromisoformat(row["sent_at"]):
+        row["sent_at"] = at.isoformat()
+        sending.changed = True
+
+
+def sent_by(piece: dict[str, Any], moment: datetime) -> bool:
+    return "sent_at" in piece and datetime.fromisoformat(piece["sent_at"]) <= moment
+
+
+def catch_up(facts: Facts, record: In, conversation: Conversation, sending: Sending) -> None:
+    """Apply the conversation's watermarks to each piece that was sent before them."""
+    marks: tuple[tuple[Status, datetime | None], ...] = (
+        ("delivered", conversation.delivered_to),
+        ("read", conversation.read_to),
+    )
+    for status, until in marks:
+        for number, piece in tuple(sending.progress.items()):
+            if until and piece["status"] in {"sent", "delivered"} and sent_by(piece, until):
+                advance(facts, record, sending, piece=int(number), status=status, at=until)
 
 
 def apply_receipt(

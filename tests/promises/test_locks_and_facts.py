@@ -163,6 +163,29 @@ async def test_a_watermark_counts_for_sends_that_are_recorded_later(house: House
     assert await house.statuses(after) == ["sent"]
 
 
+async def test_a_watermark_is_measured_by_the_clock_of_the_provider_whose_echo_tells_it(house: House) -> None:
+    """Our own report is made when the answer is back, which is after the time that the provider gave the message."""
+    for early in (False, True):
+        customer = Customer()
+        conversation = await house.opened(customer)
+        message = await house.queued(customer, conversation)
+        echo, report = customer.echo("p1", minutes=8), customer.report(message, "sent", "p1", minutes=9)
+        await house.take(*((echo, report) if early else (report, echo)))
+        await house.take(customer.watermark("read", minutes=8))
+        assert await house.statuses(message) == ["sent", "read"]
+
+
+async def test_an_echo_after_its_watermark_is_measured_too(house: House) -> None:
+    customer = Customer()
+    conversation = await house.opened(customer)
+    message = await house.queued(customer, conversation)
+    await house.take(customer.report(message, "sent", "p1", minutes=9))
+    await house.take(customer.watermark("read", minutes=8))
+    assert await house.statuses(message) == ["sent"]
+    await house.take(customer.echo("p1", minutes=8))
+    assert await house.statuses(message) == ["sent", "read"]
+
+
 # facts after locks -----------------------------------------------------------------------------------------------------
 
 
