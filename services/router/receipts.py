@@ -64,11 +64,17 @@ def report(facts: Facts, record: In, found: Delivery) -> None:
 def receipt(facts: Facts, record: In, ref: Ref, found: Delivery) -> None:
     """A receipt binds to its attempt by external id; one that overtakes its own send is parked, not dropped."""
     failure = found.failure.model_dump(mode="json") if found.failure else None
-    if ref.message_id is not None:
+    if ref.message_id is not None and is_told(facts, ref):
         apply_receipt(facts, record, ref, found.status, found.occurred_at, failure)
     elif len(ref.parked) < PARKED_LIMIT:
         ref.parked.append({"status": found.status, "at": found.occurred_at.isoformat(), "failure": failure})
         ref.changed = True
+
+
+def is_told(facts: Facts, ref: Ref) -> bool:
+    """Whether the piece has been reported: the load claims its name for a report that stands further behind in the same batch."""
+    sending = facts.sendings.get(ref.message_id) if ref.message_id else None
+    return sending is None or str(ref.piece) in sending.progress
 
 
 def watermark(facts: Facts, record: In, found: Delivery) -> None:
