@@ -31,7 +31,7 @@ class Apps:
         if named != app_id or not secret:
             raise bad_token("An app access token is required")
         app = self._apps.get(app_id) or {"id": app_id, "secret": secret, "subscriptions": {}}
-        if not hmac.compare_digest(app["secret"].encode(), secret.encode()):
+        if not hmac.compare_digest(_bytes(app["secret"]), _bytes(secret)):
             raise bad_token("Error validating application. Invalid application secret")
         return app
 
@@ -74,7 +74,7 @@ class Apps:
     def _app_of(self, token: str, proof: object, topic: str) -> Json:
         apps = [app for app in self._apps.values() if topic in app["subscriptions"]]
         if isinstance(proof, str) and proof:
-            apps = [app for app in apps if hmac.compare_digest(proof.encode(), _proof(app, token).encode())]
+            apps = [app for app in apps if hmac.compare_digest(_bytes(proof), _bytes(_proof(app, token)))]
             if not apps:
                 raise invalid("Invalid appsecret_proof provided in the API argument")
         if len(apps) != 1:
@@ -99,7 +99,11 @@ class Apps:
 
 
 def _proof(app: Json, token: str) -> str:
-    return hmac.new(app["secret"].encode(), token.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(_bytes(app["secret"]), _bytes(token), hashlib.sha256).hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
 
 
 def _failed(why: str) -> GraphError:

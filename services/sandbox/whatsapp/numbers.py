@@ -53,7 +53,7 @@ class Numbers:
     def account(self, waba: str, token: str) -> Json:
         if (found := self.accounts.get(waba)) is None:
             raise no_such_object(waba)
-        if not any(hmac.compare_digest(token.encode(), known.encode()) for known in found["tokens"]):
+        if not any(hmac.compare_digest(_bytes(token), _bytes(known)) for known in found["tokens"]):
             raise bad_token()
         return found
 
@@ -62,3 +62,7 @@ class Numbers:
             return bool(self.number(number, token))
         except GraphError:
             return False
+
+
+def _bytes(token: str) -> bytes:
+    return token.encode(errors="surrogatepass")
