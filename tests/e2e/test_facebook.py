@@ -1,0 +1,395 @@
+"""Facebook on the whole stack: people on phones and under posts at one end, an agent's requests and events at the other."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import random
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import pytest
+
+from tests.customers import Phone, Town
+from tests.e2e import letters
+from tests.e2e.listener import Listener, listening
+from tests.e2e.people import SECONDS
+
+Json = dict[str, Any]
+LIMIT: Final = 2000  # characters of one message
+PIXEL: Final = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f645"
+    "400000000049454e44ae426082"
+)
+
+
+@dataclass
+class Shop:
+    """One page, the people around it, and the agent behind it."""
+
+    stack: Any
+    town: Town
+    listener: Listener
+
+    @property
+    def page(self) -> str:
+        return str(self.town.account("facebook")["page_id"])
+
+    @property
+    def app(self) -> Json:
+        return dict(self.town.accounts["apps"]["facebook"]["sandbox"])
+
+    def person(self) -> Phone:
+        return Phone(self.town, str(random.randrange(10**9, 10**10)), "facebook", LIMIT)
+
+    def chat(self, person: Phone) -> str:
+        return f"/phone/facebook/{self.page}/{person.user}"
+
+    async def acts(self, **act: Any) -> str:
+        return str((await self.town.post(f"/post/facebook/{self.page}/act", act))["id"])
+
+    async def comments(self, person: Phone, words: str, *, post: str = "", parent: str = "") -> Json:
+        """A comment, under a new post where none is given; its event."""
+        post = post or await self.acts(write={"text": "កាហ្វេថ្មី"})
+        said = {"post": post, "user": person.user, "name": "សុខ ដារ៉ា", "text": words}
+        await self.acts(comment=said | ({"parent": parent} if parent else {}))
+        return await self.hears(words)
+
+    async def under(self, post: str) -> list[Json]:
+        """The comments that stand under a post."""
+        posts = (await self.town.get(f"/post/facebook/{self.page}"))["posts"]
+        return list(next(one["comments"] for one in posts if one["id"] == post))
+
+    async def hears(self, words: str) -> Json:
+        return await self.listener.first("message.received", lambda event: said(event) == words)
+
+    async def event(self, kind: str, about: Json) -> Json:
+        """What happened to the message of this event."""
+        return await self.listener.first(kind, lambda event: event.get("message_id") == about["message"]["id"])
+
+    async def answers(self, about: Json, *parts: Json, **more: Any) -> str:
+        path = f"conversations/{about['conversation']}/reply"
+        address = f"{self.stack.http('router')}/api/{path}"
+        body = {"parts": list(parts), **more}
+        async with self.town.client.post(address, json=body, headers=self.stack.bearer) as answer:
+            assert answer.status == 202, await answer.text()
+            return str((await answer.json())["message_id"])
+
+    async def status(self, message: str, *wanted: str) -> Json:
+        return await self.listener.first(
+            "message.status", lambda event: event["message_id"] == message and event["status"] in wanted
+        )
+
+    async def posts(self, *entries: Json, secret: str | None = None, body: bytes | None = None) -> int:
+        """A webhook of Meta's own, with any content."""
+        body = body or json.dumps({"object": "page", "entry": entries}).encode()
+        tag = hmac.new((secret or self.app["secret"]).encode(), body, hashlib.sha256).hexdigest()
+        headers = {"X-Hub-Signature-256": f"sha256={tag}", "Content-Type": "application/json"}
+        async with self.town.client.post(self.hook, data=body, headers=headers) as answer:
+            return answer.status
+
+    @property
+    def hook(self) -> str:
+        return self.town.hook("social_adapter", "facebook")
+
+    def entry(self, *events: Json, page: str = "") -> Json:
+        return {"id": page or self.page, "time": stamp(), "messaging": list(events)}
+
+    def message(self, user: str, words: str, *, page: str = "") -> Json:
+        about = {"mid": f"m_{uuid.uuid4().hex}", "text": words}
+        return {"sender": {"id": user}, "recipient": {"id": page or self.page}, "timestamp": stamp(), "message": about}
+
+
+def stamp() -> int:
+    return int(time.time() * 1000)
+
+
+def said(event: Json) -> str:
+    return str(event["message"]["parts"][0].get("text", ""))
+
+
+def text(words: str) -> Json:
+    return {"kind": "text", "text": words}
+
+
+@pytest.fixture(scope="module")
+async def opened(stack: Any) -> AsyncIterator[Shop]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as client:
+        async with listening(stack.addresses.kafka) as listener:
+            shop = Shop(stack, Town(stack.home, stack.addresses, client), listener)
+            await registered(shop, shop.page)
+            yield shop
+
+
+@pytest.fixture
+async def shop(opened: Shop) -> AsyncIterator[Shop]:
+    yield opened
+    await opened.town.post("/control", {"reset": True})
+
+
+async def registered(shop: Shop, page: str) -> None:
+    """Wait until the adapter has told the sandbox of the page."""
+    async with asyncio.timeout(SECONDS):
+        while page not in {one["id"] for one in (await shop.town.get("/post/facebook"))["pages"]}:
+            await asyncio.sleep(0.1)
+
+
+# Messenger
+
+
+async def test_khmer_arrives_and_its_long_answer_is_cut_between_words_delivered_and_read(shop: Shop) -> None:
+    person, question, answer = shop.person(), letters.khmer(3, 1500), letters.khmer(7, 2 * LIMIT + 100)
+    await person.writes(question)
+    heard = await shop.hears(question)
+    assert (heard["message"]["sender"]["address"], heard["message"]["surface"]) == (person.user, "direct")
+    assert heard["message"]["window"]["human_agent_until"] > heard["message"]["window"]["until"]
+    message = await shop.answers(heard, text(answer))
+    delivered = await shop.status(message, "delivered")
+    pieces = [one.text for one in await person.reads()]
+    assert (len(pieces), "".join(pieces)) == (3, answer)
+    assert len(delivered["external_ids"]) == 3
+    await shop.town.post(f"{shop.chat(person)}/read", {})
+    await shop.status(message, "read")
+
+
+async def test_receipts_in_any_order_and_twice_never_turn_a_status_back(shop: Shop) -> None:
+    for order in ("backwards", "early"):
+        person, words = shop.person(), f"{order} {uuid.uuid4()}"
+        await person.writes(words)
+        heard = await shop.hears(words)
+        await shop.town.post("/control", {"receipts": order, "twice": True})
+        message = await shop.answers(heard, text("hi"))
+        await shop.status(message, "sent", "delivered")
+        await shop.town.post(f"{shop.chat(person)}/read", {})
+        await shop.status(message, "read")
+        after = uuid.uuid4().hex
+        await person.writes(after)
+        await shop.hears(after)
+        seen = [
+            one["status"]
+            for one in shop.listener.events
+            if one["type"] == "message.status" and one["message_id"] == message
+        ]
+        assert seen == sorted(seen, key=["queued", "sent", "delivered", "read"].index)
+        echoes = [
+            one
+            for one in shop.listener.events
+            if one["type"] == "message.received" and one["conversation"] == heard["conversation"]
+        ]
+        assert [said(one) for one in echoes] == [words, after], "our own echo is no second message"
+
+
+async def test_what_a_person_presses_changes_and_takes_back_is_seen(shop: Shop) -> None:
+    person, words = shop.person(), f"menu {uuid.uuid4()}"
+    await person.writes(words)
+    heard = await shop.hears(words)
+    options = [{"id": "S", "title": "តូច"}, {"id": "L", "title": "ធំ"}]
+    message = await shop.answers(
+        heard, {"kind": "choices", "text": "ទំហំ?", "style": "quick_replies", "options": options}
+    )
+    (asked,) = (await shop.status(message, "delivered"))["external_ids"]
+    chat = shop.chat(person)
+    mine = heard["message"]["external_id"]
+    await shop.town.post(f"{chat}/send", {"press": {"message": asked, "id": "L"}})
+    await shop.town.post(f"{chat}/send", {"react": {"message": asked, "emoji": "❤️"}})
+    await shop.town.post(f"{chat}/send", {"edit": {"message": mine, "text": "menu, please"}})
+    await shop.town.post(f"{chat}/send", {"remove": {"message": mine}})
+    await shop.event("message.deleted", heard)
+    edited = await shop.event("message.edited", heard)
+    assert edited["message"]["parts"][1]["text"] == "menu, please"
+    reaction = await shop.listener.first("message.reaction", lambda event: event["message_id"] == message)
+    assert reaction["emoji"] == "❤️"
+    pressed = await shop.listener.first(
+        "message.received",
+        lambda event: (
+            (event["conversation"], event["message"]["parts"][0]["kind"]) == (heard["conversation"], "choice")
+        ),
+    )
+    assert (pressed["message"]["parts"][0]["id"], pressed["message"]["parts"][0]["title"]) == ("L", "ធំ")
+
+
+async def test_files_go_both_ways(shop: Shop) -> None:
+    person, words = shop.person(), f"picture {uuid.uuid4()}"
+    form = aiohttp.FormData({"caption": words})
+    form.add_field("file", PIXEL, filename="menu.png", content_type="image/png")
+    address = f"{shop.stack.addresses.sandbox}{shop.chat(person)}/send"
+    async with shop.town.client.post(address, data=form, headers=shop.town.bearer) as answer:
+        assert answer.status == 200, await answer.text()
+    heard = await shop.hears(words)
+    told = await shop.listener.first(
+        "message.media", lambda event: event["media"]["message_id"] == heard["message"]["id"]
+    )
+    stored = told["media"]
+    assert (stored["state"], stored["size"]) == ("stored", len(PIXEL))
+    part = {
+        "kind": "media",
+        "media": "image",
+        "state": "stored",
+        "blob": stored["blob"],
+        "mime_type": "image/png",
+        "name": "a.png",
+    }
+    message = await shop.answers(heard, {**part, "size": len(PIXEL)})
+    await shop.status(message, "delivered")
+    views = (await shop.town.get(f"{shop.chat(person)}/messages"))["messages"]
+    assert [(view["direction"], view["media"]["size"]) for view in views] == [("out", len(PIXEL)), ("in", len(PIXEL))]
+
+
+async def test_who_has_blocked_the_page_is_told_to_the_agent_in_words(shop: Shop) -> None:
+    person, words = shop.person(), f"bye {uuid.uuid4()}"
+    await person.writes(words)
+    heard = await shop.hears(words)
+    await shop.town.post(f"{shop.chat(person)}/send", {"block": True})
+    failed = await shop.status(await shop.answers(heard, text("wait")), "failed")
+    assert failed["failure"]["code"] == "blocked"
+    assert "isn't available" in failed["failure"]["detail"]
+
+
+async def test_what_a_colleague_writes_in_the_page_s_inbox_is_part_of_the_conversation(shop: Shop) -> None:
+    person, words, told = shop.person(), f"hi {uuid.uuid4()}", f"from the inbox {uuid.uuid4()}"
+    await person.writes(words)
+    heard = await shop.hears(words)
+    echo = shop.message(shop.page, told)
+    echo |= {
+        "recipient": {"id": person.user},
+        "message": {**echo["message"], "is_echo": True, "app_id": 263902037430900},
+    }
+    assert await shop.posts(shop.entry(echo)) == 200
+    found = await shop.hears(told)
+    assert (found["conversation"], found["message"]["direction"]) == (heard["conversation"], "outbound")
+
+
+# comments
+
+
+async def test_a_comment_opens_a_conversation_on_its_post_and_all_that_becomes_of_it_is_seen(shop: Shop) -> None:
+    person = shop.person()
+    heard = await shop.comments(person, f"តម្លៃប៉ុន្មាន {uuid.uuid4()}")
+    message = heard["message"]
+    name, post = message["external_id"], message["container"]
+    assert (message["surface"], message["peer"], message["sender"]["name"]) == ("comment", post, "សុខ ដារ៉ា")
+    assert message["window"]["private_until"]
+    opening = await shop.listener.first(
+        "conversation.opened", lambda event: event["conversation"] == heard["conversation"]
+    )
+    assert (opening["surface"], opening["container"]) == ("comment", post)
+    other = await shop.comments(shop.person(), f"ខ្ញុំដែរ {uuid.uuid4()}", post=post, parent=name)
+    assert other["conversation"] == heard["conversation"], "an answer to a comment is in its conversation"
+    apart = await shop.comments(shop.person(), f"ល្អណាស់ {uuid.uuid4()}", post=post)
+    assert apart["conversation"] != heard["conversation"], "another comment on the post is another one"
+    await shop.acts(edit={"comment": name, "text": "តម្លៃ?"})
+    await shop.acts(hide={"comment": name, "hidden": True})
+    await shop.acts(hide={"comment": name, "hidden": False})
+    await shop.acts(react={"comment": name, "user": "7420016630002", "emoji": "👍"})
+    await shop.acts(remove={"comment": name})
+    await shop.event("message.deleted", heard)
+    assert (await shop.event("message.edited", heard))["message"]["parts"][1]["text"] == "តម្លៃ?"
+    shown = await shop.listener.all("message.visibility", lambda event: event["message_id"] == message["id"], count=2)
+    assert [one["hidden"] for one in shown] == [True, False]
+    assert (await shop.event("message.reaction", heard))["emoji"] == "👍"
+
+
+async def test_a_public_reply_stands_under_the_comment_and_a_private_one_is_in_messenger_once(shop: Shop) -> None:
+    person = shop.person()
+    heard = await shop.comments(person, f"តម្លៃប៉ុន្មាន {uuid.uuid4()}")
+    name, post = heard["message"]["external_id"], heard["message"]["container"]
+    public = await shop.answers(heard, text("$2.00"))
+    await shop.status(public, "sent")
+    ours = [one for one in await shop.under(post) if one["from"]["id"] == shop.page]
+    assert [(one["text"], one["parent"]) for one in ours] == [("$2.00", name)]
+    private = await shop.answers(heard, text("សូមផ្ញើអាសយដ្ឋាន"), private=True)
+    await shop.status(private, "delivered")
+    assert [one.text for one in await person.reads()] == ["សូមផ្ញើអាសយដ្ឋាន"]
+    again = await shop.status(await shop.answers(heard, text("again"), private=True), "failed")
+    assert (again["failure"]["code"], "10900" in again["failure"]["detail"]) == ("refused", True)
+    words = f"ភ្នំពេញ {uuid.uuid4()}"
+    await person.writes(words)
+    written = await shop.hears(words)
+    assert written["message"]["surface"] == "direct"
+    assert written["customer"] == heard["customer"], "it is the same person"
+    inside = [
+        one
+        for one in shop.listener.events
+        if one["type"] == "message.received" and one["conversation"] == heard["conversation"]
+    ]
+    assert len(inside) == 1, "our own echoes are no messages"
+
+
+async def test_a_comment_under_a_deleted_post_is_kept_and_cannot_be_answered(shop: Shop) -> None:
+    heard = await shop.comments(shop.person(), f"late {uuid.uuid4()}")
+    await shop.acts(remove={"post": heard["message"]["container"]})
+    for private in (False, True):
+        failed = await shop.status(await shop.answers(heard, text("hi"), private=private), "failed")
+        assert failed["failure"]["code"] == "bad_address"
+    words = f"later still {uuid.uuid4()}"
+    value = {
+        "item": "comment",
+        "verb": "add",
+        "comment_id": f"1_{stamp()}",
+        "parent_id": "1_1",
+        "post_id": f"{shop.page}_1",
+    }
+    value |= {"message": words, "from": {"id": "7420016630003", "name": "Chan"}, "created_time": int(time.time())}
+    entry = {"id": shop.page, "time": int(time.time()), "changes": [{"field": "feed", "value": value}]}
+    assert await shop.posts(entry) == 200
+    gone = await shop.hears(words)
+    failed = await shop.status(await shop.answers(gone, text("hi")), "failed")
+    assert failed["failure"]["code"] == "bad_address"
+
+
+# bad input, and batches
+
+
+async def test_two_pages_in_one_body_each_get_their_own(shop: Shop) -> None:
+    second, account = str(random.randrange(10**14, 10**15)), shop.town.account("facebook")
+    table = {**account, "page_id": second, "app": "sandbox"}
+    lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in table.items())
+    file = shop.stack.home / "accounts.toml"
+    draft = file.with_suffix(".new")
+    draft.write_text(f"{file.read_text()}\n[accounts.facebook.second]\n{lines}\n")
+    draft.chmod(0o600)
+    draft.replace(file)
+    await registered(shop, second)
+    one, two = f"one {uuid.uuid4()}", f"two {uuid.uuid4()}"
+    await shop.town.post("/control", {"batch": 2})
+    await shop.town.post(f"/phone/facebook/{second}/7420016630009/send", {"text": two})
+    await shop.person().writes(one)
+    first, last = await shop.hears(one), await shop.hears(two)
+    assert [event["message"]["account"] for event in (first, last)] == ["sandbox", "second"]
+    await shop.town.post("/control", {"reset": True})
+    await shop.status(await shop.answers(last, text("from the second page")), "delivered")
+    views = (await shop.town.get(f"/phone/facebook/{second}/7420016630009/messages"))["messages"]
+    assert [view["text"] for view in views] == [two, "from the second page"]
+
+
+async def test_a_receipt_for_a_message_that_was_never_sent_does_no_harm(shop: Shop) -> None:
+    user, words = str(random.randrange(10**9, 10**10)), f"still here {uuid.uuid4()}"
+    about = {"sender": {"id": user}, "recipient": {"id": shop.page}, "timestamp": stamp()}
+    told = {"mids": ["m_that_nobody_sent"], "watermark": stamp()}
+    assert await shop.posts(shop.entry({**about, "delivery": told}, {**about, "read": {"watermark": stamp()}})) == 200
+    assert await shop.posts(shop.entry(shop.message(user, words))) == 200
+    heard = await shop.hears(words)
+    assert not [
+        one
+        for one in shop.listener.events
+        if one["type"] == "message.status" and one["conversation"] == heard["conversation"]
+    ]
+
+
+async def test_what_cannot_be_read_is_set_aside_and_what_is_not_signed_is_refused(shop: Shop) -> None:
+    words = f"beside it {uuid.uuid4()}"
+    torn: Json = {"sender": {}, "message": {"mid": 7}}
+    assert await shop.posts(shop.entry(torn, shop.message("7420016630004", words))) == 200
+    await shop.hears(words)
+    assert await shop.posts(body=b"{") == 200, "signed, so it is what Meta sent: kept aside, not asked for again"
+    assert await shop.posts(shop.entry(shop.message("7420016630004", "x")), secret="another") == 401
+    stranger = shop.entry(shop.message("7420016630004", "x", page="404"), page="404")
+    assert await shop.posts(stranger) == 200, "no such page here: kept aside until there is one"
+    async with shop.town.client.get(shop.hook, params={"hub.mode": "subscribe", "hub.verify_token": "no"}) as answer:
+        assert answer.status == 401
