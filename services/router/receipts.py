@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
 from services.router.echoes import bind, settle_echoes
-from services.router.facts import Conversation, Facts, PeerKey, Ref, RefKey, Sending
+from services.router.facts import Facts, PeerKey, Ref, RefKey
 from services.router.parked import PARKED_LIMIT, release
-from services.router.progress import advance, apply_receipt
+from services.router.progress import advance, apply_receipt, catch_up
 from shared.bus import In
-from shared.records import Delivery, Status
+from shared.records import Delivery
 
 
 def delivery(facts: Facts, record: In) -> None:
@@ -88,19 +85,3 @@ def watermark(facts: Facts, record: In, found: Delivery) -> None:
         conversation.changed = conversation.moved = True
         for sending in facts.sent_in(conversation.id):
             catch_up(facts, record, conversation, sending)
-
-
-def sent_by(piece: dict[str, Any], moment: datetime) -> bool:
-    return "sent_at" in piece and datetime.fromisoformat(piece["sent_at"]) <= moment
-
-
-def catch_up(facts: Facts, record: In, conversation: Conversation, sending: Sending) -> None:
-    """Apply the conversation's watermarks to each piece that was sent before them."""
-    marks: tuple[tuple[Status, datetime | None], ...] = (
-        ("delivered", conversation.delivered_to),
-        ("read", conversation.read_to),
-    )
-    for status, until in marks:
-        for number, piece in tuple(sending.progress.items()):
-            if until and piece["status"] in {"sent", "delivered"} and sent_by(piece, until):
-                advance(facts, record, sending, piece=int(number), status=status, at=until)
