@@ -298,3 +298,34 @@ async def test_a_person_whose_number_is_withheld_and_shown_later_is_one_customer
     assert await shop.posts({"contacts": [{**profile, "wa_id": phone}], "messages": [shown]}) == 200
     second = await shop.hears(f"a number {user}")
     assert first["conversation"] == second["conversation"]
+
+
+async def test_many_in_bodies_of_five_delivered_twice_are_each_one_message_in_order(shop: Shop) -> None:
+    people, mark = [shop.person() for _ in range(8)], uuid.uuid4().hex
+    await shop.control(batch=5, twice=True)
+    for number in range(6):
+        for person in people:
+            await shop.town.post(f"{shop.chat(person)}/send", {"text": f"{mark} {number}", "name": "Dara"})
+    await shop.control(batch=1)
+    await shop.listener.all("message.received", lambda event: said(event).startswith(mark), count=48)
+    await people[0].writes(f"last {mark}")
+    await shop.hears(f"last {mark}")
+    told = [
+        event for event in shop.listener.events if event["type"] == "message.received" and said(event).startswith(mark)
+    ]
+    assert len(told) == 48
+    for person in people:
+        own = [said(event) for event in told if event["message"]["peer"] == person.user]
+        assert own == [f"{mark} {number}" for number in range(6)]
+
+
+async def test_what_is_throttled_waits_and_goes_once(shop: Shop) -> None:
+    conversations, people = [], [shop.person() for _ in range(3)]
+    for person in people:
+        await person.writes(f"hello from {person.user}")
+        conversations.append((await shop.hears(f"hello from {person.user}"))["conversation"])
+    await shop.control(graph={"per_second": 1, "burst": 1})
+    answers = [await shop.answers(conversation, text("one moment")) for conversation in conversations]
+    for answer in answers:
+        await shop.status(answer, "delivered")
+    assert [[one.text for one in await person.reads()] for person in people] == [["one moment"]] * 3
