@@ -12,7 +12,7 @@ SIZE: Final = 1024 * 1024
 TAGS: Final = 10_000
 ENTITIES: Final = 20_000
 RUN: Final = 16 * 1024  # characters without a >
-SEPARATORS: Final = 8_000
+ATTRIBUTES: Final = 8_000
 
 UNSEEN: Final = frozenset({"head", "title", "style", "script", "template", "object", "iframe", "textarea", "select"})
 PARAGRAPHS: Final = frozenset({"p", "ul", "ol", "dl", "table", "pre", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6"})
@@ -41,10 +41,13 @@ def is_modest(source: str) -> bool:
         len(source) <= SIZE
         and source.count("<") <= TAGS
         and source.count("&") <= ENTITIES
-        and not any(
-            len(run) > RUN and sum(1 for _ in SEPARATOR.finditer(run)) > SEPARATORS for run in source.split(">")
-        )
+        and not any(len(run) > RUN and _attributes(run) > ATTRIBUTES for run in source.split(">"))
     )
+
+
+def _attributes(run: str) -> int:
+    """How many a tag may have that is all of a run without a >, at the most."""
+    return sum(1 for _ in SEPARATOR.finditer(run.partition("<")[2]))
 
 
 def as_text(source: str) -> str:

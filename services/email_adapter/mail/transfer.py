@@ -32,11 +32,8 @@ def _base64(body: bytes) -> bytes:
 
 def _uu(body: bytes) -> bytes:
     begin = UU_BEGIN.search(body)
-    data: list[bytes] = []
-    for line in body[begin.end() if begin else 0 :].splitlines():
-        if line.strip() not in {b"", b"`", b"end"}:
-            data.append(_uu_line(line))
-    return b"".join(data)
+    lines = body[begin.end() if begin else 0 :].splitlines()
+    return b"".join(_uu_line(line) for line in lines if line.strip() not in {b"", b"`", b"end"})
 
 
 def _uu_line(line: bytes) -> bytes:
