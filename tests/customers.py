@@ -340,7 +340,12 @@ class Penpal:
 async def read_mails(town: Town, user: str, inbox: str) -> list[Shown]:
     """What the inbox wrote to this address, as it lies in the sandbox's mailbox."""
     mails = (await town.get(f"/mailbox/{user}"))["mails"]
-    return [Shown(one["id"], one["text"].strip()) for one in mails if inbox in str(one["from"])]
+    return [Shown(named(one), one["text"].strip()) for one in mails if inbox in str(one["from"])]
+
+
+def named(mail: Mapping[str, Any]) -> str:
+    """Its Message-ID (RFC 5322 §3.6.4), bare."""
+    return next(str(value).strip("<> ") for name, value in mail["headers"] if name.lower() == "message-id")
 
 
 async def until_taken(customer: Customer, text: str) -> None:

@@ -23,7 +23,18 @@ from shared.bus import Out, encode, headers
 from shared.records import EVENTS, REQUESTS, Reply
 from shared.settings import Settings
 from tests.chaos.log import Log, read_log, text_of
-from tests.customers import Commenter, Customer, Partner, Phone, Telegram, Town, Visitor, until_taken
+from tests.customers import (
+    Commenter,
+    Correspondent,
+    Customer,
+    Partner,
+    Penpal,
+    Phone,
+    Telegram,
+    Town,
+    Visitor,
+    until_taken,
+)
 
 Meet = Callable[[Town, int], Customer]
 
@@ -34,6 +45,9 @@ PEOPLE: Final[Mapping[str, Meet]] = {
     "webhook": lambda town, number: Partner(town, f"partner-{number}"),
     "messenger": lambda town, number: Phone(town, str(5_000_000 + number), "facebook", 2000),
     "comment": lambda town, number: Commenter(town, str(7_000_000 + number)),
+    "whatsapp": lambda town, number: Phone(town, str(855_120_000_000 + number), "whatsapp", 4096),
+    "smtp": lambda town, number: Correspondent(town, f"straight-{number}@customer.example"),
+    "mailbox": lambda town, number: Penpal(town, f"queued-{number}@customer.example"),
 }
 LEAVE: Final = 60.0  # seconds that the agent stays after the last customer, until all is answered
 MESSAGES: Final = 12  # of one person; then someone new writes, since providers let few be sent to one person quickly

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import accumulate
 from typing import Final
 
@@ -51,14 +50,10 @@ HEBREW: Final = "שלום, ההזמנה הגיעה אתמול והרמקול ה�
 
 def mixed(number: int, characters: int) -> list[str]:
     """Its grapheme clusters, of at least so many code points together: two sentences read from the right, then emoji without a space."""
-    found = [*ARABIC, " ", *map("".join, hebrew()), " "]
+    found = [*ARABIC, " ", *HEBREW, " ", *digits(number), " "]
     while sum(map(len, found)) < characters:
         found.append(CLUSTERS[(number + len(found)) % len(CLUSTERS)])
     return found
-
-
-def hebrew() -> Iterator[str]:
-    yield from HEBREW
 
 
 def ends(clusters: list[str]) -> set[int]:
