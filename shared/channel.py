@@ -449,8 +449,10 @@ class Capabilities(Model):
     idempotent_for: timedelta | None = None
 
     def shown(self, surface: Surface, way: Way) -> Capabilities:
-        """What can be shown there: a private answer to a comment is an ordinary message."""
-        return self.comment if self.comment and surface == "comment" and way != "private" else self
+        """What can be shown there: a private answer to a comment is an ordinary message, but only one."""
+        if way == "private":
+            return self.model_copy(update={"pieces": 1})
+        return self.comment if self.comment and surface == "comment" else self
 
 
 def no_handshake(app: Any, request: Request, context: Context) -> Response | None:
