@@ -108,4 +108,9 @@ class Facebook:
     async def _download(self, request: web.Request) -> web.StreamResponse:
         if (file := self._links.file(request.query)) is None:
             raise web.HTTPForbidden(text="URL signature expired")
-        return web.Response(body=self._files.data(file), content_type=file.mime_type)
+        safe = {
+            "Content-Disposition": "attachment",
+            "Content-Security-Policy": "sandbox",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return web.Response(body=self._files.data(file), headers={"Content-Type": file.mime_type, **safe})

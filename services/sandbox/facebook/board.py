@@ -57,12 +57,15 @@ class Board:
 
     async def _show(self, request: web.Request) -> web.Response:
         page = self._page(request)
-        posts = [self._view(post) for post in self._posts.posts.values() if post["page"] == page.id]
-        return web.json_response({"n": self._posts.n, "posts": posts})
-
-    def _view(self, post: Json) -> Json:
-        under = [comment for comment in self._posts.comments.values() if comment["post"] == post["id"]]
-        return {**_shown(post), "comments": [_shown(comment) for comment in under]}
+        posts = {
+            post["id"]: {**_shown(post), "comments": []}
+            for post in self._posts.posts.values()
+            if post["page"] == page.id
+        }
+        for comment in self._posts.comments.values():
+            if comment["page"] == page.id:
+                posts[comment["post"]]["comments"].append(_shown(comment))
+        return web.json_response({"n": self._posts.n, "posts": list(posts.values())})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: `changed`, whose data is {"n"}; once at the beginning."""
@@ -117,17 +120,17 @@ class Board:
         parent = self._posts.comment(said["parent"]) if said.get("parent") else None
         if parent and parent["post"] != post["id"]:
             raise Refused(400, "the comment answered stands under another post")
+        by, text = _person(said), "" if "file" in values and not said.get("text") else _words(said, "text")
         file = self._upload(page, values)
-        text = "" if file and not said.get("text") else _words(said, "text")
-        made = self._posts.add(page, post=post, parent=parent, by=_person(said), text=text, file=file)
+        made = self._posts.add(page, post=post, parent=parent, by=by, text=text, file=file)
         return str(made["id"])
 
     def _upload(self, page: Page, values: Json) -> File | None:
         upload = values.get("file")
-        if not isinstance(upload, Upload):
+        if upload is None:
             return None
-        if not upload.mime_type.startswith("image/"):
-            raise Refused(400, "a comment shows pictures only")
+        if not isinstance(upload, Upload) or not upload.mime_type.startswith("image/"):
+            raise Refused(400, "file must be a picture, uploaded as multipart/form-data")
         return self._files.keep(upload.data, owner=page.id, mime_type=upload.mime_type, name=upload.name)
 
     def _edit(self, page: Page, values: Json) -> str:

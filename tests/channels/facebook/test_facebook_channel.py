@@ -12,7 +12,7 @@ from services.social_adapter.channels.facebook.outbound import asset_type
 from services.social_adapter.channels.facebook.stamps import moment
 from services.social_adapter.channels.facebook.tables import METADATA, SUBSCRIBED
 from shared import translate
-from shared.channel import Context, Malformed, Message, Piece, Request, Response
+from shared.channel import Context, Malformed, Message, Piece, Refusal, Request, Response
 from shared.dialects import meta
 from shared.envelope import Choices, Media, Option, Party, Text
 from shared.fit import fit
@@ -152,14 +152,24 @@ def test_seconds_milliseconds_and_words_are_one_moment(stamp):
     assert moment(stamp) == AT
 
 
+KHMER = "សូមអរគុណសម្រាប់ការទិញកាហ្វេពីហាងយើងខ្ញុំ" * 100
+
+
 def test_a_long_khmer_answer_fits_a_comment_whole_and_messenger_in_pieces():
-    words = "សូមអរគុណសម្រាប់ការទិញកាហ្វេពីហាងយើងខ្ញុំ" * 100
     able = CHANNEL.capabilities
-    assert len(fit([Text(text=words)], able.shown("comment", "free_text")).pieces) == 1
-    pieces = fit([Text(text=words)], able.shown("comment", "private")).pieces
-    assert "".join(piece.text for piece in pieces).replace(" ", "") == words
-    assert all(len(piece.text) <= 2000 for piece in pieces)
+    assert len(fit([Text(text=KHMER)], able.shown("comment", "free_text")).pieces) == 1
+    pieces = fit([Text(text=KHMER)], able.shown("direct", "free_text")).pieces
+    assert "".join(piece.text for piece in pieces) == KHMER
     assert len(pieces) > 1
+    assert all(len(piece.text) <= 2000 for piece in pieces)
+
+
+def test_a_private_reply_is_one_message_or_none():
+    private = CHANNEL.capabilities.shown("comment", "private")
+    assert fit([Text(text=KHMER[:2000])], private).pieces == (Text(text=KHMER[:2000]),)
+    with pytest.raises(Refusal) as refused:
+        fit([Text(text=KHMER)], private)
+    assert refused.value.reason == "too_long"
 
 
 def test_choices_become_a_list_of_words_under_a_comment():

@@ -14,6 +14,7 @@ from services.social_adapter.channels.facebook.messenger import Entry
 from services.social_adapter.channels.facebook.tables import (
     ASSET_BYTES,
     ASSET_KEPT,
+    BODY_BYTES,
     CODES,
     COMMENT,
     HUMAN_AGENT_WINDOW,
@@ -184,6 +185,7 @@ CHANNEL = Channel(
         per_second=100,
         per_peer_second=10,
     ),
+    body_limit=BODY_BYTES,
     handshake=meta.handshake,
     verify=meta.verify,
     inbound=inbound,

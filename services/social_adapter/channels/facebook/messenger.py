@@ -43,13 +43,13 @@ class Entry:
 
 
 def read(event: Json, entry: Entry) -> Iterator[Incoming]:
-    """One event: nothing where nobody has said anything (tables.NOT_MESSAGES), two receipts for one delivery."""
+    """One event: nothing where nobody has said anything (tables.NOT_MESSAGES, or no sender), two receipts for one delivery."""
     for kind, translate in EVENTS.items():
         if kind in event:
             yield from translate(event, entry)
             return
     unknown = [kind for kind in event if kind not in ABOUT_EVENT | NOT_MESSAGES]
-    if unknown:
+    if unknown and "sender" in event:
         yield _unknown(event, entry, unknown[0])
 
 

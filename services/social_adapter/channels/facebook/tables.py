@@ -69,6 +69,9 @@ REACTIONS: Final[Mapping[str, str]] = {
 }
 
 MEGABYTE: Final = 1024 * 1024
+BODY_BYTES: Final = (
+    3 * MEGABYTE
+)  # up to 1000 updates: https://developers.facebook.com/docs/graph-api/webhooks/getting-started
 # https://developers.facebook.com/docs/messenger-platform/reference/send-api
 TEXT: Final = 2000
 METADATA: Final = 1000
