@@ -158,6 +158,18 @@ def test_who_wrote_is_found_among_several_contacts():
     assert (message.sender.name, message.sender.aliases) == (None, ()), "none of several is guessed"
 
 
+def test_an_only_contact_is_the_sender_only_where_nothing_says_otherwise():
+    lupe = {"profile": {"name": "Lupe"}, "wa_id": "525512345678"}
+
+    def names(*messages, contact=lupe):
+        return [one.sender.name for one in CHANNEL.inbound(APP, body(*messages, contacts=[contact]), CONTEXT)]
+
+    spelled = text("wamid.1", **{"from": "5215512345678"})
+    assert names(spelled) == ["Lupe"]
+    assert names(spelled, text("wamid.2")) == [None, None]
+    assert names({**spelled, "from_user_id": "MX.1"}, contact={**lupe, "user_id": "MX.2"}) == [None]
+
+
 def replace_wa(contact, prefix):
     return {**contact, "wa_id": prefix + contact["wa_id"][-4:], "user_id": "KH.0"}
 

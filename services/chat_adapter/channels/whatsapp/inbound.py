@@ -131,12 +131,18 @@ def _party(names: list[str | None], *, phone: str | None, profile: Json) -> Part
 
 
 def _contact(value: Json, phone: str | None, user: str | None) -> Json:
-    """Who wrote, of the contacts beside the messages; an only one is them, though their number may be written otherwise."""
+    """Who wrote, of the contacts beside the messages."""
     contacts: list[Json] = value.get("contacts") or []
     for contact in contacts:
         if (phone and _digits(contact.get("wa_id")) == phone) or (user and contact.get("user_id") == user):
             return contact
-    return contacts[0] if len(contacts) == 1 else {}
+    return contacts[0] if len(contacts) == 1 and _may_be(contacts[0], user, value) else {}
+
+
+def _may_be(contact: Json, user: str | None, value: Json) -> bool:
+    """An only contact beside an only sender is them, though their number may be written otherwise; not with another id."""
+    senders = {message.get("from") for message in value["messages"] if isinstance(message, dict)}
+    return len(senders) == 1 and not (user and contact.get("user_id"))
 
 
 def _new_name(item: Item) -> Message:
