@@ -12,7 +12,9 @@ from typing import Any, Final, get_args
 import pytest
 import yaml
 from prometheus_client import REGISTRY
+from typer.main import get_command
 
+from services.cli.__main__ import app
 from shared.ingress import ANSWERS
 from shared.records import Status
 from tests.conftest import require
@@ -86,6 +88,19 @@ def test_there_are_five_and_each_has_its_page_and_its_line() -> None:
         assert line
         assert page == f"docs/operations.md#{rule['alert'].lower()}"
         assert headings[rule["alert"]], "the page begins with one line that says it all"
+
+
+@pytest.mark.parametrize("page", ["operations.md", "kubernetes.md"])
+def test_every_command_and_metric_of_a_page_exists(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    groups = get_command(app).commands  # type: ignore[attr-defined]
+    for words in re.findall(r"(?:`|-- )parley ((?:[a-z]+ ?)+)", text):
+        first, *rest = words.split()
+        assert first in groups, f"parley {words}"
+        if rest and hasattr(groups[first], "commands"):
+            assert rest[0] in groups[first].commands, f"parley {words}"
+    for metric in re.findall(r"\bparley_\w+", text):
+        assert metric in REGISTRY._names_to_collectors
 
 
 def test_every_metric_that_is_asked_for_exists() -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import pytest
 import yaml
 
 from deploy.local.kafka import PROPERTIES, VERSION as KAFKA
+from services.cli.channels import CHANNELS
+from shared.accounts import load
 from shared.settings import Settings
 from tests.deploy.manifests import ROOT, named
 from tests.deploy.reading import FIELDS, file_of, variable, variables_read
@@ -105,6 +109,21 @@ def test_services_wait_for_topics_tables_and_accounts() -> None:
         waits = {who: how["condition"] for who, how in services()[name]["depends_on"].items()}
         assert waits.items() >= dict.fromkeys(ONCE, "service_completed_successfully").items()
     assert services()["setup"]["depends_on"].keys() == {"kafka", "postgres"}
+
+
+def test_the_accounts_of_the_first_start_can_be_used_and_stay(tmp_path: Path) -> None:
+    file = tmp_path / "accounts.toml"
+    arguments = [str(file) if part.startswith("/") else part for part in services()["accounts"]["command"]]
+    subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, check=True)
+    found = load(file, CHANNELS)
+    assert {channel for channel, _ in found.all()} == CHANNELS.keys()
+    telegram, mail = found.account("telegram", "sandbox"), found.account("email", "support")
+    assert telegram and mail
+    assert telegram.model_dump()["api"] == "http://sandbox:8080"
+    assert (mail.model_dump()["host"], mail.model_dump()["port"]) == ("sandbox", 2525)
+    before = file.read_bytes()
+    subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, check=True)
+    assert file.read_bytes() == before
 
 
 @pytest.mark.parametrize("place", ["compose", "dev"])
