@@ -1,0 +1,316 @@
+"""The customer's side in a real browser on the whole stack: what a person writes there opens a conversation, and its answer is shown there."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.e2e.console_desk import browser
+from tests.e2e.listener import Listener, listening
+from tests.e2e.people import SECONDS
+
+Json = dict[str, Any]
+SHOTS: Final = os.environ.get("PARLEY_SCREENSHOTS")
+PIXEL: Final = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f645"
+    "400000000049454e44ae426082"
+)
+WORDS: Final = Path(__file__).parents[2] / "services/sandbox/page/words"
+KHMER: Final = "ជម្រាបសួរបង តើហាងបើកម៉ោងប៉ុន្មាននៅថ្ងៃអាទិត្យ?"
+PHONES: Final = ("telegram", "whatsapp", "facebook")
+
+
+@dataclass
+class Street:
+    """The stack, a browser for customers, and an ear on what becomes of what they write."""
+
+    stack: Any
+    chromium: Any
+    client: aiohttp.ClientSession
+    listener: Listener
+
+    async def open(self, page: str, *, query: str = "", user: str = "", **options: Any) -> Page:
+        context = await self.chromium.new_context(
+            **({"locale": "en-US", "viewport": {"width": 380, "height": 720}} | options)
+        )
+        opened: Page = await context.new_page()
+        opened.set_default_timeout(SECONDS * 1000)
+        errors: list[str] = []
+        opened.on("pageerror", lambda error: errors.append(str(error)))
+        opened.errors = errors  # type: ignore[attr-defined]
+        who = f"&user={user}&name=Sophea" if user else ""
+        await opened.goto(
+            f"{self.stack.addresses.sandbox}/{page}/?lang=en{query}#token={self.stack.addresses.token}{who}"
+        )
+        return opened
+
+    async def received(self, words: str) -> Json:
+        """The event of the message with these words, whose conversation the API knows."""
+        event = await self.listener.first("message.received", lambda one: words in str(one["message"]["parts"]))
+        address = f"{self.stack.http('router')}/api/conversations/{event['conversation']}"
+        async with self.client.get(address, headers=self.stack.bearer) as answer:
+            assert answer.status == 200, await answer.text()
+        return event
+
+    async def answers(self, event: Json, *parts: Json, **more: Any) -> str:
+        address = f"{self.stack.http('router')}/api/conversations/{event['conversation']}/reply"
+        body = {"parts": list(parts), **more}
+        async with self.client.post(address, json=body, headers=self.stack.bearer) as answer:
+            assert answer.status == 202, await answer.text()
+            return str((await answer.json())["message_id"])
+
+    async def status(self, message: str, *wanted: str) -> Json:
+        return await self.listener.first(
+            "message.status", lambda one: one["message_id"] == message and one["status"] in wanted
+        )
+
+
+@pytest.fixture(scope="module")
+async def street(stack: Any) -> AsyncIterator[Street]:
+    timeout = aiohttp.ClientTimeout(total=SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as client, listening(stack.addresses.kafka) as listener:
+        async with browser() as chromium:
+            yield Street(stack, chromium, client, listener)
+
+
+def text(words: str) -> Json:
+    return {"kind": "text", "text": words}
+
+
+def unique(words: str) -> str:
+    return f"{words} {uuid.uuid4().hex[:6]}"
+
+
+def number() -> str:
+    return f"8551{random.randrange(10**7, 10**8)}"
+
+
+async def shot(page: Page, name: str) -> None:
+    if SHOTS:
+        await page.screenshot(path=Path(SHOTS) / f"{name}.png")
+
+
+async def say(page: Page, words: str) -> None:
+    await page.get_by_role("textbox", name="Message", exact=True).fill(words)
+    await page.keyboard.press("Enter")
+    await page.locator("li.mine .text", has_text=words).wait_for()
+
+
+@pytest.mark.parametrize("channel", PHONES)
+async def test_what_is_written_on_a_phone_is_answered_on_it(street: Street, channel: str) -> None:
+    page = await street.open("phone", query=f"&channel={channel}", user=number())
+    asked, answered = unique(KHMER), unique("បើកម៉ោង ៧ ព្រឹក ដល់ម៉ោង ៩ យប់")
+    await say(page, asked)
+    event = await street.received(asked)
+    assert event["message"]["channel"] == channel
+    if channel != "facebook":  # whose webhooks name nobody
+        assert event["message"]["sender"]["name"] == "Sophea"
+    message = await street.answers(event, text(answered))
+    await page.locator("li.theirs .text", has_text=answered).wait_for()
+    if channel != "telegram":  # whose bots are not told what was read
+        await street.status(message, "read")
+    assert page.errors == []  # type: ignore[attr-defined]
+    await shot(page, f"customer-{channel}")
+    await page.context.close()
+
+
+@pytest.mark.parametrize("channel", PHONES)
+async def test_choices_are_pressed_and_files_go_both_ways(street: Street, channel: str) -> None:
+    page = await street.open("phone", query=f"&channel={channel}", user=number())
+    asked = unique("When?")
+    await page.locator("#file").set_input_files({"name": "menu.png", "mimeType": "image/png", "buffer": PIXEL})
+    await page.get_by_role("textbox", name="Message", exact=True).fill(asked)
+    await page.keyboard.press("Enter")
+    await page.locator("li.mine img.picture").wait_for()
+    event = await street.received(asked)
+    [part] = [one for one in event["message"]["parts"] if one["kind"] == "media"]
+    assert part["media"] == "image"
+    options = [{"id": "am", "title": "ព្រឹក"}, {"id": "pm", "title": "ល្ងាច"}]
+    await street.answers(event, {"kind": "choices", "text": "ម៉ោងណា?", "options": options})
+    await page.get_by_role("button", name="ល្ងាច").click()
+    chosen = await street.listener.first(
+        "message.received",
+        lambda one: one["conversation"] == event["conversation"] and one["message"]["parts"][0]["kind"] == "choice",
+    )
+    assert chosen["message"]["parts"][0]["id"] == "pm"
+    await page.context.close()
+
+
+async def test_a_phone_shows_that_somebody_is_typing(street: Street) -> None:
+    page = await street.open("phone", query="&channel=facebook", user=number())
+    asked = unique("Are you there?")
+    await say(page, asked)
+    event = await street.received(asked)
+    address = f"{street.stack.http('router')}/api/conversations/{event['conversation']}/typing"
+    async with street.client.post(address, json={}, headers=street.stack.bearer) as answer:
+        assert answer.status == 202, await answer.text()
+    await page.locator("li.typing").wait_for()
+    await expect(page.get_by_role("status")).to_have_text("is typing…")
+    await page.context.close()
+
+
+async def test_a_comment_is_answered_in_public_and_in_private(street: Street) -> None:
+    page = await street.open("post", user=number())
+    wall = {"post": unique("Our new coffee"), "asked": unique("ថ្លៃប៉ុន្មាន?")}
+    await page.get_by_role("button", name="Write a post").click()
+    await page.get_by_label("What does the page say?").fill(wall["post"])
+    await page.locator("dialog .main").click()
+    article = page.locator("article", has_text=wall["post"])
+    await article.get_by_label("Comment as Sophea").fill(wall["asked"])
+    await page.keyboard.press("Enter")
+    comment = article.locator("li.comment", has_text=wall["asked"]).first
+    await comment.wait_for()
+    event = await street.received(wall["asked"])
+    assert event["message"]["surface"] == "comment"
+    public, private = unique("$2.50"), unique("We wrote to you")
+    await street.answers(event, text(public))
+    await comment.locator(".replies li.comment", has_text=public).wait_for()
+    await street.answers(event, text(private), private=True)
+    await comment.get_by_text("Answered privately, in Messenger").wait_for()
+    await shot(page, "customer-post")
+    await page.context.close()
+
+
+async def test_a_comment_is_changed_hidden_and_removed(street: Street) -> None:
+    page = await street.open("post", user=number())
+    posted, asked = unique("Open on Sunday"), unique("teh")
+    await page.get_by_role("button", name="Write a post").click()
+    await page.get_by_label("What does the page say?").fill(posted)
+    await page.locator("dialog .main").click()
+    article = page.locator("article", has_text=posted)
+    await article.get_by_label("Comment as Sophea").fill(asked)
+    await page.keyboard.press("Enter")
+    event = await street.received(asked)
+
+    async def choose(words: str) -> None:
+        await article.get_by_label("What to do with the comment of Sophea").click()
+        await page.locator("dialog").get_by_role("button", name=words, exact=words == "Edit").click()
+
+    def happened(kind: str) -> Any:
+        return street.listener.first(kind, lambda one: one.get("message_id") == event["message"]["id"])
+
+    await choose("Edit")
+    await article.get_by_label("Comment as Sophea").fill(asked.replace("teh", "the"))
+    await page.keyboard.press("Enter")
+    await article.get_by_text("edited", exact=True).wait_for()
+    await happened("message.edited")
+    await choose("Hide the comment")
+    await article.get_by_text("Hidden by the page").wait_for()
+    assert (await happened("message.visibility"))["hidden"] is True
+    await choose("Remove for everyone")
+    await article.get_by_text("This comment was removed").wait_for()
+    await happened("message.deleted")
+    await page.context.close()
+
+
+async def test_a_mail_is_answered_into_the_mailbox_and_the_answer_to_that_stays_in_the_conversation(
+    street: Street,
+) -> None:
+    address = f"sophea.{uuid.uuid4().hex[:8]}@people.example"
+    page = await street.open("mailbox", user=address)
+    subject, answered, again = unique("តើហាងបើកម៉ោងប៉ុន្មាន?"), unique("ម៉ោង ៧ ព្រឹក"), unique("អរគុណ!")
+    await page.get_by_role("button", name="Write a mail").click()
+    await expect(page.get_by_label("To", exact=True)).to_have_value("support@parley.example")
+    await page.get_by_label("Subject").fill(subject)
+    await page.get_by_label("Text", exact=True).fill(KHMER)
+    await page.locator("dialog input[type=file]").set_input_files(
+        {"name": "តម្លៃ.png", "mimeType": "image/png", "buffer": PIXEL}
+    )
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await page.locator("#list li", has_text=subject).get_by_text("Accepted by the business's server").wait_for()
+    event = await street.listener.first("message.received", lambda one: one["message"]["peer"] == address)
+    assert [one["kind"] for one in event["message"]["parts"]] == ["text", "media"]
+    assert event["message"]["parts"][1]["name"] == "តម្លៃ.png"
+    await street.answers(event, text(answered))
+    await page.locator("#list li", has_text=f"Re: {subject}").get_by_role("button").click()
+    reader = page.get_by_role("article", name=f"Re: {subject}")
+    await reader.get_by_text(answered).wait_for()
+    await shot(page, "customer-mailbox")
+    await reader.get_by_role("button", name="Answer").click()
+    await expect(page.get_by_label("Subject")).to_have_value(f"Re: {subject}")
+    await page.get_by_label("Text", exact=True).fill(again)
+    await page.get_by_role("button", name="Send", exact=True).click()
+    assert (await street.received(again))["conversation"] == event["conversation"]
+    assert page.errors == []  # type: ignore[attr-defined]
+    await page.context.close()
+
+
+async def test_a_mail_to_nobody_comes_back_in_words(street: Street) -> None:
+    page = await street.open("mailbox", user=f"dara.{uuid.uuid4().hex[:8]}@people.example")
+    await page.get_by_role("button", name="Write a mail").click()
+    await page.get_by_label("To", exact=True).fill("no.such.inbox@parley.example")
+    await page.get_by_label("Subject").fill("Hello?")
+    await page.get_by_label("Text", exact=True).fill("Is anybody there?")
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await page.locator("#list .delivery[data-state=bad]", has_text="Came back: 550 5.1.1").wait_for()
+    await page.context.close()
+
+
+async def test_what_a_mails_html_holds_can_neither_run_nor_load_nor_open(street: Street) -> None:
+    address = f"bopha.{uuid.uuid4().hex[:8]}@people.example"
+    page = await street.open("mailbox", user=address)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    html = (
+        "<h1 style='color: rgb(1, 2, 3)'>Hello</h1><script>parent.document.title = 'owned'</script>"
+        "<img src='http://127.0.0.1:9/pixel.png' onerror=\"top.location = 'about:blank'\">"
+        "<a href='http://127.0.0.1:9/phishing'>press</a><form action='http://127.0.0.1:9/form'><button>go</button></form>"
+    )
+    box = f"{street.stack.addresses.sandbox}/mailbox/{address}"
+    values = {"to": "support@parley.example", "subject": "look", "text": "look", "html": html}
+    async with street.client.post(f"{box}/send", json=values, headers=street.stack.bearer) as answer:
+        assert answer.status == 200, await answer.text()
+    await page.locator("#list li", has_text="look").get_by_role("button").click()
+    frame = page.frame_locator("iframe.html")
+    await expect(frame.get_by_role("heading", name="Hello")).to_have_css("color", "rgb(1, 2, 3)")
+    await frame.get_by_text("press").click()
+    await frame.get_by_text("go").click()
+    await expect(frame.get_by_role("heading", name="Hello")).to_be_visible()
+    assert await page.title() == "Mailbox · Sophea"
+    assert [url for url in asked if ":9/" in url] == []
+    assert await page.locator("iframe.html").get_attribute("sandbox") == ""
+    await page.context.close()
+
+
+PAGES: Final = ("phone/?channel=telegram", "phone/?channel=whatsapp", "phone/?channel=facebook", "post/?", "mailbox/?")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+async def test_every_page_holds_on_the_narrowest_phone_and_names_every_control(
+    street: Street, path: str, scheme: str
+) -> None:
+    page = await street.open(path.partition("/")[0], color_scheme=scheme, viewport={"width": 320, "height": 600})
+    token = street.stack.addresses.token
+    await page.goto(f"{street.stack.addresses.sandbox}/{path}&lang=km#token={token}")
+    await page.locator("#person:not(:empty)").wait_for()
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+    await page.locator("#person").click()
+    await page.locator("dialog").wait_for()
+    nameless = await page.evaluate("""() => [...document.querySelectorAll("button, input, textarea, a[href], [role=log], dialog")]
+        .filter((node) => node.offsetParent && !(node.innerText?.trim() || node.ariaLabel || node.labels?.length))
+        .map((node) => node.outerHTML)""")
+    assert nameless == []
+    assert await in_english(page) == set()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#person")).to_be_focused()
+    await page.context.close()
+
+
+async def in_english(page: Page) -> set[str]:
+    """What the page says in English where its language has words of its own."""
+    words = {language: json.loads((WORDS / f"{language}.json").read_text()) for language in ("en", "km")}
+    english = {said for key, said in words["en"].items() if isinstance(said, str) and said != words["km"][key]}
+    said = await page.evaluate("""() => [...document.querySelectorAll("*")].flatMap((node) =>
+        [node.children.length ? "" : node.textContent.trim(), node.ariaLabel, node.placeholder, node.title])""")
+    return english & set(said)
