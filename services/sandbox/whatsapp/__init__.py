@@ -62,6 +62,9 @@ class WhatsApp:
                 return listed()
             case "POST", "media":
                 return self._media.upload(call, self._numbers.number(call.node, call.token)["id"])
+            case "POST", ("register" | "deregister") as change:
+                number = self._numbers.number(call.node, call.token)
+                return self._numbers.register(number, registered=change == "register")
             case "POST", "messages":
                 return await self._sends.take(call, self._numbers.number(call.node, call.token))
             case (("GET" | "DELETE"), "") if self._media.knows(call.node):

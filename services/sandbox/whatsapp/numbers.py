@@ -39,7 +39,7 @@ class Numbers:
 
     def _born(self, number: str, waba: str) -> None:
         display = PREFIX + number[-6:].rjust(6, "0")
-        born = {"id": number, "waba": waba, "display": display, "name": f"Business {number[-4:]}"}
+        born = {"id": number, "waba": waba, "display": display, "name": f"Business {number[-4:]}", "registered": True}
         self.numbers[number] = born
         self._shelf.put(f"number/{number}", born)
 
@@ -49,6 +49,12 @@ class Numbers:
             raise no_such_object(number)
         self.account(found["waba"], token)
         return found
+
+    def register(self, number: Json, *, registered: bool) -> Json:
+        """https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/registration."""
+        self.numbers[number["id"]] = {**number, "registered": registered}
+        self._shelf.put(f"number/{number['id']}", self.numbers[number["id"]])
+        return {"success": True}
 
     def account(self, waba: str, token: str) -> Json:
         if (found := self.accounts.get(waba)) is None:

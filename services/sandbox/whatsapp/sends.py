@@ -37,6 +37,10 @@ class Sends:
             raise invalid("The parameter messaging_product is required.")
         if call.values.get("status") == "read":
             return self._seen(call, number)
+        if not number["registered"]:
+            raise _no(
+                133010, "Phone number not registered on the Whatsapp Business Platform.", "Register the number first."
+            )
         chat = self._recipient(call, number)
         view = shown(call.values, self._files, number["id"])
         self._check(chat, call.values)

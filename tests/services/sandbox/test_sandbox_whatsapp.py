@@ -411,6 +411,14 @@ class TestRefuses:
         assert (await answering.refused(Text(text="x"), to="99912345678"))[0] == "bad_address"
         assert "131026" in (await answering.refused(Text(text="x"), to="99912345678"))[1]
 
+    async def test_a_number_that_is_not_registered_any_more(self, answering):
+        number = answering.account.key
+        await answering.graph("POST", f"{number}/deregister", messaging_product="whatsapp")
+        reason, detail = await answering.refused(Text(text="x"))
+        assert (reason, "133010" in detail) == ("auth", True)
+        await answering.graph("POST", f"{number}/register", messaging_product="whatsapp", pin="212834")
+        await answering.send(Text(text="back again"))
+
     async def test_who_has_not_written_gets_only_a_template(self, shop):
         reason, detail = await shop.refused(Text(text="hello"))
         assert (reason, "131047" in detail) == ("window_closed", True)
