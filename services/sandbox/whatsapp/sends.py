@@ -37,7 +37,7 @@ class Sends:
             raise invalid("The parameter messaging_product is required.")
         if call.values.get("status") == "read":
             return self._seen(call, number)
-        if not number["registered"]:
+        if not number.get("registered", True):
             raise _no(
                 133010, "Phone number not registered on the Whatsapp Business Platform.", "Register the number first."
             )
