@@ -1,128 +1,26 @@
 """The console in a real browser on the whole stack: what a stranger writes is seen, harmless, answered and followed."""
 
-import os
 import re
-import shutil
 import uuid
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 
-import aiohttp
 import pytest
-from playwright import async_api
 from playwright.async_api import expect
-from pydantic import SecretStr
 
-from shared import bus, envelope, records
-from shared.produce import Producer
-from shared.settings import Settings
-
-SHOTS = os.environ.get("PARLEY_SCREENSHOTS")
-CHANNEL = "webhook"
-FOLLOWED = re.compile("^(queued|unknown|sent|delivered|read|failed)$")
-
-
-def lacking(what):
-    if os.environ.get("PARLEY_REQUIRE_ALL") == "1":
-        pytest.fail(what)
-    pytest.skip(what)
+from shared import envelope, records
+from tests.e2e.console_desk import FOLLOWED, bubble, live, open_desk, row, shot
 
 
 @pytest.fixture(scope="module")
-async def chromium():
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    async with async_api.async_playwright() as driver:
-        try:
-            browser = await driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except async_api.Error as error:
-            lacking(f"no Chromium can be started: {error.message.splitlines()[0]}")
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture(scope="module")
-async def account(stack):
-    """The account at which the customers of these tests write."""
-    url = stack.addresses.console.removesuffix("/console/") + "/api/accounts"
-    bearer = {"Authorization": f"Bearer {stack.addresses.token}"}
-    async with aiohttp.ClientSession(headers=bearer) as session, session.get(url) as answer:
-        accounts = (await answer.json())["accounts"]
-    return next(one["account"] for one in accounts if one["channel"] == CHANNEL)
-
-
-@pytest.fixture(scope="module")
-async def bus_of(stack):
-    settings = Settings(kafka=stack.addresses.kafka, token=SecretStr(""))
-    producer = Producer(settings)
-    await producer.start()
-    yield settings, producer
-    await producer.stop()
+async def desk(stack):
+    async with open_desk(stack) as opened:
+        yield opened
 
 
 @pytest.fixture
-def customer(account, bus_of):
-    return Customer(account, *bus_of)
-
-
-class Customer:
-    """Someone who writes: what an adapter would put on the bus for them."""
-
-    def __init__(self, account, settings, producer):
-        self.account, self.settings, self.producer = account, settings, producer
-        self.peer = f"visitor-{uuid.uuid4().hex[:8]}"
-        self.name = f"សុខា {self.peer[-4:]}"
-        self.count = 0
-
-    async def says(self, *parts, window=None):
-        self.count += 1
-        now = datetime.now(UTC)
-        message = envelope.Envelope(
-            id=envelope.message_id("default", CHANNEL, self.account, f"{self.peer}/{self.count}"),
-            tenant="default",
-            channel=CHANNEL,
-            account=self.account,
-            peer=self.peer,
-            external_id=f"{self.peer}-{self.count}",
-            sender=envelope.Party(address=self.peer, name=self.name),
-            parts=tuple(envelope.Text(text=part) if isinstance(part, str) else part for part in parts),
-            occurred_at=now,
-            received_at=now,
-            window=window or envelope.Window(),
-        )
-        await self.put("inbound", "inbound.chat.v1", message, message.id)
-        return message
-
-    async def put(self, name, topic, model, id_):
-        key = envelope.key("default", CHANNEL, self.account, self.peer)
-        headers = bus.headers(name, source="/test", id=str(id_), time=datetime.now(UTC), tenant="default", subject=key)
-        await self.producer.send(bus.Out(self.settings.topic(topic), key.encode(), bus.encode(model), headers))
-
-
-@pytest.fixture
-async def open_page(chromium, stack):
-    """Opens the console with the token; at the end no script error and no breach of its policy was seen."""
-    contexts, errors = [], []
-
-    async def open_console(*, token=None, prepare=None, **options):
-        context = await chromium.new_context(
-            **({"locale": "en-US", "viewport": {"width": 1440, "height": 900}} | options)
-        )
-        contexts.append(context)
-        page = await context.new_page()
-        page.set_default_timeout(15_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
-        page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}"))
-        if prepare:
-            await prepare(page)
-        token = stack.addresses.token if token is None else token
-        await page.goto(stack.addresses.console.split("#")[0] + (f"#token={token}" if token else ""))
-        return page
-
-    yield open_console
-    for context in contexts:
-        await context.close()
-    assert errors == []
+async def open_page(desk):
+    async with desk.pages() as open_console:
+        yield open_console
 
 
 @pytest.fixture
@@ -132,21 +30,9 @@ async def console(open_page):
     return page
 
 
-async def live(page):
-    await page.locator("#connection[data-state=live]").wait_for()
-
-
-def row(page, customer):
-    return page.locator(".row", has_text=customer.name)
-
-
-def bubble(page, text):
-    return page.locator(".message", has_text=text)
-
-
-async def shot(page, name):
-    if SHOTS:
-        await page.screenshot(path=Path(SHOTS) / f"console-{name}.png")
+@pytest.fixture
+def customer(desk):
+    return desk.customer()
 
 
 class TestTheDoor:
@@ -172,7 +58,7 @@ class TestAConversation:
         await row(console, customer).wait_for()
         assert customer.name in await console.locator(".row").first.inner_text()
         await row(console, customer).click()
-        other = Customer(customer.account, customer.settings, customer.producer)
+        other = customer.desk.customer()
         await other.says("someone else")
         await row(console, other).locator(".count").wait_for()
         await expect(console).to_have_title(re.compile(r"^\("))
@@ -218,7 +104,7 @@ class TestAConversation:
         update = records.MediaUpdate(
             message_id=message.id,
             tenant="default",
-            channel=CHANNEL,
+            channel=customer.channel,
             account=customer.account,
             peer=customer.peer,
             part=0,
@@ -226,14 +112,9 @@ class TestAConversation:
             reason="expired",
             occurred_at=datetime.now(UTC),
         )
-        await customer.put("media", "inbound.chat.v1", update, uuid.uuid4())
+        await customer.tell("media", update)
         await bubble(console, "contract.pdf").locator("[data-state=unavailable]").wait_for()
         await bubble(console, "receipt.pdf").get_by_text("Not available: the link has expired").wait_for()
-
-    async def test_shows_its_window(self, console, customer):
-        await customer.says("hello", window=envelope.Window(until=datetime.now(UTC) + timedelta(hours=20)))
-        await row(console, customer).click()
-        await console.get_by_text("Free text until").wait_for()
 
 
 class TestAReply:
@@ -301,19 +182,31 @@ class TestAReply:
         assert (part["kind"], part["name"], part["size"], part["state"]) == ("media", "តម្លៃ.txt", 5, "stored")
 
 
-async def test_the_way_of_an_inbound_message_leads_from_webhook_to_events(console, customer):
-    await customer.says("where have I been?")
-    await row(console, customer).click()
-    await console.locator("#steps .step").nth(3).wait_for()
-    names = await console.locator("#steps .step-name").all_inner_texts()
-    assert names == ["Webhook", "Inbound", "Router", "Events"]
+class TestTheWay:
+    async def test_of_an_inbound_message_leads_from_webhook_to_events(self, console, customer):
+        await customer.says("where have I been?")
+        await row(console, customer).click()
+        await console.locator("#steps .step").nth(3).wait_for()
+        names = await console.locator("#steps .step-name").all_inner_texts()
+        assert names == ["Webhook", "Inbound", "Router", "Events"]
+
+    async def test_is_the_same_after_a_reload(self, console, customer):
+        """The stream said when Kafka took the event; afterwards only the log knows."""
+        await customer.says("remember me")
+        await row(console, customer).click()
+        await console.locator("#steps .step").nth(3).wait_for()
+        before = await console.locator("#steps .step-time").all_inner_texts()
+        await console.reload()
+        await bubble(console, "remember me").wait_for()
+        await console.locator("#steps .step").nth(3).wait_for()
+        assert await console.locator("#steps .step-time").all_inner_texts() == before
 
 
 class TestTheCustomersSide:
-    """Nothing but what a person can see and press: the widget and the phone on the left, the agent on the right."""
+    """Nothing but what a person can see and press: the customer's places on the left, the agent on the right."""
 
     async def test_chats_from_the_widget_and_reads_the_answer_there(self, console):
-        widget = console.frame_locator("#panel-chat iframe")
+        widget = console.frame_locator("#panel-webchat iframe")
         said, answered = f"Is it in stock? {uuid.uuid4().hex[:6]}", f"បាទ មាន {uuid.uuid4().hex[:6]}"
         await widget.get_by_label("Write a message").fill(said)
         await widget.get_by_label("Write a message").press("Enter")
@@ -327,9 +220,12 @@ class TestTheCustomersSide:
         assert list(dict.fromkeys(places)) == ["Requests", "Router", "Events", "Outbound", "Provider", "Delivery"]
         await shot(console, "whole")
 
-    async def test_writes_from_the_phone_and_reads_the_answer_there(self, console):
-        await console.get_by_role("tab", name="Phone").click()
-        phone = console.frame_locator("#panel-phone iframe")
+    @pytest.mark.parametrize(
+        ("tab", "status"), [("Telegram", "^sent$"), ("WhatsApp", "^read$"), ("Messenger", "^read$")]
+    )
+    async def test_writes_from_a_phone_and_reads_the_answer_there(self, console, tab, status):
+        await console.get_by_role("tab", name=tab).click()
+        phone = console.frame_locator(f"#panel-{tab.lower()} iframe")
         said, answered = f"សួស្តី {uuid.uuid4().hex[:6]}", f"Good morning {uuid.uuid4().hex[:6]}"
         await phone.get_by_role("textbox", name="Message").fill(said)
         await phone.get_by_role("textbox", name="Message").press("Enter")
@@ -337,7 +233,25 @@ class TestTheCustomersSide:
         await console.locator("#reply-text").fill(answered)
         await console.locator("#reply-text").press("Enter")
         await phone.get_by_text(answered).wait_for()
-        await expect(bubble(console, answered).locator(".status")).to_have_attribute("data-status", "sent")
+        await expect(bubble(console, answered).locator(".status")).to_have_attribute("data-status", re.compile(status))
+        await shot(console, f"phone-{tab.lower()}")
+
+    async def test_moves_among_its_tabs_by_arrows_and_keeps_what_was_open(self, console):
+        await console.get_by_role("tab", name="Web chat").focus()
+        typed = console.frame_locator("#panel-webchat iframe").get_by_label("Write a message")
+        await typed.fill("half a sentence")
+        await console.get_by_role("tab", name="Web chat").focus()
+        for key, tab in (
+            ("End", "Mailbox"),
+            ("Home", "Web chat"),
+            ("ArrowLeft", "Mailbox"),
+            ("ArrowRight", "Web chat"),
+        ):
+            await console.keyboard.press(key)
+            await expect(console.get_by_role("tab", name=tab)).to_be_focused()
+            await expect(console.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+        assert await typed.input_value() == "half a sentence"
+        assert await console.locator("[role=tab][tabindex='0']").count() == 1
 
 
 class TestTheStream:
@@ -379,89 +293,3 @@ class TestTheStream:
         assert folded["ids"] == ["m1", "m2", "m3", "m4"]
         assert folded["rows"] == [True, True, False, False, True]
         assert folded["unread"] == 3
-
-
-class TestEveryone:
-    async def test_reads_it_in_khmer_when_their_browser_does_and_can_change_it(self, open_page, customer):
-        page = await open_page(locale="km-KH")
-        await live(page)
-        await customer.says("សួស្តី")
-        await row(page, customer).click()
-        assert await page.locator("html").get_attribute("lang") == "km"
-        await page.get_by_role("heading", name="ដំណើររបស់សារ").wait_for()
-        await page.locator("#steps .step").nth(3).wait_for()
-        await shot(page, "khmer")
-        await page.locator("#language").select_option("en")
-        await page.get_by_role("heading", name="The message's way").wait_for()
-        await page.reload()
-        await page.get_by_role("heading", name="The message's way").wait_for()
-
-    async def test_reaches_conversations_and_messages_by_keyboard(self, console, customer):
-        await customer.says("one")
-        await customer.says("two")
-        await row(console, customer).wait_for()
-        await console.get_by_role("searchbox").fill(customer.peer)
-        await expect(console.locator(".row")).to_have_count(1)
-        await console.keyboard.press("ArrowDown")
-        await console.keyboard.press("Enter")
-        await bubble(console, "two").wait_for()
-        log = console.get_by_role("log")
-        await expect(log).to_have_attribute("aria-live", "polite")
-        await log.focus()
-        await console.keyboard.press("ArrowUp")
-        await console.keyboard.press("ArrowUp")
-        focused = await console.evaluate("document.activeElement.innerText")
-        assert focused.startswith("one")
-        await expect(console.locator(":focus")).to_have_attribute("data-selected", "")
-        outline = await console.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        assert outline == "solid"
-
-    async def test_can_name_every_control(self, console, customer):
-        await customer.says("hello")
-        await row(console, customer).click()
-        await console.get_by_label(f"Reply to {customer.name}").wait_for()
-        nameless = await console.evaluate("""() => [...document.querySelectorAll("#desk button, #desk input, #desk textarea, header select, iframe")]
-            .filter((node) => node.offsetParent && !(node.innerText?.trim() || node.ariaLabel || node.title || node.labels?.length))
-            .map((node) => node.outerHTML)""")
-        assert nameless == []
-
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    async def test_holds_it_in_one_hand(self, open_page, customer, scheme):
-        page = await open_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
-        await live(page)
-        await customer.says("a very long word " + "ក" * 300)
-        await row(page, customer).click()
-        await bubble(page, "a very long word").wait_for()
-        for view in ("customer", "conversations", "thread", "way"):
-            await page.locator(f".switch [data-view={view}]").click()
-            await page.locator(f"#{view}-pane").wait_for()
-            assert await page.evaluate("document.documentElement.scrollWidth") <= 390
-            await shot(page, f"phone-{scheme}-{view}")
-
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    async def test_can_read_it_against_its_ground(self, open_page, customer, scheme):
-        """WCAG 2.2, 1.4.3: at least 4.5 : 1 for the colours that carry text."""
-        page = await open_page(color_scheme=scheme)
-        await live(page)
-        await customer.says("hello")
-        await row(page, customer).click()
-        await shot(page, scheme)
-        pairs = await page.evaluate("""() => {
-            const colour = (name) => {
-                const probe = document.body.appendChild(document.createElement("i"));
-                probe.style.color = `var(--${name})`;
-                const parts = getComputedStyle(probe).color.match(/[\\d.]+/g).slice(0, 3).map(Number);
-                probe.remove();
-                return parts;
-            };
-            const light = (rgb) => rgb.map((one) => one / 255).map((one) => (one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4))
-                .reduce((sum, one, at) => sum + one * [0.2126, 0.7152, 0.0722][at], 0);
-            const contrast = (one, other) => {
-                const [high, low] = [light(colour(one)), light(colour(other))].sort((a, b) => b - a);
-                return [one, other, (high + 0.05) / (low + 0.05)];
-            };
-            return [["ink", "ground"], ["ink", "surface"], ["soft", "surface"], ["soft", "raised"], ["accent", "surface"],
-                ["accent", "accent-soft"], ["ink", "accent-soft"], ["accent-ink", "accent"], ["bad", "bad-soft"], ["warn", "surface"], ["good", "surface"]]
-                .map((pair) => contrast(...pair));
-        }""")
-        assert [pair for pair in pairs if pair[2] < 4.5] == []

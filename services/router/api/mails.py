@@ -108,7 +108,10 @@ async def put_pictures(tree: LexborHTMLParser, blobs: Blobs, parts: list[dict[st
         if source.startswith("cid:"):
             found = await data_url(blobs, files.get(source[4:]), most=left)
             left -= len(found)
-            image.attrs["src"] = found
+            if found:
+                image.attrs["src"] = found
+            else:
+                del image.attrs["src"]
         elif remote and (wished := remote_source(image)):
             image.attrs["src"] = wished
 
@@ -116,14 +119,14 @@ async def put_pictures(tree: LexborHTMLParser, blobs: Blobs, parts: list[dict[st
 async def data_url(blobs: Blobs, file: Mapping[str, Any] | None, *, most: int) -> str:
     """A stored picture as a data: address (RFC 2397); nothing where it is none, too large, or gone."""
     if file is None or (file.get("size") or 0) * 4 // 3 > most:
-        return "data:,"
+        return ""
     try:
         content = b"".join([chunk async for chunk in await blobs.get(file["blob"])])
     except NotFound:
-        return "data:,"
+        return ""
     kind = shown_as(content[:16])
     if kind is None or not kind.startswith("image/"):
-        return "data:,"
+        return ""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 

@@ -82,5 +82,5 @@ function frame(app, message, { part, source }) {
 function heightOf({ text, html }) {
   const lines = (text ?? "").split("\n").reduce((sum, one) => sum + Math.max(1, Math.ceil(one.length / LINE)), 0);
   const pictures = (html.match(/<img\b/gi) ?? []).length;
-  return Math.min(34, Math.max(7, 3 + lines * 1.6 + pictures * 7));
+  return Math.min(34, Math.max(7, 4 + lines * 1.6 + pictures * 4));
 }

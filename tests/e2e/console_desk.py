@@ -1,0 +1,168 @@
+"""The console in a real browser, and customers whose messages come as an adapter would put them on the bus."""
+
+import os
+import re
+import shutil
+import uuid
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright import async_api
+from pydantic import SecretStr
+
+from shared import bus, envelope, records
+from shared.channel import Capabilities
+from shared.produce import Producer
+from shared.settings import Settings
+
+SHOTS = os.environ.get("PARLEY_SCREENSHOTS")
+FOLLOWED = re.compile("^(queued|unknown|sent|delivered|read|failed)$")
+WIDE = {"locale": "en-US", "viewport": {"width": 1440, "height": 900}}
+MEDIA = dict.fromkeys(("image", "audio", "video", "file", "sticker"), "full")
+
+
+def lacking(what):
+    if os.environ.get("PARLEY_REQUIRE_ALL") == "1":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@asynccontextmanager
+async def browser():
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    async with async_api.async_playwright() as driver:
+        try:
+            launched = await driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        except async_api.Error as error:
+            lacking(f"no Chromium can be started: {error.message.splitlines()[0]}")
+        yield launched
+        await launched.close()
+
+
+@asynccontextmanager
+async def open_desk(stack):
+    settings = Settings(kafka=stack.addresses.kafka, token=SecretStr(""))
+    producer = Producer(settings)
+    await producer.start()
+    async with browser() as chromium:
+        yield Desk(stack, chromium, settings, producer)
+    await producer.stop()
+
+
+class Desk:
+    def __init__(self, stack, chromium, settings, producer):
+        self.stack, self.chromium, self.settings, self.producer = stack, chromium, settings, producer
+
+    def customer(self, channel="webhook", account="demo", **about):
+        return Customer(self, channel, account, **about)
+
+    async def account(self, channel, *, healthy=True, failure=None, **capabilities):
+        """An account of its own, of which an adapter says this."""
+        name = f"test-{uuid.uuid4().hex[:8]}"
+        state = records.AccountState(
+            tenant="default",
+            channel=channel,
+            account=name,
+            healthy=healthy,
+            failure=failure,
+            occurred_at=datetime.now(UTC),
+            capabilities=Capabilities(**({"text": 4000, "media": MEDIA} | capabilities)).model_dump(mode="json"),
+        )
+        await self.put("account", records.ACCOUNTS, state, key=envelope.key("default", channel, name))
+        return name
+
+    async def put(self, name, topic, model, *, key, id_=None):
+        once = str(id_ or uuid.uuid4())
+        headers = bus.headers(name, source="/test", id=once, time=datetime.now(UTC), tenant="default", subject=key)
+        await self.producer.send(bus.Out(self.settings.topic(topic), key.encode(), bus.encode(model), headers))
+
+    @asynccontextmanager
+    async def pages(self):
+        """Opens consoles with the token; at the end no script error and no breach of its policy was seen."""
+        contexts, errors = [], []
+
+        async def open_console(*, token=None, prepare=None, **options):
+            context = await self.chromium.new_context(**(WIDE | options))
+            contexts.append(context)
+            page = await context.new_page()
+            page.set_default_timeout(15_000)
+            watch(page, errors)
+            if prepare:
+                await prepare(page)
+            token = self.stack.addresses.token if token is None else token
+            await page.goto(self.stack.addresses.console.split("#")[0] + (f"#token={token}" if token else ""))
+            return page
+
+        yield open_console
+        for context in contexts:
+            await context.close()
+        assert errors == []
+
+
+def watch(page, errors):
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if is_breach(line) else None)
+    page.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}"))
+
+
+def is_breach(line):
+    """Of the page's own policy; that a mail's body breaks against its own is what that policy is for."""
+    return "Content Security Policy" in line.text and "/mail/" not in line.location["url"]
+
+
+class Customer:
+    """Someone who writes. `about` stands on every envelope: surface, container, thread, window, recipients."""
+
+    def __init__(self, desk, channel, account, *, peer=None, name=None, **about):
+        self.desk, self.channel, self.account, self.about = desk, channel, account, about
+        self.peer = peer or f"visitor-{uuid.uuid4().hex[:8]}"
+        self.name = name or f"សុខា {uuid.uuid4().hex[:4]}"
+        self.address = self.peer
+        self.count = 0
+
+    @property
+    def key(self):
+        return envelope.key("default", self.channel, self.account, self.peer)
+
+    async def says(self, *parts, **about):
+        self.count += 1
+        now = datetime.now(UTC)
+        external = about.pop("external_id", f"{self.peer}-{uuid.uuid4().hex[:8]}-{self.count}")
+        message = envelope.Envelope(
+            id=envelope.message_id("default", self.channel, self.account, f"{self.peer}/{external}"),
+            tenant="default",
+            channel=self.channel,
+            account=self.account,
+            peer=self.peer,
+            external_id=external,
+            sender=envelope.Party(address=self.address, name=self.name),
+            parts=tuple(envelope.Text(text=part) if isinstance(part, str) else part for part in parts),
+            occurred_at=now,
+            received_at=now,
+            **(self.about | about),
+        )
+        await self.tell("inbound", message, id_=message.id)
+        return message
+
+    async def tell(self, name, model, *, id_=None):
+        topic = records.inbound_topic(records.CHANNELS[self.channel])
+        await self.desk.put(name, topic, model, key=self.key, id_=id_)
+
+
+async def live(page):
+    await page.locator("#connection[data-state=live]").wait_for()
+
+
+def row(page, customer):
+    return page.locator(".row", has_text=customer.name)
+
+
+def bubble(page, text):
+    return page.locator(".message", has_text=text)
+
+
+async def shot(page, name):
+    if SHOTS:
+        await page.screenshot(path=Path(SHOTS) / f"console-{name}.png")
