@@ -35,7 +35,7 @@ def mailboxes(header: bytes, hint: str | None = None) -> Iterator[Mailbox]:
     for found in _entries(header.decode("latin-1")):
         if found.address:
             name = read_words(found.name.encode("latin-1"), hint).strip("'\" ")[:NAME].strip()
-            address = normal(decode(found.address.encode("latin-1")))
+            address = normal(decode(found.address.encode("latin-1"), guess=False))
             yield Mailbox(address, name if name and name.lower() != address else None)
 
 

@@ -63,13 +63,16 @@ WIDE: Final = ("utf-16", "utf-32")
 SURROGATES: Final = frozenset({"utf-7"})  # decodes halves of characters that do not exist
 
 
-def decode(data: bytes, declared: str | None = None, hint: str | None = None) -> str:
-    """The text, without a byte order mark and NULs. `hint` is tried where nothing is declared. Never raises."""
+def decode(data: bytes, declared: str | None = None, hint: str | None = None, *, guess: bool = True) -> str:
+    """The text, without a byte order mark and NULs. `hint` is tried where nothing is declared. Never raises.
+
+    `guess`: chardet is asked; not worth its time where a mail has many short pieces.
+    """
     if data.isascii() and (declared is None or not _shifts(declared)):
         return data.decode("ascii").replace("\x00", "")
     text = next((text for name in (declared, "utf-8", hint) if (text := _strictly(data, name)) is not None), None)
     if text is None:
-        text = _damaged(data, declared) or _guessed(data)
+        text = _damaged(data, declared) or _guessed(data, guess=guess)
     return text.removeprefix("\ufeff").replace("\x00", "")
 
 
@@ -120,8 +123,8 @@ def _damaged(data: bytes, declared: str | None) -> str | None:
     return None
 
 
-def _guessed(data: bytes) -> str:
-    found = chardet.detect(_sample(data)).get("encoding")
+def _guessed(data: bytes, *, guess: bool) -> str:
+    found = chardet.detect(_sample(data)).get("encoding") if guess else None
     text = _strictly(data, found)
     return text if text is not None else data.decode("cp1252", "replace")
 

@@ -13,8 +13,8 @@ ALL: Final = 100 * 1024  # bytes of one header section
 EACH: Final = 32 * 1024  # bytes of one field
 LINES: Final = 1000
 
-# Names are printable ASCII without a colon; white space before the colon is obsolete but seen (RFC 5322 §4.5).
-FIELD: Final = re.compile(rb"([!-9;-~]{1,200})[ \t]*:[ \t]*(.*)", re.DOTALL)
+# Names are printable ASCII without a colon; 8-bit ones, and white space before the colon, are obsolete but seen (RFC 5322 §4.5).
+FIELD: Final = re.compile(rb"([!-9;-~\x80-\xff]{1,200})[ \t]*:[ \t]*(.*)", re.DOTALL)
 LINE: Final = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 BLANK_START: Final = re.compile(rb"(?:[ \t]*+(?:\r\n|\r|\n))++(?=[!-9;-~]{1,200}:)")
 
@@ -57,7 +57,7 @@ def head(raw: bytes, at: int, end: int) -> tuple[Headers, int]:
                 fields[-1][1].append(line)
         elif field := FIELD.match(line):
             field_size = len(line)
-            fields.append((field[1].decode("ascii").lower(), [field[2]]))
+            fields.append((field[1].decode("latin-1").lower(), [field[2]]))
         elif fields or not _is_envelope(line):
             return _unfolded(fields), found.start()
         if field_size > EACH:

@@ -48,7 +48,7 @@ class Structured:
         if value is None:
             return None
         if value.charset is not None:
-            return decode(value.data, value.charset)
+            return decode(value.data, value.charset, guess=False)
         return read_words(value.data, hint)
 
 

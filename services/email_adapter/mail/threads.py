@@ -28,7 +28,7 @@ def thread_of(headers: Headers, mail: Mail, account: Account, hint: str | None) 
         token=next(_tokens(headers, mail, account, (*answered, *reversed(references))), None),
         reply_to=answered[0] if answered else None,
         references=references[-REFERENCES:],
-        subject=read_words(headers.first("subject") or b"", hint)[:SUBJECT] or None,
+        subject=read_words(headers.first("subject") or b"", hint, guess=True)[:SUBJECT] or None,
     )
 
 

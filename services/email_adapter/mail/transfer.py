@@ -11,6 +11,8 @@ from services.email_adapter.mail.words import unbase64
 
 PADDING: Final = re.compile(rb"=+")
 NOT_ENCODED: Final = re.compile(rb"[^A-Za-z0-9+/\s]")
+SPACES_AFTER: Final = re.compile(rb"=[ \t]++\r?\n")  # a soft break, padded on the way (RFC 2045 §6.7, rule 3)
+BARE_CR: Final = re.compile(rb"\r(?!\n)")
 UU_BEGIN: Final = re.compile(rb"^begin [0-7]{3,4} [^\r\n]*[\r\n]+", re.MULTILINE)
 
 
@@ -28,6 +30,11 @@ def _base64(body: bytes) -> bytes:
             break
         chunks.append(chunk)
     return b"".join(map(unbase64, chunks))
+
+
+def _quoted(body: bytes) -> bytes:
+    """Behind a soft break that ends in a bare CR, all up to the next LF would be passed over."""
+    return binascii.a2b_qp(SPACES_AFTER.sub(b"=\n", BARE_CR.sub(b"\n", body)))
 
 
 def _uu(body: bytes) -> bytes:
@@ -48,7 +55,7 @@ def _uu_line(line: bytes) -> bytes:
 
 DECODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "base64": _base64,
-    "quoted-printable": binascii.a2b_qp,
+    "quoted-printable": _quoted,
     "uuencode": _uu,
     "x-uue": _uu,
     "x-uuencode": _uu,

@@ -15,27 +15,28 @@ SPACES: Final = re.compile(r"\s+")
 CONTROLS: Final = re.compile("[\x00-\x1f\x7f\x80-\x9f]+")
 
 
-def read_words(value: bytes, hint: str | None = None) -> str:
-    """The value as one line of text. `hint`: the charset of the mail's body, for bytes that nothing describes.
+def read_words(value: bytes, hint: str | None = None, *, guess: bool = False) -> str:
+    """The value as one line of text. `hint`: the charset of the mail's body, for bytes that nothing describes; `guess`: else
+    chardet looks at them.
 
     White space between encoded words is dropped (§6.2), and words of one charset are joined before they are decoded:
     many mailers cut characters in two. Linear in time; never raises.
     """
     if b"=?" not in value:
-        return _line(decode(value, None, hint))
+        return _line(decode(value, None, hint, guess=guess))
     texts: list[str] = []
     run, run_charset, at = b"", "", 0
     for found in ENCODED.finditer(value):
         between = value[at : found.start()]
         charset = found[1].decode("latin-1")
         if between.strip() or charset.lower() != run_charset.lower():
-            texts.append(decode(run, run_charset, hint))
+            texts.append(decode(run, run_charset, hint, guess=False))
             run = b""
         if between.strip():
-            texts.append(decode(between, None, hint))
+            texts.append(decode(between, None, hint, guess=False))
         run += _word(found[2], found[3])
         run_charset, at = charset, found.end()
-    texts += [decode(run, run_charset, hint), decode(value[at:], None, hint)]
+    texts += [decode(run, run_charset, hint, guess=False), decode(value[at:], None, hint, guess=False)]
     return _line("".join(texts))
 
 

@@ -9,6 +9,7 @@ from services.email_adapter.mail.limits import scan
 from tests.services.email_adapter.letters import mail, read
 
 KB = 1024
+LITTLE = 0.1
 
 
 def header(name: str, letters: bytes) -> Callable[[int], bytes]:
@@ -89,20 +90,22 @@ BODIES = {
 
 
 def seconds(raw: bytes) -> float:
-    """The best of three: what others do on this machine only ever adds."""
-    times = []
+    """The best of three: what others do on this machine only ever adds. Once is enough where it is little."""
+    best = 1e9
     for _ in range(3):
         began = time.process_time()
         scan(raw)
         read(raw)
-        times.append(time.process_time() - began)
-    return min(times)
+        best = min(best, time.process_time() - began)
+        if best < LITTLE:
+            break
+    return best
 
 
 def check(attack: Callable[[int], bytes], size: int) -> None:
-    """In the square of the size it would be sixteen times as long. Within a tenth of a second nothing is worth an attack."""
+    """In the square of the size it would be sixteen times as long. Where it takes little it is not worth an attack."""
     large = seconds(attack(4 * size))
-    assert large < 0.1 or large < 8 * seconds(attack(size))
+    assert large < LITTLE or large < 8 * seconds(attack(size))
 
 
 @pytest.mark.parametrize("attack", HEADERS.values(), ids=HEADERS)
@@ -112,7 +115,7 @@ def test_no_header_takes_longer_than_its_size(attack):
 
 @pytest.mark.parametrize("attack", BODIES.values(), ids=BODIES)
 def test_no_body_takes_longer_than_its_size(attack):
-    check(attack, 240 * KB)
+    check(attack, 120 * KB)
 
 
 def test_fifty_kilobytes_of_quotes_take_milliseconds():
