@@ -32,7 +32,7 @@ class Upload:
 
 
 async def read_values(request: web.Request) -> dict[str, Any]:
-    """Names and values; an uploaded file is an Upload. Raises BadBody."""
+    """Names and values; an uploaded file is an Upload, several of one name are numbered. Raises BadBody."""
     values: dict[str, Any] = dict(request.query)
     match request.content_type:
         case "application/json":
@@ -61,7 +61,8 @@ async def _multipart(request: web.Request) -> dict[str, Any]:
             raise BadBody(400, "the form cannot be read")
         data = await _limited(part, UPLOAD_BYTES if part.filename else FIELD_BYTES)
         mime_type = part.headers.get("Content-Type", "application/octet-stream").partition(";")[0]
-        values[part.name] = Upload(part.filename, mime_type, data) if part.filename else data.decode(errors="replace")
+        name = f"{part.name}{len(values)}" if part.filename and part.name in values else part.name
+        values[name] = Upload(part.filename, mime_type, data) if part.filename else data.decode(errors="replace")
     return values
 
 
