@@ -22,6 +22,7 @@ export function createCustomer(app) {
   const places = TABS.map((tab) => createPlace(app, tab, () => show(tab.name)));
   let open = TABS.some(({ name }) => name === sessionStorage.getItem(NAME)) ? sessionStorage.getItem(NAME) : TABS[0].name;
 
+  let brought = null; // into view
   strip.append(...places.map((place) => place.tab));
   stages.append(...places.map((place) => place.panel));
   strip.addEventListener("keydown", move);
@@ -48,6 +49,9 @@ export function createCustomer(app) {
 
   function render() {
     for (const place of places) place.render(place.name === open);
+    if (brought === open) return;
+    brought = open;
+    places.find((place) => place.name === open).tab.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   render.showAt = (at) => {

@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 /** An empty one with its title; it is filled by its owner and opened with showModal(). A click beside it closes it. */
 export function createDialog({ id, title }) {
   const heading = h("h2", { id: `${id}-title` });
-  const body = h("div", { class: "dialog-body" });
+  const body = h("div", { class: "dialog-body", tabindex: 0 });
   const close = h("button", { type: "button", class: "quiet close", on: { click: () => dialog.close() } }, "×");
   const dialog = h("dialog", { id, class: "dialog", "aria-labelledby": `${id}-title` }, h("div", { class: "dialog-head" }, heading, close), body);
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
