@@ -139,7 +139,7 @@ class Outgoing:
         if isinstance(verdict, Later):
             return await self._put_off(job, verdict)
         if isinstance(verdict, Outcome):
-            await self._settle(job.lane, job.message, job.entry.number, verdict)
+            await self._settle(job.lane, job.message, job.entry.number, _told(job, verdict))
         return verdict
 
     async def _verdict(self, job: Job) -> Outcome | Later | timedelta:
@@ -162,7 +162,7 @@ class Outgoing:
         if datetime.now(UTC) + pause <= self._last_moment(job, later):
             return pause
         end = _unknown(later.detail) if later.maybe_sent else _failed(later.code, later.detail)
-        await self._settle(job.lane, job.message, job.entry.number, end)
+        await self._settle(job.lane, job.message, job.entry.number, _told(job, end))
         return end
 
     def _last_moment(self, job: Job, later: Later) -> datetime:
@@ -203,6 +203,11 @@ def _too_late(head: Head) -> Outcome:
 
 def _failed(code: Code, detail: str = "") -> Outcome:
     return Outcome(status="failed", failure=Failure(code=code, detail=detail))
+
+
+def _told(job: Job, outcome: Outcome) -> Outcome:
+    """Of an unknown piece the report names the key under which it went out: an echo that brings it back says that it was sent."""
+    return replace(outcome, join_key=job.id) if outcome.status == "unknown" else outcome
 
 
 def _unknown(detail: str) -> Outcome:
