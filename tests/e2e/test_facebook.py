@@ -251,6 +251,23 @@ async def test_who_has_blocked_the_page_is_told_to_the_agent_in_words(shop: Shop
     assert "isn't available" in failed["failure"]["detail"]
 
 
+async def test_a_send_whose_answer_is_lost_is_known_by_its_echo(shop: Shop) -> None:
+    person, words = shop.person(), f"lost {uuid.uuid4()}"
+    await person.writes(words)
+    heard = await shop.hears(words)
+    await shop.town.post("/control", {"drop": 1})
+    message = await shop.answers(heard, text("did it arrive?"))
+    await shop.status(message, "unknown")
+    await shop.status(message, "delivered")
+    assert [one.text for one in await person.reads()] == ["did it arrive?"]
+    after = uuid.uuid4().hex
+    await person.writes(after)
+    await shop.hears(after)
+    received = [one for one in shop.listener.events if one["type"] == "message.received"]
+    inside = [said(one) for one in received if one["conversation"] == heard["conversation"]]
+    assert inside == [words, after], "its echo is no second message"
+
+
 async def test_what_a_colleague_writes_in_the_page_s_inbox_is_part_of_the_conversation(shop: Shop) -> None:
     person, words, told = shop.person(), f"hi {uuid.uuid4()}", f"from the inbox {uuid.uuid4()}"
     await person.writes(words)
