@@ -81,6 +81,18 @@ async def test_an_echo_is_joined_by_the_key_that_the_send_was_given(house: House
     assert await house.statuses(message) == ["sent", "read"]
 
 
+async def test_an_unknown_send_is_known_by_the_echo_that_brings_its_key_back(house: House) -> None:
+    for early in (False, True):
+        customer = Customer()
+        conversation = await house.opened(customer)
+        message = await house.queued(customer, conversation)
+        both = [customer.report(message, "unknown", join_key="j1"), customer.echo("p1", join_key="j1")]
+        for one in reversed(both) if early else both:
+            await house.take(one)
+        assert await outbound_messages(house, conversation) == 1
+        assert await house.statuses(message) == ["unknown", "sent"]
+
+
 async def test_what_someone_else_wrote_at_the_account_is_a_message(house: House) -> None:
     customer = Customer()
     conversation = await house.opened(customer)
