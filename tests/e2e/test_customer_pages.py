@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import aiohttp
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from tests.e2e.console_desk import browser
@@ -121,6 +122,7 @@ async def test_what_is_written_on_a_phone_is_answered_on_it(street: Street, chan
         await street.status(message, "read")
     assert page.errors == []  # type: ignore[attr-defined]
     await shot(page, f"customer-{channel}")
+    assert await violations(page) == []
     await page.context.close()
 
 
@@ -178,6 +180,7 @@ async def test_a_comment_is_answered_in_public_and_in_private(street: Street) ->
     await street.answers(event, text(private), private=True)
     await comment.get_by_text("Answered privately, in Messenger").wait_for()
     await shot(page, "customer-post")
+    assert await violations(page) == []
     await page.context.close()
 
 
@@ -236,6 +239,7 @@ async def test_a_mail_is_answered_into_the_mailbox_and_the_answer_to_that_stays_
     reader = page.get_by_role("article", name=f"Re: {subject}")
     await reader.get_by_text(answered).wait_for()
     await shot(page, "customer-mailbox")
+    assert await violations(page) == []
     await reader.get_by_role("button", name="Answer").click()
     await expect(page.get_by_label("Subject")).to_have_value(f"Re: {subject}")
     await page.get_by_label("Text", exact=True).fill(again)
@@ -302,9 +306,16 @@ async def test_every_page_holds_on_the_narrowest_phone_and_names_every_control(
         .map((node) => node.outerHTML)""")
     assert nameless == []
     assert await in_english(page) == set()
+    assert await violations(page) == []
     await page.keyboard.press("Escape")
     await expect(page.locator("#person")).to_be_focused()
     await page.context.close()
+
+
+async def violations(page: Page) -> list[Any]:
+    """What axe (https://dequeuniversity.com/rules/axe/) finds in the page itself; a mail's own HTML is not ours."""
+    results = await Axe().run(page, context={"exclude": [["iframe"]]})
+    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in results.response["violations"]]
 
 
 async def in_english(page: Page) -> set[str]:

@@ -121,7 +121,7 @@ async def attach(phone, what):
 
 async def options(phone, message, what):
     """What can be done with a message, by the keyboard."""
-    await phone.locator("#log > li", has_text=message).focus()
+    await phone.locator("#messages > li", has_text=message).focus()
     await phone.keyboard.press("Enter")
     await phone.locator("dialog").get_by_role("button", name=what).click()
 

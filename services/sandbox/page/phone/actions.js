@@ -5,14 +5,14 @@ import { choice, openSheet } from "../shared/sheet.js";
 import { t } from "../shared/words.js";
 import { summary } from "./bubble.js";
 
-/** `acts`: app, and answer, change, react(emoji | null), remove. */
+/** `acts`: app, and answer, change, react(emoji | null), remove, copy(words). */
 export function openMessage(view, acts) {
   const { can } = acts.app;
   const words = view.text ?? view.caption;
   openSheet(summary(view), (close) => [
     emojis(view, acts, close),
     choice(close, { picture: "reply", words: t("answer"), act: acts.answer }),
-    words && choice(close, { picture: "copy", words: t("copy"), act: () => navigator.clipboard?.writeText(words) }),
+    words && choice(close, { picture: "copy", words: t("copy"), act: () => acts.copy(words) }),
     view.mine && view.text && can.includes("edit") && choice(close, { picture: "edit", words: t("edit"), act: acts.change }),
     view.mine && can.includes("remove") && choice(close, { picture: "trash", words: t("remove"), danger: true, act: acts.remove }),
   ].filter(Boolean));

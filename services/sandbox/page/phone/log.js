@@ -8,6 +8,7 @@ const NEAR = 90; // pixels from the end at which a reader counts as being there
 
 export function createLog({ onSeen }) {
   const box = $("log");
+  const messages = $("messages");
   const views = new Map();
   const sight = new IntersectionObserver((entries) => {
     for (const { target } of entries.filter((entry) => entry.isIntersecting)) onSeen(target.view);
@@ -16,7 +17,7 @@ export function createLog({ onSeen }) {
   const toEnd = () => { box.scrollTop = box.scrollHeight; };
   let typing = null;
 
-  moveByArrows(box, ":scope > li[id]");
+  moveByArrows(box, "#messages > li[id]");
   box.addEventListener("scroll", () => { if (atEnd()) $("newest").hidden = true; });
   // Pictures grow while they load: whoever was at the end stays there.
   box.addEventListener("load", () => atEndBefore && toEnd(), true);
@@ -31,7 +32,7 @@ export function createLog({ onSeen }) {
     clear(hint) {
       views.clear();
       typing = null;
-      box.replaceChildren(h("li", { class: "empty" }, hint));
+      messages.replaceChildren(h("li", { class: "empty" }, hint));
     },
 
     show(view, chat) {
@@ -54,7 +55,7 @@ export function createLog({ onSeen }) {
       const near = atEnd();
       typing?.remove();
       typing = shown ? h("li", { class: "theirs typing", "aria-hidden": "true" }, h("div", { class: "bubble" }, h("i"), h("i"), h("i"))) : null;
-      if (typing) box.append(typing);
+      if (typing) messages.append(typing);
       if (near) toEnd();
     },
   };
@@ -68,11 +69,11 @@ export function createLog({ onSeen }) {
   }
 
   function append(item, view) {
-    box.querySelector(".empty")?.remove();
-    const before = [...box.children].findLast((child) => child.view)?.view;
-    if (!before || dayStart(before.at) !== dayStart(view.at)) box.insertBefore(dayLine(view.at), typing);
-    item.dataset.group = before?.mine === view.mine && box.lastElementChild?.className !== "day" ? "next" : "first";
-    box.insertBefore(item, typing);
+    messages.querySelector(".empty")?.remove();
+    const before = [...messages.children].findLast((child) => child.view)?.view;
+    if (!before || dayStart(before.at) !== dayStart(view.at)) messages.insertBefore(dayLine(view.at), typing);
+    item.dataset.group = before?.mine === view.mine && messages.lastElementChild?.className !== "day" ? "next" : "first";
+    messages.insertBefore(item, typing);
   }
 }
 

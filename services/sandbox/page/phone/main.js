@@ -119,7 +119,18 @@ function open(view) {
     change: () => composer.change(view),
     react: (emoji) => send({ react: { message: view.id, emoji } }),
     remove: () => send({ remove: { message: view.id } }),
+    copy,
   });
+}
+
+/** A browser may refuse it to a framed page. */
+async function copy(words) {
+  try {
+    await navigator.clipboard.writeText(words);
+    say(t("copied"));
+  } catch {
+    fail(new Error(t("not_copied")));
+  }
 }
 
 async function block(blocked) {

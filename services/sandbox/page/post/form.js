@@ -63,7 +63,7 @@ export function commentForm(post, acts) {
   function rename() {
     const { name } = acts.person();
     who.replaceChildren(face(name));
-    text.placeholder = t("comment_as", { name });
+    text.placeholder = t("comment_here");
     text.setAttribute("aria-label", t("comment_as", { name }));
   }
 

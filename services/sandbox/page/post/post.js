@@ -17,7 +17,7 @@ export function postView(post, acts) {
     h("header", {}, face(page.name), h("div", { class: "by" }, h("b", { dir: "auto" }, page.name), h("time", { datetime: post.at }, when(post.at))), options(post, acts)),
     h("p", { class: "words", dir: "auto" }, post.text),
     h("p", { class: "count" }, icon("comment"), t("comments_count", { n: count })),
-    h("ol", { class: "comments", role: "log", "aria-label": t("comments") }, threads(post).map((comment) => commentView(comment, post, acts))),
+    h("div", { role: "log", "aria-label": t("comments") }, h("ol", { class: "comments" }, threads(post).map((comment) => commentView(comment, post, acts)))),
     acts.form(post).node,
   );
 }
