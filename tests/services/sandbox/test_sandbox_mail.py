@@ -157,15 +157,17 @@ async def test_a_long_id_is_never_encoded(sandbox: Sandbox, ours: Exchange) -> N
 async def test_files_go_along_and_come_back(sandbox: Sandbox, ours: Exchange) -> None:
     form = aiohttp.FormData({"to": "help@parley.example", "text": "look"}, quote_fields=False)
     form.add_field("file", b"\x00\xff rice", filename="បញ្ជី.bin", content_type="application/x-list")
+    form.add_field("file", b"1", filename="second.txt", content_type="text/plain")
     async with sandbox.client.post(f"{sandbox.url}/mailbox/{ANN}/send", data=form) as answer:
         assert answer.status == 200
     shown = await sandbox.until("accepted")
-    (file,) = shown["attachments"]
+    file, second = shown["attachments"]
+    assert (second["name"], second["mime_type"]) == ("second.txt", "text/plain")
     assert (file["name"], file["mime_type"], file["size"]) == ("បញ្ជី.bin", "application/x-list", 7)
     async with sandbox.client.get(f"{sandbox.url}/mailbox/{ANN}/files/{file['id']}") as answer:
         assert await answer.read() == b"\x00\xff rice"
         assert answer.headers["Content-Security-Policy"] == "sandbox"
-    (part,) = email.message_from_bytes(ours.mails[0], policy=SMTP).iter_attachments()
+    part, _ = email.message_from_bytes(ours.mails[0], policy=SMTP).iter_attachments()
     assert part.get_content() == b"\x00\xff rice"
 
 

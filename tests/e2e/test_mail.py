@@ -1,0 +1,265 @@
+"""Mail on a whole stack, from a person's mailbox to an agent and back, also when something breaks in between."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import contextmanager
+from typing import Any
+
+import aiohttp
+import aiosmtplib
+import pytest
+
+from deploy.local.home import read_roll
+from tests.mailer import Desk, Mailbox, mailbox, town
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the local stack is for Linux and macOS")
+
+INBOX = "support@parley.example"
+SHOP = "Parley Shop <support@parley.example>"
+KHMER = "សួស្តី ខ្ញុំចង់ទិញអង្ករផ្ការំដួលដប់គីឡូក្រាមហើយសូមដឹកជញ្ជូនទៅផ្ទះខ្ញុំនៅភ្នំពេញ 👨‍👩‍👧‍👦 שלום مرحبا"
+
+
+@pytest.fixture
+async def client(stack: Any) -> AsyncIterator[aiohttp.ClientSession]:
+    async with town(stack) as (client, _):
+        yield client
+
+
+@pytest.fixture
+def desk(stack: Any, client: aiohttp.ClientSession) -> Desk:
+    return Desk(client, f"{stack.http('router')}/api")
+
+
+@pytest.fixture
+def person(stack: Any, client: aiohttp.ClientSession) -> Mailbox:
+    return mailbox(client, stack, f"dara.{uuid.uuid4().hex[:10]}@home.example")
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"kind": "text", "text": words}
+
+
+def header(mail: dict[str, Any], name: str) -> str:
+    return next((value for each, value in mail["headers"] if each == name), "")
+
+
+async def test_a_mail_is_answered_and_the_answer_to_that_is_the_same_conversation(desk: Desk, person: Mailbox) -> None:
+    first = await person.writes("Do you have rice?", to=INBOX, subject="Rice", name="Dara")
+    assert (await person.became(first, "accepted"))["status"] == "accepted"
+    conversation, (received,) = await desk.conversation(person.address)
+    assert received["sender"]["name"] == "Dara"
+    assert received["parts"][0]["text"].strip() == "Do you have rice?"
+    asked = header((await person.mails())[0], "Message-ID").strip("<>")
+
+    await desk.answers(conversation, text("Yes, 10 kg."))
+    answer = await person.gets("Yes, 10 kg.")
+    assert answer["from"] == SHOP
+    assert answer["subject"] == "Re: Rice"
+    assert answer["in_reply_to"] == asked
+    assert answer["references"][0] == asked
+    reply_to = header(answer, "Reply-To")
+    assert reply_to.startswith("inbox+")
+    assert reply_to.endswith("@reply.parley.example")
+
+    await person.writes("Send it, please.", in_reply_to=answer["id"])
+    again, messages = await desk.conversation(person.address, messages=2)
+    assert again == conversation
+    assert messages[1]["parts"][0]["text"].startswith("Send it, please.")
+    assert messages[1]["recipients"][0]["address"] == reply_to
+
+    await desk.answers(conversation, text("It is on its way."))
+    second = await person.gets("It is on its way.")
+    ours, theirs = (
+        header(answer, "Message-ID").strip("<>"),
+        header((await person.mails())[-2], "Message-ID").strip("<>"),
+    )
+    assert second["in_reply_to"] == theirs
+    assert second["references"][0] == asked
+    assert ours in second["references"]
+
+
+async def test_the_reply_address_alone_finds_the_conversation(desk: Desk, person: Mailbox) -> None:
+    await person.writes("One", to=INBOX, subject="Rice")
+    conversation, _ = await desk.conversation(person.address)
+    await desk.answers(conversation, text("Two"))
+    reply_to = header(await person.gets("Two"), "Reply-To")
+    await person.writes("Three, from a program that tells no ids", to=reply_to, subject="something else")
+    again, _ = await desk.conversation(person.address, messages=2)
+    assert again == conversation
+
+
+async def test_a_forged_reply_address_and_an_unknown_one_come_back(person: Mailbox) -> None:
+    for address in (f"inbox+{'a' * 42}@reply.parley.example", "nobody@parley.example"):
+        sent = await person.writes("Let me in", to=address)
+        assert (await person.became(sent, "bounced"))["status"].startswith("bounced: 550 5.1.1")
+
+
+async def test_khmer_arrives_whole_and_is_answered_whole(desk: Desk, person: Mailbox) -> None:
+    long = KHMER * 40
+    await person.writes(long, to=INBOX, subject=KHMER, name="សុខ ដារ៉ា")
+    conversation, (received,) = await desk.conversation(person.address)
+    assert received["parts"][0]["text"].strip() == long
+    assert received["thread"]["subject"] == KHMER
+    await desk.answers(conversation, text(long))
+    answer = await person.gets(KHMER)
+    assert answer["text"].strip() == long
+    assert answer["subject"] == f"Re: {KHMER}"
+
+
+async def test_files_travel_both_ways_byte_for_byte(desk: Desk, person: Mailbox) -> None:
+    picture, larger = os.urandom(5000), os.urandom(2_500_000)
+    await person.writes("Look", to=INBOX, files={"បញ្ជី.bin": picture, "large.bin": larger})
+    conversation, (received,) = await desk.conversation(person.address)
+    files = {part["name"]: part for part in received["parts"] if part["kind"] == "media"}
+    assert {name: (part["state"], part["size"]) for name, part in files.items()} == {
+        "បញ្ជី.bin": ("stored", len(picture)),
+        "large.bin": ("stored", len(larger)),
+    }
+    assert await desk.blob(files["បញ្ជី.bin"]["blob"]) == picture
+    assert await desk.blob(files["large.bin"]["blob"]) == larger
+
+    await desk.answers(conversation, text("And you look"), await desk.keeps("វិក្កយបត្រ.bin", larger))
+    answer = await person.gets("And you look")
+    (file,) = answer["attachments"]
+    assert file["name"] == "វិក្កយបត្រ.bin"
+    assert await person.file(file["id"]) == larger
+
+
+async def test_an_address_that_nobody_has_fails_with_the_servers_words(desk: Desk, stack: Any, client: Any) -> None:
+    person = mailbox(client, stack, f"nobody.{uuid.uuid4().hex[:8]}@home.example")
+    await person.writes("Answer me, if you can", to=INBOX)
+    conversation, _ = await desk.conversation(person.address)
+    await desk.answers(conversation, text("We cannot"))
+    async with asyncio.timeout(40):
+        while not (failed := [one for one in await desk.events(conversation) if one.get("status") == "failed"]):
+            await asyncio.sleep(0.1)
+    assert failed[0]["failure"]["code"] == "bad_address"
+    assert "550 5.1.1" in failed[0]["failure"]["detail"]
+
+
+async def test_greylisting_delays_an_answer_and_no_more(desk: Desk, person: Mailbox, stack: Any) -> None:
+    await person.writes("Hello", to=INBOX)
+    conversation, _ = await desk.conversation(person.address)
+    for method in ("rcpt", "data"):
+        fault = {"fail": {"method": method, "status": 451, "body": "4.7.1 greylisted", "count": 1}}
+        async with person.client.post(f"{stack.addresses.sandbox}/control", json=fault) as answer:
+            assert answer.status == 200
+        await desk.answers(conversation, text(f"Patience with {method}"))
+        await person.gets(f"Patience with {method}")
+    assert len([one for one in await person.mails() if one["direction"] == "in"]) == 2, "each arrived once"
+
+
+async def test_an_answer_that_was_taken_but_not_acknowledged_is_unknown_and_not_sent_twice(
+    desk: Desk, person: Mailbox, stack: Any
+) -> None:
+    await person.writes("Hello", to=INBOX)
+    conversation, _ = await desk.conversation(person.address)
+    async with person.client.post(f"{stack.addresses.sandbox}/control", json={"drop": 1}) as answer:
+        assert answer.status == 200
+    await desk.answers(conversation, text("Did you get this?"))
+    await desk.answers(conversation, text("And this?"))
+    await person.gets("And this?")
+    async with asyncio.timeout(40):
+        while "unknown" not in (told := [one.get("status") for one in await desk.events(conversation)]):
+            await asyncio.sleep(0.1)
+    assert "failed" not in told
+    assert [one["text"].strip() for one in await person.mails() if one["direction"] == "in"] == [
+        "Did you get this?",
+        "And this?",
+    ]
+
+
+@contextmanager
+def frozen(stack: Any, name: str) -> Any:
+    """A process that is there and does nothing."""
+    roll = read_roll(stack.home)
+    assert roll
+    number = roll.processes[name].pid
+    os.kill(number, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(number, signal.SIGCONT)
+
+
+async def test_without_kafka_a_mail_waits_at_its_sender(stack: Any, desk: Desk, person: Mailbox) -> None:
+    with frozen(stack, "kafka"):
+        sent = await person.writes("Is anybody there?", to=INBOX)
+        assert (await person.became(sent, "queued: 451"))["status"].startswith("queued: 451 4.3.0")
+    assert (await person.became(sent, "accepted", 90))["status"] == "accepted"
+    await desk.conversation(person.address)
+
+
+async def test_killing_the_adapter_under_traffic_loses_and_doubles_nothing(stack: Any, desk: Desk) -> None:
+    """Senders repeat what was not acknowledged, as mail servers do; three times the adapter is killed meanwhile."""
+    senders = [f"chea.{uuid.uuid4().hex[:10]}@home.example" for _ in range(4)]
+    stopping = asyncio.Event()
+    sending = [asyncio.create_task(keep_sending(stack, address, stopping)) for address in senders]
+    for _ in range(3):
+        await asyncio.sleep(1.5)
+        former = pid_of(stack, "email_adapter")
+        os.kill(former, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while pid_of(stack, "email_adapter") == former or not await is_open(stack):
+                await asyncio.sleep(0.1)
+    await asyncio.sleep(1)
+    stopping.set()
+    taken = await asyncio.gather(*sending)
+    assert all(len(texts) >= 3 for texts in taken), taken
+    for address, texts in zip(senders, taken, strict=True):
+        assert await desk.texts(address, count=len(texts)) == texts
+
+
+async def keep_sending(stack: Any, address: str, stopping: asyncio.Event) -> list[str]:
+    """One mail after the other, each until it is taken; the texts in order."""
+    taken: list[str] = []
+    while not stopping.is_set():
+        words = f"{len(taken)} {uuid.uuid4().hex}"
+        async with asyncio.timeout(60):
+            while not await handed_over(stack, address, words):
+                await asyncio.sleep(0.1)
+        taken.append(words)
+        await asyncio.sleep(0.2)
+    return taken
+
+
+async def handed_over(stack: Any, address: str, words: str) -> bool:
+    name = words.partition(" ")[2]
+    mail = (
+        f"From: {address}\r\nTo: {INBOX}\r\nSubject: Traffic\r\nMessage-ID: <{name}@home.example>\r\n"
+        f"Date: Sun, 22 Nov 2026 08:00:00 +0000\r\n\r\n{words}\r\n"
+    )
+    host, port = at(stack)
+    try:
+        await aiosmtplib.send(
+            mail.encode(), sender=address, recipients=[INBOX], hostname=host, port=port, start_tls=False, timeout=15
+        )
+    except (aiosmtplib.SMTPException, OSError):
+        return False
+    return True
+
+
+async def is_open(stack: Any) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(*at(stack))
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def at(stack: Any) -> tuple[str, int]:
+    host, _, port = str(stack.addresses.services["email_adapter"].smtp).rpartition(":")
+    return host, int(port)
+
+
+def pid_of(stack: Any, name: str) -> int:
+    roll = read_roll(stack.home)
+    assert roll
+    return roll.processes[name].pid
