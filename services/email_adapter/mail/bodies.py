@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from typing import Final
 
@@ -30,7 +30,7 @@ class Words:
 @dataclass(frozen=True, slots=True)
 class Body:
     words: tuple[Words, ...] = ()
-    files: tuple[Section, ...] = field(default=())
+    files: tuple[Section, ...] = ()
 
     def text(self) -> str:
         """All of it as text; from HTML only where the plain part is missing or empty."""

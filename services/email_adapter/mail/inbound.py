@@ -62,10 +62,10 @@ class Reading:
         parts, files = parts_of(text, self.body.html(), self.files)
         own_id = next(iter(found_in(self.headers.first("message-id") or b"")), None)
         echo = own_id is not None and is_ours(own_id, self.context.secret.get_secret_value().encode())
-        sender, recipients = self.sender(), self.recipients()
+        sender, recipients, date = self.sender(), self.recipients(), self.date()
         message = Message(
             account_key=self.account.key,
-            event_key=self.event_key(own_id, sender, text),
+            event_key=self.event_key(own_id, sender, date, text),
             peer=self.peer(sender, recipients, echo=echo),
             sender=Party(address=sender.address, name=sender.name, email=_if_address(sender.address)),
             recipients=tuple(Party(address=one.address, name=one.name) for one in recipients),
@@ -73,7 +73,7 @@ class Reading:
             external_id=own_id.lower() if own_id and echo else own_id,
             thread=thread_of(self.headers, self.mail, self.account, self.hint),
             parts=parts,
-            occurred_at=self.date() or self.context.now,
+            occurred_at=date or self.context.now,
             echo=echo,
         )
         return MailRead(records=(message,), files=files)
@@ -110,9 +110,8 @@ class Reading:
             return None
         return at if at.year >= OLDEST else None
 
-    def event_key(self, own_id: str | None, sender: Mailbox, text: str) -> str:
+    def event_key(self, own_id: str | None, sender: Mailbox, date: datetime | None, text: str) -> str:
         """The same by whatever transport the mail came: they change headers and line ends."""
-        date = self.date()
         told = (sender.address, date.isoformat() if date else "", " ".join(text.split()))
         digest = hashlib.sha256("\x1f".join(told).encode(errors="surrogatepass"))
         if not told[-1]:

@@ -55,6 +55,8 @@ class Structured:
 def parse(header: bytes) -> Structured:
     """The header in its parts. Reads whatever it is given; linear in time."""
     text = header.decode("latin-1")
+    if text.isalnum():
+        return Structured(text.lower())
     main, semicolon, _ = text.partition(";")
     pieces: dict[str, dict[int, tuple[str, bool]]] = {}
     for count, found in enumerate(PARAMETER.finditer(text, len(main))):

@@ -2,6 +2,7 @@
 
 import re
 
+import orjson
 import pytest
 
 from services.email_adapter.mail.ids import found_in, is_ours, ours, token_of
@@ -78,6 +79,11 @@ def test_the_sender_is_whoever_the_first_header_names_that_names_someone(headers
 )
 def test_a_mail_happened_when_it_says_or_else_now(header, moment):
     assert record(mail("x", f"Date: {header}")).occurred_at.isoformat() == (moment or CONTEXT.now.isoformat())
+
+
+def test_a_mail_of_the_future_happened_when_it_came():
+    travels = orjson.loads(stamped(mail("x", "Date: Fri, 1 Jan 2038 00:00:00 +0000")))
+    assert travels["occurred_at"] == travels["received_at"]
 
 
 def test_the_token_is_taken_from_where_the_mail_really_came():
