@@ -18,12 +18,13 @@ SHOWN: Final = 512 * 1024  # characters of a text
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """`id` is its place in the mail."""
+    """`id` is its place in the mail, `content_id` the name by which its HTML shows it (RFC 2392), if any."""
 
     id: str
     name: str
     mime_type: str
     data: bytes
+    content_id: str = ""
 
 
 def view(kept: Kept, raw: bytes) -> dict[str, Any]:
@@ -44,7 +45,10 @@ def _told(raw: bytes) -> dict[str, Any]:
         "text": _text(mail, "plain") or "",
         **({"html": html} if html is not None else {}),
         "attachments": [
-            {"id": one.id, "name": one.name, "mime_type": one.mime_type, "size": len(one.data)}
+            {
+                **{"id": one.id, "name": one.name, "mime_type": one.mime_type, "size": len(one.data)},
+                **({"content_id": one.content_id} if one.content_id else {}),
+            }
             for one in attachments(mail)
         ],
         "in_reply_to": _header(mail, "in-reply-to").strip("<>") or None,
@@ -64,7 +68,8 @@ def attachments(mail: EmailMessage) -> Iterator[Attachment]:
             continue
         data = part.get_payload(decode=True)
         if isinstance(data, bytes):
-            yield Attachment(str(number), part.get_filename() or "file", part.get_content_type(), data)
+            named = str(part["content-id"] or "").strip("<> ")
+            yield Attachment(str(number), part.get_filename() or "file", part.get_content_type(), data, named)
 
 
 def attachment(raw: bytes, name: str) -> Attachment:
