@@ -64,7 +64,8 @@ def reply(facts: Facts, record: In, asked: Reply) -> None:
     answered = facts.known.get(asked.in_reply_to) if asked.in_reply_to else None
     if asked.in_reply_to and (answered is None or answered.conversation_id != conversation.id):
         raise Refusal("malformed", "in_reply_to names no message of this conversation")
-    reply_to = answered.external_id if answered else None
+    newest = conversation.last_external_id if way == "private" else None  # whose window it is
+    reply_to = answered.external_id if answered else newest
     sequence = conversation.last_sequence + 1
     order = compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=reply_to)
     queue(facts, record, conversation, asked.parts, order)

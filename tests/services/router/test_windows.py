@@ -82,6 +82,20 @@ async def test_a_comment_is_answered_in_public_or_in_private(house: House) -> No
     assert (await asked(house, customer, conversation, private=True))["way"] == "private"
 
 
+async def test_a_private_answer_goes_to_who_wrote_last_where_it_names_nobody(house: House) -> None:
+    customer = Customer(container=POST)
+    window, thread = Window(private_until=LATER), {"thread_key": "c1"}
+    first = customer.says(name="c1", surface="comment", window=window, thread=thread)
+    conversation = await house.opened(customer, first)
+    await house.take(customer.says(name="c2", surface="comment", window=window, thread=thread))
+    assert (await asked(house, customer, conversation, private=True))["thread"]["reply_to"] == "c2"
+    named = await asked(house, customer, conversation, private=True, in_reply_to=first.id)
+    assert named["thread"]["reply_to"] == "c1"
+    assert "reply_to" not in (await asked(house, customer, conversation))["thread"], (
+        "in public it stands under the first comment"
+    )
+
+
 async def test_in_public_and_in_private_there_is_room_for_different_lengths(house: House) -> None:
     customer = Customer(container=POST)
     conversation = await house.opened(customer, customer.says(surface="comment"))
@@ -89,7 +103,7 @@ async def test_in_public_and_in_private_there_is_room_for_different_lengths(hous
     house.allows(customer, ABLE)
     assert "way" in await asked(house, customer, conversation, **long), "nine pieces of 300"
     refused = await asked(house, customer, conversation, private=True, **long)
-    assert refused["code"] == "too_long", "more than twenty of 100"
+    assert refused["code"] == "too_long", "it is one message or none"
 
 
 async def test_a_private_answer_has_its_own_end(house: House) -> None:
