@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, Final, Protocol
@@ -142,12 +142,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             self._no_longer_measured(partition)
         self._tasks.clear()
         consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            try:
-                async with asyncio.timeout(10):
-                    await consumer.stop()
-            except (TimeoutError, KafkaError, OSError):
-                log.warning("consumer.abandoned", group=self._group)
+        if consumer is not None and not await ends(consumer.stop(), seconds=10):
+            log.warning("consumer.abandoned", group=self._group)
 
     # rebalance: aiokafka logs and swallows what these raise, so they only start and stop tasks --------------------------
 
@@ -422,6 +418,17 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     def waiting(self) -> str | None:
         """What a partition waits for, such as a database that is away; None while all are read."""
         return next(iter(self._waiting.values()), None)
+
+
+async def ends(stopping: Coroutine[Any, Any, None], *, seconds: float) -> bool:
+    """Whether it came to its end in time; what has not is left to itself.
+
+    A timeout would not do: aiokafka's fetcher may swallow that it is cancelled, and whoever awaits it waits for ever.
+    """
+    task = asyncio.create_task(stopping)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    task.cancel()
+    return bool(done) and not task.cancelled() and task.exception() is None
 
 
 def dead_letter_headers(record: Any, group: str, error: Exception) -> list[tuple[str, bytes]]:
