@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
 from email.utils import format_datetime
 from typing import Final
 
@@ -70,17 +71,17 @@ def _thread(account: Account, piece: Piece) -> list[str]:
     """
     answered = piece.reply_to or next(iter(piece.references[-1:]), None)
     root = f"{piece.token}@{account.id_domain}" if piece.token else None
-    fixed = tuple(dict.fromkeys(filter(None, (*piece.references[:1], root))))
-    newest = tuple(dict.fromkeys(one for one in (*piece.references[1:], answered) if one and one not in fixed))
-    if answered in newest:
-        newest = (*(one for one in newest if one != answered), *filter(None, (answered,)))
+    first = tuple(one for one in piece.references[:1] if len(one) < REFERENCES // 2)
+    fixed = tuple(dict.fromkeys(filter(None, (*first, root))))
+    newest = [one for one in dict.fromkeys(piece.references[1:]) if one not in {*fixed, answered}]
+    newest += [answered] if answered and answered not in fixed else []
     told = [field("In-Reply-To", found)] if answered and (found := ids((answered,))) else []
     if references := ids((*fixed, *_newest(newest, REFERENCES - sum(len(one) + 3 for one in fixed)))):
         told.append(field("References", references))
     return told
 
 
-def _newest(names: tuple[str, ...], room: int) -> tuple[str, ...]:
+def _newest(names: Sequence[str], room: int) -> tuple[str, ...]:
     kept: list[str] = []
     for name in reversed(names):
         room -= len(name) + 3

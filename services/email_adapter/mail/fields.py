@@ -13,7 +13,8 @@ ENDS: Final = "\r\n"
 UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 PLAIN: Final = re.compile(r"[ -~]*")
 ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
-ID: Final = re.compile(r"[!-;=?-~]{1,990}")
+ID: Final = re.compile(r"[!-;=?-~]{1,900}")  # with its field's name still within a line
+SPACES: Final = re.compile(" {2,}")
 PIECE: Final = 60  # characters of a parameter in one line (RFC 2231 §3)
 ENCODED_PIECE: Final = re.compile(rf".{{1,{PIECE}}}(?<!%)(?<!%.)")  # no byte is cut in two
 
@@ -25,7 +26,7 @@ def field(name: str, value: str) -> str:
 
 def words(text: str, *, name: str) -> str:
     """Text for people after the field's `name`: encoded (RFC 2047) where it is not plain ASCII, else folded at spaces."""
-    line = UNPRINTABLE.sub(" ", text).strip()
+    line = SPACES.sub(" ", UNPRINTABLE.sub(" ", text)).strip()
     if PLAIN.fullmatch(line) and "=?" not in line and all(len(word) < WIDTH for word in line.split(" ")):
         return _folded(line.split(" "), len(name) + 2)
     return Header(line, "utf-8", header_name=name, maxlinelen=WIDTH).encode(linesep=ENDS)

@@ -126,6 +126,15 @@ def test_ids_are_never_encoded_nor_longer_than_servers_take():
     assert references.split()[-1].decode() == f"<{ids[-1]}>"
 
 
+@pytest.mark.parametrize("size", [1, 100, 440, 460, 880, 900, 901, 980])
+def test_however_long_the_ids_of_others_are_every_line_is_one_that_servers_take(size):
+    ids = tuple(f"{letter * (size - 1)}{letter}" for letter in "abc")
+    whole = on_the_wire(sent(piece(references=ids, reply_to=ids[-1], token=TOKEN, subject=f"a{' ' * 990}b")))
+    assert max(map(len, whole.split(b"\r\n"))) <= 998
+    assert (b"In-Reply-To: <c" in whole) == (size <= 900)
+    assert TOKEN.encode() in whole.partition(b"References")[2]
+
+
 def test_a_first_mail_answers_nothing_and_keeps_its_subject():
     found = parsed(piece(subject="Fwd: as it is"))
     assert (found["subject"], found["in-reply-to"], found["references"]) == ("Fwd: as it is", None, None)
