@@ -46,7 +46,10 @@ def _told(raw: bytes) -> dict[str, Any]:
         **({"html": html} if html is not None else {}),
         "attachments": [
             {
-                **{"id": one.id, "name": one.name, "mime_type": one.mime_type, "size": len(one.data)},
+                "id": one.id,
+                "name": one.name,
+                "mime_type": one.mime_type,
+                "size": len(one.data),
                 **({"content_id": one.content_id} if one.content_id else {}),
             }
             for one in attachments(mail)
