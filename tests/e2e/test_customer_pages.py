@@ -8,10 +8,14 @@ import random
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+import aiosmtplib
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
@@ -283,6 +287,30 @@ async def test_what_a_mails_html_holds_can_neither_run_nor_load_nor_open(street:
     assert await page.title() == "Mailbox · Sophea"
     assert [url for url in asked if ":9/" in url] == []
     assert await page.locator("iframe.html").get_attribute("sandbox") == ""
+    await page.context.close()
+
+
+async def test_pictures_that_came_along_stand_in_a_mails_html(street: Street) -> None:
+    address = f"bopha.{uuid.uuid4().hex[:8]}@people.example"
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Parley Shop <support@parley.example>", address, "Our menu"
+    mail["Date"], mail["Message-ID"] = format_datetime(datetime.now(UTC)), f"<{uuid.uuid4()}@parley.example>"
+    mail.set_content("Our menu")
+    mail.add_alternative("<p>ម៉ឺនុយ</p><img src='cid:menu.1@parley' alt='menu'>", subtype="html")
+    mail.get_payload()[1].add_related(PIXEL, "image", "png", cid="<menu.1@parley>")  # type: ignore[union-attr,index]
+    mail.add_attachment(b"%PDF-1.4", maintype="application", subtype="pdf", filename="តម្លៃ.pdf")
+    page = await street.open("mailbox", user=address)
+    host, _, port = street.stack.addresses.services["sandbox"].smtp.rpartition(":")
+    await aiosmtplib.send(mail, hostname=host, port=int(port), start_tls=False)
+    await page.locator("#list li", has_text="Our menu").get_by_role("button").click()
+    picture = page.frame_locator("iframe.html").get_by_alt_text("menu")
+    await expect(picture).to_have_js_property("naturalWidth", 1)
+    assert await page.locator(".attachments li").all_inner_texts() == ["តម្លៃ.pdf\napplication/pdf · 8 byte"]
+    await page.get_by_role("button", name="Headers").click()
+    await page.locator("dialog dd", has_text="Parley Shop <support@parley.example>").wait_for()
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Source").click()
+    await page.locator("dialog pre", has_text="Content-ID: <menu.1@parley>").wait_for()
     await page.context.close()
 
 

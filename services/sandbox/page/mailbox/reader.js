@@ -46,7 +46,8 @@ function switcher(mail, box, body) {
   return h("div", { class: "switch", role: "group", "aria-label": t("body") }, ...Object.values(buttons));
 }
 
-function attachments({ attachments: files = [] }, box) {
+function attachments({ html, attachments: all = [] }, box) {
+  const files = all.filter(({ content_id: id }) => !id || !html?.includes(`cid:${id}`)); // the others stand in the HTML
   if (!files.length) return null;
   const shown = ({ id, name, mime_type, size }) => {
     const kind = ["image", "audio", "video"].find((each) => mime_type.startsWith(`${each}/`)) ?? "file";

@@ -4,11 +4,11 @@ import { telegram } from "./telegram.js";
 import { uniform } from "./uniform.js";
 
 /**
- * `can`: edit or remove what one wrote, send a contact. `emoji`: what one reacts with. `offers`: where choices stand: on keys under the message, in its foot (a list
- * where there are many), or beside the field where one writes. `open`: how its chats are reached.
+ * `can`: edit or remove what one wrote, send a contact. `emoji`: what one reacts with. `offers`: where quick replies stand: under the message, or beside the
+ * field where one writes. `open`: how its chats are reached.
  */
 export const CHANNELS = {
-  telegram: { name: "Telegram", can: ["edit", "contact"], emoji: ["👍", "❤", "🔥", "🎉", "😁", "🙏"], offers: "keys", open: telegram },
-  whatsapp: { name: "WhatsApp", can: ["edit", "remove", "contact"], emoji: ["👍", "❤️", "😂", "😮", "😢", "🙏"], offers: "foot", open: uniform },
+  telegram: { name: "Telegram", can: ["edit", "contact"], emoji: ["👍", "❤", "🔥", "🎉", "😁", "🙏"], offers: "under", open: telegram },
+  whatsapp: { name: "WhatsApp", can: ["edit", "remove", "contact"], emoji: ["👍", "❤️", "😂", "😮", "😢", "🙏"], offers: "under", open: uniform },
   facebook: { name: "Messenger", can: ["edit", "remove"], emoji: ["❤️", "😆", "😮", "😢", "😠", "👍"], offers: "beside", open: uniform },
 };

@@ -5,14 +5,11 @@ import { icon } from "../shared/icons.js";
 import { choice, openSheet } from "../shared/sheet.js";
 import { t } from "../shared/words.js";
 
-const MOST_BUTTONS = 3;
-
 /** What stands at the message itself. */
 export function choicesView(view, chat) {
   const choices = view.choices ?? [];
   if (!choices.length || (chat.offers === "beside" && areQuick(view))) return null;
-  const listed = chat.offers === "foot" && (view.list || choices.length > MOST_BUTTONS || choices.some(({ description }) => description));
-  const shown = listed ? [listButton(view, chat)] : choices.map((one) => key(view, one, chat));
+  const shown = view.list ? [listButton(view, chat)] : choices.map((one) => key(view, one, chat));
   return h("div", { class: "choices" }, ...shown);
 }
 
@@ -25,10 +22,9 @@ function key(view, one, chat) {
 const safe = (url) => (/^https?:\/\//i.test(url) ? url : null);
 
 function listButton(view, chat) {
-  const title = typeof view.list === "string" ? view.list : t("choose");
   const open = () =>
-    openSheet(title, (close) => view.choices.map((one) => choice(close, { picture: "circle", words: one.title, detail: one.description, act: () => chat.press(view, one) })));
-  return button([icon("list"), h("span", { dir: "auto" }, title)], open, { "aria-haspopup": "dialog" });
+    openSheet(t("choose"), (close) => view.choices.map((one) => choice(close, { picture: "circle", words: one.title, detail: one.description, act: () => chat.press(view, one) })));
+  return button([icon("list"), h("span", {}, t("choose"))], open, { "aria-haspopup": "dialog" });
 }
 
 const areQuick = (view) => (view.style ? view.style === "quick_replies" : !view.choices.some(({ url }) => url));
