@@ -242,9 +242,9 @@ class TestTheCustomersSide:
         await typed.fill("half a sentence")
         await console.get_by_role("tab", name="Web chat").focus()
         for key, tab in (
-            ("End", "Mailbox"),
+            ("End", "Mail"),
             ("Home", "Web chat"),
-            ("ArrowLeft", "Mailbox"),
+            ("ArrowLeft", "Mail"),
             ("ArrowRight", "Web chat"),
         ):
             await console.keyboard.press(key)

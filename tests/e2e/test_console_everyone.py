@@ -10,6 +10,9 @@ from shared import envelope
 from tests.e2e.console_desk import bubble, live, open_desk, row, shot
 
 WORDS = re.compile(r"[A-Za-z]{2,}(?:\s+[a-z]{2,}){2,}")  # three words in Latin letters: a sentence, not a name
+OF_DATES = re.compile(
+    r"\b(today|yesterday|tomorrow|AM|PM|(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?-i:Jan|Nov|hr|days?|min))\b"
+)
 VIEWS = ("customer", "conversations", "thread", "way")
 
 
@@ -75,7 +78,7 @@ class TestInKhmer:
             return [...texts, ...labels];
         }""")
         assert sum(bool(re.search("[\u1780-\u17ff]", one)) for one in spoken) > 40
-        assert [one for one in spoken if WORDS.search(one)] == []
+        assert [one for one in spoken if WORDS.search(one) or OF_DATES.search(one)] == []
 
     async def test_long_text_without_spaces_has_room_for_its_marks(self, open_page, customer):
         page = await open_page(locale="km-KH")
@@ -200,7 +203,7 @@ class TestInOneHand:
         await page.locator(".switch [data-view=customer]").click()
         await page.get_by_role("tab", name="Web chat").focus()
         await page.keyboard.press("End")
-        last = page.get_by_role("tab", name="Mailbox")
+        last = page.get_by_role("tab", name="Mail")
         await expect(last).to_be_in_viewport(ratio=0.95)
         await expect(page.locator("#panel-mailbox")).to_be_visible()
 

@@ -72,6 +72,8 @@ function addActions(app, load) {
     markRead(app);
     if (!app.thread) await load.thread(id);
     markRead(app);
+    const row = app.conversations.get(id);
+    if (row && !app.account(row)) await load.accounts();
   };
   app.selectBeside = (step) => {
     const all = newestFirst(app.conversations);

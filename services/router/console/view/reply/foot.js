@@ -49,10 +49,11 @@ export function privacySwitch(app, conversation, draft, update) {
   const { words } = app;
   if (!isComment(conversation)) return null;
   const until = privateUntil(conversation.window, Date.now());
-  const may = Boolean(app.capabilities(conversation)?.private_reply) && until !== 0;
+  const able = app.capabilities(conversation);
+  const may = Boolean(able?.private_reply) && until !== 0;
   if (!may) draft.private = false;
   const choose = (value) => () => { alter(draft, { private: value }); update(); };
   const choice = (key, value, sign) => h("label", {}, h("input", { type: "radio", name: "privacy", checked: draft.private === value, disabled: value && !may, on: { change: choose(value) } }), icon(sign), words.t(key));
-  const left = until ? words.t("private_until", { time: words.moment(new Date(until)), left: words.left(until - Date.now()) }) : may ? "" : words.t("private_over");
+  const left = may && until ? words.t("private_until", { time: words.moment(new Date(until)), left: words.left(until - Date.now()) }) : may || !able ? "" : words.t("private_over");
   return h("fieldset", { class: "privacy" }, ...present([h("legend", { class: "hidden" }, words.t("privacy")), choice("answer_public", false, "globe"), choice("answer_private", true, "lock"), left && h("span", { class: "soft" }, left)]));
 }
