@@ -9,7 +9,7 @@ from typing import Final
 
 from services.email_adapter.mail.words import unbase64
 
-PADDING: Final = re.compile(rb"=+")
+CHUNK: Final = re.compile(rb"[^=]++")
 NOT_ENCODED: Final = re.compile(rb"[^A-Za-z0-9+/\s]")
 SPACES_AFTER: Final = re.compile(rb"=[ \t]++\r?\n")  # a soft break, padded on the way (RFC 2045 §6.7, rule 3)
 BARE_CR: Final = re.compile(rb"\r(?!\n)")
@@ -23,13 +23,12 @@ def undo(body: bytes, encoding: str) -> bytes:
 
 def _base64(body: bytes) -> bytes:
     """Some writers pad every chunk; what follows the padding and is no base64 was put there by a list on the way."""
-    first, *others = PADDING.split(body)
-    chunks = [first]
-    for chunk in others:
-        if NOT_ENCODED.search(chunk):
+    data = bytearray()
+    for chunk in CHUNK.finditer(body):
+        if data and NOT_ENCODED.search(chunk[0]):
             break
-        chunks.append(chunk)
-    return b"".join(map(unbase64, chunks))
+        data += unbase64(chunk[0])
+    return bytes(data)
 
 
 def _quoted(body: bytes) -> bytes:
