@@ -241,6 +241,22 @@ async def test_files_go_both_ways(shop: Shop) -> None:
     assert [(view["direction"], view["media"]["size"]) for view in views] == [("out", len(PIXEL)), ("in", len(PIXEL))]
 
 
+async def test_a_picture_is_shown_under_a_comment(shop: Shop) -> None:
+    address = f"{shop.stack.http('router')}/api/media"
+    async with shop.town.client.post(
+        address, data=PIXEL, headers={**shop.stack.bearer, "Content-Type": "image/png"}
+    ) as answer:
+        assert answer.status == 201, await answer.text()
+        part = await answer.json()
+    heard = await shop.comments(shop.person(), f"តម្លៃ {uuid.uuid4()}")
+    message = await shop.answers(
+        heard, {"kind": "media", "media": "image", "state": "stored", "caption": "ដូចនេះ", **part}
+    )
+    await shop.status(message, "sent")
+    shown = (await shop.under(heard["message"]["container"]))[-1]
+    assert (shown["text"], shown["media"]["size"]) == ("ដូចនេះ", len(PIXEL))
+
+
 async def test_who_has_blocked_the_page_is_told_to_the_agent_in_words(shop: Shop) -> None:
     person, words = shop.person(), f"bye {uuid.uuid4()}"
     await person.writes(words)
