@@ -1,40 +1,51 @@
-"""The process that reads large mails: `python -m services.email_adapter.reader MEGABYTES`, pickles on stdin and stdout."""
+"""Reads a mail within its limits; as a process (`python -m services.email_adapter.reader MEGABYTES`) large ones, by pickles."""
 
 from __future__ import annotations
 
 import os
 import pickle
-import resource
 import sys
 from typing import Any, BinaryIO, Final
 
-from shared.channel import MailRead
+from services.email_adapter.mail.limits import scan
+from shared.channel import Account, Context, Mail, MailRead
 from shared.errors import Malformed, ParleyError
-from shared.translate import read_mail
+from shared.translate import MailReader, read_mail
 
 HEAD: Final = 8  # bytes of a length
+READY: Final = b"\n"
 
 
 def serve(asked: BinaryIO, answered: BinaryIO) -> None:
-    """Until whoever asks has gone."""
+    """Say that all is loaded, then answer until whoever asks has gone."""
+    answered.write(READY)
+    answered.flush()
     while len(head := asked.read(HEAD)) == HEAD:
         work = pickle.loads(asked.read(int.from_bytes(head)))  # noqa: S301 the adapter that started this process asks
-        answer = pickle.dumps(read(*work))
-        answered.write(len(answer).to_bytes(HEAD) + answer)
+        found = pickle.dumps(answer(*work))
+        answered.write(len(found).to_bytes(HEAD) + found)
         answered.flush()
 
 
-def read(*work: Any) -> MailRead | tuple[type[ParleyError], str]:
-    """What the channel's `mail` reads, or its error and the detail, which travel better than the error itself."""
+def answer(*work: Any) -> MailRead | tuple[type[ParleyError], str]:
+    """What the mail says, or the error and its detail, which travel better than the error itself."""
     try:
-        return read_mail(*work)
+        return read(*work)
     except ParleyError as error:
         return type(error), error.detail
     except MemoryError:
         return Malformed, "a large mail needs more memory than one may have"
 
 
+def read(mail: MailReader | None, account: Account, delivered: Mail, context: Context) -> MailRead:
+    """The mail, if it is within the limits, read by its channel's `mail`. Raises Refused, Malformed."""
+    scan(delivered.raw)
+    return read_mail(mail, account, delivered, context)
+
+
 def main() -> None:
+    import resource  # not on every system, and needed only in this process
+
     size = int(sys.argv[1]) * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
     answered = os.fdopen(os.dup(1), "wb")

@@ -9,15 +9,15 @@ import sys
 from contextlib import suppress
 from typing import Any, Final, Self, cast
 
+from services.email_adapter.reader import HEAD, READY, read
 from shared.channel import Account, Channel, Context, Mail, MailRead
 from shared.errors import Malformed, ParleyError
-from shared.translate import read_mail
 
 LARGE: Final = 1024 * 1024  # bytes
 AT_ONCE: Final = 2  # processes
 SECONDS: Final = 30.0  # that one mail may take
+LOADING: Final = 60.0  # seconds that the process may take to begin
 MEGABYTES: Final = 1024  # of address space for the process that reads
-HEAD: Final = 8  # bytes of a length
 KEPT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL")  # of the environment, which holds secrets
 
 
@@ -35,7 +35,7 @@ class Reading:
     async def read(self, channel: Channel, account: Account, mail: Mail, context: Context) -> MailRead:
         """What the mail says. Raises Malformed, and what the channel raises to refuse a mail."""
         if len(mail.raw) <= self._large:
-            return read_mail(channel.mail, account, mail, context)
+            return read(channel.mail, account, mail, context)
         async with self._turns:
             return await self._read_elsewhere((channel.mail, account, mail, context))
 
@@ -75,10 +75,20 @@ class Child:
 
     @classmethod
     async def begin(cls, megabytes: int) -> Self:
+        """One that has loaded what it needs, which takes longer than most mails. Raises EOFError, TimeoutError."""
         argv = (sys.executable, "-m", "services.email_adapter.reader", str(megabytes))
         pipe = asyncio.subprocess.PIPE
         environment = {name: os.environ[name] for name in KEPT if name in os.environ}
-        return cls(await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, env=environment))
+        process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, env=environment)
+        child = cls(process)
+        try:
+            assert process.stdout is not None
+            async with asyncio.timeout(LOADING):
+                await process.stdout.readexactly(len(READY))
+        except BaseException:
+            await child.end()
+            raise
+        return child
 
     async def ask(self, work: tuple[Any, ...]) -> MailRead | tuple[type[ParleyError], str]:
         """What the mail says, or the error and its detail. Raises EOFError and OSError when the process has ended."""

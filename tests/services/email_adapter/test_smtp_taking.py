@@ -170,6 +170,25 @@ async def test_what_the_reader_refuses_is_refused_in_its_words(door: Port) -> No
     assert not await records_of(door.settings, DLQ)
 
 
+@pytest.mark.parametrize(
+    ("head", "reply"),
+    [
+        (b"Received: x\r\n" * 51, "554 5.4.6"),
+        (b"X-Long: " + b"y" * 40_000 + b"\r\n", "552 5.3.4"),
+        (b"X-Many: y\r\n" * 1001, "552 5.3.4"),
+        (b"Content-Type: multipart/mixed; boundary=" + b"b" * 300 + b"\r\n", "554 5.6.0"),
+    ],
+)
+async def test_what_is_beyond_the_limits_of_reading_is_refused_before_it_is_read(
+    door: Port, head: bytes, reply: str
+) -> None:
+    client = await door.client()
+    assert (await client.send(head + mail())).startswith(reply)
+    assert (await client.send(head + mail(body=("w" * 98 + "\r\n") * 3000))).startswith(reply)
+    assert not await records_of(door.settings, INBOUND)
+    assert not await records_of(door.settings, DLQ)
+
+
 @pytest.mark.parametrize("trouble", [BusUnavailable, StoreUnavailable, RuntimeError])
 async def test_our_own_trouble_is_451_and_the_sender_tries_again(
     door: Port, trouble: type[Exception], monkeypatch: pytest.MonkeyPatch
