@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,41 @@ async def test_a_sandbox_that_is_away_is_said_in_words_and_looked_for_again(phon
     await phone.locator("li.mine .text", has_text="hello?").wait_for()
     await phone.get_by_role("alert").wait_for(state="hidden")
     phone.errors = [line for line in phone.errors if "net::ERR_FAILED" not in line]
+
+
+async def test_a_sandbox_that_came_back_goes_on_where_it_was(browser, kept_sandbox, token):
+    sandbox = kept_sandbox
+    await sandbox.ok(token, "getMe")
+    await sandbox.says(token, 502, text="before")
+    page = await browser.new_page(locale="en-US")
+    await page.goto(f"{sandbox.address}/phone/#token={sandbox.token}&bot={token.partition(':')[0]}&user=502")
+    await page.get_by_text("before", exact=True).wait_for()
+    await sandbox.end(signal.SIGKILL)
+    await page.get_by_role("alert").filter(has_text="The sandbox cannot be reached").wait_for()
+    await sandbox.start()
+    await page.get_by_role("alert").wait_for(state="hidden")
+    await sandbox.ok(token, "sendMessage", chat_id=502, text="after")
+    await page.get_by_text("after", exact=True).wait_for()
+    assert await page.locator("#log .text").all_inner_texts() == ["before", "after"]
+    await page.close()
+
+
+async def test_pages_that_nobody_has_connected_say_what_they_wait_for(browser, sandbox):
+    page = await browser.new_page(locale="km-KH")
+    for address in ("phone/?channel=whatsapp", "post/?"):
+        await page.goto(f"{sandbox.address}/{address}#token={sandbox.token}")
+        await page.get_by_text("មិនទាន់មានអាជីវកម្មភ្ជាប់មកទេ").wait_for()
+    await page.close()
+
+
+async def test_a_wrong_token_is_said_in_words(browser, sandbox):
+    page = await browser.new_page(locale="en-US")
+    for address in ("phone/?channel=whatsapp", "post/?", "mailbox/?"):
+        await page.goto(f"{sandbox.address}/{address}#token=wrong")
+        await page.get_by_role("alert").filter(has_text="The token in the address is not the sandbox's").wait_for()
+        await page.goto(f"{sandbox.address}/{address}&again")
+        await page.get_by_role("alert").filter(has_text="This page needs its token").wait_for()
+    await page.close()
 
 
 async def test_a_phone_that_nobody_sees_lets_go_of_its_line_and_misses_nothing(phone, sandbox, token):

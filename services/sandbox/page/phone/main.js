@@ -37,7 +37,7 @@ async function findAccounts() {
     try {
       accounts = await app.open.accounts(channel);
       if (accounts.length) return;
-      say(t("waiting"));
+      log.clear(t("waiting"));
       fail(null);
     } catch (trouble) {
       fail(trouble);

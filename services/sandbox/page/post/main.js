@@ -28,7 +28,8 @@ async function findPages() {
       ({ pages } = await get("post/facebook"));
       fail(null);
       if (pages.length) return;
-      say(t("waiting"));
+      $("empty").hidden = false;
+      $("empty").textContent = t("waiting");
     } catch (trouble) {
       fail(trouble);
       if (trouble.kind === "token" || trouble.kind === "no_token") return;
@@ -110,6 +111,7 @@ function formOf(post) {
 
 function draw() {
   $("publish").hidden = false;
+  $("empty").textContent = t("no_posts");
   $("empty").hidden = posts.length > 0;
   const newestFirst = [...posts].sort((one, other) => other.at.localeCompare(one.at));
   const version = (post) => JSON.stringify([post, person.id]);
