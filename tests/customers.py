@@ -199,8 +199,8 @@ class Visitor:
     town: Town
     user: str
     channel: str = "webchat"
-    limit: int = 10_000
-    token: str = ""
+    limit: int = 4000
+    session: dict[str, Any] = field(default_factory=dict)
 
     async def writes(self, text: str) -> bool:
         body = {"client_id": str(uuid.uuid5(uuid.NAMESPACE_OID, self.user + text)), "text": text}
@@ -227,11 +227,11 @@ class Visitor:
 
     async def _headers(self) -> dict[str, str]:
         origin = {"Origin": self.town.addresses.services["chat_adapter"].http}
-        if not self.token:
+        if not self.session:
             async with self.town.client.post(f"{self._chat}/session", json={}, headers=origin) as answer:
                 answer.raise_for_status()
-                self.token = (await answer.json())["token"]
-        return origin | {"Authorization": f"Bearer {self.token}"}
+                self.session = await answer.json()
+        return origin | {"Authorization": f"Bearer {self.session['token']}"}
 
     @property
     def _chat(self) -> str:

@@ -11,15 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 import pytest
 
+from deploy.local import kafka
 from deploy.local.home import Addresses, choose_port, read_roll
 from deploy.local.servers import start_stack
 from deploy.local.services import make_environment
 from tests.chaos.traffic import PEOPLE, Traffic, check, figures, kind_of
 from tests.conftest import own_home
 
-EVERYTHING = ("router", "chat_adapter", "social_adapter", "email_adapter", "sandbox", "postgres", "kafka")
+SERVICES = ("router", "chat_adapter", "social_adapter", "email_adapter", "sandbox")
+KILLED = (
+    *((name,) for name in (*SERVICES, "postgres", "kafka")),
+    ("postgres", "kafka"),
+)  # one after the other, some together
 
 
 @pytest.fixture
@@ -38,7 +44,7 @@ def pid(home: Path, name: str) -> int:
 async def healthy(home: Path, addresses: Addresses, name: str, former: int) -> None:
     """Until the supervisor has it running again."""
     async with aiohttp.ClientSession() as session:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(120):
             while True:
                 if pid(home, name) != former and await is_ready(session, addresses, name):
                     return
@@ -46,27 +52,41 @@ async def healthy(home: Path, addresses: Addresses, name: str, former: int) -> N
 
 
 async def is_ready(session: aiohttp.ClientSession, addresses: Addresses, name: str) -> bool:
-    service = addresses.services.get(name)
-    if service is None:
-        return True
+    if name == "kafka":
+        return await kafka.answers(addresses.kafka)
+    if name == "postgres":
+        return await postgres_answers(addresses.database)
     try:
-        async with session.get(service.http + "/health/ready", timeout=aiohttp.ClientTimeout(total=2)) as answer:
+        async with session.get(
+            addresses.services[name].http + "/health/ready", timeout=aiohttp.ClientTimeout(total=2)
+        ) as answer:
             return answer.status == 200
     except (aiohttp.ClientError, TimeoutError):
         return False
 
 
-@pytest.mark.timeout(480)
+async def postgres_answers(database: str) -> bool:
+    try:
+        connection = await asyncpg.connect(database, timeout=2)
+    except (asyncpg.PostgresError, OSError, TimeoutError):
+        return False
+    await connection.close()
+    return True
+
+
+@pytest.mark.timeout(600)
 async def test_everything_is_killed_once_and_nothing_is_lost(own_stack: tuple[Path, Addresses]) -> None:
     home, addresses = own_stack
     traffic = Traffic(home, addresses)
     running = asyncio.create_task(traffic.run())
     await asyncio.sleep(4)
-    for name in EVERYTHING:
-        former = pid(home, name)
-        os.kill(former, signal.SIGKILL)
-        await healthy(home, addresses, name, former)
-        await asyncio.sleep(4)
+    for names in KILLED:
+        former = {name: pid(home, name) for name in names}
+        for killed in former.values():
+            os.kill(killed, signal.SIGKILL)
+        for name in names:
+            await healthy(home, addresses, name, former[name])
+        await asyncio.sleep(3)
         assert not running.done(), running.exception()
     traffic.stopping.set()
     await running

@@ -71,7 +71,7 @@ class Traffic:
         settings = Settings()
         self._events, self._requests = settings.topic(EVENTS), settings.topic(REQUESTS)
 
-    async def run(self, customers: int = 3, pause: float = 1.2) -> None:
+    async def run(self, customers: int = 2, pause: float = 1.2) -> None:
         """Until `stopping` is set: so many at a time on each transport, each pausing so many seconds between messages."""
         agent = asyncio.create_task(self._agent())
         try:

@@ -49,10 +49,12 @@ HEBREW: Final = "שלום, ההזמנה הגיעה אתמול והרמקול ה�
 
 
 def mixed(number: int, characters: int) -> list[str]:
-    """Its grapheme clusters, of at least so many code points together: two sentences read from the right, then emoji without a space."""
-    found = [*ARABIC, " ", *HEBREW, " ", *digits(number), " "]
+    """Its grapheme clusters, of at least so many code points together: two sentences read from the right, then emoji without a
+    space, between them numbers that no other text has.
+    """
+    found = [*ARABIC, " ", *HEBREW, " "]
     while sum(map(len, found)) < characters:
-        found.append(CLUSTERS[(number + len(found)) % len(CLUSTERS)])
+        found += [*digits(number), *digits(len(found)), *CLUSTERS]
     return found
 
 
