@@ -10,6 +10,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 SIZE: Final = 1024 * 1024
 TAGS: Final = 10_000
+LINKS: Final = 5_000
 ENTITIES: Final = 20_000
 RUN: Final = 16 * 1024  # characters without a >
 ATTRIBUTES: Final = 8_000
@@ -23,6 +24,7 @@ html legend li main menu nav option section summary tbody tfoot thead tr
 LINES: Final = frozenset(_LINES.split())
 HIDDEN: Final = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 SPACES: Final = re.compile(r"[ \t\r\n\f]+")
+LINK: Final = re.compile(r"<a\b", re.IGNORECASE)
 SEPARATOR: Final = re.compile(r"[\s/\"']")
 QUOTES: Final = 20  # marks before a line at the most
 
@@ -40,6 +42,7 @@ def is_modest(source: str) -> bool:
     return (
         len(source) <= SIZE
         and source.count("<") <= TAGS
+        and (source.count("<") <= LINKS or len(LINK.findall(source)) <= LINKS)
         and source.count("&") <= ENTITIES
         and not any(len(run) > RUN and _attributes(run) > ATTRIBUTES for run in source.split(">"))
     )

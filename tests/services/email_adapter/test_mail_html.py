@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings as tuned, strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from services.email_adapter.mail.readable import TAGS, as_text
+from services.email_adapter.mail.readable import LINKS, SIZE, TAGS, as_text, is_modest
 from services.email_adapter.mail.sanitised import sanitise
 
 ATTACKS = [
@@ -156,6 +156,28 @@ def test_html_beyond_what_is_parsed_is_still_text():
     first, *lines = as_text(page).splitlines()
     assert (first, lines[-1]) == ("Prices", "ទំនិញ 12 €")
     assert sum(line == "ទំនិញ 12 €" for line in lines) == TAGS
+
+
+@pytest.mark.parametrize(
+    ("html", "modest"),
+    [
+        ("<a href=x>" * LINKS, True),
+        ("<A href=x>" * (LINKS + 1), False),
+        ("<b>" * TAGS, True),
+        ("<b>" * (TAGS + 1), False),
+        ("x" * SIZE, True),
+        ("x" * (SIZE + 1), False),
+        ("word " * 100_000, True),
+        (f"<img src='data:image/png;base64,{'iVBORw0KGgo' * 10_000}'>", True),
+        (f"<p {'a=1 ' * 10_000}>", False),
+        (f"<p {'a/' * 10_000}>", False),
+        ("&amp;" * 20_001, False),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_html_is_only_parsed_where_it_is_modest(html, modest):
+    assert is_modest(html) is modest
+    assert (sanitise(html) is not None) is modest
 
 
 @tuned(deadline=None)
