@@ -46,6 +46,8 @@ secret = "whsec_{secret}"
 [accounts.webhook.demo]
 url = "http://127.0.0.1:9/"
 secret = "whsec_{secret}"
+[accounts.email.help]
+address = "help@parley.example"
 """
 
 
@@ -219,6 +221,42 @@ def load(url: str, connections: int, seconds: float) -> dict[str, Any]:
     return found
 
 
+def mail_bench(settings: Settings, argv: list[str], mail_port: int, port: int, connections: int) -> dict[str, float]:
+    """SMTP DATA until it is acknowledged, which it is when Kafka has."""
+    listening = settings.model_copy(update={"smtp_host": "127.0.0.1", "smtp_port": mail_port})
+    with process(listening, *argv, port=port) as found:
+        if port:
+            asyncio.run(wait_ready(port))
+        time.sleep(4)
+        load_mail(mail_port, connections, 2)
+        used = cpu(found)
+        result = load_mail(mail_port, connections, SECONDS)
+        assert not result["wrong"], f"{result['wrong']} mails were not answered 250"
+        spent = cpu(found) - used
+        return {
+            "per_second": result["mails"] / SECONDS,
+            "per_cpu_second": result["mails"] / spent,
+            "cpu_ms_per_mail": 1000 * spent / result["mails"],
+            "p50_ms": result["p50"] * 1000,
+            "p99_ms": result["p99"] * 1000,
+            "bytes": result["bytes"],
+            "megabytes": found.memory_info().rss / 1e6,
+        }
+
+
+def load_mail(port: int, connections: int, seconds: float) -> dict[str, Any]:
+    argv = [sys.executable, "-m", "tests.bench.mail_load", str(port), str(connections), str(seconds)]
+    found: dict[str, Any] = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+    return found
+
+
+def compare_mail(settings: Settings, connections: int = 16) -> dict[str, Any]:
+    one, two = choose_port(set()), choose_port(set())
+    bare = mail_bench(settings, ["tests.bench.bare_mail", str(one)], one, 0, connections)
+    ours = mail_bench(settings, ["services.email_adapter"], two, choose_port({one, two}), connections)
+    return {"parley": ours, "bare": bare, "ratio": ours["per_cpu_second"] / bare["per_cpu_second"], "aim": 0.5}
+
+
 async def latency(settings: Settings, rate: float, seconds: float, *, through_router: bool) -> dict[str, float]:
     """From the send of a record to the read of its event, or of the record itself, at a steady rate."""
     topic = settings.topic(EVENTS if through_router else "bare.v1")
@@ -339,6 +377,8 @@ def run(settings: Settings) -> dict[str, Any]:
     results["idle_megabytes"] = idle_memory(empty)
     say("d: translation, channel by channel …")
     results["translate"] = translate_bench()
+    say("e: mail by SMTP …")
+    results["mail"] = compare_mail(settings)
     return results
 
 
@@ -369,6 +409,10 @@ def show(results: dict[str, Any]) -> None:
         table.add_row(f"d {name} in, messages per CPU-second", f"{found['in_per_cpu_second']:,.0f}", "", "", "")
         table.add_row("  out, pieces per CPU-second", f"{found['out_per_cpu_second']:,.0f}", "", "", "")
         table.add_row("  memory afterwards", f"{found['megabytes']:.0f} MB", "", "", "")
+    row("e mail by SMTP → acknowledged, mails per CPU-second", results["mail"], "per_cpu_second", "", "≥ 0.5")
+    row("  mails per second", results["mail"], "per_second", "", "")
+    row("  CPU per mail", results["mail"], "cpu_ms_per_mail", "ms", "")
+    row("  p99", results["mail"], "p99_ms", "ms", "")
     for name, megabytes in results["idle_megabytes"].items():
         table.add_row(f"{name}, idle", f"{megabytes:.0f} MB", "", "", "≤ 150")
     Console(width=130).print(table)
