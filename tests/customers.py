@@ -108,7 +108,13 @@ class Telegram:
         ]
 
     async def _messages(self) -> list[dict[str, Any]]:
-        views = (await self.town.get(f"{self._chat}/messages"))["messages"]
+        """Nothing of someone who has not written: the phone does not know them."""
+        try:
+            views = (await self.town.get(f"{self._chat}/messages"))["messages"]
+        except aiohttp.ClientResponseError as refused:
+            if refused.status != 404:
+                raise
+            return []
         return sorted((view["message"] for view in views), key=lambda one: int(one["message_id"]))
 
     @property
