@@ -8,9 +8,4 @@ from typing import Final
 from services.email_adapter import mail
 from shared.channel import Channel
 
-CHANNELS: Final[Mapping[str, Channel]] = {
-    channel.name: channel
-    for channel in (
-        mail.CHANNEL,
-    )
-}
+CHANNELS: Final[Mapping[str, Channel]] = {channel.name: channel for channel in (mail.CHANNEL,)}
