@@ -55,6 +55,12 @@ class Job:
         return self.head.message
 
     @property
+    def in_public(self) -> bool:
+        """Whether it goes where a channel takes other things than in messages: under a comment."""
+        able, message = self.channel.capabilities, self.message
+        return able.shown(message.surface, message.way) is able.comment
+
+    @property
     def id(self) -> str:
         """The key under which a provider may know the piece."""
         return str(derive("piece", self.message.id, self.message.attempt, self.entry.number))
@@ -133,14 +139,15 @@ class Sender:
         files = (part.part, *part.files) if isinstance(part, Bundle) else (part,)
         if any(not belongs(file.blob, job.message.tenant) for file in files if isinstance(file, Media) and file.blob):
             raise Refusal("refused", "the file belongs to another tenant")
-        if not isinstance(part, Media) or part.blob is None or job.channel.upload is None:
+        if not isinstance(part, Media) or part.blob is None or job.channel.upload is None or job.in_public:
             return None
-        known = await self._ledger.handle(job.lane.account, part.blob)
+        file = f"{part.blob}#{part.media}"  # a provider may not show as a picture what was uploaded as a file
+        known = await self._ledger.handle(job.lane.account, file)
         if known is not None:
             return known
         steps = job.channel.upload(job.account, part, context())
         made = await drive(steps, channel=job.channel, ask=lambda request: self._caller.ask(request, party))
-        await self._ledger.keep_handle(job.lane.account, part.blob, value=made.value, expires_in=made.expires_in)
+        await self._ledger.keep_handle(job.lane.account, file, value=made.value, expires_in=made.expires_in)
         return made.value
 
 
