@@ -7,19 +7,18 @@ import re
 import socket
 import ssl
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
-from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponse, SMTPResponseException
-from aiosmtplib.protocol import SMTPProtocol
+from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponseException
 
 from shared.blobs import Blobs
 from shared.channel import Response, Smtp
 from shared.errors import SendFailed
-from shared.mailbytes import Measured, measure, stream
+from shared.handover import BROKEN, Before, Handover, cut, exchange
+from shared.mailbytes import measure
 
 log = structlog.get_logger(__name__)
 
@@ -28,9 +27,6 @@ IDLE: Final = 20.0  # seconds that a connection waits for the next mail
 MAILS: Final = 100  # over one connection
 SPARE: Final = 4  # idle connections of one account at one server
 PATH: Final = re.compile(r"[^\x00-\x20\x7f<>]*")
-BROKEN: Final = (SMTPException, OSError, EOFError, TimeoutError)
-
-Before = Callable[[Smtp], Awaitable[None]]
 
 
 class Server(NamedTuple):
@@ -50,25 +46,6 @@ class Line:
     smtp: SMTP
     mails: int = 0
     closing: asyncio.TimerHandle | None = None
-
-
-@dataclass(slots=True)
-class _Handover:
-    """One mail on its way; `left`: its final dot is."""
-
-    request: Smtp
-    measured: Measured
-    before: Before
-    blobs: Blobs
-    left: bool = False
-
-    @property
-    def seconds(self) -> float:
-        return self.request.timeout.total_seconds()
-
-    async def leave(self) -> None:
-        await self.before(self.request)
-        self.left = True
 
 
 class Mailer:
@@ -98,7 +75,7 @@ class Mailer:
         cannot be said in SMTP.
         """
         _check(request)
-        work = _Handover(request, await measure(request.data, self._blobs), before, self._blobs)
+        work = Handover(request, await measure(request.data, self._blobs), before, self._blobs)
         await before(replace(request, commits=False))
         while True:
             known = self._take(_server(request))
@@ -108,7 +85,7 @@ class Mailer:
                 if known is None or work.left:  # only a connection that had gone stale is worth another at once
                     raise _failure(work, error) from None
 
-    async def _hand_over(self, known: Line | None, work: _Handover) -> Response:
+    async def _hand_over(self, known: Line | None, work: Handover) -> Response:
         try:
             line = known or await self._connect(work)
         except SMTPResponseException as error:
@@ -116,15 +93,15 @@ class Mailer:
                 raise  # nothing that a server may say
             return _answer(error.code, error.message)
         try:
-            reply = await _exchange(line.smtp, work)
+            reply = await exchange(line.smtp, work)
         except BaseException:
-            _cut(line.smtp)
+            cut(line.smtp)
             raise
         line.mails += 1
         self._keep(_server(work.request), line)
         return _answer(reply.code, reply.message)
 
-    async def _connect(self, work: _Handover) -> Line:
+    async def _connect(self, work: Handover) -> Line:
         """Greeted, encrypted and logged in as the request says, or SMTPResponseException with the server's refusal."""
         request = work.request
         if self._trust is None and request.security != "none":
@@ -181,92 +158,6 @@ class Mailer:
         task.add_done_callback(self._leaving.discard)
 
 
-async def _exchange(smtp: SMTP, work: _Handover) -> SMTPResponse:
-    """The final reply, or the refusal that came earlier."""
-    async with asyncio.timeout(work.seconds):
-        if refused := await _announce(smtp, work):
-            with suppress(*BROKEN):
-                await smtp.execute_command(b"RSET", timeout=CONNECT)
-            return refused
-        protocol = smtp.protocol
-        assert protocol is not None
-        answering = asyncio.create_task(protocol.read_response())
-        try:
-            whole = await _write(protocol, work, answering)
-        except BaseException:
-            answering.cancel()
-            raise
-    if not whole:
-        return await _early(smtp, answering, work)
-    try:
-        await work.leave()
-        async with asyncio.timeout(work.seconds):
-            protocol.write(b".\r\n")
-            return await answering
-    finally:
-        answering.cancel()
-
-
-async def _announce(smtp: SMTP, work: _Handover) -> SMTPResponse | None:
-    """MAIL, RCPT and DATA; the reply that refuses one of them. One refused recipient refuses the mail."""
-    request = work.request
-    wide = not (request.sender + "".join(request.recipients)).isascii()
-    if refused := _beyond(smtp, work.measured, wide=wide):
-        return refused
-    reply = await smtp.execute_command(b"MAIL", _path(b"FROM", request.sender), *_options(smtp, work.measured, wide))
-    if reply.code != 250:
-        return reply
-    for recipient in request.recipients:
-        reply = await smtp.execute_command(b"RCPT", _path(b"TO", recipient))
-        if reply.code not in {250, 251}:
-            return reply
-    reply = await smtp.execute_command(b"DATA")
-    return None if reply.code == 354 else reply
-
-
-def _beyond(smtp: SMTP, measured: Measured, *, wide: bool) -> SMTPResponse | None:
-    """What the server has announced that it cannot take, in the words in which it would say so."""
-    most = smtp.esmtp_extensions.get("size", "")
-    if most.isdecimal() and 0 < int(most) < measured.size:
-        return SMTPResponse(552, f"5.3.4 the mail has {measured.size} bytes, the server takes {most}")
-    if wide and not smtp.supports_extension("smtputf8"):
-        return SMTPResponse(553, "5.6.7 the server takes no addresses beyond ASCII")
-    if measured.eight_bit and not smtp.supports_extension("8bitmime"):
-        return SMTPResponse(554, "5.6.3 the server takes no bytes above 127")
-    return None
-
-
-def _options(smtp: SMTP, measured: Measured, wide: bool) -> list[bytes]:
-    options = [b"SIZE=%d" % measured.size] if smtp.supports_extension("size") else []
-    options += [b"BODY=8BITMIME"] if measured.eight_bit else []
-    return options + ([b"SMTPUTF8"] if wide else [])
-
-
-def _path(word: bytes, address: str) -> bytes:
-    return word + b":<" + address.encode() + b">"
-
-
-async def _write(protocol: SMTPProtocol, work: _Handover, answering: asyncio.Task[SMTPResponse]) -> bool:
-    """Everything but the final dot. False: the server has answered, or gone, before all was written."""
-    async for chunk in stream(work.request.data, work.blobs):
-        if answering.done() or not protocol.is_connected:
-            return False
-        protocol.write(chunk)
-        with suppress(ConnectionError):
-            await protocol._drain_helper()  # the library's own way to wait until the other side reads
-    return protocol.is_connected and not answering.done()
-
-
-async def _early(smtp: SMTP, answering: asyncio.Task[SMTPResponse], work: _Handover) -> SMTPResponse:
-    """A refusal in the middle of the mail; whatever else it is, the mail has not been given away."""
-    async with asyncio.timeout(work.seconds):
-        reply = await answering
-    _cut(smtp)
-    if reply.code < 400:
-        raise SMTPException("the server answered before the mail was whole")
-    return reply
-
-
 def _check(request: Smtp) -> None:
     """An address must not become another word of the command."""
     if not request.recipients or not all(map(PATH.fullmatch, (request.sender, *request.recipients))):
@@ -281,7 +172,7 @@ def _answer(code: int, text: str) -> Response:
     return Response(status=code, body=text.encode(errors="replace"))
 
 
-def _failure(work: _Handover, error: Exception) -> SendFailed:
+def _failure(work: Handover, error: Exception) -> SendFailed:
     """What it means; the error's own text is left out, unless it is the library's about what the server cannot."""
     cause = error.__cause__ or error
     name = type(cause).__name__
@@ -291,14 +182,6 @@ def _failure(work: _Handover, error: Exception) -> SendFailed:
         name = error.message[:200]
     log.warning("mail.failed", host=work.request.host, port=work.request.port, error=name, left=work.left)
     return SendFailed("unknown" if work.left and work.request.commits else "unreachable", name)
-
-
-def _cut(smtp: SMTP) -> None:
-    """At once: what waits to be written must not leave."""
-    transport: Any = smtp.transport
-    smtp.close()
-    if transport is not None:
-        transport.abort()
 
 
 async def _quit(smtp: SMTP) -> None:

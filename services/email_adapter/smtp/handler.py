@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import structlog
+from aiosmtpd.smtp import TLSSetupException
 
 from services.email_adapter.mail.refusals import Refused
 from services.email_adapter.recipients import Recipients
@@ -70,6 +71,9 @@ class Handler:
         return TAKEN
 
     async def handle_exception(self, error: Exception) -> str:
-        """Whatever else breaks is our trouble too; the sender keeps the mail."""
-        log.error("mail.session_broke", exc_info=error)
+        """Whatever else breaks is our trouble too, but for a handshake; the sender keeps the mail."""
+        if isinstance(error, TLSSetupException):
+            SMTP_REFUSED.labels("none", "handshake").inc()
+        else:
+            log.error("mail.session_broke", exc_info=error)
         return LATER

@@ -73,6 +73,7 @@ class Session(SMTP):
         if self._place is None:
             return
         self._door.leave(self._place)
+        self._place = None  # a TLS handshake that fails is told of twice
         self._sessions.discard(self)
         if self._end:
             self._end.cancel()

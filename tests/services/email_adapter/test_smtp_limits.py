@@ -16,6 +16,7 @@ from services.email_adapter.smtp.content import END, Content, longest_exceeds
 from services.email_adapter.smtp.door import Door, place_of
 from services.email_adapter.smtp.limits import LIMITS, Limits
 from shared.bus import RAW
+from shared.errors import Misconfigured
 from shared.observe import SMTP_REFUSED
 from tests.certificates import certificate
 from tests.services.email_adapter.port import INBOUND, Port, mail, port
@@ -373,3 +374,24 @@ async def test_mail_comes_in_encrypted_and_what_was_said_before_is_forgotten(
         assert "STARTTLS" not in await client("EHLO client.example")
         assert (await client.send(mail())).startswith("250 ")
         assert await came_in(door) == [mail() + b"\r\n"]
+
+
+async def test_a_handshake_that_fails_leaves_nobody_behind(servers: Addresses, tmp_path: Path) -> None:
+    _, chain, key = certificate(tmp_path, "mx.parley.example")
+    files = {"smtp_certificate": str(chain), "smtp_key": str(key)}
+    async with port(settings_for(servers.kafka), tmp_path, **files) as door:
+        for _ in range(3):
+            client = await door.client()
+            assert (await client("STARTTLS")).startswith("220 ")
+            client.write(b"this is no handshake\r\n" * 10)
+            async with asyncio.timeout(10):
+                while await client.reader.read(1000):
+                    pass
+        await asyncio.wait_for(door.listener._door.empty(), 10)
+        assert (await (await door.client()).send(mail())).startswith("250 ")
+
+
+async def test_a_certificate_that_cannot_be_used_stops_the_start(servers: Addresses, tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="PARLEY_SMTP_CERTIFICATE"):
+        async with port(settings_for(servers.kafka), tmp_path, smtp_certificate=str(tmp_path / "gone.pem")):
+            pass
