@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format bench chaos docs clean
+.PHONY: help install run test lint format bench chaos docs image clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ chaos: install ## the long runs that kill processes under traffic
 
 docs: install ## write the generated pages of docs/ again
 	$(BIN)/parley docs
+
+image: ## build the container image (needs Docker)
+	docker build --tag parley:0.1.0 .
 
 clean: ## remove .venv and every cache; .parley, which holds data, stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from shared.accounts import AccountsFile
+from shared.accounts import Accounts, AccountsFile
 from shared.bus import Out, encode, headers
 from shared.channel import Channel
 from shared.envelope import derive, key, utc
@@ -42,7 +42,15 @@ class States:
         self._accounts, self._producer, self._health = accounts, producer, health
         self._failures: dict[tuple[str, str], Failure] = {}
         self._changed = asyncio.Event()
-        accounts.on_change(lambda _accounts: self._changed.set())
+        self._known = accounts.current.accounts
+        accounts.on_change(self._reloaded)
+
+    def _reloaded(self, accounts: Accounts) -> None:
+        """What went wrong with an account's former settings says nothing of its new ones."""
+        for place in [place for place in self._failures if accounts.accounts.get(place) != self._known.get(place)]:
+            del self._failures[place]
+        self._known = accounts.accounts
+        self._changed.set()
 
     def note(self, channel: str, account: str, failure: Failure | None) -> None:
         """What a call to the provider showed: a refused token, or that it is accepted again."""

@@ -31,7 +31,9 @@ def test_every_file_and_function_that_is_named_exists(page: str) -> None:
     assert [f"{path}:{name}" for path, name in found if name and name not in defined(ROOT / path)] == []
 
 
-@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md", "examples/README.md"])
+@pytest.mark.parametrize(
+    "page", [*PAGES, "CHANGELOG.md", "examples/README.md", "docs/operations.md", "docs/kubernetes.md"]
+)
 def test_every_command_that_is_named_exists(page: str) -> None:
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
     named = set(re.findall(r"(?:`|bin/)parley ([a-z]+)", (ROOT / page).read_text()))

@@ -44,3 +44,20 @@ async def test_an_account_whose_token_was_refused_is_ill_until_it_is_accepted_or
     await states.tell()
     assert (measured("one"), measured("two")) == (1, None)
     await producer.stop()
+
+
+async def test_a_new_token_is_given_a_chance(world: Settings) -> None:
+    file = Path(world.accounts)
+    file.write_text(BOT.format("one", 1) + BOT.format("two", 2))
+    accounts, producer = AccountsFile(file, CHANNELS), Producer(world)
+    await producer.start()
+    states = States(
+        settings=world, family="chat", channels=CHANNELS, accounts=accounts, producer=producer, health=Health()
+    )
+    for account in ("one", "two"):
+        states.fail("telegram", account, "auth", "401 Unauthorized")
+    file.write_text(BOT.format("one", 1) + BOT.format("two", 3))
+    assert await accounts.refresh()
+    await states.tell()
+    assert (measured("one"), measured("two")) == (0, 1)
+    await producer.stop()
