@@ -201,6 +201,24 @@ class TestTheWay:
         await console.locator("#steps .step").nth(3).wait_for()
         assert await console.locator("#steps .step-time").all_inner_texts() == before
 
+    async def test_of_a_receipt_whose_provider_counts_seconds_still_goes_forward(self, console):
+        """Queued at .400, read at .900, which the provider calls .000."""
+        places = await console.evaluate("""async () => {
+            const { wayOf } = await import("/console/fold/way.js");
+            const at = (ms) => `2026-01-01T00:00:00.${ms}Z`;
+            const event = (type, status, ...trail) => ({ type, published_at: null, data: { status, trail: trail.map(([place, ms]) => ({ place, at: at(ms) })) } });
+            const records = [
+                event("message.queued", null, ["requests", "400"], ["router", "420"]),
+                event("message.status", "sent", ["outbound", "500"], ["provider", "600"], ["delivery", "610"], ["router", "620"]),
+                event("message.status", "read", ["provider", "000"], ["delivery", "900"], ["router", "910"]),
+            ];
+            return wayOf({ records }).map(({ place, since }) => [place, Math.round(since)]);
+        }""")
+        assert places == [
+            ["requests", 0], ["router", 20], ["outbound", 100], ["provider", 200], ["delivery", 210], ["router", 220],
+            ["delivery", 500], ["router", 510],
+        ]  # fmt: skip
+
 
 class TestTheCustomersSide:
     """Nothing but what a person can see and press: the customer's places on the left, the agent on the right."""

@@ -12,9 +12,9 @@ export function face(conversation, words) {
   return h("span", { class: "face" }, letters, channel);
 }
 
-/** Who it is; someone on a web page who has not said so is told apart by the beginning of their session. */
+/** Who it is; who is only known by a session or a long number is told apart by four characters of it. */
 export function nameOf({ name, peer }, words) {
-  const anonymous = /^visitor:(.{4}).{8,}$/.exec(peer ?? "");
+  const anonymous = /^visitor:(.{4}).{8,}$/.exec(peer ?? "") ?? /^\d{11,}(\d{4})$/.exec(peer ?? "");
   return name || (anonymous && words.t("visitor", { id: anonymous[1] })) || peer || "…";
 }
 

@@ -36,5 +36,5 @@ function about(conversation, words) {
   const { channel, account, name, peer, subject } = conversation;
   if (isMail(conversation)) return [name, peer, account].filter(Boolean).join(" · ");
   if (isComment(conversation)) return [words.t("comments_on", { channel: channelName(channel, words) }), account, subject].filter(Boolean).join(" · ");
-  return [channelName(channel, words), account, name && peer, subject].filter(Boolean).join(" · ");
+  return [channelName(channel, words), account, nameOf(conversation, words) !== peer && peer, subject].filter(Boolean).join(" · ");
 }

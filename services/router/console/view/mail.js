@@ -9,12 +9,12 @@ const SHOWN = 6; // recipients
 
 /** From, to and, where it is not that of the conversation, the subject. */
 export function mailLines({ words }, conversation, message) {
-  const from = message.sender ? party(message.sender) : message.author ?? conversation.account;
-  const to = message.direction === "outbound" && !message.echo ? [conversation.peer] : message.recipients.map(party);
+  const own = message.direction === "outbound" && !message.echo; // whose sender is the account
+  const to = own ? [conversation.peer] : message.recipients.map(party);
   const several = to.length > SHOWN ? [...to.slice(0, SHOWN), words.t("others", { n: to.length - SHOWN })] : to;
   const other = message.subject && baseSubject(message.subject) !== baseSubject(conversation.subject ?? "");
   return h("dl", { class: "mail-lines" }, present([
-    line(words.t("mail_from"), from),
+    message.sender && line(words.t("mail_from"), party(message.sender)),
     several.length > 0 && line(words.t("mail_to"), words.list(several)),
     other && line(words.t("mail_subject"), message.subject),
   ]));
