@@ -26,7 +26,9 @@ import aiosmtplib
 from deploy.local.home import Addresses
 
 TROUBLE: Final = (aiohttp.ClientError, aiosmtplib.SMTPException, TimeoutError, OSError)
-PATIENCE: Final = 90.0  # seconds until something that is asked again and again must have been taken
+PATIENCE: Final = (
+    240.0  # seconds until what is asked again and again must have been taken; Kafka may be away, and slow to come back
+)
 
 
 class Shown(NamedTuple):
@@ -355,7 +357,7 @@ def named(mail: Mapping[str, Any]) -> str:
 
 
 async def until_taken(customer: Customer, text: str) -> None:
-    """Ask until it is taken. AssertionError after 90 s."""
+    """Ask until it is taken. AssertionError when that takes too long."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         try:

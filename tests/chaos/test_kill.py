@@ -44,7 +44,7 @@ def pid(home: Path, name: str) -> int:
 async def healthy(home: Path, addresses: Addresses, name: str, former: int) -> None:
     """Until the supervisor has it running again."""
     async with aiohttp.ClientSession() as session:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(200):
             while True:
                 if pid(home, name) != former and await is_ready(session, addresses, name):
                     return
