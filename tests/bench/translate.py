@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 import psutil
+from pydantic import SecretStr
 
 from services.chat_adapter import registry as chat
 from services.cli.wire import parse_http
@@ -27,7 +28,7 @@ from shared.accept import Intake, Raw
 from shared.blobs import Blobs
 from shared.bus import Out, new_trace
 from shared.channel import Account, App, Channel, Context, Incoming, Mail, Piece, Request, Response
-from shared.errors import AlreadySent, SendFailed
+from shared.errors import AlreadySent, Malformed, SendFailed
 from shared.fit import fit
 from shared.produce import Producer
 from shared.records import CHANNELS
@@ -55,13 +56,14 @@ class Desk:
     def request_in(self, request: Request) -> list[Out]:
         translate.verify(self.channel, self.app, request, self.context)
         raw = Raw(request.body, request.headers.get("content-type", ""))
-        return self.encoded(translate.read(self.channel, self.app, request, self.context), raw)
+        found = translate.read_each(self.channel, self.app, request, self.context)
+        return self.encoded([one for one in found if not isinstance(one, Malformed)], raw)
 
     def mail_in(self, mail: Mail) -> list[Out]:
         read = translate.read_mail(self.channel.mail, self.account, mail, self.context)
         return self.encoded(read.records, Raw(ref="blob", content_type="message/rfc822"))
 
-    def encoded(self, found: tuple[Incoming, ...], raw: Raw) -> list[Out]:
+    def encoded(self, found: Sequence[Incoming], raw: Raw) -> list[Out]:
         trace, now = new_trace(), self.context.now
         stamped = (translate.stamp(one, channel=self.channel, account=self.account, received_at=now) for one in found)
         return [self.intake.record(one, raw=raw, traceparent=trace) for one in stamped]
@@ -84,7 +86,9 @@ def desk(name: str, folder: Path) -> Desk:
         channel,
         channel.app.model_validate({"name": "main", **told["app"]}),
         channel.account.model_validate({"name": "main", **told["account"]}),
-        Context(now=datetime.fromisoformat(told["now"]), nonce="0123456789abcdef"),
+        Context(
+            now=datetime.fromisoformat(told["now"]), nonce="0123456789abcdef", secret=SecretStr(told.get("secret", ""))
+        ),
         Intake(settings, CHANNELS[name], Producer(settings), Blobs.open(folder.as_uri())),
     )
 
