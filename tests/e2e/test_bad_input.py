@@ -30,6 +30,7 @@ from shared.records import (
     outbound_topic,
 )
 from shared.settings import Settings
+from tests.customers import Correspondent, Town
 from tests.shared.broker import records_of
 from tests.shared.gate import SECRET, hello, sign
 
@@ -199,3 +200,40 @@ async def test_a_stranger_who_quotes_a_conversation_does_not_enter_it(road: Road
     said = await road.says(id="quoted-" + uuid.uuid4().hex)
     other = await road.says(reply_to=said["message"]["external_id"])
     assert other["conversation"] != said["conversation"]
+
+
+NONSENSE = [
+    b"GET / HTTP/1.1\r\nHost: mail\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2,
+    b"\x00\xff\r\n" * 40,
+    b"EHLO " + b"x" * 5000 + b"\r\n",
+    b"MAIL FROM:<a@b.example> SIZE=99999999999999999999\r\nRCPT TO:<>\r\nDATA\r\n",
+    "HELO ខ្មែរ\r\nMAIL FROM:<ខ្មែរ@b.example>\r\n".encode(),
+    b"EHLO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<support@parley.example>\r\nDATA\r\nFrom: a@b.example\r\n\r\nhalf a mai",
+]
+
+
+async def test_nonsense_at_the_door_for_mail_ends_nothing_but_its_own_connection(road: Road) -> None:
+    address, _, port = road.stack.addresses.services["email_adapter"].smtp.rpartition(":")
+    before = await refused_mail(road)
+    for nonsense in NONSENSE * 5:
+        reader, writer = await asyncio.open_connection(address, int(port))
+        assert (await reader.readline()).startswith(b"220 ")
+        writer.write(nonsense)
+        writer.write_eof()
+        async with asyncio.timeout(10):
+            assert b"250 2." not in (await reader.read()).splitlines()[-1:]
+        writer.close()
+    assert await refused_mail(road) > before
+    mark, town = uuid.uuid4().hex, Town(road.stack.home, road.stack.addresses, road.client)
+    assert await Correspondent(town, f"{mark}@customer.example").writes(mark)
+    await road.event("message.received", lambda event: mark in event["message"]["peer"])
+    events = await road.events("message.received")
+    assert not [event for event in events if "half a mai" in str(event["message"]["parts"])]
+
+
+async def refused_mail(road: Road) -> float:
+    """What the adapter's metrics say that it refused to those who bring mail."""
+    async with road.client.get(f"{road.stack.http('email_adapter')}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("parley_smtp_refused_total{"))
