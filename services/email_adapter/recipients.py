@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from services.email_adapter.mail.names import INBOX
 from shared.accounts import Accounts, AccountsFile
 from shared.channel import Account, Channel
 from shared.settings import Settings
 from shared.tokens import read_token
 
-REPLY: Final = "inbox+"  # what stands before the token in inbox+<token>@reply_domain
+REPLY: Final = f"{INBOX}+"  # what stands before the token in a signed reply address
 
 
 @dataclass(frozen=True, slots=True, eq=False)

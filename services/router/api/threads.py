@@ -23,7 +23,7 @@ SEARCH_LENGTH: Final = 200
 
 COLUMNS: Final = """
     id, tenant, customer_id AS customer, channel, account, peer, name, subject, preview, status, "window",
-    last_sequence, opened_at, last_at, container, surface
+    last_sequence, opened_at, last_at, last_inbound_at, container, surface
 """
 LIST: Final = f"""
     SELECT {COLUMNS} FROM conversation
