@@ -6,7 +6,6 @@ import asyncio
 import base64
 import email
 import os
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
