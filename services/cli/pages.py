@@ -13,7 +13,6 @@ from prometheus_client import REGISTRY
 from pydantic import BaseModel, SecretStr
 
 from services.cli.channels import CHANNELS, describe
-from services.cli.docs import FOLDER
 from shared import envelope, errors, schema
 from shared.records import CODES, RECORDS, STATUSES, TOPICS, TRANSITIONS, Code, Status, Topic, TopicName
 from shared.settings import Settings
@@ -334,9 +333,8 @@ def _more_row(one: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _links(one: dict[str, Any]) -> str:
-    """Our own page where there is one, and the provider's."""
-    own = f"channels/{one['name']}.md"
-    links = [f"[how to connect]({own})"] if (FOLDER / own).exists() else []
+    """Our own page, and the provider's."""
+    links = [f"[how to connect](channels/{one['name']}.md)"]
     if one["docs"].startswith("https://"):
         links.append(f"[provider]({one['docs']})")
     return ", ".join(links)

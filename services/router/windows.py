@@ -1,0 +1,49 @@
+"""What allows a message to be sent now: the window of the customer's last one, or how the channel lets one begin."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.router.facts import Conversation, Facts
+from shared.channel import Capabilities
+from shared.envelope import Way, Window, utc
+from shared.errors import Refusal
+from shared.records import Reply, Send
+
+UNKNOWN: Final = Capabilities(text=0)  # of an account that has not told what it can: the adapter will judge
+
+
+def way_of(facts: Facts, conversation: Conversation, asked: Reply | Send, able: Capabilities) -> Way:
+    """By the window of the customer's last message, or as the channel lets one begin."""
+    template = all(part.kind == "template" for part in asked.parts)
+    if conversation.last_inbound_at is None and able.starts != "free_text":
+        return starting_way(able, template=template)
+    window = Window.model_validate(conversation.window)
+    if window.until is None or window.until > facts.now:
+        return "template" if template else "free_text"
+    if template and "template" in window.allows:
+        return "template"
+    if window.human_agent_until is None or window.human_agent_until <= facts.now:
+        raise Refusal("window_closed", f"the window to write freely closed at {utc(window.until)}")
+    if not asked.author:
+        until = utc(window.human_agent_until)
+        raise Refusal("window_closed", f"only a person may answer, until {until}: name the author")
+    return "human_agent"
+
+
+def starting_way(able: Capabilities, *, template: bool) -> Way:
+    if able.starts == "nothing":
+        raise Refusal("window_closed", "on this channel the customer must write first")
+    if not template:
+        raise Refusal("template_required", "who has not written yet can only be sent a template")
+    return "template"
+
+
+def private_way(facts: Facts, conversation: Conversation, able: Capabilities) -> Way:
+    """A public comment, answered so that only its writer reads it."""
+    if conversation.surface != "comment" or (able is not UNKNOWN and not able.private_reply):
+        raise Refusal("unsupported", "private: only public comments are answered in private, where the channel can")
+    window = Window.model_validate(conversation.window)
+    if window.private_until is not None and window.private_until <= facts.now:
+        raise Refusal("window_closed", f"a private answer was possible until {utc(window.private_until)}")
+    return "private"
