@@ -21,12 +21,14 @@ CLOSING: Final = "សូមអរគុណបងច្រើនសូមជូ�
 
 
 def khmer(number: int, characters: int) -> str:
-    """An order of at least so many code points, without a space or any other sign between its words; another number, another order."""
+    """An order of at least so many code points, without a space or any other sign between its words; another number, another order, to its
+    last words.
+    """
     found, line = [f"{OPENING}លេខ{digits(number)}"], 0
     while sum(map(len, found)) + len(CLOSING) < characters:
         line += 1
         found.append(order(number + line))
-    return "".join([*found, CLOSING])
+    return "".join([*found, CLOSING, digits(number)])
 
 
 def order(line: int) -> str:
@@ -55,7 +57,7 @@ def mixed(number: int, characters: int) -> list[str]:
     found = [*ARABIC, " ", *HEBREW, " "]
     while sum(map(len, found)) < characters:
         found += [*digits(number), *digits(len(found)), *CLUSTERS]
-    return found
+    return [*found, *digits(number)]
 
 
 def ends(clusters: list[str]) -> set[int]:
