@@ -9,9 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
+import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
+from aiokafka.errors import (
+    CommitFailedError,
+    GroupCoordinatorNotAvailableError,
+    IllegalGenerationError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 
 from services.cli.reading import SECONDS, consumer
 from shared.records import (
@@ -115,7 +122,9 @@ async def _of_groups(settings: Settings) -> dict[str, dict[Any, tuple[Any, ...]]
         await admin.close()
 
 
+@stamina.retry(on=GroupCoordinatorNotAvailableError, attempts=20, timeout=SECONDS, wait_max=1)
 async def _of_group(admin: Any, group: str) -> dict[Any, tuple[Any, ...]]:
+    """A cluster makes the topic of its groups' offsets when it is asked for the first time: that takes a moment."""
     offsets = await admin.list_consumer_group_offsets(group)
     return {place: (kept.offset, None, None) for place, kept in offsets.items()}
 
