@@ -334,7 +334,7 @@ class Step(Model):
     """A place that the message passed, and when. The times between them are the timeline of the page and of `parley trace`."""
 
     at: AwareDatetime
-    place: Literal["webhook", "request", "inbound", "requests", "router", "outbound", "provider", "delivery"]
+    place: Literal["webhook", "smtp", "request", "inbound", "requests", "router", "outbound", "provider", "delivery"]
 
 
 class Event(Model):

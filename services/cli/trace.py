@@ -42,7 +42,7 @@ def trace(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the way of a message from webhook to event, or from request to receipt, with the milliseconds of each step.
+    """Show the way of a message from webhook or mail to event, or from request to receipt, with the milliseconds of each step.
 
     Exit codes: 0 found, 1 the router cannot be reached, 2 misused, 3 there is no such message or conversation.
     """

@@ -113,7 +113,8 @@ def announce_opening(
 def inbound_trail(record: In, envelope: Envelope) -> Sequence[Mapping[str, object]]:
     """The log knows whole milliseconds only, so that by its time a record may seem older than what it was made from."""
     received_at = envelope.received_at
-    return ({"place": "webhook", "at": received_at}, {"place": "inbound", "at": max(record.at, received_at)})
+    door = "smtp" if envelope.surface == "email" else "webhook"
+    return ({"place": door, "at": received_at}, {"place": "inbound", "at": max(record.at, received_at)})
 
 
 def preview_of(parts: Iterable[Part]) -> str:
