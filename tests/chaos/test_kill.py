@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,10 +24,10 @@ from tests.chaos.traffic import PEOPLE, Traffic, check, figures, kind_of
 from tests.conftest import own_home
 
 SERVICES = ("router", "chat_adapter", "social_adapter", "email_adapter", "sandbox")
-KILLED = (
-    *((name,) for name in (*SERVICES, "postgres", "kafka")),
-    ("postgres", "kafka"),
-)  # one after the other, some together
+KILLED = (*((name,) for name in (*SERVICES, "postgres")), ("postgres", "kafka"))  # the last two at the same moment
+LONG = float(os.environ.get("CHAOS_SECONDS", "600"))
+
+pytestmark = pytest.mark.chaos
 
 
 @pytest.fixture
@@ -74,6 +76,23 @@ async def postgres_answers(database: str) -> bool:
     return True
 
 
+async def kill(home: Path, addresses: Addresses, *names: str) -> None:
+    """End them at the same moment, and wait until the supervisor has them running again."""
+    former = {name: pid(home, name) for name in names}
+    for killed in former.values():
+        os.kill(killed, signal.SIGKILL)
+    for name in names:
+        await healthy(home, addresses, name, former[name])
+
+
+async def cut(addresses: Addresses, sends: int = 4) -> None:
+    """The next sends are taken by their providers, whose answers are lost on the way."""
+    bearer = {"Authorization": f"Bearer {addresses.token}"}
+    async with aiohttp.ClientSession(headers=bearer) as session:
+        async with session.post(f"{addresses.sandbox}/control", json={"drop": sends}) as answer:
+            assert answer.status == 200
+
+
 @pytest.mark.timeout(600)
 async def test_everything_is_killed_once_and_nothing_is_lost(own_stack: tuple[Path, Addresses]) -> None:
     home, addresses = own_stack
@@ -81,11 +100,8 @@ async def test_everything_is_killed_once_and_nothing_is_lost(own_stack: tuple[Pa
     running = asyncio.create_task(traffic.run())
     await asyncio.sleep(4)
     for names in KILLED:
-        former = {name: pid(home, name) for name in names}
-        for killed in former.values():
-            os.kill(killed, signal.SIGKILL)
-        for name in names:
-            await healthy(home, addresses, name, former[name])
+        await cut(addresses)
+        await kill(home, addresses, *names)
         await asyncio.sleep(3)
         assert not running.done(), running.exception()
     traffic.stopping.set()
@@ -94,6 +110,26 @@ async def test_everything_is_killed_once_and_nothing_is_lost(own_stack: tuple[Pa
     print(figures(traffic, log))
     assert set(map(kind_of, traffic.accepted)) == set(PEOPLE)
     assert len(traffic.accepted) > 100
+    assert any(log.outcome(request) == "unknown" for request in traffic.asked), "nobody can know of all that were cut"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_minutes_of_kills_at_random(own_stack: tuple[Path, Addresses]) -> None:
+    home, addresses = own_stack
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    dice, traffic = random.Random(seed), Traffic(home, addresses)
+    running = asyncio.create_task(traffic.run())
+    end = time.monotonic() + LONG
+    while time.monotonic() < end:
+        await cut(addresses)
+        await asyncio.sleep(dice.uniform(0, 5))
+        await kill(home, addresses, *dice.sample((*SERVICES, "postgres", "kafka"), dice.choice((1, 1, 2, 3))))
+        assert not running.done(), running.exception()
+    traffic.stopping.set()
+    await running
+    print(figures(traffic, await check(traffic, patience=300)))
 
 
 @pytest.mark.timeout(300)
