@@ -8,18 +8,11 @@ from typing import Any, Final
 import orjson
 from aiohttp import BodyPartReader, web
 
+from services.sandbox.refusals import Refused
+
 UPLOAD_BYTES: Final = 100 * 1024 * 1024
 FIELD_BYTES: Final = 256 * 1024
 FIELDS: Final = 64
-
-
-class BadBody(Exception):
-    """The body is none that can be read; `status` says how HTTP calls it."""
-
-    def __init__(self, status: int, description: str) -> None:
-        super().__init__(description)
-        self.status = status
-        self.description = description
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +24,8 @@ class Upload:
     data: bytes
 
 
-async def read_values(request: web.Request) -> dict[str, Any]:
-    """Names and values; an uploaded file is an Upload, several of one name are numbered. Raises BadBody."""
+async def read_values(request: web.Request, *, upload_bytes: int = UPLOAD_BYTES) -> dict[str, Any]:
+    """Names and values; an uploaded file is an Upload, several of one name are numbered. Raises Refused."""
     values: dict[str, Any] = dict(request.query)
     match request.content_type:
         case "application/json":
@@ -40,7 +33,7 @@ async def read_values(request: web.Request) -> dict[str, Any]:
         case "application/x-www-form-urlencoded":
             values |= {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
         case "multipart/form-data":
-            values |= await _multipart(request)
+            values |= await _multipart(request, upload_bytes)
     return values
 
 
@@ -50,16 +43,16 @@ def _json(body: bytes) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise BadBody(400, "the body must be a JSON object")
+        raise Refused(400, "the body must be a JSON object")
     return value
 
 
-async def _multipart(request: web.Request) -> dict[str, Any]:
+async def _multipart(request: web.Request, upload_bytes: int) -> dict[str, Any]:
     values: dict[str, Any] = {}
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader) or part.name is None or len(values) >= FIELDS:
-            raise BadBody(400, "the form cannot be read")
-        data = await _limited(part, UPLOAD_BYTES if part.filename else FIELD_BYTES)
+            raise Refused(400, "the form cannot be read")
+        data = await _limited(part, upload_bytes if part.filename else FIELD_BYTES)
         mime_type = part.headers.get("Content-Type", "application/octet-stream").partition(";")[0]
         name = f"{part.name}{len(values)}" if part.filename and part.name in values else part.name
         values[name] = Upload(part.filename, mime_type, data) if part.filename else data.decode(errors="replace")
@@ -71,5 +64,5 @@ async def _limited(part: BodyPartReader, limit: int) -> bytes:
     while chunk := await part.read_chunk(256 * 1024):
         data += chunk
         if len(data) > limit:
-            raise BadBody(413, f"{limit} bytes are the most")
+            raise Refused(413, f"{limit} bytes are the most")
     return bytes(data)

@@ -1,63 +1,25 @@
-"""Chats as people's phones show them: views of messages, kept on a shelf, and everyone who watches woken."""
+"""Chats of people with accounts of one channel, kept on a shelf."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
+from services.sandbox.refusals import Refused
+from services.sandbox.screens import Json, Screen
 from services.sandbox.shelf import Shelf
 
-Json = dict[str, Any]
-KEPT: Final = 5000  # messages per chat
 
-
-class Refused(Exception):
-    """What a person cannot do, in a sentence."""
-
-    def __init__(self, status: int, description: str) -> None:
-        super().__init__(description)
-        self.status = status
-        self.description = description
-
-
-class Signal:
-    """Something changed: everyone who waits wakes."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def set(self) -> None:
-        self._event.set()
-        self._event = asyncio.Event()
-
-    def next(self) -> asyncio.Event:
-        """What the next change sets: take it before looking, or a change in between is missed."""
-        return self._event
-
-
-async def happens(event: asyncio.Event, seconds: float) -> bool:
-    """Whether it is set within this time."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False
-
-
-class Chat:
-    """One person with one account. `n` counts its changes; `about` is what the provider remembers of it."""
+class Chat(Screen[str]):
+    """One person with one account; `about` is what the provider remembers of it."""
 
     def __init__(self, shelf: Shelf, account: str, user: str) -> None:
-        self._shelf, self.account, self.user = shelf, account, user
+        super().__init__(shelf, f"view/{account}/{user}")
+        self.account, self.user = account, user
         self.name = user
         self.blocked = False
         self.about: Json = {}
-        self.views: dict[str, Json] = {}
-        self.n = 0
-        self.typing = 0
-        self.changed = Signal()
 
     def view(self, name: object) -> Json:
         """A message by its name. Raises Refused."""
@@ -72,28 +34,11 @@ class Chat:
             raise Refused(400, "only one's own messages can be changed")
         return view
 
-    def since(self, n: int) -> list[Json]:
-        """What changed after change number `n`, in that order."""
-        return sorted((view for view in self.views.values() if view["n"] > n), key=lambda view: int(view["n"]))
-
     def show(self, view: Json) -> Json:
         """Put a message, or what became of it, on the phone. `view` has at least id and direction; n and at are added."""
-        self.n += 1
         name = view["id"]
         at = self.views[name]["at"] if name in self.views else now()
-        shown = self.views[name] = {"at": at, **view, "n": self.n}
-        self._shelf.put(f"view/{self.account}/{self.user}/{name}", shown)
-        while len(self.views) > KEPT:
-            oldest = next(iter(self.views))
-            del self.views[oldest]
-            self._shelf.drop(f"view/{self.account}/{self.user}/{oldest}")
-        self.changed.set()
-        return shown
-
-    def types(self) -> None:
-        """The business is typing."""
-        self.typing += 1
-        self.changed.set()
+        return self.put(name, {"at": at, **view})
 
     def call(self, name: object) -> None:
         """How the person is called from now on, where they say so."""
@@ -126,9 +71,7 @@ class Chats:
             chat.name, chat.blocked, chat.about = kept["name"], kept["blocked"], kept["about"]
         for key, view in shelf.under("view/"):
             _, account, user, name = key.split("/", 3)
-            chat = self.meet(account, user)
-            chat.views[name] = view
-            chat.n = max(chat.n, view["n"])
+            self.meet(account, user).recall(name, view)
 
     def __iter__(self) -> Iterator[Chat]:
         return iter(self._chats.values())
@@ -139,10 +82,6 @@ class Chats:
     def meet(self, account: str, user: str) -> Chat:
         """The chat of this person with this account, new where there was none."""
         return self._chats.setdefault((account, user), Chat(self._shelf, account, user))
-
-    def wake(self) -> None:
-        for chat in self:
-            chat.changed.set()
 
 
 def now() -> str:

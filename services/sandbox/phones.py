@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-import orjson
 from aiohttp import web
 
-from services.sandbox.bodies import BadBody, read_values
-from services.sandbox.chats import Chat, Chats, Json, Refused, happens
-from services.sandbox.files import Files
+from services.sandbox.bodies import read_values
+from services.sandbox.chats import Chat, Chats
+from services.sandbox.files import Files, download
+from services.sandbox.refusals import Refused, answering
 from services.sandbox.said import CONTENT, named, said
+from services.sandbox.screens import Json
+from services.sandbox.streams import last_seen, tell
 
 PERSON: Final = "{account:[\\w.-]{1,64}}/{user:[\\w.+-]{1,140}}"
-HEARTBEAT: Final = 15.0  # seconds
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Provider(Protocol):
@@ -54,24 +54,18 @@ class Phones:
 
     def __init__(self, provider: Provider, chats: Chats, files: Files) -> None:
         self._provider, self._chats, self._files = provider, chats, files
-        self._closing = False
 
     def routes(self) -> list[web.RouteDef]:
         home = f"/phone/{self._provider.channel}"
         person = f"{home}/{PERSON}"
         return [
             web.get(home, self._accounts),
-            web.post(f"{person}/send", _answering(self._send)),
-            web.post(f"{person}/read", _answering(self._read)),
-            web.get(f"{person}/messages", _answering(self._messages)),
-            web.get(f"{person}/events", _answering(self._events)),
-            web.get(f"{person}/files/{{file}}", _answering(self._file)),
+            web.post(f"{person}/send", answering(self._send)),
+            web.post(f"{person}/read", answering(self._read)),
+            web.get(f"{person}/messages", answering(self._messages)),
+            web.get(f"{person}/events", answering(self._events)),
+            web.get(f"{person}/files/{{file}}", answering(self._file)),
         ]
-
-    async def close(self, _app: web.Application) -> None:
-        """End the event streams, so that stopping need not wait for them."""
-        self._closing = True
-        self._chats.wake()
 
     def _chat(self, request: web.Request) -> Chat:
         account, user = request.match_info["account"], request.match_info["user"]
@@ -111,59 +105,19 @@ class Phones:
 
     async def _messages(self, request: web.Request) -> web.Response:
         chat = self._chat(request)
-        return web.json_response({"n": chat.n, "messages": chat.since(_after(request))})
+        return web.json_response({"n": chat.n, "messages": chat.since(last_seen(request))})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: `message` with a view whose `n` is the event's id, and `typing`."""
-        chat, after = self._chat(request), _after(request)
-        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-        await stream.prepare(request)
-        async for event in self._news(chat, after):
-            await stream.write(event)
-        return stream
-
-    async def _news(self, chat: Chat, n: int) -> AsyncIterator[bytes]:
-        typing = chat.typing
-        while not self._closing:
-            changed = chat.changed.next()
-            for view in chat.since(n):
-                n = view["n"]
-                yield b"id: %d\nevent: message\ndata: %b\n\n" % (n, orjson.dumps(view))
-            if chat.typing != typing:
-                typing = chat.typing
-                yield b"event: typing\ndata: {}\n\n"
-            if not await happens(changed, HEARTBEAT):
-                yield b": still here\n\n"
+        chat = self._chat(request)
+        return await tell(request, chat.changed, chat.news(last_seen(request)))
 
     async def _file(self, request: web.Request) -> web.Response:
         chat, name = self._chat(request), request.match_info["file"]
         file = self._files.get(name)
         if file is None or not any(view.get("media", {}).get("id") == name for view in chat.views.values()):
             raise Refused(404, "no such file in this chat")
-        headers = {
-            "Content-Type": file.mime_type,
-            "Content-Disposition": "attachment",
-            "Content-Security-Policy": "sandbox",
-            "X-Content-Type-Options": "nosniff",
-        }
-        return web.Response(body=self._files.data(file), headers=headers)
-
-
-def _answering(handler: Handler) -> Handler:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except (Refused, BadBody) as refused:
-            return web.json_response({"error": refused.description}, status=refused.status)
-
-    return answer
-
-
-def _after(request: web.Request) -> int:
-    after = request.headers.get("Last-Event-ID") or request.query.get("after") or "0"
-    if not after.isdecimal():
-        raise Refused(400, "after is the n of the last message seen")
-    return int(after[:15])
+        return download(self._files.data(file), file.mime_type)
 
 
 def _react(provider: Provider, chat: Chat, values: Json) -> str:

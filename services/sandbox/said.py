@@ -8,8 +8,10 @@ from typing import Any, Final
 import orjson
 
 from services.sandbox.bodies import Upload
-from services.sandbox.chats import Chat, Json, Refused
+from services.sandbox.chats import Chat
 from services.sandbox.files import File, Files
+from services.sandbox.refusals import Refused
+from services.sandbox.screens import Json
 
 TEXT: Final = 65_536  # characters; providers take fewer
 KINDS: Final = {"image", "audio", "video", "file", "sticker"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiohttp import ClientSession
 
-from services.sandbox import access, pages
+from services.sandbox import access, pages, streams
 from services.sandbox.facebook import Facebook
 from services.sandbox.faults import Control
 from services.sandbox.graph import Graph
@@ -42,11 +42,10 @@ async def start(life: Life) -> None:
     mx = os.environ.get("PARLEY_SANDBOX_MX", "")
     mail = Mail(shelf("mail"), control, mx=mx, accounts=Path(life.settings.accounts))
     life.app.middlewares.append(access.guard(life.settings.token))
-    life.app.on_shutdown.extend((control.close, telegram.phone.close, whatsapp.phones.close))
-    life.app.on_shutdown.extend((facebook.phones.close, facebook.board.close))
+    streams.prepare(life.app)
+    life.app.on_shutdown.extend((control.close, telegram.end_polls))
     life.on_stop(telegram.close)
     life.on_stop(graph.close)
-    life.app.on_shutdown.append(mail.api.close)
     life.on_stop(mail.close)
     life.routes(control.routes())
     life.routes(telegram.routes())

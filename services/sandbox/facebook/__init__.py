@@ -16,7 +16,7 @@ from services.sandbox.facebook.receipts import Receipts
 from services.sandbox.facebook.replies import Replies
 from services.sandbox.facebook.telling import TOPIC, Telling
 from services.sandbox.faults import Control
-from services.sandbox.files import Files
+from services.sandbox.files import Files, download
 from services.sandbox.graph import Call, Graph, invalid, no_such_object
 from services.sandbox.graph.links import Links
 from services.sandbox.phones import Phones
@@ -55,12 +55,12 @@ class Facebook:
             telling=telling,
             receipts=receipts,
         )
-        self.phones = Phones(people, self._chats, self._files)
-        self.board = Board(self._pages, self._posts, self._files)
+        self._phones = Phones(people, self._chats, self._files)
+        self._board = Board(self._pages, self._posts, self._files)
         graph.add(self)
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get(CDN, self._download), *self.phones.routes(), *self.board.routes()]
+        return [web.get(CDN, self._download), *self._phones.routes(), *self._board.routes()]
 
     def claims(self, call: Call) -> bool:
         if call.edge == "subscribed_apps":
@@ -108,9 +108,4 @@ class Facebook:
     async def _download(self, request: web.Request) -> web.StreamResponse:
         if (file := self._links.file(request.query)) is None:
             raise web.HTTPForbidden(text="URL signature expired")
-        safe = {
-            "Content-Disposition": "attachment",
-            "Content-Security-Policy": "sandbox",
-            "X-Content-Type-Options": "nosniff",
-        }
-        return web.Response(body=self._files.data(file), headers={"Content-Type": file.mime_type, **safe})
+        return download(self._files.data(file), file.mime_type)

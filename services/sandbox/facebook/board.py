@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-import orjson
 from aiohttp import web
 
-from services.sandbox.bodies import BadBody, Upload, read_values
-from services.sandbox.chats import Refused, happens
+from services.sandbox.bodies import Upload, read_values
 from services.sandbox.facebook.pages import Page, Pages
 from services.sandbox.facebook.people import PERSON
 from services.sandbox.facebook.posts import Posts
-from services.sandbox.files import File, Files
+from services.sandbox.files import File, Files, download
+from services.sandbox.refusals import Refused, answering
 from services.sandbox.said import named
+from services.sandbox.streams import ALL, event, tell
 
 Json = dict[str, Any]
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HOME: Final = "/post/facebook"
-HEARTBEAT: Final = 15.0  # seconds
 TEXT: Final = 8000
 SHOWN: Final = frozenset({"n", "page", "time", "post"})  # what a comment or a post does not show of itself
 
@@ -29,22 +27,16 @@ class Board:
 
     def __init__(self, pages: Pages, posts: Posts, files: Files) -> None:
         self._pages, self._posts, self._files = pages, posts, files
-        self._closing = False
 
     def routes(self) -> list[web.RouteDef]:
         page = f"{HOME}/{{page:\\w{{1,64}}}}"
         return [
             web.get(HOME, self._list),
-            web.get(page, _answering(self._show)),
-            web.get(f"{page}/events", _answering(self._events)),
-            web.get(f"{page}/files/{{file}}", _answering(self._file)),
-            web.post(f"{page}/act", _answering(self._act)),
+            web.get(page, answering(self._show)),
+            web.get(f"{page}/events", answering(self._events)),
+            web.get(f"{page}/files/{{file}}", answering(self._file)),
+            web.post(f"{page}/act", answering(self._act)),
         ]
-
-    async def close(self, _app: web.Application) -> None:
-        """End the event streams, so that stopping need not wait for them."""
-        self._closing = True
-        self._posts.changed.set()
 
     def _page(self, request: web.Request) -> Page:
         name = request.match_info["page"]
@@ -70,21 +62,15 @@ class Board:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: `changed`, whose data is {"n"}; once at the beginning."""
         self._page(request)
-        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-        await stream.prepare(request)
-        async for event in self._news():
-            await stream.write(event)
-        return stream
+        return await tell(request, self._posts.changed, self._news())
 
-    async def _news(self) -> AsyncIterator[bytes]:
+    def _news(self) -> Iterator[bytes]:
         told = -1
-        while not self._closing:
-            changed = self._posts.changed.next()
+        while True:
             if self._posts.n != told:
                 told = self._posts.n
-                yield b"id: %d\nevent: changed\ndata: %b\n\n" % (told, orjson.dumps({"n": told}))
-            if not await happens(changed, HEARTBEAT):
-                yield b": still here\n\n"
+                yield event("changed", {"n": told}, n=told)
+            yield ALL
 
     async def _file(self, request: web.Request) -> web.Response:
         page, name = self._page(request), request.match_info["file"]
@@ -92,13 +78,7 @@ class Board:
         file = self._files.get(name)
         if file is None or not any(comment.get("media", {}).get("id") == name for comment in shown):
             raise Refused(404, "no such file under a post of this page")
-        headers = {
-            "Content-Type": file.mime_type,
-            "Content-Disposition": "attachment",
-            "Content-Security-Policy": "sandbox",
-            "X-Content-Type-Options": "nosniff",
-        }
-        return web.Response(body=self._files.data(file), headers=headers)
+        return download(self._files.data(file), file.mime_type)
 
     async def _act(self, request: web.Request) -> web.Response:
         page, values = self._page(request), await read_values(request)
@@ -177,16 +157,6 @@ ACTS: Final[Mapping[str, Callable[[Board, Page, Json], str]]] = {
     "react": Board._react,
     "write": Board._write,
 }
-
-
-def _answering(handler: Handler) -> Handler:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except (Refused, BadBody) as refused:
-            return web.json_response({"error": refused.description}, status=refused.status)
-
-    return answer
 
 
 def _shown(thing: Json) -> Json:

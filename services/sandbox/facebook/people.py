@@ -10,12 +10,13 @@ import secrets
 import time
 from typing import Any, Final
 
-from services.sandbox.chats import Chat, Chats, Refused
+from services.sandbox.chats import Chat, Chats
 from services.sandbox.facebook.pages import Pages
 from services.sandbox.facebook.receipts import Receipts
 from services.sandbox.facebook.telling import Telling, milliseconds
 from services.sandbox.files import Files
 from services.sandbox.graph.links import Links
+from services.sandbox.refusals import Refused
 
 Json = dict[str, Any]
 PERSON: Final = re.compile(r"[1-9]\d{3,19}")

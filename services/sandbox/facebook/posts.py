@@ -6,14 +6,16 @@ import secrets
 import time
 from typing import Any, Final
 
-from services.sandbox.chats import Refused, Signal, now
+from services.sandbox.chats import now
 from services.sandbox.facebook.pages import Page
 from services.sandbox.facebook.telling import Telling
 from services.sandbox.facebook.windows import PRIVATE_REPLY, outside
 from services.sandbox.files import File, Files
 from services.sandbox.graph import GraphError, no_such_object
 from services.sandbox.graph.links import Links
+from services.sandbox.refusals import Refused
 from services.sandbox.shelf import Shelf
+from services.sandbox.signals import Signal
 
 Json = dict[str, Any]
 WORDS: Final = {

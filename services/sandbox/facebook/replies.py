@@ -6,13 +6,13 @@ import time
 from typing import Any, Final
 
 from services.sandbox.bodies import Upload
-from services.sandbox.chats import Refused
 from services.sandbox.facebook.pages import Page
 from services.sandbox.facebook.posts import Posts
 from services.sandbox.faults import Control
 from services.sandbox.files import File, Files
 from services.sandbox.graph import Call, GraphError, invalid, no_such_object
 from services.sandbox.graph.pace import Pace
+from services.sandbox.refusals import Refused
 
 Json = dict[str, Any]
 TEXT: Final = 8000

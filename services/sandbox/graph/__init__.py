@@ -7,11 +7,12 @@ from typing import Any, Final, Protocol
 
 from aiohttp import ClientSession, web
 
-from services.sandbox.bodies import BadBody, Upload, read_values
+from services.sandbox.bodies import Upload, read_values
 from services.sandbox.faults import Control
 from services.sandbox.graph.apps import Apps
 from services.sandbox.graph.deliveries import Deliveries
 from services.sandbox.graph.errors import GraphError, bad_token, invalid, no_such_object
+from services.sandbox.refusals import Refused
 from services.sandbox.shelf import Shelf
 
 Json = dict[str, Any]
@@ -101,7 +102,7 @@ class Graph:
             return await self._answer(call)
         except GraphError as error:
             return error.response()
-        except BadBody as error:
+        except Refused as error:
             return GraphError(100, error.description, status=error.status).response()
 
     async def _subscribe(self, call: Call) -> Json:

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from services.sandbox.chats import Signal, happens
 from services.sandbox.faults import Control
 from services.sandbox.graph.apps import Apps
 from services.sandbox.shelf import Shelf
+from services.sandbox.signals import Signal, happens
 
 Json = dict[str, Any]
 FIRST_PAUSE: Final = 0.5  # seconds, doubled with every failure

@@ -21,10 +21,10 @@ class Mail:
         boxes = Boxes(shelf)
         self._queue = Queue(shelf, boxes, mx)
         self.server = Server(boxes, control)
-        self.api = Api(boxes, self._queue, accounts)
+        self._api = Api(boxes, self._queue, accounts)
 
     def routes(self) -> list[web.RouteDef]:
-        return self.api.routes()
+        return self._api.routes()
 
     async def start(self, host: str, port: int) -> int:
         """Take mail and send what is waiting; the port that it listens on."""

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-import orjson
 from aiohttp import web
 
-from services.sandbox.bodies import BadBody, read_values
-from services.sandbox.chats import Refused, happens
+from services.sandbox.bodies import read_values
 from services.sandbox.mail.boxes import Box, Boxes
 from services.sandbox.mail.queue import Queue
 from services.sandbox.mail.views import attachment, view
 from services.sandbox.mail.writing import write
+from services.sandbox.refusals import Refused, answering
+from services.sandbox.streams import ALL, event, last_seen, tell
 
 BOX: Final = "/mailbox/{address:[^/@]+@[^/@]+}"
 ADDRESS: Final = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[^\s@<>()\[\],;:\\\"]{1,190}")
-HEARTBEAT: Final = 15.0  # seconds
 SAFE: Final = {
     "Content-Security-Policy": "sandbox",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Api:
@@ -35,50 +33,38 @@ class Api:
 
     def __init__(self, boxes: Boxes, queue: Queue, accounts: Path) -> None:
         self._boxes, self._queue, self._accounts = boxes, queue, accounts
-        self._closing = False
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/mailbox", self._all),
-            web.get(BOX, _answering(self._mails)),
-            web.get(BOX + "/events", _answering(self._events)),
-            web.post(BOX + "/send", _answering(self._send)),
-            web.get(BOX + "/files/{name}", _answering(self._file)),
-            web.get(BOX + "/raw/{name}", _answering(self._raw)),
+            web.get(BOX, answering(self._mails)),
+            web.get(BOX + "/events", answering(self._events)),
+            web.post(BOX + "/send", answering(self._send)),
+            web.get(BOX + "/files/{name}", answering(self._file)),
+            web.get(BOX + "/raw/{name}", answering(self._raw)),
         ]
-
-    async def close(self, _app: web.Application) -> None:
-        """End the event streams, so that stopping need not wait for them."""
-        self._closing = True
-        self._boxes.wake()
 
     async def _all(self, _request: web.Request) -> web.Response:
         return web.json_response({"addresses": _inboxes(self._accounts), "people": self._boxes.people()})
 
     async def _mails(self, request: web.Request) -> web.Response:
         box = self._boxes.open(_address(request))
-        return web.json_response({"n": box.n, "mails": self._since(box, _after(request))})
+        return web.json_response({"n": box.n, "mails": self._since(box, last_seen(request, what="mail"))})
 
     def _since(self, box: Box, n: int) -> list[dict[str, Any]]:
         return [view(kept, self._boxes.raw(kept)) for kept in box.since(n)]
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: `mail`, a view whose `n` is the event's id; a mail comes again when its status changes."""
-        box, after = self._boxes.open(_address(request)), _after(request)
-        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-        await stream.prepare(request)
-        async for event in self._news(box, after):
-            await stream.write(event)
-        return stream
+        box = self._boxes.open(_address(request))
+        return await tell(request, box.changed, self._news(box, last_seen(request, what="mail")))
 
-    async def _news(self, box: Box, n: int) -> AsyncIterator[bytes]:
-        while not self._closing:
-            changed = box.changed.next()
+    def _news(self, box: Box, n: int) -> Iterator[bytes]:
+        while True:
             for mail in self._since(box, n):
                 n = mail["n"]
-                yield b"id: %d\nevent: mail\ndata: %b\n\n" % (n, orjson.dumps(mail))
-            if not await happens(changed, HEARTBEAT):
-                yield b": still here\n\n"
+                yield event("mail", mail, n=n)
+            yield ALL
 
     async def _send(self, request: web.Request) -> web.Response:
         """to, subject, text, html, in_reply_to (a mail's id in this mailbox, or its Message-ID), name, files."""
@@ -132,20 +118,3 @@ def _address(request: web.Request) -> str:
     if not ADDRESS.fullmatch(address):
         raise Refused(400, "that is no mail address")
     return address
-
-
-def _after(request: web.Request) -> int:
-    after = request.headers.get("Last-Event-ID") or request.query.get("after") or "0"
-    if not after.isdecimal():
-        raise Refused(400, "after is the n of the last mail seen")
-    return int(after[:15])
-
-
-def _answering(handler: Handler) -> Handler:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except (Refused, BadBody) as refused:
-            return web.json_response({"error": refused.description}, status=refused.status)
-
-    return answer

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from services.sandbox.chats import Refused, Signal
+from services.sandbox.refusals import Refused
 from services.sandbox.shelf import Shelf
+from services.sandbox.signals import Signal
 from shared.envelope import utc
 
 PEOPLE: Final = 5000
@@ -94,10 +95,6 @@ class Boxes:
 
     def raw(self, kept: Kept) -> bytes:
         return self._shelf.file(f"{kept.id}.eml")
-
-    def wake(self) -> None:
-        for box in self._boxes.values():
-            box.changed.set()
 
     def _show(self, box: Box, kept: Kept) -> Kept:
         box.n += 1

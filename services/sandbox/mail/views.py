@@ -10,8 +10,8 @@ from email.policy import SMTP
 from functools import lru_cache
 from typing import Any, Final
 
-from services.sandbox.chats import Refused
 from services.sandbox.mail.boxes import Kept
+from services.sandbox.refusals import Refused
 
 SHOWN: Final = 512 * 1024  # characters of a text
 

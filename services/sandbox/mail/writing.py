@@ -14,8 +14,8 @@ from email.utils import format_datetime, getaddresses
 from typing import Any, Final
 
 from services.sandbox.bodies import Upload
-from services.sandbox.chats import Refused
 from services.sandbox.mail.views import read
+from services.sandbox.refusals import Refused
 
 POLICY: Final = SMTP.clone(max_line_length=998)  # a shorter one encodes long ids in In-Reply-To, which breaks threads
 RECIPIENTS: Final = 20

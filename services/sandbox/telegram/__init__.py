@@ -21,14 +21,19 @@ class Telegram:
         self._world = World(shelf)
         self._api = Api(control)
         self._webhooks = Webhooks(self._world, control, client)
-        self.phone = Phone(self._world)
+        self._phone = Phone(self._world)
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/file/bot{token}/{path:.+}", self._download),
             web.route("*", "/bot{token}/{method}", self._call),
-            *self.phone.routes(),
+            *self._phone.routes(),
         ]
+
+    async def end_polls(self, _app: web.Application) -> None:
+        """So that stopping need not wait for them."""
+        for bot in self._world.bots.values():
+            bot.poller.set()
 
     async def close(self) -> None:
         await self._webhooks.close()

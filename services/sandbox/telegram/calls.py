@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
-from aiohttp import BodyPartReader, web
+from aiohttp import web
+
+from services.sandbox import refusals
+from services.sandbox.bodies import Upload, read_values
 
 UPLOAD_BYTES: Final = 50 * 1024 * 1024  # https://core.telegram.org/bots/api#sending-files
-FIELD_BYTES: Final = 256 * 1024
-FIELDS: Final = 64
 
 
-class Refused(Exception):
+class Refused(refusals.Refused):
     """Answered {"ok": false, "error_code", "description", "parameters"?}: core.telegram.org/bots/api#making-requests."""
 
     def __init__(self, status: int, description: str, **parameters: int) -> None:
-        super().__init__(description)
-        self.status = status
-        self.description = description
+        super().__init__(status, description)
         self.parameters = parameters
 
     def response(self) -> web.Response:
@@ -31,15 +31,6 @@ class Refused(Exception):
 
 def bad_request(what: str) -> Refused:
     return Refused(400, f"Bad Request: {what}")
-
-
-class Upload:
-    """A file of a multipart form."""
-
-    def __init__(self, name: str, mime_type: str, data: bytes) -> None:
-        self.name = name
-        self.mime_type = mime_type
-        self.data = data
 
 
 class Parameters:
@@ -91,43 +82,11 @@ class Parameters:
 
 
 async def parameters(request: web.Request) -> Parameters:
-    values: dict[str, Any] = dict(request.query)
-    match request.content_type:
-        case "application/json":
-            values |= _json(await request.read())
-        case "application/x-www-form-urlencoded":
-            values |= {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
-        case "multipart/form-data":
-            values |= await _multipart(request)
-    return Parameters(values)
-
-
-def _json(body: bytes) -> dict[str, Any]:
+    """What a call passes. Raises Refused."""
     try:
-        value = orjson.loads(body) if body else {}
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise bad_request("can't parse JSON object")
-    return value
-
-
-async def _multipart(request: web.Request) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    async for part in await request.multipart():
-        if not isinstance(part, BodyPartReader) or part.name is None or len(values) >= FIELDS:
-            raise bad_request("can't parse multipart form")
-        limit = UPLOAD_BYTES if part.filename else FIELD_BYTES
-        data = await _limited(part, limit)
-        mime_type = part.headers.get("Content-Type", "application/octet-stream").partition(";")[0]
-        values[part.name] = Upload(part.filename, mime_type, data) if part.filename else data.decode(errors="replace")
-    return values
-
-
-async def _limited(part: BodyPartReader, limit: int) -> bytes:
-    data = bytearray()
-    while chunk := await part.read_chunk(256 * 1024):
-        data += chunk
-        if len(data) > limit:
-            raise Refused(413, "Request Entity Too Large")
-    return bytes(data)
+        return Parameters(await read_values(request, upload_bytes=UPLOAD_BYTES))
+    except refusals.Refused as refused:
+        if refused.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise Refused(413, "Request Entity Too Large") from None
+        form = request.content_type.startswith("multipart/")
+        raise bad_request("can't parse multipart form" if form else "can't parse JSON object") from None

@@ -7,8 +7,10 @@ from html.parser import HTMLParser
 from typing import Any, Final
 
 from services.sandbox import pictures
-from services.sandbox.telegram.calls import Parameters, Upload, bad_request
-from services.sandbox.telegram.world import Bot, Json
+from services.sandbox.bodies import Upload
+from services.sandbox.screens import Json
+from services.sandbox.telegram.calls import Parameters, bad_request
+from services.sandbox.telegram.world import Bot
 
 TEXT_UNITS: Final = 4096  # UTF-16 code units, after entities: https://core.telegram.org/bots/api#sendmessage
 CAPTION_UNITS: Final = 1024

@@ -12,9 +12,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from services.sandbox.faults import Control, Limits
+from services.sandbox.screens import Json
+from services.sandbox.signals import happens
 from services.sandbox.telegram import content
 from services.sandbox.telegram.calls import Parameters, Refused, bad_request
-from services.sandbox.telegram.world import Bot, Chat, Json, happens
+from services.sandbox.telegram.world import Bot, Chat
 
 DOWNLOAD_BYTES: Final = 20 * 1024 * 1024  # https://core.telegram.org/bots/api#getfile
 SECRET: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
@@ -140,8 +142,7 @@ async def send_chat_action(api: Api, bot: Bot, call: Parameters) -> bool:
     chat = chat_of(bot, call)
     if call.text("action") not in ACTIONS:
         raise bad_request("wrong parameter action in request")
-    chat.typing += 1
-    chat.changed.set()
+    chat.types()
     return True
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
-import orjson
 from aiohttp import web
 
+from services.sandbox.bodies import Upload
+from services.sandbox.files import download
+from services.sandbox.refusals import Refused, answering
+from services.sandbox.screens import Json
+from services.sandbox.streams import last_seen, tell
 from services.sandbox.telegram import content
-from services.sandbox.telegram.calls import Parameters, Refused, Upload, parameters
-from services.sandbox.telegram.world import Bot, Chat, Json, World, happens
+from services.sandbox.telegram.calls import Parameters, parameters
+from services.sandbox.telegram.world import Bot, Chat, World
 
 PERSON: Final = "/phone/telegram/{bot:\\d{1,16}}/{user:\\d{1,16}}"
-HEARTBEAT: Final = 15.0  # seconds
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Phone:
@@ -24,33 +26,15 @@ class Phone:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._closing = False
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/phone/telegram", self._bots),
-            web.post(PERSON + "/send", self._answering(self._send)),
-            web.get(PERSON + "/messages", self._answering(self._messages)),
-            web.get(PERSON + "/events", self._answering(self._events)),
-            web.get(PERSON + "/files/{file}", self._answering(self._file)),
+            web.post(PERSON + "/send", answering(self._send)),
+            web.get(PERSON + "/messages", answering(self._messages)),
+            web.get(PERSON + "/events", answering(self._events)),
+            web.get(PERSON + "/files/{file}", answering(self._file)),
         ]
-
-    async def close(self, _app: web.Application) -> None:
-        """End the event streams, so that stopping need not wait for them."""
-        self._closing = True
-        for bot in self._world.bots.values():
-            bot.poller.set()
-            for chat in bot.chats.values():
-                chat.changed.set()
-
-    def _answering(self, handler: Handler) -> Handler:
-        async def answer(request: web.Request) -> web.StreamResponse:
-            try:
-                return await handler(request)
-            except Refused as refused:
-                return web.json_response({"error": refused.description}, status=refused.status)
-
-        return answer
 
     async def _bots(self, _request: web.Request) -> web.Response:
         bots = [
@@ -84,49 +68,19 @@ class Phone:
 
     async def _messages(self, request: web.Request) -> web.Response:
         _, chat = self._chat(request)
-        return web.json_response({"n": chat.n, "messages": chat.since(_after(request))})
+        return web.json_response({"n": chat.n, "messages": chat.since(last_seen(request))})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: `message` with a view whose `n` is the event's id, and `typing`."""
         bot = self._bot(request)
         chat = bot.meet(_person(bot, request, Parameters({})))
-        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-        await stream.prepare(request)
-        async for event in self._news(chat, _after(request)):
-            await stream.write(event)
-        return stream
-
-    async def _news(self, chat: Chat, n: int) -> AsyncIterator[bytes]:
-        typing = chat.typing
-        while not self._closing:
-            changed = chat.changed.next()
-            for view in chat.since(n):
-                n = view["n"]
-                yield b"id: %d\nevent: message\ndata: %b\n\n" % (n, orjson.dumps(view))
-            if chat.typing != typing:
-                typing = chat.typing
-                yield b"event: typing\ndata: {}\n\n"
-            if not await happens(changed, HEARTBEAT):
-                yield b": still here\n\n"
+        return await tell(request, chat.changed, chat.news(last_seen(request)))
 
     async def _file(self, request: web.Request) -> web.Response:
         bot, _ = self._chat(request)
         if (kept := bot.files.get(request.match_info["file"])) is None:
             raise Refused(404, "no such file")
-        headers = {
-            "Content-Type": kept["mime_type"],
-            "Content-Disposition": "attachment",
-            "Content-Security-Policy": "sandbox",
-            "X-Content-Type-Options": "nosniff",
-        }
-        return web.Response(body=bot.shelf.file(kept["file_id"]), headers=headers)
-
-
-def _after(request: web.Request) -> int:
-    after = request.headers.get("Last-Event-ID") or request.query.get("after") or "0"
-    if not after.isdecimal():
-        raise Refused(400, "after is the n of the last message seen")
-    return int(after)
+        return download(bot.shelf.file(kept["file_id"]), kept["mime_type"])
 
 
 def _person(bot: Bot, request: web.Request, call: Parameters) -> Json:

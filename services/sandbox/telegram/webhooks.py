@@ -9,7 +9,9 @@ from typing import Final
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from services.sandbox.faults import Control
-from services.sandbox.telegram.world import Bot, Json, World, happens
+from services.sandbox.screens import Json
+from services.sandbox.signals import happens
+from services.sandbox.telegram.world import Bot, World
 
 FIRST_PAUSE: Final = 0.5  # seconds, doubled with every failure
 LONGEST_PAUSE: Final = 16.0

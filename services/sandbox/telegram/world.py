@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import mimetypes
 import re
 import secrets
@@ -11,52 +10,24 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from services.sandbox.screens import Json, Screen
 from services.sandbox.shelf import Shelf
-
-Json = dict[str, Any]
+from services.sandbox.signals import Signal
 
 TOKEN: Final = re.compile(r"([1-9]\d{3,15}):[A-Za-z0-9_-]{20,100}")
 # What is sent when nobody asked otherwise: https://core.telegram.org/bots/api#setwebhook
 NOT_BY_DEFAULT: Final = frozenset({"chat_member", "message_reaction", "message_reaction_count"})
-MESSAGES_KEPT: Final = 5000  # per chat
 FILES_KEPT: Final = 512 * 1024 * 1024  # bytes per bot
 
 
-class Signal:
-    """Something changed: everyone who waits wakes."""
+class Chat(Screen[int]):
+    """One person's private chat with one bot, as their phone shows it."""
 
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def set(self) -> None:
-        self._event.set()
-        self._event = asyncio.Event()
-
-    def next(self) -> asyncio.Event:
-        """What the next change sets: take it before looking, or a change in between is missed."""
-        return self._event
-
-
-async def happens(event: asyncio.Event, seconds: float) -> bool:
-    """Whether it is set within this time."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False
-
-
-class Chat:
-    """One person's private chat with one bot, as their phone shows it. `n` counts its changes."""
-
-    def __init__(self, user: Json, *, started: bool = False, blocked: bool = False) -> None:
+    def __init__(self, shelf: Shelf, bot: int, user: Json, *, started: bool = False, blocked: bool = False) -> None:
+        super().__init__(shelf, f"view/{bot}/{user['id']}")
         self.user = user
         self.started = started
         self.blocked = blocked
-        self.views: dict[int, Json] = {}
-        self.n = 0
-        self.typing = 0
-        self.changed = Signal()
 
     @property
     def id(self) -> int:
@@ -66,10 +37,6 @@ class Chat:
     def as_chat(self) -> Json:
         names: Json = {name: self.user[name] for name in ("first_name", "last_name", "username") if name in self.user}
         return {"id": self.id, "type": "private", **names}
-
-    def since(self, n: int) -> list[Json]:
-        """What changed after change number `n`, in that order."""
-        return sorted((view for view in self.views.values() if view["n"] > n), key=lambda view: int(view["n"]))
 
 
 class Bot:
@@ -110,7 +77,7 @@ class Bot:
 
     def meet(self, user: Json, *, starts: bool = False) -> Chat:
         """The chat of this person, renamed where they are. A bot may write only to who has started it."""
-        chat = self.chats.setdefault(user["id"], Chat(user))
+        chat = self.chats.setdefault(user["id"], Chat(self.shelf, self.id, user))
         if chat.user != user or chat.started < starts:
             chat.user, chat.started = user, chat.started or starts
             self.save_chat(chat)
@@ -135,16 +102,8 @@ class Bot:
     def show(self, chat: Chat, message: Json, **about: Any) -> None:
         """Put a message, or what became of it, on the phone."""
         number = message["message_id"]
-        chat.n += 1
         before = chat.views.get(number, {"reactions": {}})
-        view = {**before, "mine": not message["from"]["is_bot"], **about, "message": message, "n": chat.n}
-        chat.views[number] = view
-        self.shelf.put(f"view/{self.id}/{chat.id}/{number}", view)
-        if len(chat.views) > MESSAGES_KEPT:
-            oldest = next(iter(chat.views))
-            del chat.views[oldest]
-            self.shelf.drop(f"view/{self.id}/{chat.id}/{oldest}")
-        chat.changed.set()
+        chat.put(number, {**before, "mine": not message["from"]["is_bot"], **about, "message": message})
 
     # files
 
@@ -235,11 +194,9 @@ class World:
     def _remember(self, saved: Json) -> None:
         bot = self.bots[saved["id"]] = Bot(self.shelf, saved)
         for _, kept in self.shelf.under(f"chat/{bot.id}/"):
-            bot.chats[kept["user"]["id"]] = Chat(**kept)
+            bot.chats[kept["user"]["id"]] = Chat(self.shelf, bot.id, **kept)
         for key, view in self.shelf.under(f"view/{bot.id}/"):
-            chat = bot.chats[int(key.split("/")[2])]
-            chat.views[view["message"]["message_id"]] = view
-            chat.n = max(chat.n, view["n"])
+            bot.chats[int(key.split("/")[2])].recall(view["message"]["message_id"], view)
         bot.files = {file["file_id"]: file for _, file in self.shelf.under(f"file/{bot.id}/")}
         for _, kept in self.shelf.under(f"update/{bot.id}/"):
             bot.queue(kept["chat"], kept["update"])

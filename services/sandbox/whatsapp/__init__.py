@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from services.sandbox.chats import Chat, Chats, Refused
+from services.sandbox.chats import Chat, Chats
 from services.sandbox.faults import Control
 from services.sandbox.files import File, Files
 from services.sandbox.graph import Call, Graph, no_such_object
 from services.sandbox.phones import Phones
+from services.sandbox.refusals import Refused
 from services.sandbox.shelf import Shelf
 from services.sandbox.whatsapp import webhooks
 from services.sandbox.whatsapp.media import Media
@@ -33,11 +34,11 @@ class WhatsApp:
         self._numbers, self._files, self._chats = Numbers(shelf), Files(shelf), Chats(shelf)
         self._media = Media(self._numbers, self._files, control)
         self._sends = Sends(self._chats, self._files, control, self)
-        self.phones = Phones(self, self._chats, self._files)
+        self._phones = Phones(self, self._chats, self._files)
         graph.add(self)
 
     def routes(self) -> list[web.RouteDef]:
-        return [*self._media.routes(), *self.phones.routes()]
+        return [*self._media.routes(), *self._phones.routes()]
 
     # the platform
 

@@ -18,6 +18,7 @@ import pytest
 from aiohttp import web
 from provider import dead_port
 
+from services.sandbox import streams
 from services.sandbox.faults import Control
 from services.sandbox.mail import Mail, boxes
 from services.sandbox.shelf import Shelf
@@ -85,6 +86,7 @@ async def sandbox_at(mx: str, folder: Path) -> AsyncIterator[Sandbox]:
     control = Control(sends)
     mail = Mail(kept, control, mx=mx, accounts=accounts)
     app = web.Application()
+    streams.prepare(app)
     app.add_routes([*mail.routes(), *control.routes()])
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
@@ -93,7 +95,6 @@ async def sandbox_at(mx: str, folder: Path) -> AsyncIterator[Sandbox]:
     async with aiohttp.ClientSession() as client:
         yield Sandbox(client, f"http://127.0.0.1:{runner.addresses[0][1]}", port)
         await control.close(app)
-        await mail.api.close(app)
         await runner.cleanup()
         await mail.close()
     kept.close()
