@@ -304,7 +304,10 @@ Incoming = Message | Receipt | TypingSeen
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail as a transport delivered it: its bytes, the envelope's sender and recipients (RFC 5321)."""
+    """A mail as a transport delivered it: its bytes, the envelope's sender and recipients (RFC 5321).
+
+    `sender` is "<>" where the envelope says that nobody is to be answered, "" where there was no envelope.
+    """
 
     raw: bytes
     sender: str = ""

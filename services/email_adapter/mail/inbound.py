@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import Final
 
+from services.email_adapter.mail import automatic
 from services.email_adapter.mail.addresses import Mailbox, mailboxes
 from services.email_adapter.mail.bodies import Body, read_body
 from services.email_adapter.mail.files import File, read_files
@@ -21,7 +22,7 @@ from services.email_adapter.mail.sizes import parts_of
 from services.email_adapter.mail.threads import thread_of
 from services.email_adapter.mail.words import read_words
 from shared.channel import Context, Mail, MailRead, Malformed, Message
-from shared.envelope import Party
+from shared.envelope import Assessment, Party
 
 RECIPIENTS: Final = 100
 SENDERS: Final = ("from", "reply-to", "return-path", "sender")
@@ -73,6 +74,7 @@ class Reading:
             external_id=own_id.lower() if own_id and echo else own_id,
             thread=thread_of(self.headers, self.mail, self.account, self.hint),
             parts=parts,
+            assessment=self.assessment(sender),
             occurred_at=date or self.context.now,
             echo=echo,
         )
@@ -89,6 +91,11 @@ class Reading:
             if words := read_words(value, self.hint).strip("<>\"' ")[:100]:
                 return Mailbox(words.lower())
         return Mailbox(NOBODY)
+
+    def assessment(self, sender: Mailbox) -> Assessment:
+        """Nothing proves who wrote it; only whether a program may answer is said."""
+        found = tuple(automatic.reasons(self.headers, sender=sender.address, envelope_sender=self.mail.sender))
+        return Assessment(may_auto_answer=not found, reasons=found)
 
     def recipients(self) -> tuple[Mailbox, ...]:
         every = (

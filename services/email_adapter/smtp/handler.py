@@ -56,10 +56,9 @@ class Handler:
         """250 when everything is durable; 451 for whatever is our own trouble."""
         started = time.perf_counter()
         name = next(iter(envelope.owners)).channel.name
-        sender = "" if envelope.mail_from == "<>" else envelope.mail_from or ""
         assert isinstance(envelope.content, bytes)
         try:
-            await self._taking.take(Mail(envelope.content, sender), envelope.owners)
+            await self._taking.take(Mail(envelope.content, envelope.mail_from or ""), envelope.owners)
         except Refused as refused:
             INGRESS.labels(name, "refused").inc()
             SMTP_REFUSED.labels(refused.reply[:3], "content").inc()
