@@ -20,7 +20,6 @@ from shared.tokens import token
 from tests.services.email_adapter.port import DLQ, INBOUND, SECRET, Port, mail, port
 from tests.shared.broker import records_of, settings_for
 
-
 PATIENT, HASTY = 60.0, 12.0  # seconds for a large mail; its reader, a process, begins slowly on a busy machine
 
 
