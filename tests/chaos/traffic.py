@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 
 from deploy.local.home import Addresses
 from shared.bus import Out, encode, headers
+from shared.consume import ends
 from shared.records import EVENTS, REQUESTS, Reply
 from shared.settings import Settings
 from tests.chaos.log import Log, read_log, text_of
@@ -85,7 +86,7 @@ class Traffic:
                 while not {f"r-{marker}" for marker in self.accepted} <= self.asked.keys():
                     await asyncio.sleep(0.2)
         except TimeoutError:
-            return  # what is lacking is told by `check`
+            return  # what was not answered is told by `check`
         finally:
             agent.cancel()
             await asyncio.gather(agent, return_exceptions=True)
@@ -123,11 +124,7 @@ class Traffic:
                 await asyncio.sleep(1)
             finally:
                 for client in (consumer, producer):
-                    try:
-                        async with asyncio.timeout(5):
-                            await client.stop()
-                    except (KafkaError, TimeoutError, OSError):
-                        continue
+                    await ends(client.stop(), seconds=5)
 
     async def _answer(self, producer: AIOKafkaProducer, record: Any, seen: set[str]) -> None:
         if dict(record.headers)["ce_type"] != b"parley.message.received.v1":
@@ -181,6 +178,8 @@ async def check(traffic: Traffic, patience: float = 120) -> Log:
     doubled = [marker for marker, count in log.received.items() if count > 1]
     assert not doubled, f"received twice: {doubled[:5]}"
     assert not log.gaps, f"gaps: {list(log.gaps.items())[:2]}"
+    unanswered = {f"r-{marker}" for marker in traffic.accepted} - traffic.asked.keys()
+    assert not unanswered, f"the agent has not answered {len(unanswered)}: {sorted(unanswered)[:5]}"
     read = await traffic.read()
     wrong = [f"{request}: {log.outcome(request)}, read {read[request]} times"
              for request in traffic.asked if not tallies(log.outcome(request), read[request])]  # fmt: skip
