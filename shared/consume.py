@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, Final, Protocol
@@ -17,6 +17,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError, Of
 
 from shared.bus import In, Out, decode
 from shared.errors import BusUnavailable, DatabaseUnavailable, Fenced, Gap, Malformed, ParleyError, TooLarge
+from shared.leaving import leave
 from shared.lifecycle import STALLED, Health
 from shared.observe import DEAD_LETTERED, LAG, RECORDS_IN, STOPPED
 from shared.produce import Producer
@@ -142,7 +143,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             self._no_longer_measured(partition)
         self._tasks.clear()
         consumer, self._consumer = self._consumer, None
-        if consumer is not None and not await ends(consumer.stop(), seconds=10):
+        if consumer is not None and not await leave(consumer):
             log.warning("consumer.abandoned", group=self._group)
 
     # rebalance: aiokafka logs and swallows what these raise, so they only start and stop tasks --------------------------
@@ -418,17 +419,6 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     def waiting(self) -> str | None:
         """What a partition waits for, such as a database that is away; None while all are read."""
         return next(iter(self._waiting.values()), None)
-
-
-async def ends(stopping: Coroutine[Any, Any, None], *, seconds: float) -> bool:
-    """Whether it came to its end in time; what has not is left to itself.
-
-    A timeout would not do: aiokafka's fetcher may swallow that it is cancelled, and whoever awaits it waits for ever.
-    """
-    task = asyncio.create_task(stopping)
-    done, _ = await asyncio.wait({task}, timeout=seconds)
-    task.cancel()
-    return bool(done) and not task.cancelled() and task.exception() is None
 
 
 def dead_letter_headers(record: Any, group: str, error: Exception) -> list[tuple[str, bytes]]:

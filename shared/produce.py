@@ -18,6 +18,7 @@ from prometheus_client import Counter
 
 from shared.bus import Out
 from shared.errors import BusUnavailable, TooLarge
+from shared.leaving import leave
 from shared.observe import RECORDS_OUT
 from shared.records import DEAD_LETTER_LIMIT
 from shared.settings import Settings
@@ -164,10 +165,7 @@ class Producer:
 
 
 async def _close(producer: AIOKafkaProducer) -> None:
-    try:
-        async with asyncio.timeout(10):
-            await producer.stop()
-    except (TimeoutError, KafkaError, OSError):
+    if not await leave(producer):
         log.warning("bus.producer_abandoned")
 
 

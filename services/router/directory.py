@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from shared.bus import decode
 from shared.channel import Capabilities
 from shared.errors import Malformed
+from shared.leaving import leave
 from shared.lifecycle import Health
 from shared.records import ACCOUNTS, RECORD_LIMIT, AccountState
 from shared.settings import Settings
@@ -65,8 +66,7 @@ class Directory:
                 if not self.complete.is_set() and await self._reached(consumer, ends):
                     self.complete.set()
         finally:
-            async with asyncio.timeout(10):
-                await consumer.stop()
+            await leave(consumer)
 
     async def _partitions(self, consumer: Any) -> list[TopicPartition]:
         topic = self._settings.topic(ACCOUNTS)

@@ -17,6 +17,7 @@ async def test_a_client_that_never_stops_is_left_to_itself(servers: Addresses, m
     settings, owner, over, stop = settings_for(servers.kafka), Owner(), asyncio.Event(), AIOKafkaConsumer.stop
 
     async def never_stop(consumer: AIOKafkaConsumer) -> None:
+        await consumer._coordinator.close()  # as aiokafka does: it leaves the group, then waits for its fetcher
         while not over.is_set():
             with suppress(asyncio.CancelledError):
                 await over.wait()

@@ -17,6 +17,7 @@ from services.router.api.answers import answer, path_uuid
 from services.router.api.tail import SECONDS
 from shared.database import Pool
 from shared.errors import BusUnavailable
+from shared.leaving import leave
 from shared.produce import partition_of
 from shared.records import EVENTS
 from shared.settings import Settings
@@ -71,7 +72,7 @@ class Log:
             consumer.assign([place])
             yield consumer, place
         finally:
-            await consumer.stop()
+            await leave(consumer)
 
 
 async def _find(

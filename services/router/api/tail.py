@@ -13,6 +13,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.envelope import utc
+from shared.leaving import leave
 from shared.records import EVENTS
 from shared.settings import Settings
 
@@ -79,9 +80,7 @@ async def open_tail(settings: Settings, start: Start) -> AsyncIterator[Tail]:
         await tail.seek(start)
         yield tail
     finally:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SECONDS):
-                await consumer.stop()
+        await leave(consumer)
 
 
 def as_event(record: Any) -> Event:
