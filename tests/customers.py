@@ -30,6 +30,8 @@ PATIENCE: Final = (
     240.0  # seconds until what is asked again and again must have been taken; Kafka may be away, and slow to come back
 )
 
+NAMED: Final = {"whatsapp": "phone_number_id", "facebook": "page_id"}
+
 
 class Shown(NamedTuple):
     """What the business wrote, as the customer has it: `id` is what the provider calls it."""
@@ -65,6 +67,10 @@ class Town:
 
     def account(self, channel: str, name: str = "sandbox") -> dict[str, Any]:
         return dict(self.accounts["accounts"][channel][name])
+
+    def key(self, channel: str) -> str:
+        """Meta's name of the account: its number's or its page's id."""
+        return str(self.account(channel)[NAMED[channel]])
 
     def hook(self, service: str, channel: str, app: str = "sandbox") -> str:
         return f"{self.addresses.services[service].http}/hooks/{channel}/{app}"
@@ -139,7 +145,7 @@ class Phone:
         again, self.tried = self.tried == text, text
         if again and any(view.get("text") == text for view in await self._views()):
             return True
-        await self.town.post(f"{self._chat}/send", {"text": text, "name": "សុខ ដារ៉ា"})
+        await self.town.post(f"{self.chat}/send", {"text": text, "name": "សុខ ដារ៉ា"})
         return True
 
     async def reads(self) -> list[Shown]:
@@ -147,14 +153,12 @@ class Phone:
 
     async def _views(self) -> list[dict[str, Any]]:
         """In the order in which they were first shown; what changed later has a later `n`."""
-        views = (await self.town.get(f"{self._chat}/messages"))["messages"]
+        views = (await self.town.get(f"{self.chat}/messages"))["messages"]
         return sorted(views, key=lambda view: (view["at"], view["n"]))
 
     @property
-    def _chat(self) -> str:
-        account = self.town.account(self.channel)
-        key = account.get("phone_number_id") or account["page_id"]
-        return f"/phone/{self.channel}/{key}/{self.user}"
+    def chat(self) -> str:
+        return f"/phone/{self.channel}/{self.town.key(self.channel)}/{self.user}"
 
 
 @dataclass
@@ -181,7 +185,7 @@ class Commenter:
 
     async def reads(self) -> list[Shown]:
         comments = await self._comments()
-        ours = [one for one in comments if one["from"]["id"] == self.town.account("facebook")["page_id"]]
+        ours = [one for one in comments if one["from"]["id"] == self.town.key("facebook")]
         return [Shown(one["id"], one["text"]) for one in ours if one["parent"] == self.thread]
 
     async def _comments(self) -> list[dict[str, Any]]:
@@ -197,7 +201,7 @@ class Commenter:
 
     @property
     def _page(self) -> str:
-        return f"/post/facebook/{self.town.account('facebook')['page_id']}"
+        return f"/post/facebook/{self.town.key('facebook')}"
 
 
 @dataclass
@@ -285,14 +289,26 @@ def sign(secret: str, name: str, body: bytes) -> dict[str, str]:
 
 
 @dataclass
-class Correspondent:
-    """Someone whose mail server delivers straight to ours; answers come to the sandbox's mailbox of that address."""
+class ByMail:
+    """Someone with an address of mail; answers come to the sandbox's mailbox of that address."""
 
     town: Town
     user: str
     channel: str = "email"
     limit: int = 100_000
     subject: str = "ការបញ្ជាទិញ"
+
+    async def reads(self) -> list[Shown]:
+        return await read_mails(self.town, self.user, self._inbox)
+
+    @property
+    def _inbox(self) -> str:
+        return str(self.town.account("email", "support")["address"])
+
+
+@dataclass
+class Correspondent(ByMail):
+    """Someone whose mail server delivers straight to ours."""
 
     async def writes(self, text: str) -> bool:
         """By SMTP (RFC 5321), under the same Message-ID however often: only a 250 to the final dot is a yes."""
@@ -309,23 +325,11 @@ class Correspondent:
         mail.set_content(text, cte="base64")
         return mail.as_bytes()
 
-    async def reads(self) -> list[Shown]:
-        return await read_mails(self.town, self.user, self._inbox)
-
-    @property
-    def _inbox(self) -> str:
-        return str(self.town.account("email", "support")["address"])
-
 
 @dataclass
-class Penpal:
+class Penpal(ByMail):
     """Someone who writes from the sandbox's mailbox, whose mail server queues and tries again by itself."""
 
-    town: Town
-    user: str
-    channel: str = "email"
-    limit: int = 100_000
-    subject: str = "ការបញ្ជាទិញ"
     tried: str = ""
 
     async def writes(self, text: str) -> bool:
@@ -336,13 +340,6 @@ class Penpal:
             f"/mailbox/{self.user}/send", {"to": self._inbox, "subject": self.subject, "text": text, "name": "សុខ ដារ៉ា"}
         )
         return True
-
-    async def reads(self) -> list[Shown]:
-        return await read_mails(self.town, self.user, self._inbox)
-
-    @property
-    def _inbox(self) -> str:
-        return str(self.town.account("email", "support")["address"])
 
 
 async def read_mails(town: Town, user: str, inbox: str) -> list[Shown]:

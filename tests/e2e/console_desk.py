@@ -2,43 +2,23 @@
 
 import os
 import re
-import shutil
 import uuid
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-from playwright import async_api
 from pydantic import SecretStr
 
 from shared import bus, envelope, records
 from shared.channel import Capabilities
 from shared.produce import Producer
 from shared.settings import Settings
+from tests.chromium import browser
 
 SHOTS = os.environ.get("PARLEY_SCREENSHOTS")
 FOLLOWED = re.compile("^(queued|unknown|sent|delivered|read|failed)$")
 WIDE = {"locale": "en-US", "viewport": {"width": 1440, "height": 900}}
 MEDIA = dict.fromkeys(("image", "audio", "video", "file", "sticker"), "full")
-
-
-def lacking(what):
-    if os.environ.get("PARLEY_REQUIRE_ALL") == "1":
-        pytest.fail(what)
-    pytest.skip(what)
-
-
-@asynccontextmanager
-async def browser():
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    async with async_api.async_playwright() as driver:
-        try:
-            launched = await driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except async_api.Error as error:
-            lacking(f"no Chromium can be started: {error.message.splitlines()[0]}")
-        yield launched
-        await launched.close()
 
 
 @asynccontextmanager

@@ -9,17 +9,17 @@ import hmac
 import json
 import os
 import random
-import tomllib
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 from aiohttp import web
+
+from tests.e2e.accounts_file import add_tables
 
 SECONDS = 40.0  # what anything takes at the most, on a machine that has much else to do
 
@@ -120,22 +120,12 @@ async def partner(stack: Any, name: str) -> AsyncIterator[Partner]:
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        add_account(
-            stack.home / "accounts.toml", name, f"http://127.0.0.1:{runner.addresses[0][1]}/parley", made.secret
-        )
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/parley"
+        app_table, account = {"secret": made.secret}, {"url": url, "secret": made.secret}
+        add_tables(stack.home, {f"apps.webhook.{name}": app_table, f"accounts.webhook.{name}": account})
         await known(client, hook)
         yield made
         await runner.cleanup()
-
-
-def add_account(file: Path, name: str, url: str, secret: str) -> None:
-    tables = f'\n[apps.webhook.{name}]\nsecret = "{secret}"\n\n[accounts.webhook.{name}]\nurl = "{url}"\nsecret = "{secret}"\n'
-    text = file.read_text() + tables
-    tomllib.loads(text)
-    draft = file.with_suffix(".new")
-    draft.write_text(text)
-    draft.chmod(0o600)
-    draft.replace(file)
 
 
 async def known(client: aiohttp.ClientSession, hook: str) -> None:

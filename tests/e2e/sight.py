@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
+from tests.chromium import browser
 from tests.conftest import require
-from tests.e2e.console_desk import browser
 from tests.e2e.people import SECONDS
 
 KHMER: Final = {"locale": "km-KH", "viewport": {"width": 1280, "height": 900}}

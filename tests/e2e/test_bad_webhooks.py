@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import json
 import random
 import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -22,14 +20,15 @@ import pytest
 from deploy.local.home import read_roll
 from services.chat_adapter.channels import whatsapp
 from services.social_adapter.channels import facebook
-from shared.records import Family, ingress_dlq
+from shared.records import CHANNELS, ingress_dlq
 from shared.settings import Settings
 from tests.customers import Town
+from tests.e2e.agent import Json, said, text
 from tests.e2e.listener import Listener, listening
+from tests.e2e.meta import OBJECTS, Meta
 from tests.e2e.people import SECONDS
 from tests.shared.broker import records_of
 
-Json = dict[str, Any]
 YEARS: Final = 3650 * 24 * 3600  # seconds
 Said = Callable[["Hook", str, str, float], Json]
 
@@ -54,31 +53,11 @@ def on_messenger(hook: Hook, person: str, text: str, at: float) -> Json:
 
 
 @dataclass
-class Hook:
-    """One app's address at an adapter. `key`: the provider's name of the account that is known there."""
+class Hook(Meta):
+    """One app's address at an adapter."""
 
-    stack: Any
-    town: Town
-    listener: Listener
-    channel: str
-    service: str
-    family: Family
-    topic: str
     limit: int
     said: Said
-    key: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        account = self.town.account(self.channel)
-        self.key = account.get("phone_number_id") or account["page_id"]
-
-    @property
-    def app(self) -> Json:
-        return dict(self.town.accounts["apps"][self.channel]["sandbox"])
-
-    @property
-    def address(self) -> str:
-        return self.town.hook(self.service, self.channel)
 
     def says(self, text: str, *, at: float | None = None, key: str | None = None) -> Json:
         """An entry in which someone new says this."""
@@ -88,23 +67,8 @@ class Hook:
         finally:
             self.key = own
 
-    def body(self, *entries: Json) -> bytes:
-        return json.dumps({"object": self.topic, "entry": list(entries)}).encode()
-
-    def sign(self, body: bytes, secret: str = "") -> str:
-        return "sha256=" + hmac.new((secret or self.app["secret"]).encode(), body, hashlib.sha256).hexdigest()
-
-    async def post(self, body: bytes, signature: str | None = None) -> int:
-        headers = {"Content-Type": "application/json", "X-Hub-Signature-256": self.sign(body)}
-        headers |= {"X-Hub-Signature-256": signature} if signature is not None else {}
-        async with self.town.client.post(self.address, data=body, headers=headers) as answer:
-            return answer.status
-
-    async def hears(self, text: str) -> Json:
-        return await self.listener.first("message.received", lambda event: spoken(event) == text)
-
     def heard(self, text: str) -> int:
-        return sum(event["type"] == "message.received" and spoken(event) == text for event in self.listener.events)
+        return sum(event["type"] == "message.received" and said(event) == text for event in self.listener.events)
 
     async def goes_on(self) -> None:
         """The next good message is taken and read."""
@@ -121,17 +85,13 @@ class Hook:
 
     async def letters(self, mark: str) -> list[Any]:
         """The dead letters with this word in them."""
-        found = await records_of(Settings(kafka=self.stack.addresses.kafka), ingress_dlq(self.family))
+        found = await records_of(Settings(kafka=self.stack.addresses.kafka), ingress_dlq(CHANNELS[self.channel]))
         return [record for record in found if mark.encode() in record.value]
 
 
-def spoken(event: Json) -> str:
-    return str(event["message"]["parts"][0].get("text", ""))
-
-
-HOOKS: Final[dict[str, tuple[str, Family, str, int, Said]]] = {
-    "whatsapp": ("chat_adapter", "chat", "whatsapp_business_account", whatsapp.CHANNEL.body_limit, on_whatsapp),
-    "facebook": ("social_adapter", "social", "page", facebook.CHANNEL.body_limit, on_messenger),
+HOOKS: Final[dict[str, tuple[int, Said]]] = {
+    "whatsapp": (whatsapp.CHANNEL.body_limit, on_whatsapp),
+    "facebook": (facebook.CHANNEL.body_limit, on_messenger),
 }
 
 
@@ -144,10 +104,9 @@ async def listener(stack: Any) -> AsyncIterator[Listener]:
 @pytest.fixture(params=HOOKS)
 async def hook(request: Any, stack: Any, listener: Listener) -> AsyncIterator[Hook]:
     """And at the end of each test every process is the one that it was, and takes the next message."""
-    service, *about = HOOKS[request.param]
     processes = running(stack)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as client:
-        found = Hook(stack, Town(stack.home, stack.addresses, client), listener, request.param, service, *about)
+        found = Hook(stack, Town(stack.home, stack.addresses, client), listener, request.param, *HOOKS[request.param])
         yield found
         await found.goes_on()
     assert running(stack) == processes
@@ -184,7 +143,7 @@ async def test_whoever_does_not_know_the_verify_token_is_told_nothing(hook: Hook
     asked = {"hub.mode": "subscribe", "hub.challenge": "1158201444"}
     for token, status in ((hook.app["verify_token"], 200), ("guessed", 401), ("", 401)):
         query = asked | {"hub.verify_token": token}
-        async with hook.town.client.get(hook.address, params=query) as answer:
+        async with hook.town.client.get(hook.hook, params=query) as answer:
             assert (answer.status, "1158201444" in await answer.text()) == (status, status == 200)
 
 
@@ -214,24 +173,13 @@ async def test_the_known_among_unknown_accounts_arrive_and_the_others_when_their
     await hook.hears(known)
     assert await hook.counted("dead_lettered") == before + 1
     [letter] = await hook.letters(unknown)
-    add_account(hook, stranger)
+    hook.add(f"late-{stranger}", stranger)
     replay = ("dlq", "replay", letter.topic, str(letter.partition), str(letter.offset))
     assert await parley(hook.stack, *replay) == 0
     heard = await hook.hears(unknown)
     assert heard["message"]["account"] == f"late-{stranger}"
     await hook.goes_on()
     assert hook.heard(known) == 1
-
-
-def add_account(hook: Hook, key: str) -> None:
-    name = "phone_number_id" if hook.channel == "whatsapp" else "page_id"
-    table = hook.town.account(hook.channel) | {name: key, "app": "sandbox"}
-    lines = "\n".join(f"{one} = {json.dumps(value)}" for one, value in table.items())
-    file = hook.stack.home / "accounts.toml"
-    draft = file.with_suffix(".new")
-    draft.write_text(f"{file.read_text()}\n[accounts.{hook.channel}.late-{key}]\n{lines}\n")
-    draft.chmod(0o600)
-    draft.replace(file)
 
 
 async def parley(stack: Any, *arguments: str) -> int:
@@ -242,7 +190,9 @@ async def parley(stack: Any, *arguments: str) -> int:
 async def test_json_as_deep_as_it_is_long_is_set_aside(hook: Hook) -> None:
     mark = f"deep {uuid.uuid4()}"
     bottomless = b"[" * 200_000
-    nested = json.dumps({"object": hook.topic, "entry": [{"id": mark, "changes": "HERE", "messaging": "HERE"}]})
+    nested = json.dumps(
+        {"object": OBJECTS[hook.channel], "entry": [{"id": mark, "changes": "HERE", "messaging": "HERE"}]}
+    )
     deep = nested.replace('"HERE"', "[" * 20_000 + "]" * 20_000).encode()
     assert [await hook.post(bottomless), await hook.post(deep)] == [200, 200]
     assert len(await hook.letters(mark)) == 1
@@ -258,15 +208,15 @@ async def test_ten_thousand_entries_are_read_to_the_last(hook: Hook) -> None:
 async def test_five_hundred_messages_in_one_body_all_arrive(hook: Hook) -> None:
     mark = uuid.uuid4().hex
     assert await hook.post(hook.body(*(hook.says(f"{mark} {number}") for number in range(500)))) == 200
-    found = await hook.listener.all("message.received", lambda event: spoken(event).startswith(mark), count=500)
-    assert {spoken(event) for event in found} == {f"{mark} {number}" for number in range(500)}
+    found = await hook.listener.all("message.received", lambda event: said(event).startswith(mark), count=500)
+    assert {said(event) for event in found} == {f"{mark} {number}" for number in range(500)}
 
 
 async def test_what_no_store_can_hold_is_replaced(hook: Hook) -> None:
     words = f"before {uuid.uuid4()}"
     assert await hook.post(hook.body(hook.says(f"{words} \x00 after"))) == 200
-    event = await hook.listener.first("message.received", lambda event: spoken(event).startswith(words))
-    assert spoken(event) == f"{words} \ufffd after"
+    event = await hook.listener.first("message.received", lambda event: said(event).startswith(words))
+    assert said(event) == f"{words} \ufffd after"
 
 
 @pytest.mark.parametrize("bad", ["\ud800", "\udfff", "\udc00\ud800"])
@@ -308,21 +258,15 @@ def kept(hook: Hook, mark: str) -> bool:
 async def test_receipts_before_their_send_and_the_wrong_way_round_only_move_forward(hook: Hook, receipts: str) -> None:
     user, words = f"855{random.randrange(10**7, 10**8)}", f"receipts {uuid.uuid4()}"
     chat = f"/phone/{hook.channel}/{hook.key}/{user}"
-    await hook.town.post("/control", {"receipts": receipts})
+    await hook.control(receipts=receipts)
     try:
         await hook.town.post(f"{chat}/send", {"text": words})
-        conversation = (await hook.hears(words))["conversation"]
-        address = f"{hook.stack.http('router')}/api/conversations/{conversation}/reply"
-        body = {"parts": [{"kind": "text", "text": "hello"}]}
-        async with hook.town.client.post(address, json=body, headers=hook.stack.bearer) as answer:
-            message = (await answer.json())["message_id"]
-        await hook.listener.first("message.status", lambda event: event["message_id"] == message)
+        message = await hook.answers(await hook.hears(words), text("hello"))
+        await hook.status(message, "sent", "delivered", "read")
         await hook.town.post(f"{chat}/read", {})
-        await hook.listener.first(
-            "message.status", lambda event: event["message_id"] == message and event["status"] == "read"
-        )
+        await hook.status(message, "read")
     finally:
-        await hook.town.post("/control", {"reset": True})
-    told = [e["status"] for e in hook.listener.events if e["type"] == "message.status" and e["message_id"] == message]
+        await hook.control(reset=True)
+    told = hook.statuses(message)
     assert told == sorted(told, key=["sent", "delivered", "read"].index)
     assert len(told) == len(set(told))

@@ -8,26 +8,12 @@ import pytest
 from playwright.async_api import expect
 
 from shared import envelope
-from tests.e2e.console_desk import bubble, live, open_desk, row, shot
+from tests.e2e.console_desk import bubble, row, shot
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000040000000408020000002693092900000012494441547801636460f8cf"
     "c0c0c4000348ac000b16010d83e14d5e0000000049454e44ae426082"
 )
-
-
-@pytest.fixture(scope="module")
-async def desk(stack):
-    async with open_desk(stack) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def console(desk):
-    async with desk.pages() as open_console:
-        page = await open_console()
-        await live(page)
-        yield page
 
 
 def after(**span):

@@ -7,37 +7,13 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
 from shared import envelope
-from tests.e2e.console_desk import bubble, live, open_desk, row, shot
+from tests.e2e.console_desk import bubble, live, row, shot
 
 WORDS = re.compile(r"[A-Za-z]{2,}(?:\s+[a-z]{2,}){2,}")  # three words in Latin letters: a sentence, not a name
 OF_DATES = re.compile(
     r"\b(today|yesterday|tomorrow|AM|PM|(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?-i:Jan|Nov|hr|days?|min))\b"
 )
 VIEWS = ("customer", "conversations", "thread", "way")
-
-
-@pytest.fixture(scope="module")
-async def desk(stack):
-    async with open_desk(stack) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def open_page(desk):
-    async with desk.pages() as open_console:
-        yield open_console
-
-
-@pytest.fixture
-async def console(open_page):
-    page = await open_page()
-    await live(page)
-    return page
-
-
-@pytest.fixture
-def customer(desk):
-    return desk.customer()
 
 
 class TestInKhmer:

@@ -5,19 +5,7 @@ import uuid
 import pytest
 
 from shared import records
-from tests.e2e.console_desk import bubble, live, open_desk, row, shot
-
-
-@pytest.fixture(scope="module")
-async def desk(stack):
-    async with open_desk(stack) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def open_page(desk):
-    async with desk.pages() as open_console:
-        yield open_console
+from tests.e2e.console_desk import bubble, live, row, shot
 
 
 async def test_an_account_that_does_not_work_is_told_with_its_reason_and_a_remedy(desk, open_page):

@@ -11,38 +11,32 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
 import aiosmtplib
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
-from tests.e2e.console_desk import browser
-from tests.e2e.listener import Listener, listening
+from tests.chromium import browser
+from tests.e2e.agent import Agent, at_work, text
 from tests.e2e.people import SECONDS
+from tests.pictures import PIXEL
 
 Json = dict[str, Any]
 SHOTS: Final = os.environ.get("PARLEY_SCREENSHOTS")
-PIXEL: Final = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f645"
-    "400000000049454e44ae426082"
-)
 WORDS: Final = Path(__file__).parents[2] / "services/sandbox/page/words"
 KHMER: Final = "ជម្រាបសួរបង តើហាងបើកម៉ោងប៉ុន្មាននៅថ្ងៃអាទិត្យ?"
 PHONES: Final = ("telegram", "whatsapp", "facebook")
 
 
 @dataclass
-class Street:
+class Street(Agent):
     """The stack, a browser for customers, and an ear on what becomes of what they write."""
 
-    stack: Any
     chromium: Any
-    client: aiohttp.ClientSession
-    listener: Listener
 
     async def open(self, page: str, *, query: str = "", user: str = "", **options: Any) -> Page:
         context = await self.chromium.new_context(
@@ -59,37 +53,19 @@ class Street:
         )
         return opened
 
-    async def received(self, words: str) -> Json:
+    async def learns(self, words: str) -> Json:
         """The event of the message with these words, whose conversation the API knows."""
         event = await self.listener.first("message.received", lambda one: words in str(one["message"]["parts"]))
         address = f"{self.stack.http('router')}/api/conversations/{event['conversation']}"
-        async with self.client.get(address, headers=self.stack.bearer) as answer:
+        async with self.town.client.get(address, headers=self.stack.bearer) as answer:
             assert answer.status == 200, await answer.text()
         return event
-
-    async def answers(self, event: Json, *parts: Json, **more: Any) -> str:
-        address = f"{self.stack.http('router')}/api/conversations/{event['conversation']}/reply"
-        body = {"parts": list(parts), **more}
-        async with self.client.post(address, json=body, headers=self.stack.bearer) as answer:
-            assert answer.status == 202, await answer.text()
-            return str((await answer.json())["message_id"])
-
-    async def status(self, message: str, *wanted: str) -> Json:
-        return await self.listener.first(
-            "message.status", lambda one: one["message_id"] == message and one["status"] in wanted
-        )
 
 
 @pytest.fixture(scope="module")
 async def street(stack: Any) -> AsyncIterator[Street]:
-    timeout = aiohttp.ClientTimeout(total=SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as client, listening(stack.addresses.kafka) as listener:
-        async with browser() as chromium:
-            yield Street(stack, chromium, client, listener)
-
-
-def text(words: str) -> Json:
-    return {"kind": "text", "text": words}
+    async with browser() as chromium, at_work(stack, partial(Street, chromium=chromium)) as opened:
+        yield opened
 
 
 def unique(words: str) -> str:
@@ -116,7 +92,7 @@ async def test_what_is_written_on_a_phone_is_answered_on_it(street: Street, chan
     page = await street.open("phone", query=f"&channel={channel}", user=number())
     asked, answered = unique(KHMER), unique("បើកម៉ោង ៧ ព្រឹក ដល់ម៉ោង ៩ យប់")
     await say(page, asked)
-    event = await street.received(asked)
+    event = await street.learns(asked)
     assert event["message"]["channel"] == channel
     if channel != "facebook":  # whose webhooks name nobody
         assert event["message"]["sender"]["name"] == "Sophea"
@@ -138,7 +114,7 @@ async def test_choices_are_pressed_and_files_go_both_ways(street: Street, channe
     await page.get_by_role("textbox", name="Message", exact=True).fill(asked)
     await page.keyboard.press("Enter")
     await page.locator("li.mine img.picture").wait_for()
-    event = await street.received(asked)
+    event = await street.learns(asked)
     [part] = [one for one in event["message"]["parts"] if one["kind"] == "media"]
     assert part["media"] == "image"
     options = [{"id": "am", "title": "ព្រឹក"}, {"id": "pm", "title": "ល្ងាច"}]
@@ -156,9 +132,9 @@ async def test_a_phone_shows_that_somebody_is_typing(street: Street) -> None:
     page = await street.open("phone", query="&channel=facebook", user=number())
     asked = unique("Are you there?")
     await say(page, asked)
-    event = await street.received(asked)
+    event = await street.learns(asked)
     address = f"{street.stack.http('router')}/api/conversations/{event['conversation']}/typing"
-    async with street.client.post(address, json={}, headers=street.stack.bearer) as answer:
+    async with street.town.client.post(address, json={}, headers=street.stack.bearer) as answer:
         assert answer.status == 202, await answer.text()
     await page.locator("li.typing").wait_for()
     await expect(page.get_by_role("status")).to_have_text("is typing…")
@@ -176,7 +152,7 @@ async def test_a_comment_is_answered_in_public_and_in_private(street: Street) ->
     await page.keyboard.press("Enter")
     comment = article.locator("li.comment", has_text=wall["asked"]).first
     await comment.wait_for()
-    event = await street.received(wall["asked"])
+    event = await street.learns(wall["asked"])
     assert event["message"]["surface"] == "comment"
     public, private = unique("$2.50"), unique("We wrote to you")
     await street.answers(event, text(public))
@@ -197,7 +173,7 @@ async def test_a_comment_is_changed_hidden_and_removed(street: Street) -> None:
     article = page.locator("article", has_text=posted)
     await article.get_by_label("Comment as Sophea").fill(asked)
     await page.keyboard.press("Enter")
-    event = await street.received(asked)
+    event = await street.learns(asked)
 
     async def choose(words: str) -> None:
         await article.get_by_label("What to do with the comment of Sophea").click()
@@ -248,7 +224,7 @@ async def test_a_mail_is_answered_into_the_mailbox_and_the_answer_to_that_stays_
     await expect(page.get_by_label("Subject")).to_have_value(f"Re: {subject}")
     await page.get_by_label("Text", exact=True).fill(again)
     await page.get_by_role("button", name="Send", exact=True).click()
-    assert (await street.received(again))["conversation"] == event["conversation"]
+    assert (await street.learns(again))["conversation"] == event["conversation"]
     assert page.errors == []  # type: ignore[attr-defined]
     await page.context.close()
 
@@ -276,7 +252,7 @@ async def test_what_a_mails_html_holds_can_neither_run_nor_load_nor_open(street:
     )
     box = f"{street.stack.addresses.sandbox}/mailbox/{address}"
     values = {"to": "support@parley.example", "subject": "look", "text": "look", "html": html}
-    async with street.client.post(f"{box}/send", json=values, headers=street.stack.bearer) as answer:
+    async with street.town.client.post(f"{box}/send", json=values, headers=street.stack.bearer) as answer:
         assert answer.status == 200, await answer.text()
     await page.locator("#list li", has_text="look").get_by_role("button").click()
     frame = page.frame_locator("iframe.html")

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from conftest import require
 from people import SECONDS, environment, partner, phone
+
+from tests.conftest import require
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

@@ -2,57 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import hmac
-import json
 import random
 import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
-import aiohttp
 import pytest
 
-from tests.customers import Phone, Town
+from tests.customers import Phone
 from tests.e2e import letters
-from tests.e2e.listener import Listener, listening
-from tests.e2e.people import SECONDS
+from tests.e2e.agent import Json, at_work, text
+from tests.e2e.meta import Meta
+from tests.pictures import PIXEL
 
-Json = dict[str, Any]
 LIMIT: Final = 2000  # characters of one message
-PIXEL: Final = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f645"
-    "400000000049454e44ae426082"
-)
 
 
 @dataclass
-class Shop:
+class Shop(Meta):
     """One page, the people around it, and the agent behind it."""
-
-    stack: Any
-    town: Town
-    listener: Listener
-
-    @property
-    def page(self) -> str:
-        return str(self.town.account("facebook")["page_id"])
-
-    @property
-    def app(self) -> Json:
-        return dict(self.town.accounts["apps"]["facebook"]["sandbox"])
 
     def person(self) -> Phone:
         return Phone(self.town, str(random.randrange(10**9, 10**10)), "facebook", LIMIT)
 
-    def chat(self, person: Phone) -> str:
-        return f"/phone/facebook/{self.page}/{person.user}"
-
     async def acts(self, **act: Any) -> str:
-        return str((await self.town.post(f"/post/facebook/{self.page}/act", act))["id"])
+        return str((await self.town.post(f"/post/facebook/{self.key}/act", act))["id"])
 
     async def comments(self, person: Phone, words: str, *, post: str = "", parent: str = "") -> Json:
         """A comment, under a new post where none is given; its event."""
@@ -63,81 +40,41 @@ class Shop:
 
     async def under(self, post: str) -> list[Json]:
         """The comments that stand under a post."""
-        posts = (await self.town.get(f"/post/facebook/{self.page}"))["posts"]
+        posts = (await self.town.get(f"/post/facebook/{self.key}"))["posts"]
         return list(next(one["comments"] for one in posts if one["id"] == post))
-
-    async def hears(self, words: str) -> Json:
-        return await self.listener.first("message.received", lambda event: said(event) == words)
 
     async def event(self, kind: str, about: Json) -> Json:
         """What happened to the message of this event."""
         return await self.listener.first(kind, lambda event: event.get("message_id") == about["message"]["id"])
 
-    async def answers(self, about: Json, *parts: Json, **more: Any) -> str:
-        path = f"conversations/{about['conversation']}/reply"
-        address = f"{self.stack.http('router')}/api/{path}"
-        body = {"parts": list(parts), **more}
-        async with self.town.client.post(address, json=body, headers=self.stack.bearer) as answer:
-            assert answer.status == 202, await answer.text()
-            return str((await answer.json())["message_id"])
-
-    async def status(self, message: str, *wanted: str) -> Json:
-        return await self.listener.first(
-            "message.status", lambda event: event["message_id"] == message and event["status"] in wanted
-        )
-
-    async def posts(self, *entries: Json, secret: str | None = None, body: bytes | None = None) -> int:
-        """A webhook of Meta's own, with any content."""
-        body = body or json.dumps({"object": "page", "entry": entries}).encode()
-        tag = hmac.new((secret or self.app["secret"]).encode(), body, hashlib.sha256).hexdigest()
-        headers = {"X-Hub-Signature-256": f"sha256={tag}", "Content-Type": "application/json"}
-        async with self.town.client.post(self.hook, data=body, headers=headers) as answer:
-            return answer.status
-
-    @property
-    def hook(self) -> str:
-        return self.town.hook("social_adapter", "facebook")
+    async def posts(self, *entries: Json, secret: str = "") -> int:
+        """A webhook with these entries; its status."""
+        body = self.body(*entries)
+        return await self.post(body, self.sign(body, secret))
 
     def entry(self, *events: Json, page: str = "") -> Json:
-        return {"id": page or self.page, "time": stamp(), "messaging": list(events)}
+        return {"id": page or self.key, "time": stamp(), "messaging": list(events)}
 
     def message(self, user: str, words: str, *, page: str = "") -> Json:
         about = {"mid": f"m_{uuid.uuid4().hex}", "text": words}
-        return {"sender": {"id": user}, "recipient": {"id": page or self.page}, "timestamp": stamp(), "message": about}
+        return {"sender": {"id": user}, "recipient": {"id": page or self.key}, "timestamp": stamp(), "message": about}
 
 
 def stamp() -> int:
     return int(time.time() * 1000)
 
 
-def said(event: Json) -> str:
-    return str(event["message"]["parts"][0].get("text", ""))
-
-
-def text(words: str) -> Json:
-    return {"kind": "text", "text": words}
-
-
 @pytest.fixture(scope="module")
 async def opened(stack: Any) -> AsyncIterator[Shop]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as client:
-        async with listening(stack.addresses.kafka) as listener:
-            shop = Shop(stack, Town(stack.home, stack.addresses, client), listener)
-            await registered(shop, shop.page)
-            yield shop
+    async with at_work(stack, partial(Shop, channel="facebook")) as shop:
+        await shop.is_known(shop.key)
+        yield shop
 
 
 @pytest.fixture
 async def shop(opened: Shop) -> AsyncIterator[Shop]:
     yield opened
-    await opened.town.post("/control", {"reset": True})
-
-
-async def registered(shop: Shop, page: str) -> None:
-    """Wait until the adapter has told the sandbox of the page."""
-    async with asyncio.timeout(SECONDS):
-        while page not in {one["id"] for one in (await shop.town.get("/post/facebook"))["pages"]}:
-            await asyncio.sleep(0.1)
+    await opened.control(reset=True)
 
 
 # Messenger
@@ -154,7 +91,7 @@ async def test_khmer_arrives_and_its_long_answer_is_cut_between_words_delivered_
     pieces = [one.text for one in await person.reads()]
     assert (len(pieces), "".join(pieces)) == (3, answer)
     assert len(delivered["external_ids"]) == 3
-    await shop.town.post(f"{shop.chat(person)}/read", {})
+    await shop.town.post(f"{person.chat}/read", {})
     await shop.status(message, "read")
 
 
@@ -163,26 +100,17 @@ async def test_receipts_in_any_order_and_twice_never_turn_a_status_back(shop: Sh
         person, words = shop.person(), f"{order} {uuid.uuid4()}"
         await person.writes(words)
         heard = await shop.hears(words)
-        await shop.town.post("/control", {"receipts": order, "twice": True})
+        await shop.control(receipts=order, twice=True)
         message = await shop.answers(heard, text("hi"))
         await shop.status(message, "sent", "delivered")
-        await shop.town.post(f"{shop.chat(person)}/read", {})
+        await shop.town.post(f"{person.chat}/read", {})
         await shop.status(message, "read")
         after = uuid.uuid4().hex
         await person.writes(after)
         await shop.hears(after)
-        seen = [
-            one["status"]
-            for one in shop.listener.events
-            if one["type"] == "message.status" and one["message_id"] == message
-        ]
+        seen = shop.statuses(message)
         assert seen == sorted(seen, key=["queued", "sent", "delivered", "read"].index)
-        echoes = [
-            one
-            for one in shop.listener.events
-            if one["type"] == "message.received" and one["conversation"] == heard["conversation"]
-        ]
-        assert [said(one) for one in echoes] == [words, after], "our own echo is no second message"
+        assert shop.received(heard["conversation"]) == [words, after], "our own echo is no second message"
 
 
 async def test_what_a_person_presses_changes_and_takes_back_is_seen(shop: Shop) -> None:
@@ -194,7 +122,7 @@ async def test_what_a_person_presses_changes_and_takes_back_is_seen(shop: Shop) 
         heard, {"kind": "choices", "text": "ទំហំ?", "style": "quick_replies", "options": options}
     )
     (asked,) = (await shop.status(message, "delivered"))["external_ids"]
-    chat = shop.chat(person)
+    chat = person.chat
     mine = heard["message"]["external_id"]
     await shop.town.post(f"{chat}/send", {"press": {"message": asked, "id": "L"}})
     await shop.town.post(f"{chat}/send", {"react": {"message": asked, "emoji": "❤️"}})
@@ -216,11 +144,7 @@ async def test_what_a_person_presses_changes_and_takes_back_is_seen(shop: Shop) 
 
 async def test_files_go_both_ways(shop: Shop) -> None:
     person, words = shop.person(), f"picture {uuid.uuid4()}"
-    form = aiohttp.FormData({"caption": words})
-    form.add_field("file", PIXEL, filename="menu.png", content_type="image/png")
-    address = f"{shop.stack.addresses.sandbox}{shop.chat(person)}/send"
-    async with shop.town.client.post(address, data=form, headers=shop.town.bearer) as answer:
-        assert answer.status == 200, await answer.text()
+    await shop.sends_picture(person, words)
     heard = await shop.hears(words)
     told = await shop.listener.first(
         "message.media", lambda event: event["media"]["message_id"] == heard["message"]["id"]
@@ -237,7 +161,7 @@ async def test_files_go_both_ways(shop: Shop) -> None:
     }
     message = await shop.answers(heard, {**part, "size": len(PIXEL)})
     await shop.status(message, "delivered")
-    views = (await shop.town.get(f"{shop.chat(person)}/messages"))["messages"]
+    views = (await shop.town.get(f"{person.chat}/messages"))["messages"]
     assert [(view["direction"], view["media"]["size"]) for view in views] == [("out", len(PIXEL)), ("in", len(PIXEL))]
 
 
@@ -261,7 +185,7 @@ async def test_who_has_blocked_the_page_is_told_to_the_agent_in_words(shop: Shop
     person, words = shop.person(), f"bye {uuid.uuid4()}"
     await person.writes(words)
     heard = await shop.hears(words)
-    await shop.town.post(f"{shop.chat(person)}/send", {"block": True})
+    await shop.town.post(f"{person.chat}/send", {"block": True})
     failed = await shop.status(await shop.answers(heard, text("wait")), "failed")
     assert failed["failure"]["code"] == "blocked"
     assert "isn't available" in failed["failure"]["detail"]
@@ -271,7 +195,7 @@ async def test_a_send_whose_answer_is_lost_is_known_by_its_echo(shop: Shop) -> N
     person, words = shop.person(), f"lost {uuid.uuid4()}"
     await person.writes(words)
     heard = await shop.hears(words)
-    await shop.town.post("/control", {"drop": 1})
+    await shop.control(drop=1)
     message = await shop.answers(heard, text("did it arrive?"))
     await shop.status(message, "unknown")
     await shop.status(message, "delivered")
@@ -279,16 +203,14 @@ async def test_a_send_whose_answer_is_lost_is_known_by_its_echo(shop: Shop) -> N
     after = uuid.uuid4().hex
     await person.writes(after)
     await shop.hears(after)
-    received = [one for one in shop.listener.events if one["type"] == "message.received"]
-    inside = [said(one) for one in received if one["conversation"] == heard["conversation"]]
-    assert inside == [words, after], "its echo is no second message"
+    assert shop.received(heard["conversation"]) == [words, after], "its echo is no second message"
 
 
 async def test_what_a_colleague_writes_in_the_page_s_inbox_is_part_of_the_conversation(shop: Shop) -> None:
     person, words, told = shop.person(), f"hi {uuid.uuid4()}", f"from the inbox {uuid.uuid4()}"
     await person.writes(words)
     heard = await shop.hears(words)
-    echo = shop.message(shop.page, told)
+    echo = shop.message(shop.key, told)
     echo |= {
         "recipient": {"id": person.user},
         "message": {**echo["message"], "is_echo": True, "app_id": 263902037430900},
@@ -334,7 +256,7 @@ async def test_a_public_reply_stands_under_the_comment_and_a_private_one_is_in_m
     name, post = heard["message"]["external_id"], heard["message"]["container"]
     public = await shop.answers(heard, text("$2.00"))
     await shop.status(public, "sent")
-    ours = [one for one in await shop.under(post) if one["from"]["id"] == shop.page]
+    ours = [one for one in await shop.under(post) if one["from"]["id"] == shop.key]
     assert [(one["text"], one["parent"]) for one in ours] == [("$2.00", name)]
     private = await shop.answers(heard, text("សូមផ្ញើអាសយដ្ឋាន"), private=True)
     await shop.status(private, "delivered")
@@ -346,12 +268,7 @@ async def test_a_public_reply_stands_under_the_comment_and_a_private_one_is_in_m
     written = await shop.hears(words)
     assert written["message"]["surface"] == "direct"
     assert written["customer"] == heard["customer"], "it is the same person"
-    inside = [
-        one
-        for one in shop.listener.events
-        if one["type"] == "message.received" and one["conversation"] == heard["conversation"]
-    ]
-    assert len(inside) == 1, "our own echoes are no messages"
+    assert len(shop.received(heard["conversation"])) == 1, "our own echoes are no messages"
 
 
 async def test_a_comment_under_a_deleted_post_is_kept_and_cannot_be_answered(shop: Shop) -> None:
@@ -366,10 +283,10 @@ async def test_a_comment_under_a_deleted_post_is_kept_and_cannot_be_answered(sho
         "verb": "add",
         "comment_id": f"1_{stamp()}",
         "parent_id": "1_1",
-        "post_id": f"{shop.page}_1",
+        "post_id": f"{shop.key}_1",
     }
     value |= {"message": words, "from": {"id": "7420016630003", "name": "Chan"}, "created_time": int(time.time())}
-    entry = {"id": shop.page, "time": int(time.time()), "changes": [{"field": "feed", "value": value}]}
+    entry = {"id": shop.key, "time": int(time.time()), "changes": [{"field": "feed", "value": value}]}
     assert await shop.posts(entry) == 200
     gone = await shop.hears(words)
     failed = await shop.status(await shop.answers(gone, text("hi")), "failed")
@@ -380,22 +297,16 @@ async def test_a_comment_under_a_deleted_post_is_kept_and_cannot_be_answered(sho
 
 
 async def test_two_pages_in_one_body_each_get_their_own(shop: Shop) -> None:
-    second, account = str(random.randrange(10**14, 10**15)), shop.town.account("facebook")
-    table = {**account, "page_id": second, "app": "sandbox"}
-    lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in table.items())
-    file = shop.stack.home / "accounts.toml"
-    draft = file.with_suffix(".new")
-    draft.write_text(f"{file.read_text()}\n[accounts.facebook.second]\n{lines}\n")
-    draft.chmod(0o600)
-    draft.replace(file)
-    await registered(shop, second)
+    second = str(random.randrange(10**14, 10**15))
+    shop.add("second", second)
+    await shop.is_known(second)
     one, two = f"one {uuid.uuid4()}", f"two {uuid.uuid4()}"
-    await shop.town.post("/control", {"batch": 2})
+    await shop.control(batch=2)
     await shop.town.post(f"/phone/facebook/{second}/7420016630009/send", {"text": two})
     await shop.person().writes(one)
     first, last = await shop.hears(one), await shop.hears(two)
     assert [event["message"]["account"] for event in (first, last)] == ["sandbox", "second"]
-    await shop.town.post("/control", {"reset": True})
+    await shop.control(reset=True)
     await shop.status(await shop.answers(last, text("from the second page")), "delivered")
     views = (await shop.town.get(f"/phone/facebook/{second}/7420016630009/messages"))["messages"]
     assert [view["text"] for view in views] == [two, "from the second page"]
@@ -403,7 +314,7 @@ async def test_two_pages_in_one_body_each_get_their_own(shop: Shop) -> None:
 
 async def test_a_receipt_for_a_message_that_was_never_sent_does_no_harm(shop: Shop) -> None:
     user, words = str(random.randrange(10**9, 10**10)), f"still here {uuid.uuid4()}"
-    about = {"sender": {"id": user}, "recipient": {"id": shop.page}, "timestamp": stamp()}
+    about = {"sender": {"id": user}, "recipient": {"id": shop.key}, "timestamp": stamp()}
     told = {"mids": ["m_that_nobody_sent"], "watermark": stamp()}
     assert await shop.posts(shop.entry({**about, "delivery": told}, {**about, "read": {"watermark": stamp()}})) == 200
     assert await shop.posts(shop.entry(shop.message(user, words))) == 200
@@ -420,7 +331,7 @@ async def test_what_cannot_be_read_is_set_aside_and_what_is_not_signed_is_refuse
     torn: Json = {"sender": {}, "message": {"mid": 7}}
     assert await shop.posts(shop.entry(torn, shop.message("7420016630004", words))) == 200
     await shop.hears(words)
-    assert await shop.posts(body=b"{") == 200, "signed, so it is what Meta sent: kept aside, not asked for again"
+    assert await shop.post(b"{") == 200, "signed, so it is what Meta sent: kept aside, not asked for again"
     assert await shop.posts(shop.entry(shop.message("7420016630004", "x")), secret="another") == 401
     stranger = shop.entry(shop.message("7420016630004", "x", page="404"), page="404")
     assert await shop.posts(stranger) == 200, "no such page here: kept aside until there is one"

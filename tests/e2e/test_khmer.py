@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any, Final
 
-import aiohttp
 import pytest
 from icu4py.breakers import WordBreaker
 from playwright.async_api import Page
@@ -28,14 +27,12 @@ from tests.customers import (
     until_taken,
 )
 from tests.e2e import letters
-from tests.e2e.listener import Listener, listening
-from tests.e2e.people import SECONDS
+from tests.e2e.agent import Agent, Json, at_work, said, text
 from tests.e2e.sight import Chromium, open_mailbox, open_phone, open_post, open_widget, see, sight
 
 LENGTH: Final = 8200  # code points, so that every channel that has a limit must cut
 WHOLE: Final = 10**6
 SCRIPTS: Final = ("khmer", "mixed")
-Json = dict[str, Any]
 
 
 def code_points(text: str) -> int:
@@ -98,12 +95,9 @@ class Talk:
 
 
 @dataclass
-class Desk:
+class Desk(Agent):
     """An agent's side of a running stack. A talk is held once, and looked at by several tests."""
 
-    stack: Any
-    town: Town
-    listener: Listener
     talks: dict[tuple[str, str], Talk] = field(default_factory=dict)
 
     async def talk(self, name: str, script: str) -> Talk:
@@ -118,26 +112,14 @@ class Desk:
         for portion in asked:
             await until_taken(customer, portion)
             heard.append(await self.hears(portion))
-        status = await self.answers(heard[-1]["conversation"], answer)
+        status = await self.became(await self.answers(heard[-1], text(answer)))
         return Talk(customer, question, asked, heard, answer, places, status, await customer.reads())
 
-    async def hears(self, text: str) -> Json:
-        return await self.listener.first("message.received", lambda event: said(event) == text)
-
-    async def answers(self, conversation: str, text: str) -> Json:
+    async def became(self, message: str) -> Json:
         """The first status that says what became of the whole answer."""
-        address = f"{self.stack.http('router')}/api/conversations/{conversation}/reply"
-        body = {"parts": [{"kind": "text", "text": text}]}
-        async with self.town.client.post(address, json=body, headers=self.stack.bearer) as answer:
-            assert answer.status == 202, await answer.text()
-            message = (await answer.json())["message_id"]
         return await self.listener.first(
             "message.status", lambda event: event["message_id"] == message and event["status"] != "unknown"
         )
-
-
-def said(event: Json) -> str:
-    return str(event["message"]["parts"][0].get("text", "")).strip()
 
 
 def written(script: str, start: int) -> tuple[str, set[int]]:
@@ -166,9 +148,8 @@ def portions(text: str, size: int, places: set[int]) -> list[str]:
 
 @pytest.fixture(scope="module")
 async def desk(stack: Any) -> AsyncIterator[Desk]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as client:
-        async with listening(stack.addresses.kafka) as listener:
-            yield Desk(stack, Town(stack.home, stack.addresses, client), listener)
+    async with at_work(stack, Desk) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -215,8 +196,8 @@ async def test_the_agent_sees_both_texts_whole(name: str, desk: Desk, chromium: 
         talk = await desk.talk(name, script)
         address = desk.stack.addresses.console.partition("#")[0]
         page = await chromium.open(f"{address}#token={desk.stack.addresses.token}&conversation={talk.conversation}")
-        for text in (*talk.portions, talk.answer):
-            await see(page, text.strip())
+        for whole in (*talk.portions, talk.answer):
+            await see(page, whole.strip())
 
 
 @pytest.mark.parametrize("name", [name for name in TRANSPORTS if TRANSPORTS[name].page])

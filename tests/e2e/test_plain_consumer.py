@@ -9,8 +9,9 @@ import shutil
 import sys
 from typing import Any
 
-from conftest import require
 from people import environment, phone
+
+from tests.conftest import require
 
 # Runs by itself, isolated from this project: confluent-kafka and the standard library are all it imports.
 READER = """

@@ -20,15 +20,10 @@ from deploy.local.home import Addresses
 from shared.envelope import Choices, Media, Option
 from shared.settings import Settings
 from tests.conftest import Stack, require
+from tests.pictures import PIXEL
 from tests.services.chat_adapter.running import Running, running, text, world_of
 
 expect.set_options(timeout=20_000)  # a reader that joins makes Kafka deal the partitions anew
-
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
-    "1f15c4890000000d49444154789c6360606060000000050001a5f64540"
-    "0000000049454e44ae426082"
-)
 
 
 @pytest.fixture(scope="module")

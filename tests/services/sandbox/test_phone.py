@@ -3,40 +3,24 @@
 import json
 import os
 import re
-import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
 from services.sandbox.pages import FILES, PAGES, ROOT
+from tests import chromium
+from tests.pictures import PIXEL
 
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f645"
-    "400000000049454e44ae426082"
-)
 LOADED = "img => new Promise(done => { img.onload = () => done(img.naturalWidth); if (img.naturalWidth) img.onload() })"
 ASKS = re.compile(r"""\bt\([`"](\w+)|data-(?:t|label|placeholder)="(\w+)""" "")
 SHOTS = os.environ.get("PARLEY_SCREENSHOTS")
 
 
-def lacking(what):
-    if os.environ.get("PARLEY_REQUIRE_ALL") == "1":
-        pytest.fail(what)
-    pytest.skip(what)
-
-
 @pytest.fixture(scope="session")
 async def browser():
-    playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    async with playwright.async_playwright() as driver:
-        try:
-            browser = await driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except playwright.Error as error:
-            lacking(f"no Chromium can be started: {error.message.splitlines()[0]}")
-        yield browser
-        await browser.close()
+    async with chromium.browser() as launched:
+        yield launched
 
 
 @pytest.fixture

@@ -16,14 +16,11 @@ from services.sandbox.graph import GraphError
 from services.social_adapter.channels.facebook import CHANNEL
 from shared.channel import Blob, Context, Message, Piece, Receipt, Request, Response, SendFailed, Unverified
 from shared.envelope import Choice, Deletion, Edit, Media, Reaction, Text, Visibility
+from tests.pictures import PIXEL
 
 SAMPLES = Path(__file__).parents[2] / "channels" / "facebook"
 NUMBERS = iter(range(105_550_000_001, 105_999_999_999))
 DARA = "7420016630001"
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f645"
-    "400000000049454e44ae426082"
-)
 
 
 def now():

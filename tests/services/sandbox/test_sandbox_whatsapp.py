@@ -30,14 +30,11 @@ from shared.envelope import (
     Template,
     Text,
 )
+from tests.pictures import PIXEL
 
 CONTEXT = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
 DARA = "85512345678"
 NUMBERS = itertools.count(410_000_000_001)
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f645"
-    "400000000049454e44ae426082"
-)
 
 
 class Shop:

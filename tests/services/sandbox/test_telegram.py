@@ -14,13 +14,10 @@ from aiohttp import web
 from services.chat_adapter.channels.telegram import CHANNEL
 from shared.channel import Blob, Context, Http, Piece, Request, Response, SendFailed
 from shared.envelope import Media, Text
+from tests.pictures import PIXEL
 
 SAMPLES = Path(__file__).parents[2] / "channels" / "telegram"
 NOW = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f645"
-    "400000000049454e44ae426082"
-)
 
 
 @asynccontextmanager
