@@ -1,8 +1,8 @@
 // A person's mailbox: what came, what was sent and how far it got. Address: ?lang=…#token=…&user=…&name=…
 
-import { $, h, label, moveByArrows, reconcile } from "../shared/dom.js";
+import { $, h, moveByArrows, reconcile } from "../shared/dom.js";
 import { face } from "../shared/face.js";
-import { drawIcons } from "../shared/icons.js";
+import { begin, drawPerson, fail, say } from "../shared/header.js";
 import { current, people, read, write } from "../shared/people.js";
 import { choosePerson } from "../shared/persons.js";
 import { choice } from "../shared/sheet.js";
@@ -113,8 +113,7 @@ async function sendMail(form) {
 function drawHeader() {
   document.title = `${t("mailbox")} · ${person.name}`;
   $("name").textContent = t("mailbox");
-  $("person").replaceChildren(face(person.name), h("span", { dir: "auto" }, person.name));
-  $("person").setAttribute("aria-label", t("mailbox_of", { name: person.name }));
+  drawPerson(person, t("mailbox_of", { name: person.name }));
 }
 
 function chooseMailbox() {
@@ -130,26 +129,13 @@ function chooseMailbox() {
   choosePerson({ channel: "email", now: person, chosen: take, more });
 }
 
-const say = (words) => { $("state").textContent = words; };
-
-/** Say what went wrong, or that nothing is wrong any more. */
-function fail(trouble) {
-  $("error").hidden = !trouble;
-  $("error-text").textContent = trouble?.message ?? "";
-}
-
-function begin() {
-  label();
-  drawIcons();
-  document.title = t("mailbox");
-  $("name").textContent = t("mailbox");
+function start() {
+  begin({ name: t("mailbox"), choose: chooseMailbox });
   $("back").addEventListener("click", close);
   $("compose").addEventListener("click", () => compose(null));
-  $("person").addEventListener("click", chooseMailbox);
-  $("error-close").addEventListener("click", () => fail(null));
   document.addEventListener("keydown", (event) => event.key === "Escape" && open && !document.querySelector("dialog") && close());
   moveByArrows($("list"), ":scope > li > button");
   connect();
 }
 
-begin();
+start();

@@ -1,8 +1,8 @@
 // A phone with a chat in it: who writes here is the customer. Address: ?channel=…&lang=…#token=…&account=…&user=…&name=…
 
-import { $, h, label } from "../shared/dom.js";
+import { $, h } from "../shared/dom.js";
 import { face } from "../shared/face.js";
-import { drawIcons } from "../shared/icons.js";
+import { begin, drawPerson, fail, find, say } from "../shared/header.js";
 import { current } from "../shared/people.js";
 import { choosePerson } from "../shared/persons.js";
 import { choice } from "../shared/sheet.js";
@@ -15,7 +15,6 @@ import { createComposer } from "./composer.js";
 import { createLog } from "./log.js";
 
 const TYPING = 6000; // milliseconds: a little longer than a channel says that somebody types
-const WAIT = 1500; // milliseconds until accounts are asked for again
 
 const asked = new URLSearchParams(location.search).get("channel");
 const channel = asked in CHANNELS ? asked : "telegram";
@@ -31,21 +30,6 @@ let told = 0; // the newest message that the business was told is read
 
 const log = createLog({ onSeen: (view) => tellRead(view) });
 const composer = createComposer({ send, can: app.can });
-
-async function findAccounts() {
-  for (;;) {
-    try {
-      accounts = await app.open.accounts(channel);
-      if (accounts.length) return;
-      log.clear(t("waiting"));
-      fail(null);
-    } catch (trouble) {
-      fail(trouble);
-      if (trouble.kind === "token" || trouble.kind === "no_token") return;
-    }
-    await new Promise((done) => setTimeout(done, WAIT));
-  }
-}
 
 function connect() {
   line.abort();
@@ -151,8 +135,7 @@ function drawHeader() {
   $("name").textContent = account.name;
   document.title = `${account.name} · ${app.name}`;
   $("face").replaceChildren(face(account.name));
-  $("person").replaceChildren(face(person.name), h("span", { dir: "auto" }, person.name));
-  $("person").setAttribute("aria-label", t("writing_as", { name: person.name }));
+  drawPerson(person, t("writing_as", { name: person.name }));
 }
 
 function choosePersonOrAccount() {
@@ -168,29 +151,14 @@ function choosePersonOrAccount() {
   choosePerson({ channel, now: person, chosen, more: account ? others : undefined });
 }
 
-function say(words) {
-  $("state").textContent = words;
-}
-
-/** Say what went wrong, or that nothing is wrong any more. */
-function fail(trouble, before) {
-  $("error").hidden = !trouble;
-  $("error-text").textContent = trouble ? [before, trouble.message].filter(Boolean).join(": ") : "";
-}
-
-async function begin() {
+async function start() {
   document.body.dataset.channel = channel;
-  document.title = app.name;
-  label();
-  drawIcons();
-  $("person").addEventListener("click", choosePersonOrAccount);
-  $("error-close").addEventListener("click", () => fail(null));
+  begin({ name: app.name, choose: choosePersonOrAccount });
   $("unblock").addEventListener("click", () => block(false));
-  $("name").textContent = app.name;
   $("composer").inert = true;
-  await findAccounts();
+  accounts = await find(() => app.open.accounts(channel), () => log.clear(t("waiting")));
   $("composer").inert = !accounts.length;
   if (accounts.length) connect();
 }
 
-begin();
+start();

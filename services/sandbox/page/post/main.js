@@ -1,8 +1,8 @@
 // A page of a social network as people see it: posts, and comments that they write. Address: ?lang=…#token=…&user=…&name=…
 
-import { $, h, label, reconcile } from "../shared/dom.js";
+import { $, h, reconcile } from "../shared/dom.js";
 import { face } from "../shared/face.js";
-import { drawIcons } from "../shared/icons.js";
+import { begin, drawPerson, fail, find, say } from "../shared/header.js";
 import { current } from "../shared/people.js";
 import { choosePerson } from "../shared/persons.js";
 import { choice, openForm } from "../shared/sheet.js";
@@ -13,7 +13,6 @@ import { commentForm } from "./form.js";
 import { postView } from "./post.js";
 
 const CHANNEL = "facebook";
-const WAIT = 1500; // milliseconds until pages are asked for again
 
 let person = current(CHANNEL);
 let pages = [];
@@ -21,22 +20,6 @@ let page = null;
 let posts = [];
 let line = new AbortController();
 const forms = new Map(); // post id → the form under it, which outlives what is drawn around it
-
-async function findPages() {
-  for (;;) {
-    try {
-      ({ pages } = await get("post/facebook"));
-      fail(null);
-      if (pages.length) return;
-      $("empty").hidden = false;
-      $("empty").textContent = t("waiting");
-    } catch (trouble) {
-      fail(trouble);
-      if (trouble.kind === "token" || trouble.kind === "no_token") return;
-    }
-    await new Promise((done) => setTimeout(done, WAIT));
-  }
-}
 
 function connect() {
   line.abort();
@@ -122,8 +105,7 @@ function drawHeader() {
   document.title = page.name;
   $("name").textContent = page.name;
   $("face").replaceChildren(face(page.name));
-  $("person").replaceChildren(face(person.name), h("span", { dir: "auto" }, person.name));
-  $("person").setAttribute("aria-label", t("writing_as", { name: person.name }));
+  drawPerson(person, t("writing_as", { name: person.name }));
 }
 
 function choosePersonOrPage() {
@@ -149,24 +131,16 @@ function publish() {
   });
 }
 
-const say = (words) => { $("state").textContent = words; };
-
-/** Say what went wrong, or that nothing is wrong any more. */
-function fail(trouble, before) {
-  $("error").hidden = !trouble;
-  $("error-text").textContent = trouble ? [before, trouble.message].filter(Boolean).join(": ") : "";
+function waiting() {
+  $("empty").hidden = false;
+  $("empty").textContent = t("waiting");
 }
 
-async function begin() {
-  label();
-  drawIcons();
-  document.title = t("posts");
-  $("name").textContent = t("posts");
-  $("person").addEventListener("click", choosePersonOrPage);
+async function start() {
+  begin({ name: t("posts"), choose: choosePersonOrPage });
   $("publish").addEventListener("click", publish);
-  $("error-close").addEventListener("click", () => fail(null));
-  await findPages();
+  pages = await find(async () => (await get("post/facebook")).pages, waiting);
   if (pages.length) connect();
 }
 
-begin();
+start();
