@@ -37,12 +37,19 @@ async def read_values(request: web.Request, *, upload_bytes: int = UPLOAD_BYTES)
     return values
 
 
+def read_object(value: object) -> dict[str, Any] | None:
+    """An object, which in a form is JSON in a string; None where it is none."""
+    if isinstance(value, bytes | str):
+        try:
+            value = orjson.loads(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, dict) else None
+
+
 def _json(body: bytes) -> dict[str, Any]:
-    try:
-        value = orjson.loads(body) if body else {}
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
+    value = read_object(body or b"{}")
+    if value is None:
         raise Refused(400, "the body must be a JSON object")
     return value
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import orjson
-
-from services.sandbox.bodies import Upload
+from services.sandbox.bodies import Upload, read_object
 from services.sandbox.chats import Chat
 from services.sandbox.files import File, Files
 from services.sandbox.refusals import Refused
@@ -88,14 +86,9 @@ def _words_of(values: Mapping[str, Any], *names: str) -> Json:
 
 
 def named(values: Mapping[str, Any], name: str) -> Json:
-    """The object of this name; in a form it is JSON in a string. Raises Refused."""
-    value = values[name]
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except ValueError:
-            value = None
-    if not isinstance(value, dict):
+    """The object of this name. Raises Refused."""
+    value = read_object(values[name])
+    if value is None:
         raise Refused(400, f"{name} must be an object")
     return value
 

@@ -6,9 +6,7 @@ import secrets
 import time
 from typing import Any, Final
 
-import orjson
-
-from services.sandbox.bodies import Upload
+from services.sandbox.bodies import Upload, read_object
 from services.sandbox.chats import Chat, Chats
 from services.sandbox.facebook import content, windows
 from services.sandbox.facebook.pages import Page
@@ -142,13 +140,8 @@ class Messages:
 
 
 def _object(values: Json, name: str) -> Json:
-    """An object, which in a form is JSON in a string. Raises GraphError."""
-    value = values.get(name)
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except ValueError:
-            value = None
-    if not isinstance(value, dict):
+    """Raises GraphError."""
+    value = read_object(values.get(name))
+    if value is None:
         raise invalid(f"The parameter {name} is required and must be an object")
     return value
