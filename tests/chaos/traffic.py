@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 
 from deploy.local.home import Addresses
 from shared.bus import Out, encode, headers
-from shared.consume import ends
+from shared.leaving import leave
 from shared.records import EVENTS, REQUESTS, Reply
 from shared.settings import Settings
 from tests.chaos.log import Log, read_log, text_of
@@ -124,7 +124,7 @@ class Traffic:
                 await asyncio.sleep(1)
             finally:
                 for client in (consumer, producer):
-                    await ends(client.stop(), seconds=5)
+                    await leave(client)
 
     async def _answer(self, producer: AIOKafkaProducer, record: Any, seen: set[str]) -> None:
         if dict(record.headers)["ce_type"] != b"parley.message.received.v1":
