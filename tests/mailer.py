@@ -64,7 +64,7 @@ class Desk:
     api: str
 
     async def conversations(self, peer: str) -> list[dict[str, Any]]:
-        async with self.client.get(f"{self.api}/conversations", params={"limit": "100"}) as answer:
+        async with self.client.get(f"{self.api}/conversations", params={"limit": "200", "q": peer}) as answer:
             assert answer.status == 200, await answer.text()
             return [one for one in (await answer.json())["conversations"] if one["peer"] == peer]
 
@@ -80,7 +80,9 @@ class Desk:
 
     async def texts(self, peer: str, *, count: int) -> list[str]:
         """What this person wrote in all conversations, oldest first, when there is so much: every new subject is a new one."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(3 * SECONDS):
+            while len(await self.conversations(peer)) < count:
+                await asyncio.sleep(0.5)
             while True:
                 found = [await self.received(one["id"]) for one in await self.conversations(peer)]
                 messages = sorted((one for each in found for one in each), key=lambda one: one["received_at"])

@@ -90,14 +90,14 @@ async def get(router: Any, path: str) -> dict[str, Any] | None:
 
 
 def way(events: Iterable[dict[str, Any]]) -> Iterable[Step]:
-    """The steps of all events of a message in the order of their times, each once."""
-    found = {
+    """The steps of all events of a message in the order of their times, each once; what has the same time as it came about."""
+    found = dict.fromkeys(
         (step["at"], step["place"], event["type"] if step["place"] == "router" else "")
         for event in events
         for step in event["data"].get("trail", ())
-    }
+    )
     before: datetime | None = None
-    for at, place, event in sorted(found, key=lambda step: (datetime.fromisoformat(step[0]), step[2])):
+    for at, place, event in sorted(found, key=lambda step: datetime.fromisoformat(step[0])):
         now = datetime.fromisoformat(at)
         yield Step(at, round((now - (before or now)).total_seconds() * 1000, 3), place, event)
         before = now

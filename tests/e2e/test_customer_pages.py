@@ -81,7 +81,13 @@ async def shot(page: Page, name: str) -> None:
         await page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
+async def ready(page: Page) -> None:
+    """A phone takes nothing before it knows its account."""
+    await page.locator("#composer:not([inert])").wait_for()
+
+
 async def say(page: Page, words: str) -> None:
+    await ready(page)
     await page.get_by_role("textbox", name="Message", exact=True).fill(words)
     await page.keyboard.press("Enter")
     await page.locator("li.mine .text", has_text=words).wait_for()
@@ -110,6 +116,7 @@ async def test_what_is_written_on_a_phone_is_answered_on_it(street: Street, chan
 async def test_choices_are_pressed_and_files_go_both_ways(street: Street, channel: str) -> None:
     page = await street.open("phone", query=f"&channel={channel}", user=number())
     asked = unique("When?")
+    await ready(page)
     await page.locator("#file").set_input_files({"name": "menu.png", "mimeType": "image/png", "buffer": PIXEL})
     await page.get_by_role("textbox", name="Message", exact=True).fill(asked)
     await page.keyboard.press("Enter")
