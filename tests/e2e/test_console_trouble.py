@@ -107,7 +107,7 @@ async def test_a_router_that_is_away_is_told_while_what_was_shown_stays(desk, op
     await bubble(page, "do not vanish").wait_for()
     await page.route("**/api/**", lambda route: route.abort())
     await page.context.set_offline(True)
-    await page.get_by_role("alert").get_by_text("The router cannot be reached").wait_for(timeout=60_000)
+    await page.get_by_role("alert").get_by_text("The router cannot be reached").wait_for()
     await bubble(page, "do not vanish").wait_for()
     await shot(page, "router-away")
     await page.context.set_offline(False)

@@ -22,6 +22,7 @@ const TIMES = 5_000; // events whose time on the bus is remembered
 const TYPING_ENDS = 6_100; // ms
 const TICK = 20_000; // ms; what counts down is drawn again
 const ACCOUNTS = 30_000; // ms between two looks at the accounts
+const AGAIN = 3_000; // ms until the next one while the router does not answer
 
 export function openDesk({ words, token, leave }) {
   const app = {
@@ -48,7 +49,7 @@ export function openDesk({ words, token, leave }) {
   document.getElementById("desk").hidden = false;
   document.addEventListener("words", () => app.changed());
   document.addEventListener("visibilitychange", () => markRead(app));
-  const clocks = [setInterval(() => app.changed(), TICK), setInterval(() => document.hidden || load.accounts(), ACCOUNTS)];
+  const clocks = [setInterval(() => app.changed(), TICK), lookAtAccounts(app, load)];
   const quit = follow(app.api, {
     heard: (raw) => hear(app, load, normal(raw)),
     stood: () => load.catchUp(),
@@ -60,6 +61,16 @@ export function openDesk({ words, token, leave }) {
   });
   stop = () => { quit(); clocks.forEach(clearInterval); };
   app.changed();
+}
+
+/** Every ACCOUNTS; every AGAIN while there is trouble, so that its end is soon seen; at once when the browser's line comes or goes. */
+function lookAtAccounts(app, load) {
+  let looked = Date.now();
+  const look = () => { looked = Date.now(); load.accounts(); };
+  for (const change of ["online", "offline"]) addEventListener(change, look);
+  return setInterval(() => {
+    if (!document.hidden && (app.trouble || Date.now() - looked >= ACCOUNTS)) look();
+  }, AGAIN);
 }
 
 function addActions(app, load) {
