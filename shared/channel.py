@@ -23,7 +23,7 @@ from shared.envelope import (
     Way,
     Window,
 )
-from shared.errors import AlreadySent, Malformed, Refusal, SendFailed, Unverified
+from shared.errors import AlreadySent, Malformed, Refusal, Scope, SendFailed, Unverified
 from shared.records import Failure, Status
 
 __all__ = [
@@ -134,7 +134,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Response:
-    """An answer, of ours or of a provider. `request` is what was asked, where a channel's `outcome` must know."""
+    """An answer, of ours or of a provider."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -175,7 +175,7 @@ class Http:
 
     `commits`: a person will see its effect, so the ledger turns to `sending` just before it and it is never repeated;
     all others are safe to repeat (DELIVERY §7). `stranger`: someone else chose the address, so only public ones are reached.
-    `secret`: a part of the URL that no log may show.
+    `secret`: a part of the URL that no log may show. `throttles`: who must wait after a "too many" that does not say it itself.
     """
 
     method: str = "POST"
@@ -185,6 +185,7 @@ class Http:
     commits: bool = False
     stranger: bool = False
     secret: SecretStr | None = None
+    throttles: Scope = "account"
     timeout: timedelta = timedelta(seconds=20)
 
     @classmethod
@@ -197,6 +198,7 @@ class Http:
         token: SecretStr | None = None,
         secret: SecretStr | None = None,
         commits: bool = False,
+        throttles: Scope = "account",
         timeout: timedelta = timedelta(seconds=20),
     ) -> Self:
         bearer = {"authorization": f"Bearer {token.get_secret_value()}"} if token else {}
@@ -206,6 +208,7 @@ class Http:
             body=orjson.dumps(value),
             commits=commits,
             secret=secret,
+            throttles=throttles,
             timeout=timeout,
         )
 

@@ -63,9 +63,11 @@ def _judge(channel: Channel, request: Asked, answer: Response) -> None:
         with readable():
             channel.outcome(answer)
     except SendFailed as failed:
-        failed.nothing_done = isinstance(request, Smtp)
-        if failed.nothing_done:
+        if isinstance(request, Smtp):
+            failed.nothing_done = True
             raise
+        if request.throttles == "peer":
+            failed.scope = "peer"
         if request.commits and failed.reason == "unreachable" and not channel.capabilities.idempotent_for:
             raise SendFailed("unknown", failed.detail) from failed
         raise

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from shared.records import Code
+
+Scope = Literal["peer", "account"]
 
 
 class ParleyError(Exception):
@@ -102,10 +104,13 @@ class SendFailed(ParleyError):
 
     nothing_done = False  # true where the answer says for certain that the request had no effect
 
-    def __init__(self, code: Code, detail: str = "", *, retry_after: timedelta | None = None) -> None:
+    def __init__(
+        self, code: Code, detail: str = "", *, retry_after: timedelta | None = None, scope: Scope = "account"
+    ) -> None:
         super().__init__(detail)
         self.reason: Code = code
         self.retry_after = retry_after
+        self.scope: Scope = scope  # who must wait where it is `throttled`: this conversation, or all of the account
 
 
 class AlreadySent(ParleyError):

@@ -50,6 +50,11 @@ LAG = Gauge("parley_consumer_lag_records", "Records not read yet.", ["topic", "p
 LOOP_LAG = Gauge("parley_event_loop_lag_seconds", "How late the event loop runs what is due.")
 SENDS = Counter("parley_sends_total", "Pieces given to a provider, by outcome.", ["channel", "outcome"])
 SEND_SECONDS = Histogram("parley_send_seconds", "Duration of calls to providers.", ["channel"], buckets=_SECONDS)
+THROTTLED = Counter(
+    "parley_sends_throttled_total",
+    "Sends that a provider told to wait, by who must: this one's person (peer), or the account.",
+    ["channel", "scope"],
+)
 PARKED = Gauge("parley_sends_parked", "Messages that wait in this adapter's lanes.")
 MEDIA = Counter("parley_media_total", "Media fetched, by outcome.", ["channel", "outcome"])
 HEALTHY = Gauge("parley_account_healthy", "1 while the account can be used.", ["channel", "account"])

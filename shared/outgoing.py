@@ -15,7 +15,7 @@ from shared.errors import Fenced, Refusal
 from shared.fit import fit
 from shared.lanes import Lane, patiently
 from shared.ledger import OPEN, Entry, Head, Ledger, Outcome
-from shared.observe import SENDS
+from shared.observe import SENDS, THROTTLED
 from shared.records import Code, Failure, Outbound, Typing
 from shared.sending import Job, Later, Sender
 from shared.workers import Blocked
@@ -154,7 +154,7 @@ class Outgoing:
         """How long to wait; or the end, where that would be too long."""
         pause = later.after or self._pace.pause(job.lane.tries)
         if later.code == "throttled":
-            self._blocked.block(job.lane.account, pause)
+            self._slow_down(job, later, pause)
         why = Failure(code=later.code, detail=later.detail)
         await patiently(
             self._ledger.put_off, job.lane, job.message, job.entry.number, why=why, maybe_sent=later.maybe_sent
@@ -164,6 +164,12 @@ class Outgoing:
         end = _unknown(later.detail) if later.maybe_sent else _failed(later.code, later.detail)
         await self._settle(job.lane, job.message, job.entry.number, _told(job, end))
         return end
+
+    def _slow_down(self, job: Job, later: Later, pause: timedelta) -> None:
+        """The lane itself is parked for as long; the others of its account only where the throttle is the account's."""
+        THROTTLED.labels(job.channel.name, later.scope).inc()
+        if later.scope == "account":
+            self._blocked.block(job.lane.account, pause)
 
     def _last_moment(self, job: Job, later: Later) -> datetime:
         moments = [job.head.received_at + self._pace.give_up]

@@ -17,7 +17,7 @@ from shared.calls import Caller, Party
 from shared.channel import Account, Asked, Channel, Context, Piece, Sent
 from shared.drive import drive
 from shared.envelope import Media, derive
-from shared.errors import AlreadySent, Fenced, Malformed, ParleyError, Refusal, SendFailed
+from shared.errors import AlreadySent, Fenced, Malformed, ParleyError, Refusal, Scope, SendFailed
 from shared.fit import Bundle
 from shared.lanes import LEASE, Lane
 from shared.ledger import Entry, Head, Ledger, Outcome
@@ -32,11 +32,15 @@ Own = Callable[[Account, Piece, Outbound], Awaitable[Sent]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Later:
-    """Not now. `maybe_sent`: the provider may have it, and knows our key, so asking again does no harm."""
+    """Not now. `maybe_sent`: the provider may have it, and knows our key, so asking again does no harm.
+
+    `scope`: who must wait where it is `throttled`: this conversation, or all of the account.
+    """
 
     code: Code
     detail: str = ""
     after: timedelta | None = None
+    scope: Scope = "account"
     maybe_sent: bool = False
 
 
@@ -198,4 +202,5 @@ def _verdict(failed: SendFailed, commits: int, *, repeatable: bool) -> Outcome |
     if maybe_sent and not repeatable:
         return Outcome(status="unknown", failure=Failure(code="unknown", detail=failed.detail[:2000]))
     code: Code = "throttled" if failed.reason == "throttled" else "unreachable"
-    return Later(code=code, detail=failed.detail[:2000], after=failed.retry_after, maybe_sent=maybe_sent)
+    detail, after = failed.detail[:2000], failed.retry_after
+    return Later(code=code, detail=detail, after=after, scope=failed.scope, maybe_sent=maybe_sent)

@@ -184,7 +184,9 @@ def outcome(response: Response) -> None:
         return
     wait = response.headers.get("retry-after")
     code = "unreachable" if response.status >= 500 else CODES.get(response.status, "refused")
-    raise SendFailed(code, f"HTTP {response.status}", retry_after=timedelta(seconds=float(wait)) if wait else None)  # type: ignore[arg-type]
+    scope = response.headers.get("throttled", "account")
+    after = timedelta(seconds=float(wait)) if wait else None
+    raise SendFailed(code, f"HTTP {response.status}", retry_after=after, scope=scope)  # type: ignore[arg-type]
 
 
 def make_channel(name: str = "line", **capabilities: Any) -> Channel:

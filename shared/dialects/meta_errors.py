@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ValidationError
 
 from shared.channel import Response, SendFailed
 from shared.envelope import Model
+from shared.errors import Scope
 from shared.records import Code, Failure
 
 
@@ -54,7 +55,8 @@ def outcome(response: Response) -> None:
             return
         raise SendFailed(_by_status(response.status), f"HTTP {response.status}", retry_after=wait) from None
     code = error.reason or ("unreachable" if error.is_transient else _by_status(response.status))
-    raise SendFailed(code, error.sentence, retry_after=wait if code == "throttled" else None)
+    scope: Scope = "peer" if error.code in OF_ONE_PERSON else "account"
+    raise SendFailed(code, error.sentence, retry_after=wait if code == "throttled" else None, scope=scope)
 
 
 def failure(error: Mapping[str, Any]) -> Failure:
@@ -134,6 +136,7 @@ CODES: Final[Mapping[int, Code]] = {
     133010: "auth",
     133016: "throttled",
 }
+OF_ONE_PERSON: Final = frozenset({131056})  # throttles that leave everyone else's messages alone
 SUBCODES: Final[Mapping[tuple[int, int], Code]] = {
     (10, 2018065): "window_closed",
     (10, 2018278): "window_closed",

@@ -423,7 +423,8 @@ def outcome(name: str, piece: Piece, provider: Provider) -> dict[str, Any]:
         return {"sent": {}}
     except SendFailed as failed:
         wait = {"retry_after": failed.retry_after.total_seconds()} if failed.retry_after is not None else {}
-        return {"failed": {"code": failed.reason, **wait}}
+        scope = {"scope": failed.scope} if failed.scope != "account" else {}
+        return {"failed": {"code": failed.reason, **wait, **scope}}
     assert isinstance(sent, Sent)
     assert sent.external_ids or sent.join_key
     return {"sent": {name: plain(value) for name in ("external_ids", "join_key") if (value := getattr(sent, name))}}

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+from prometheus_client import REGISTRY
 from provider import Account, dead_port, hangs_up, make_channel, says, upload, waits_for
 from pydantic import SecretStr
 from station import QUICK, SCHEMA, Cable, Station, open_station, outbound
@@ -138,7 +139,7 @@ async def test_order_is_kept_in_a_conversation_while_others_overtake(station: St
 async def test_a_throttled_account_waits_and_others_go_on(station: Station) -> None:
     station.provider.by_path["/send/alice"] = says(429, retry_after="1.5")
     adapter = await station.start()
-    refused = outbound("early")
+    refused, counted = outbound("early"), throttles("account")
     await adapter.give(refused)
     await station.provider.wait(1)
     await station.eventually("SELECT tries FROM lane WHERE conversation = $1", refused.conversation, wanted=1)
@@ -152,7 +153,32 @@ async def test_a_throttled_account_waits_and_others_go_on(station: Station) -> N
     assert texts(station, "bob") == []
     assert statuses(await station.told(same_account)) == ["sent"]
     assert statuses(await station.told(refused)) == ["sent"]
-    assert texts(station) == ["early", "early"]
+    assert (texts(station), throttles("account")) == (["early", "early"], counted + 1)
+
+
+async def test_a_throttled_person_waits_and_the_others_of_the_account_go_on(station: Station) -> None:
+    station.provider.by_path["/send/alice"] = says(429, retry_after="600", throttled="peer")
+    adapter = await station.start()
+    conversation, counted = uuid.uuid4(), throttles("peer")
+    alices = [outbound(f"to a {n}", conversation=conversation, sequence=n + 1) for n in range(2)]
+    await adapter.give(*alices)
+    await station.eventually("SELECT tries FROM lane WHERE conversation = $1", conversation, wanted=1)
+    bobs = outbound("to b", peer="bob")
+    await adapter.give(bobs)
+    assert statuses(await station.told(bobs)) == ["sent"]
+    waits = "SELECT next_try > now() + interval '5 minutes' FROM lane WHERE conversation = $1"
+    assert await station.pool.fetchval(waits, conversation)
+    assert (texts(station), throttles("peer")) == (["to a 0"], counted + 1)
+    del station.provider.by_path["/send/alice"]
+    await station.pool.execute("UPDATE lane SET next_try = now() WHERE conversation = $1", conversation)
+    for message in alices:
+        assert statuses(await station.told(message)) == ["sent"]
+    assert texts(station) == ["to a 0", "to a 0", "to a 1"]
+
+
+def throttles(scope: str) -> float:
+    """How often the metrics say that this provider told someone to wait."""
+    return REGISTRY.get_sample_value("parley_sends_throttled_total", {"channel": "line", "scope": scope}) or 0
 
 
 async def test_a_throttled_account_stops_in_the_middle_of_a_message_too(station: Station) -> None:

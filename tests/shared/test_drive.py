@@ -339,6 +339,24 @@ async def test_every_answer_is_judged(provider: Provider, caller: Caller, party:
     assert await code(exchange(caller, party)) == "blocked"
 
 
+async def test_who_must_wait_is_told_by_the_answer_or_else_by_the_request(
+    provider: Provider, caller: Caller, party: Party
+) -> None:
+    async def waits(request: Http, **answer: str) -> str:
+        provider.answers = [says(429, **answer)]
+        with pytest.raises(SendFailed) as failed:
+            await drive(iter_of(request), channel=CHANNEL, ask=lambda request: caller.ask(request, party))
+        return failed.value.scope
+
+    def iter_of(request: Http) -> Any:
+        yield request
+
+    plain = Http(url=f"{provider.address}/send/alice", commits=True)
+    assert await waits(plain) == "account"
+    assert await waits(plain, throttled="peer") == "peer"
+    assert await waits(replace(plain, throttles="peer")) == "peer"
+
+
 async def test_an_answer_that_cannot_be_read_says_so_without_its_words(
     provider: Provider, caller: Caller, party: Party
 ) -> None:

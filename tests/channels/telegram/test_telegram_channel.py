@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from services.chat_adapter.channels.telegram import CHANNEL
 from services.chat_adapter.channels.telegram.formatting import as_html
 from services.chat_adapter.channels.telegram.tables import ALLOWED_UPDATES, TAGS
-from shared.channel import Context, Request, Response, SendFailed, Unverified
-from shared.envelope import Media
+from shared.channel import Context, Piece, Request, Response, SendFailed, Unverified
+from shared.envelope import Media, Text
 
 CONTEXT = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
 ACCOUNT = CHANNEL.account(name="main", token="7654321:AAH-x", receive="poll")
@@ -93,6 +93,12 @@ def test_throttling_says_for_how_long():
     with pytest.raises(SendFailed) as failed:
         CHANNEL.outcome(Response.of_json(body, status=429))
     assert (failed.value.reason, failed.value.retry_after) == ("throttled", timedelta(seconds=14))
+
+
+@pytest.mark.parametrize(("surface", "waits"), [("group", "peer"), ("direct", "account")])
+def test_a_throttle_in_a_group_is_the_groups_and_else_the_bots(surface, waits):
+    piece = Piece(id="p/0", to="-1005", part=Text(text="hi"), surface=surface)
+    assert next(CHANNEL.outbound(ACCOUNT, piece, CONTEXT)).throttles == waits
 
 
 def test_a_group_that_moved_says_where_to():

@@ -121,6 +121,11 @@ def test_retry_after_is_told_where_it_is_given_and_never_longer_than_a_day():
     assert failed(401, {"code": 190}, **{"retry-after": "7"}).retry_after is None
 
 
+def test_too_many_messages_to_one_person_hold_up_nobody_else():
+    assert failed(400, {"code": 131056}).scope == "peer"
+    assert {failed(429, {"code": code}).scope for code in (4, 80007, 130429)} == {"account"}
+
+
 def test_the_sentence_of_a_failure_holds_code_title_and_details():
     error = {"code": 131026, "title": "Message undeliverable", "error_data": {"details": "Not on WhatsApp."}}
     found = meta.failure(error)
