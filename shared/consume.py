@@ -17,6 +17,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError, Of
 
 from shared.bus import In, Out, decode
 from shared.errors import BusUnavailable, DatabaseUnavailable, Fenced, Gap, Malformed, ParleyError, TooLarge
+from shared.kafka import connection
 from shared.leaving import leave
 from shared.lifecycle import STALLED, Health
 from shared.observe import DEAD_LETTERED, LAG, RECORDS_IN, STOPPED
@@ -111,7 +112,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _read(self) -> None:
         self._failed = asyncio.get_running_loop().create_future()
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka,
+            **connection(self._settings),
             group_id=self._settings.topic(self._group),
             auto_offset_reset="none",
             enable_auto_commit=False,

@@ -58,6 +58,10 @@ class BusUnavailable(ParleyError):
     retry = True
 
 
+class BusUnreachable(BusUnavailable):
+    """Kafka cannot be used from here; mend what is named, or wait until it is back."""
+
+
 class StoreUnavailable(ParleyError):
     """The blob store did not answer; nothing was accepted, the sender should try again."""
 

@@ -17,7 +17,9 @@ from aiokafka.partitioner import murmur2
 from prometheus_client import Counter
 
 from shared.bus import Out
-from shared.errors import BusUnavailable, TooLarge
+from shared.errors import BusUnavailable, BusUnreachable, Misconfigured, TooLarge
+from shared.joining import find_reason, start
+from shared.kafka import connection
 from shared.leaving import leave
 from shared.observe import RECORDS_OUT
 from shared.records import DEAD_LETTER_LIMIT
@@ -50,19 +52,25 @@ class Producer:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        connection(settings)  # settings that cannot be used end the start
         self._current: AIOKafkaProducer | None = None
         self._born = 0.0
         self._replacing = asyncio.Lock()
         self._failing_since: float | None = None
+        self._reason = ""
 
     @property
     def trouble(self) -> str | None:
         """Why sends fail at the moment; None while they are acknowledged."""
         if self._current is None:
-            return "no connection to Kafka"
+            return f"no connection to Kafka{self._because}"
         if self._failing_since is not None:
-            return f"Kafka has not acknowledged for {time.monotonic() - self._failing_since:.0f} s"
+            return f"Kafka has not acknowledged for {time.monotonic() - self._failing_since:.0f} s{self._because}"
         return None
+
+    @property
+    def _because(self) -> str:
+        return self._reason and f": {self._reason}"
 
     async def tend(self) -> None:
         """Keep a working producer: connect, recycle, and find out when Kafka is back while nobody sends."""
@@ -81,9 +89,9 @@ class Producer:
         try:
             async with asyncio.timeout(PATIENCE):
                 await producer.client.fetch_all_metadata()
-            self._failing_since = None
+            self._failing_since, self._reason = None, ""
         except (TimeoutError, KafkaError, OSError):
-            pass
+            self._reason = await find_reason(self._settings)
 
     async def start(self) -> None:
         """One attempt to connect; without success `tend` goes on trying and sends are refused meanwhile."""
@@ -93,8 +101,21 @@ class Producer:
         async with self._replacing:
             if self._current is not old:
                 return
+            new = await self._build()
+            if new is None:
+                return
+            self._current, self._born = new, time.monotonic()
+            self._failing_since, self._reason = None, ""
+        if old is not None:
+            log.info("bus.producer_replaced")
+            await _close(old)
+
+    async def _build(self) -> AIOKafkaProducer | None:
+        """One that is connected; None, and why, while there can be none."""
+        new = None
+        try:
             new = AIOKafkaProducer(
-                bootstrap_servers=self._settings.kafka,
+                **connection(self._settings),
                 enable_idempotence=True,
                 acks="all",
                 linger_ms=0,
@@ -102,17 +123,14 @@ class Producer:
                 max_request_size=DEAD_LETTER_LIMIT,
                 request_timeout_ms=15_000,
             )
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    await new.start()
-            except (TimeoutError, KafkaError, OSError) as error:
-                log.warning("bus.unreachable", error=type(error).__name__)
+            await start(new, self._settings, seconds=PATIENCE)
+        except (BusUnreachable, Misconfigured) as error:
+            self._reason = error.detail
+            log.warning("bus.unreachable", reason=self._reason)
+            if new is not None:
                 await _close(new)
-                return
-            self._current, self._born, self._failing_since = new, time.monotonic(), None
-        if old is not None:
-            log.info("bus.producer_replaced")
-            await _close(old)
+            return None
+        return new
 
     async def current(self) -> AIOKafkaProducer:
         """The live producer; raises BusUnavailable while there is none."""
@@ -133,7 +151,8 @@ class Producer:
         except MessageSizeTooLargeError as error:
             raise TooLarge(record.topic) from error
         except (TimeoutError, KafkaError, OSError) as error:
-            self._failing_since = self._failing_since or time.monotonic()
+            if self._failing_since is None:
+                self._failing_since, self._reason = time.monotonic(), ""
             raise BusUnavailable(type(error).__name__) from error
         self._failing_since = None
         _written(record.topic).inc()

@@ -14,6 +14,22 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PARLEY_", frozen=True)
 
     kafka: str = Field("127.0.0.1:9092", description="Kafka's bootstrap servers, host:port[,host:port …]")
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how Kafka is spoken to, by Kafka's names: SSL is TLS, SASL is user and password"
+    )
+    kafka_ca: str = Field(
+        "", description="Kafka by TLS: file of the authorities that are trusted (PEM); empty: the system's"
+    )
+    kafka_certificate: str = Field(
+        "", description="Kafka by TLS: file of our own certificate chain (PEM), where it wants one"
+    )
+    kafka_key: str = Field("", description="Kafka by TLS: file of that certificate's key (PEM, without a password)")
+    kafka_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "", description="Kafka by SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    kafka_user: str = Field("", description="Kafka by SASL: the user")
+    kafka_password: SecretStr = Field(SecretStr(""), description="Kafka by SASL: the password, or instead of it")
+    kafka_password_file: str = Field("", description="Kafka by SASL: the file that holds the password")
     database: SecretStr = Field(
         SecretStr("postgresql://127.0.0.1/parley"),
         description="PostgreSQL, as postgresql://user:password@host:port/name",

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
 from shared.errors import BusUnavailable
+from shared.joining import start
+from shared.kafka import connection
 from shared.records import TOPICS, Topic
 from shared.settings import Settings
+
+SECONDS: Final = 20.0  # until a cluster that is there has answered
 
 
 @dataclass(frozen=True)
@@ -104,14 +108,16 @@ async def knows_controller(admin: Any) -> None:
 
 class _Admin:
     def __init__(self, settings: Settings) -> None:
-        self._client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=20_000)
+        self._settings = settings
+        self._client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=20_000)
 
     async def __aenter__(self) -> Any:
+        await start(self._client, self._settings, seconds=SECONDS)
         try:
-            async with asyncio.timeout(20):
-                await self._client.start()
+            async with asyncio.timeout(SECONDS):
                 await knows_controller(self._client)
         except (KafkaError, OSError, TimeoutError) as error:
+            await self._client.close()
             raise BusUnavailable(type(error).__name__) from error
         return self._client
 

@@ -143,11 +143,15 @@ async def prepare(folder: Path, jars: list[Path], ports: Mapping[str, int]) -> N
     properties = PROPERTIES.format(host=LOOPBACK, port=ports["kafka"], controller=ports["kafka_controller"], data=data)
     (folder / "server.properties").write_text(properties)
     (folder / "log4j2.properties").write_text(LOGGING)
-    if (data / "meta.properties").exists():
-        return
+    if not (data / "meta.properties").exists():
+        await format_storage(folder, jars)
+
+
+async def format_storage(folder: Path, jars: list[Path], *options: str) -> None:
+    """Make the log's folder after server.properties, as a new broker wants it."""
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(folder / "server.properties"))
-    formatting = Program(name="kafka", argv=(*java_command(folder, jars), *tool), log=find_log(folder))
+    formatting = Program(name="kafka", argv=(*java_command(folder, jars), *tool, *options), log=find_log(folder))
     if await run_once(formatting):
         raise not_ready(formatting)
 
@@ -176,15 +180,18 @@ def program(folder: Path, jars: list[Path]) -> Program:
 
 
 async def answers(address: str) -> bool:
-    """Tell whether a broker answers with metadata that name a live broker."""
+    """Tell whether a broker answers with metadata that name a live broker; PARLEY_KAFKA_… say how it is spoken to."""
     from aiokafka.client import AIOKafkaClient
     from aiokafka.errors import KafkaError
+
+    from shared.kafka import connection
+    from shared.settings import Settings
 
     host, _, port = address.partition(",")[0].rpartition(":")
     try:
         _, writer = await asyncio.open_connection(host, int(port))
         writer.close()
-        client = AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=2000)
+        client = AIOKafkaClient(**connection(Settings(kafka=address)), request_timeout_ms=2000)
         try:
             await client.bootstrap()
             return bool(client.cluster.brokers())

@@ -17,6 +17,8 @@ from aiokafka.errors import KafkaError
 from services.cli.channels import CHANNELS
 from services.cli.running import System, explain
 from shared.errors import ParleyError
+from shared.joining import start
+from shared.kafka import connection
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -55,12 +57,12 @@ async def environment(system: System) -> AsyncIterator[Finding]:
 
 async def kafka(system: System) -> AsyncIterator[Finding]:
     """Reachable with both sides of the client that the services use; nothing is written."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=system.settings.kafka)
-    producer = AIOKafkaProducer(bootstrap_servers=system.settings.kafka, enable_idempotence=True, acks="all")
+    consumer = AIOKafkaConsumer(**connection(system.settings))
+    producer = AIOKafkaProducer(**connection(system.settings), enable_idempotence=True, acks="all")
     try:
+        for client in (consumer, producer):
+            await start(client, system.settings, seconds=PATIENCE)
         async with asyncio.timeout(PATIENCE):
-            await consumer.start()
-            await producer.start()
             names = await consumer.topics()
         yield Finding("kafka", "ok", f"answers at {system.settings.kafka}, {len(names)} topics")
         brokers = len(consumer._client.cluster.brokers())

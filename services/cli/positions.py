@@ -21,6 +21,8 @@ from aiokafka.errors import (
 )
 
 from services.cli.reading import SECONDS, consumer
+from shared.joining import start
+from shared.kafka import connection
 from shared.records import (
     FAMILIES,
     ROUTER_GROUP,
@@ -113,10 +115,10 @@ async def _of_router(settings: Settings) -> dict[Any, tuple[Any, ...]]:
 
 
 async def _of_groups(settings: Settings) -> dict[str, dict[Any, tuple[Any, ...]]]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    admin = AIOKafkaAdminClient(**connection(settings))
     try:
-        async with asyncio.timeout(2 * SECONDS):
-            await admin.start()
+        await start(admin, settings, seconds=SECONDS)
+        async with asyncio.timeout(SECONDS):
             return {group: await _of_group(admin, settings.topic(group)) for group, _ in consumed()}
     finally:
         await admin.close()
@@ -152,12 +154,10 @@ async def _skip_router(settings: Settings, one: Position) -> bool:
 async def _skip_group(settings: Settings, one: Position) -> bool:
     """Kafka takes an offset from outside only while the group has no members."""
     place = TopicPartition(one.topic, one.partition)
-    group = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka, group_id=settings.topic(one.group), enable_auto_commit=False
-    )
+    group = AIOKafkaConsumer(**connection(settings), group_id=settings.topic(one.group), enable_auto_commit=False)
     try:
+        await start(group, settings, seconds=SECONDS)
         async with asyncio.timeout(SECONDS):
-            await group.start()
             group.assign([place])
             await group.commit({place: one.first})
     except MEMBERS_ARE_ALIVE:

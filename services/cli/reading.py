@@ -13,6 +13,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.cli.running import MISUSED, fail
 from shared.envelope import utc
+from shared.joining import start
+from shared.kafka import connection
 from shared.records import DEAD_LETTER_LIMIT, TOPICS
 from shared.settings import Settings
 
@@ -24,14 +26,13 @@ async def consumer(settings: Settings, topics: Iterable[str] = ()) -> AsyncItera
     """A consumer of all partitions of these topics (full names), standing nowhere yet."""
     reading = AIOKafkaConsumer(
         *topics,
-        bootstrap_servers=settings.kafka,
+        **connection(settings),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=DEAD_LETTER_LIMIT + 64 * 1024,
     )
     try:
-        async with asyncio.timeout(SECONDS):
-            await reading.start()
+        await start(reading, settings, seconds=SECONDS)
         yield reading
     finally:
         with suppress(TimeoutError):

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from shared.bus import decode
 from shared.channel import Capabilities
 from shared.errors import Malformed
+from shared.kafka import connection
 from shared.leaving import leave
 from shared.lifecycle import Health
 from shared.records import ACCOUNTS, RECORD_LIMIT, AccountState
@@ -45,7 +46,7 @@ class Directory:
 
     async def _follow(self) -> None:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka,
+            **connection(self._settings),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

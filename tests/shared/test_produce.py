@@ -168,7 +168,7 @@ async def test_without_a_broker_everything_is_refused_in_time() -> None:
     producer = Producer(settings_for(NOBODY))
     began = time.monotonic()
     await producer.start()
-    assert producer.trouble == "no connection to Kafka"
+    assert producer.trouble == f"no connection to Kafka: {NOBODY} is not listened on: start it, or mend PARLEY_KAFKA"
     with pytest.raises(BusUnavailable):
         await producer.send(row(1, topic="t"))
     with pytest.raises(BusUnavailable):

@@ -17,6 +17,7 @@ from services.router.api.answers import answer, path_uuid
 from services.router.api.tail import SECONDS
 from shared.database import Pool
 from shared.errors import BusUnavailable
+from shared.kafka import connection
 from shared.leaving import leave
 from shared.produce import partition_of
 from shared.records import EVENTS
@@ -64,7 +65,7 @@ class Log:
     @contextlib.asynccontextmanager
     async def _open(self, key: bytes) -> AsyncIterator[tuple[Any, TopicPartition]]:
         topic = self._settings.topic(EVENTS)
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(**connection(self._settings), enable_auto_commit=False)
         try:
             await consumer.start()
             await consumer._client._wait_on_metadata(topic)

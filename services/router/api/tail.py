@@ -13,6 +13,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.envelope import utc
+from shared.kafka import connection
 from shared.leaving import leave
 from shared.records import EVENTS
 from shared.settings import Settings
@@ -68,7 +69,7 @@ class Tail:
 async def open_tail(settings: Settings, start: Start) -> AsyncIterator[Tail]:
     consumer = AIOKafkaConsumer(
         settings.topic(EVENTS),
-        bootstrap_servers=settings.kafka,
+        **connection(settings),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=4 * 1024 * 1024,
