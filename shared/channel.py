@@ -465,6 +465,10 @@ def no_handshake(app: Any, request: Request, context: Context) -> Response | Non
     return None
 
 
+def own_id(piece: Piece) -> str:
+    return piece.id
+
+
 def no_keys(app: Any) -> Iterable[str]:
     return ()
 
@@ -484,7 +488,8 @@ class Channel:
     `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
     JSON may be torn on the way and is answered 400. `inbound`: a Malformed among its records stands for an event that
     cannot be read (shared.readable.each), so that it takes no other along. `polled`: whether this account is one that is polled. `mail`: reads
-    what a mail transport delivered. `window`: what a message of the customer, just received, allows.
+    what a mail transport delivered. `join_key`: by what the echo of a piece can be known when its answer was lost: what
+    was sent along and comes back, the piece's id; or what is known of it on both sides. `window`: what a message of the customer, just received, allows.
     """
 
     name: str
@@ -507,6 +512,7 @@ class Channel:
     socket: Callable[[Any, Mapping[str, Any], Context], Socket] | None = None
     upload: Callable[[Any, Media, Context], Steps[Handle]] | None = None
     outbound: Callable[[Any, Piece, Context], Steps[Sent]] | None = None
+    join_key: Callable[[Piece], str] = own_id
     typing: Callable[[Any, str, Context], Steps[None]] | None = None
     fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
     refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None

@@ -212,8 +212,8 @@ def _failed(code: Code, detail: str = "") -> Outcome:
 
 
 def _told(job: Job, outcome: Outcome) -> Outcome:
-    """Of an unknown piece the report names the key under which it went out: an echo that brings it back says that it was sent."""
-    return replace(outcome, join_key=job.id) if outcome.status == "unknown" else outcome
+    """Of an unknown piece the report names the key by which its echo is known, which then says that it was sent."""
+    return replace(outcome, join_key=job.join_key) if outcome.status == "unknown" else outcome
 
 
 def _unknown(detail: str) -> Outcome:

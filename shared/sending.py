@@ -69,6 +69,11 @@ class Job:
         """The key under which a provider may know the piece."""
         return str(derive("piece", self.message.id, self.message.attempt, self.entry.number))
 
+    @property
+    def join_key(self) -> str:
+        """By what its echo is known, if no answer comes."""
+        return self.channel.join_key(_piece(self, None))
+
 
 @dataclass(slots=True)
 class _Attempt:

@@ -44,11 +44,33 @@ def names_of_echo(found: Envelope) -> list[RefKey]:
 
 
 def sending_of_echo(facts: Facts, found: Envelope) -> tuple[Sending, int] | None:
-    for name in names_of_echo(found):
-        ref = facts.ref(name)
+    for name in found.all_external_ids:
+        ref = facts.ref(ref_key(found, "message", name))
         if ref.message_id and (sending := facts.sendings.get(ref.message_id)):
             return sending, ref.piece
+    return nameless(facts, found) if found.join_key else None
+
+
+def nameless(facts: Facts, found: Envelope) -> tuple[Sending, int] | None:
+    """The oldest piece that went out under the echo's key and has no name yet.
+
+    Several may share a key, and have lost their answers: equal comments under one parent. A send that is open may be of the
+    same words and still get its answer, so until it has, nobody takes the echo for one whose answer was lost.
+    """
+    for sending in sorted(facts.sendings.values(), key=lambda sending: sending.at):
+        conversation = facts.conversations.get(sending.conversation_id)
+        if conversation is None or not is_of_account(conversation, found):
+            continue
+        for number, piece in sorted(sending.progress.items(), key=lambda item: int(item[0])):
+            if piece.get("join") == found.join_key and not piece["ids"]:
+                lost = piece["status"] == "unknown"
+                return None if lost and is_sending(facts, conversation) else (sending, int(number))
     return None
+
+
+def is_of_account(conversation: Conversation, found: Envelope) -> bool:
+    here = (conversation.tenant, conversation.channel, conversation.account)
+    return here == (found.tenant, found.channel, found.account)
 
 
 def join(facts: Facts, record: In, found: Envelope, own: tuple[Sending, int]) -> None:

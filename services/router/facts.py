@@ -103,7 +103,7 @@ class Conversation:
 
 @dataclass(slots=True)
 class Sending:
-    """How far one message of ours is. `progress`: by piece number, {"status", "ids", "at", "failure"?}."""
+    """How far one message of ours is. `progress`: by piece number, {"status", "ids", "at", "sent_at"?, "join"?, "failure"?}."""
 
     message_id: uuid.UUID
     conversation_id: uuid.UUID

@@ -223,7 +223,7 @@ async def find_sendings(connection: Connection, facts: Facts, needs: Needs, name
     rows = await connection.fetch(
         """SELECT message_id, conversation_id, status, request_id, at, attempt, pieces, progress FROM sending
         WHERE message_id = ANY($1::uuid[])
-        OR (conversation_id = ANY($2::uuid[]) AND status = 'queued')
+        OR (conversation_id = ANY($2::uuid[]) AND status IN ('queued', 'unknown'))
         OR (conversation_id = ANY($3::uuid[]) AND status IN ('queued', 'unknown', 'sent', 'delivered'))""",
         list(ids),
         list(waiting),

@@ -74,6 +74,12 @@ def note_sent(sending: Sending, *, piece: int, at: datetime) -> None:
         sending.changed = True
 
 
+def note_key(sending: Sending, *, piece: int, key: str) -> None:
+    """By what its echo will be known, as long as the piece has no name."""
+    sending.progress[str(piece)]["join"] = key
+    sending.changed = True
+
+
 def sent_by(piece: dict[str, Any], moment: datetime) -> bool:
     return "sent_at" in piece and datetime.fromisoformat(piece["sent_at"]) <= moment
 

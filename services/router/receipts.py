@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.router.echoes import bind, settle_echoes
 from services.router.facts import Facts, PeerKey, Ref, RefKey
 from services.router.parked import PARKED_LIMIT, release
-from services.router.progress import advance, apply_receipt, catch_up
+from services.router.progress import advance, apply_receipt, catch_up, note_key
 from shared.bus import In
 from shared.records import Delivery
 
@@ -48,6 +48,8 @@ def report(facts: Facts, record: In, found: Delivery) -> None:
         failure=found.failure,
         taken_at=found.taken_at,
     )
+    if found.join_key:
+        note_key(sending, piece=found.piece, key=found.join_key)
     for key in delivery_refs(found):
         ref = facts.ref(key)
         if ref.parked:

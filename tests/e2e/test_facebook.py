@@ -271,6 +271,40 @@ async def test_a_public_reply_stands_under_the_comment_and_a_private_one_is_in_m
     assert len(shop.received(heard["conversation"])) == 1, "our own echoes are no messages"
 
 
+async def test_public_replies_whose_answers_are_lost_are_known_by_their_echoes_even_if_they_are_alike(
+    shop: Shop,
+) -> None:
+    heard = await shop.comments(shop.person(), f"ថ្លៃទេ {uuid.uuid4()}")
+    await shop.control(drop=2)
+    lost = [await shop.answers(heard, text("$2.00")) for _ in range(2)]
+    answered = await shop.answers(heard, text("$2.00"))
+    told = [await shop.status(message, "sent") for message in (*lost, answered)]
+    for message in lost:
+        assert shop.statuses(message) == ["unknown", "sent"]
+    under = await shop.under(heard["message"]["container"])
+    ours = [one["id"] for one in under if one["from"]["id"] == shop.key]
+    names = [name for event in told for name in event["external_ids"]]
+    assert (sorted(names), len(set(names))) == (sorted(ours), 3), "each is one of those that stand there"
+    assert names[2] == ours[2], "who got an answer is known by it"
+    again = f"អរគុណ {uuid.uuid4()}"
+    await shop.comments(
+        shop.person(), again, post=heard["message"]["container"], parent=heard["message"]["external_id"]
+    )
+    assert len(shop.received(heard["conversation"])) == 2, "no echo is a second message"
+
+
+async def test_a_public_reply_to_a_visitor_s_post_is_known_by_its_echo_too(shop: Shop) -> None:
+    person, words = shop.person(), f"អរគុណ {uuid.uuid4()}"
+    await shop.acts(write={"text": words, "user": person.user, "name": "ដារ៉ា"})
+    heard = await shop.hears(words)
+    await shop.control(drop=1)
+    message = await shop.answers(heard, text("សូមអរគុណ!"))
+    await shop.status(message, "sent")
+    assert shop.statuses(message) == ["unknown", "sent"]
+    openings = [one for one in shop.listener.events if one["type"] == "conversation.opened"]
+    assert len([one for one in openings if one.get("container") == heard["message"]["container"]]) == 1
+
+
 async def test_a_comment_under_a_deleted_post_is_kept_and_cannot_be_answered(shop: Shop) -> None:
     heard = await shop.comments(shop.person(), f"late {uuid.uuid4()}")
     await shop.acts(remove={"post": heard["message"]["container"]})

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import SecretStr, ValidationError
 
-from services.social_adapter.channels.facebook import CHANNEL, metadata
+from services.social_adapter.channels.facebook import CHANNEL, likeness, metadata
 from services.social_adapter.channels.facebook.outbound import asset_type
 from services.social_adapter.channels.facebook.stamps import moment
 from services.social_adapter.channels.facebook.tables import METADATA, SUBSCRIBED
@@ -145,6 +145,28 @@ def test_metadata_comes_back_as_it_was_or_without_its_place_but_never_too_long(w
     assert origin.parley == "0d2f/0"
     assert (origin.post, origin.thread) in {(post, thread), (None, None)}
     assert metadata.read(words) is None
+
+
+def commented(words, **more):
+    return Piece(id="0d2f/0", to="104_1", part=Text(text=words), surface="comment", **{"thread_key": "1_2", **more})
+
+
+def test_a_comment_is_known_by_its_parent_and_its_words_however_they_are_spaced():
+    known = CHANNEL.join_key(commented("caf\u00e9  au\nlait "))
+    assert known == likeness.key("1_2", "cafe\u0301 au lait")
+    others = (commented("cafe au lait"), commented("café au lait", thread_key="1_3"))
+    assert known not in map(CHANNEL.join_key, others)
+    assert len(CHANNEL.join_key(commented("x" * 8000))) < 998
+
+
+def test_a_picture_under_a_comment_is_known_by_its_caption():
+    picture = commented("-").model_copy(update={"part": Media(media="image", blob="b", caption="ដូចនេះ")})
+    assert CHANNEL.join_key(picture) == likeness.key("1_2", "ដូចនេះ")
+
+
+def test_what_goes_through_messenger_is_known_by_the_id_it_carries():
+    assert CHANNEL.join_key(commented("hi", way="private")) == "0d2f/0"
+    assert CHANNEL.join_key(Piece(id="p", to="7", part=Text(text="hi"))) == "p"
 
 
 @pytest.mark.parametrize("stamp", [1795147200, 1795147200000, "1795147200", "1795147200000"])

@@ -488,9 +488,11 @@ class TestComments:
 
     async def test_a_public_reply_stands_under_the_comment_and_is_told_as_the_page_s(self, page):
         record = await page.comments()
-        sent = await page.sends(public(record))
+        piece = public(record, part=Text(text="  hi\n"))
+        sent = await page.sends(piece)
         told = await page.hook.next()
         assert (told.echo, told.external_id, told.thread.thread_key) == (True, sent.external_ids[0], record.external_id)
+        assert told.join_key == CHANNEL.join_key(piece), "all by which it is known where the answer is lost"
         (post,) = await page.posts()
         assert [(one["parent"], one["from"]["id"], one["text"]) for one in post["comments"][1:]] == [
             (record.external_id, page.id, "hi")
@@ -532,6 +534,8 @@ class TestComments:
         assert [one["text"] for one in await page.shown()] == ["hi"]
         told = [await page.hook.next() for _ in range(3)]
         assert sorted(one.echo for one in told) == [False, True, True]
+        (under,) = (one for one in told if one.echo and one.thread.thread_key == one.external_id)
+        assert (under.thread.reply_to, under.join_key) == (name, CHANNEL.join_key(public(record)))
         assert [one.parts for one in told if not one.echo] == [(Deletion(target=name),)]
 
     async def test_the_page_does_not_write_to_itself(self, page):

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field as Described, SecretStr, ValidationError
 
-from services.social_adapter.channels.facebook import comments, messenger, outbound as sends
+from services.social_adapter.channels.facebook import comments, likeness, messenger, outbound as sends
 from services.social_adapter.channels.facebook.messenger import Entry
 from services.social_adapter.channels.facebook.tables import (
     ASSET_BYTES,
@@ -191,6 +191,7 @@ CHANNEL = Channel(
     inbound=inbound,
     upload=upload,
     outbound=outbound,
+    join_key=likeness.join_key,
     typing=typing,
     outcome=outcome,
     fetch=fetch,

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from services.social_adapter.channels.facebook import likeness
 from services.social_adapter.channels.facebook.messenger import Entry
 from services.social_adapter.channels.facebook.stamps import moment
 from services.social_adapter.channels.facebook.tables import POSTS, REACTIONS
@@ -37,7 +38,7 @@ def read(value: Json, entry: Entry) -> Iterator[Message]:
     """
     item = value["item"]
     if item == "comment":
-        yield from _written(value, entry, name=value["comment_id"], thread=_thread(value))
+        yield from _written(value, entry, name=value["comment_id"], thread=_thread(value, entry))
     elif item in {"reaction", "like"} and value.get("comment_id"):
         yield from _reaction(value, entry)
     elif item in POSTS and _author(value) not in {None, entry.page}:
@@ -50,7 +51,8 @@ def _written(value: Json, entry: Entry, *, name: str, thread: Thread) -> Iterato
     match value["verb"]:
         case "add":
             found = _place(value, entry, key=name, parts=_parts(value), thread=thread)
-            yield replace(found, external_id=name, occurred_at=moment(value.get("created_time") or entry.time))
+            found = replace(found, external_id=name, occurred_at=moment(value.get("created_time") or entry.time))
+            yield replace(found, join_key=_likeness(value)) if found.echo else found
         case "edit" | "edited":  # Facebook says both
             yield _change(value, entry, name=name, parts=(Edit(target=name), *_parts(value)), thread=thread)
         case "remove":
@@ -64,7 +66,7 @@ def _reaction(value: Json, entry: Entry) -> Iterator[Message]:
     name, kind = value["comment_id"], value.get("reaction_type", "like")
     emoji = None if value["verb"] == "remove" else REACTIONS.get(kind, f":{kind}:")
     part = Reaction(target=name, emoji=emoji)
-    yield _change(value, entry, name=name, parts=(part,), thread=_thread(value))
+    yield _change(value, entry, name=name, parts=(part,), thread=_thread(value, entry))
 
 
 def _change(value: Json, entry: Entry, *, name: str, parts: tuple[Part, ...], thread: Thread) -> Message:
@@ -104,12 +106,19 @@ def _author(value: Json) -> str | None:
     return author
 
 
-def _thread(value: Json) -> Thread:
-    """One conversation per comment on the post: an answer's parent is that comment, a first comment's is the post."""
-    parent = value.get("parent_id")
-    if parent in {None, value["post_id"]}:
-        return Thread(thread_key=value["comment_id"])
-    return Thread(thread_key=parent, reply_to=parent)
+def _likeness(value: Json) -> str:
+    return likeness.key(value.get("parent_id") or value["post_id"], value.get("message") or "")
+
+
+def _thread(value: Json, entry: Entry) -> Thread:
+    """One conversation per comment on the post: an answer's parent is that comment, a first comment's is the post.
+
+    What the page writes directly under a post answers the post, if that is a visitor's: it belongs to its conversation.
+    """
+    parent, post = value.get("parent_id") or value["post_id"], value["post_id"]
+    if parent != post:
+        return Thread(thread_key=parent, reply_to=parent)
+    return Thread(thread_key=value["comment_id"], reply_to=post if _author(value) == entry.page else None)
 
 
 def _parts(value: Json) -> tuple[Part, ...]:
