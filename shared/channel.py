@@ -63,6 +63,7 @@ __all__ = [
     "Socket",
     "Steps",
     "Token",
+    "TypingMark",
     "TypingSeen",
     "Unverified",
 ]
@@ -389,6 +390,15 @@ class Piece(Model):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TypingMark:
+    """Someone is about to answer this person. `reply_to`: the customer's newest message; `thread_key`: the topic of a group."""
+
+    to: str
+    reply_to: str | None = None
+    thread_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sent:
     """What the provider calls the piece. No id at once, and a `join_key` that its echo will carry, where it tells only later."""
 
@@ -513,7 +523,7 @@ class Channel:
     upload: Callable[[Any, Media, Context], Steps[Handle]] | None = None
     outbound: Callable[[Any, Piece, Context], Steps[Sent]] | None = None
     join_key: Callable[[Piece], str] = own_id
-    typing: Callable[[Any, str, Context], Steps[None]] | None = None
+    typing: Callable[[Any, TypingMark, Context], Steps[None]] | None = None
     fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
     refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None
     register: Callable[[Any, Any, str, Context], Steps[None]] | None = None

@@ -14,7 +14,7 @@ from shared import lanes
 from shared.accounts import AccountsFile
 from shared.bus import In
 from shared.calls import Caller
-from shared.channel import Account, Channel
+from shared.channel import Account, Channel, TypingMark
 from shared.consume import Reader
 from shared.database import Pool
 from shared.drive import Driver
@@ -152,7 +152,8 @@ class Deliver:
             if own := self._typers.get(channel.name):
                 await own(account, mark.peer)
             elif channel.typing:
-                steps = channel.typing(account, mark.peer, context())
+                shown = TypingMark(to=mark.peer, reply_to=mark.reply_to, thread_key=mark.thread_key)
+                steps = channel.typing(account, shown, context())
                 await self._drive(steps, channel=channel, account=account)
         except ParleyError as error:
             log.info("typing.failed", channel=channel.name, error=type(error).__name__)

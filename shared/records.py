@@ -124,13 +124,18 @@ class MediaUpdate(Model):
 
 
 class Typing(Model):
-    """Someone is typing: true for a few seconds only, never stored, no sequence. From the customer on inbound, from an agent on outbound."""
+    """Someone is typing: true for a few seconds only, never stored, no sequence. From the customer on inbound, from an agent on outbound.
+
+    On outbound, where there is one: `reply_to`, the customer's newest message, and `thread_key`, the topic of a group.
+    """
 
     tenant: Name
     channel: Name
     account: Name
     peer: Address
     conversation: uuid.UUID | None = None
+    reply_to: ExternalId | None = None
+    thread_key: ExternalId | None = None
     occurred_at: AwareDatetime
 
 

@@ -26,6 +26,7 @@ from shared.channel import (
     SendFailed,
     Sent,
     Steps,
+    TypingMark,
 )
 from shared.envelope import Media
 
@@ -167,8 +168,8 @@ def upload(account: Account, media: Media, context: Context) -> Steps[Handle]:
     return Handle(value=answer.json()["handle"], expires_in=timedelta(hours=1))
 
 
-def typing(account: Account, peer: str, context: Context) -> Steps[None]:
-    yield Http.post_json(f"{account.api}/typing/{peer}", {})
+def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
+    yield Http.post_json(f"{account.api}/typing/{mark.to}", {"reply_to": mark.reply_to, "topic": mark.thread_key})
 
 
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:

@@ -205,6 +205,8 @@ def pass_on_typing(facts: Facts, record: In, asked: SendTyping) -> None:
     if conversation is None or conversation.tenant != asked.tenant:
         return
     value = {"channel": conversation.channel, "account": conversation.account, "peer": conversation.peer}
+    about = {"reply_to": conversation.last_external_id, "thread_key": conversation.thread_key}
+    value |= {name: known for name, known in about.items() if known}
     topic = outbound_topic(CHANNELS[conversation.channel])
     pass_by(facts, conversation, record, "outbound.typing", topic=topic, value=value)
 

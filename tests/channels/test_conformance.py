@@ -45,6 +45,7 @@ from shared.channel import (
     Response,
     Sent,
     Smtp,
+    TypingMark,
     TypingSeen,
 )
 from shared.envelope import Choices, Contact, Location, Media, MediaKind, Option, Part, Template, Text
@@ -519,7 +520,7 @@ def test_every_answer_is_a_yes_or_a_typed_no(name, status, body, retry):
 @pytest.mark.parametrize("name", [name for name in SENDERS if CHANNELS[name].typing])
 def test_typing_may_be_repeated_without_harm(name):
     on = bench(name)
-    request = next(on.channel.typing(on.account, "12345", on.context))
+    request = next(on.channel.typing(on.account, TypingMark(to="12345", reply_to="m1"), on.context))
     assert not request.commits
     assert not any(secret in request.shown_url for secret in on.secrets())
 

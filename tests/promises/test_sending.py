@@ -482,7 +482,9 @@ async def test_typing_is_shown_at_once_or_not_at_all(station: Station) -> None:
     adapter = await station.start()
     now = datetime.now(UTC)
     marks = [
-        Typing(tenant="default", channel="line", account="main", peer=peer, occurred_at=at)
+        Typing(
+            tenant="default", channel="line", account="main", peer=peer, occurred_at=at, reply_to="m7", thread_key="t1"
+        )
         for peer, at in (("old", now - timedelta(minutes=1)), ("alice", now))
     ]
     for mark in marks:
@@ -490,6 +492,7 @@ async def test_typing_is_shown_at_once_or_not_at_all(station: Station) -> None:
         await station.producer.send(record)
     await station.provider.wait(1)
     assert [seen.path for seen in station.provider.seen] == ["/typing/alice"]
+    assert orjson.loads(station.provider.seen[0].body) == {"reply_to": "m7", "topic": "t1"}
     assert await station.pool.fetchval("SELECT count(*) FROM send") == 0
     assert not adapter.task.done()
 

@@ -34,6 +34,7 @@ from shared.channel import (
     SendFailed,
     Sent,
     Steps,
+    TypingMark,
     TypingSeen,
     Unverified,
 )
@@ -271,8 +272,8 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     return Sent(external_ids=told.external_ids or (() if told.join_key else (piece.id,)), join_key=told.join_key)
 
 
-def typing(account: Account, peer: str, context: Context) -> Steps[None]:
-    event = {"type": "typing", "account": account.key, "to": peer}
+def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
+    event = {"type": "typing", "account": account.key, "to": mark.to}
     yield _signed(account, f"typing-{context.nonce}", event, context)
 
 

@@ -11,6 +11,7 @@ from services.sandbox.files import Files
 from services.sandbox.graph import Call, GraphError, invalid
 from services.sandbox.graph.pace import Pace
 from services.sandbox.whatsapp import webhooks
+from services.sandbox.whatsapp.marks import mark
 from services.sandbox.whatsapp.messages import shown
 
 Json = dict[str, Any]
@@ -36,7 +37,7 @@ class Sends:
         if call.values.get("messaging_product") != "whatsapp":
             raise invalid("The parameter messaging_product is required.")
         if call.values.get("status") == "read":
-            return self._seen(call, number)
+            return mark(call, number, self._chats)
         if not number.get("registered", True):
             raise _no(
                 133010, "Phone number not registered on the Whatsapp Business Platform.", "Register the number first."
@@ -48,17 +49,6 @@ class Sends:
         sent = self._place(chat, call.values, view)
         await self._tell(chat, sent)
         return self._answer(call.values, chat, sent)
-
-    def _seen(self, call: Call, number: Json) -> Json:
-        """Marks a message read, and may show that an answer is being written: …/whatsapp/typing-indicators."""
-        name = call.text("message_id")
-        chat = next((one for one in self._chats if one.account == number["id"] and name in one.views), None)
-        if chat is None:
-            raise invalid("Param message_id is not a message of this number")
-        chat.show({**chat.view(name), "status": "read"})
-        if call.values.get("typing_indicator"):
-            chat.types()
-        return {"success": True}
 
     def _recipient(self, call: Call, number: Json) -> Chat:
         """`to` has precedence over `recipient`: …/whatsapp/business-scoped-user-ids#messages."""

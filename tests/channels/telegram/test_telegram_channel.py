@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from services.chat_adapter.channels.telegram import CHANNEL
 from services.chat_adapter.channels.telegram.formatting import as_html
 from services.chat_adapter.channels.telegram.tables import ALLOWED_UPDATES, TAGS
-from shared.channel import Context, Piece, Request, Response, SendFailed, Unverified
+from shared.channel import Context, Piece, Request, Response, SendFailed, TypingMark, Unverified
 from shared.envelope import Media, Text
 
 CONTEXT = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
@@ -99,6 +99,11 @@ def test_throttling_says_for_how_long():
 def test_a_throttle_in_a_group_is_the_groups_and_else_the_bots(surface, waits):
     piece = Piece(id="p/0", to="-1005", part=Text(text="hi"), surface=surface)
     assert next(CHANNEL.outbound(ACCOUNT, piece, CONTEXT)).throttles == waits
+
+
+def test_typing_shows_in_the_topic_that_is_answered():
+    request = next(CHANNEL.typing(ACCOUNT, TypingMark(to="-1005", reply_to="-1005:9", thread_key="-1005:7"), CONTEXT))
+    assert json.loads(request.body) == {"chat_id": "-1005", "message_thread_id": 7, "action": "typing"}
 
 
 def test_a_group_that_moved_says_where_to():

@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 from services.chat_adapter.channels.whatsapp import CHANNEL
 from services.chat_adapter.channels.whatsapp.outbound import recipient
 from services.chat_adapter.channels.whatsapp.tables import FIELDS
-from shared.channel import Context, Malformed, Message, Piece, Request, Response, SendFailed
+from shared.channel import Context, Malformed, Message, Piece, Request, Response, SendFailed, TypingMark
 from shared.envelope import Media, Party, Text
 
 CONTEXT = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
@@ -135,6 +135,18 @@ def test_the_window_is_a_day_and_then_templates_go_on():
     window = CHANNEL.window(ACCOUNT, message)
     assert (window.until, window.allows) == (at + timedelta(hours=24), ("free_text", "template"))
     assert CHANNEL.capabilities.starts == "template"
+
+
+def test_typing_names_the_message_answered_and_marks_it_read():
+    request = next(CHANNEL.typing(ACCOUNT, TypingMark(to="855", reply_to="wamid.1"), CONTEXT))
+    assert request.url == "https://graph.facebook.com/v26.0/410/messages"
+    assert json.loads(request.body) == {
+        "messaging_product": "whatsapp",
+        "status": "read",
+        "message_id": "wamid.1",
+        "typing_indicator": {"type": "text"},
+    }
+    assert list(CHANNEL.typing(ACCOUNT, TypingMark(to="855"), CONTEXT)) == []
 
 
 def test_what_cannot_be_read_is_said_to_be_so_and_holds_up_nothing_beside_it():

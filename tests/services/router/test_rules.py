@@ -149,7 +149,17 @@ async def test_typing_takes_no_sequence_and_is_not_stored(house: House) -> None:
     asked = await house.take(as_read(SendTyping(tenant=customer.tenant, conversation=conversation)))
     assert [(e.name, e.topic, e.sequence) for e in facts.fleeting] == [("conversation.typing", EVENTS, 0)]
     assert [(e.name, e.topic) for e in asked.fleeting] == [("outbound.typing", outbound_topic("chat"))]
+    assert "thread_key" not in orjson.loads(asked.fleeting[0].value)
     assert await house.types(conversation) == ["conversation.opened", "message.received"]
+
+
+async def test_typing_names_the_customers_newest_message_and_the_topic(house: House) -> None:
+    customer = Customer()
+    conversation = await house.opened(customer, customer.says(name="m1", thread={"thread_key": "t1"}))
+    await house.take(customer.says(name="m2", thread={"thread_key": "t1"}))
+    asked = await house.take(as_read(SendTyping(tenant=customer.tenant, conversation=conversation)))
+    mark = Typing.model_validate_json(asked.fleeting[0].value)
+    assert (mark.peer, mark.reply_to, mark.thread_key) == ("ann", "m2", "t1")
 
 
 async def test_typing_in_another_tenants_conversation_goes_nowhere(house: House) -> None:

@@ -14,7 +14,7 @@ from aiohttp import web
 from services.sandbox.facebook.windows import DAY, check_window
 from services.sandbox.graph import GraphError
 from services.social_adapter.channels.facebook import CHANNEL
-from shared.channel import Blob, Context, Message, Piece, Receipt, Request, Response, SendFailed, Unverified
+from shared.channel import Blob, Context, Message, Piece, Receipt, Request, Response, SendFailed, TypingMark, Unverified
 from shared.envelope import Choice, Deletion, Edit, Media, Reaction, Text, Visibility
 from tests.pictures import PIXEL
 
@@ -334,7 +334,7 @@ class TestTakesWhatTheChannelSends:
     async def test_typing_is_seen_on_the_phone(self, open_page):
         url = f"{open_page.api}/phone/facebook/{open_page.id}/{DARA}/events?after=1"
         async with open_page.sandbox.client.get(url, headers=open_page.sandbox.bearer) as stream:
-            await open_page.drive(CHANNEL.typing(open_page.account, DARA, now()))
+            await open_page.drive(CHANNEL.typing(open_page.account, TypingMark(to=DARA), now()))
             async with asyncio.timeout(10):
                 async for line in stream.content:
                     if line.startswith(b"event"):
@@ -342,7 +342,7 @@ class TestTakesWhatTheChannelSends:
                         break
 
     async def test_nobody_types_under_a_post(self, page):
-        assert list(CHANNEL.typing(page.account, f"{page.id}_1", now())) == []
+        assert list(CHANNEL.typing(page.account, TypingMark(to=f"{page.id}_1"), now())) == []
 
 
 class TestReceipts:

@@ -7,7 +7,7 @@ import itertools
 import json
 import signal
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import aiohttp
@@ -16,7 +16,11 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from services.chat_adapter.channels.whatsapp import CHANNEL
-from shared.channel import Blob, Context, Http, Message, Piece, Receipt, Request, Response, SendFailed
+from services.sandbox.chats import Chats
+from services.sandbox.graph import Call, GraphError
+from services.sandbox.shelf import Shelf
+from services.sandbox.whatsapp.marks import mark
+from shared.channel import Blob, Context, Http, Message, Piece, Receipt, Request, Response, SendFailed, TypingMark
 from shared.envelope import (
     Choice,
     Choices,
@@ -500,19 +504,39 @@ class TestMedia:
 
 
 class TestPhones:
-    async def test_a_read_mark_and_typing_show(self, answering, sandbox):
-        name = (await answering.shows())[0]["id"]
+    async def test_typing_shows_and_marks_what_is_answered_and_what_stood_before_it_as_read(self, answering, sandbox):
+        name = await answering.says(text="second")
+        await answering.says(text="third")
         url = f"{sandbox.address}/phone/whatsapp/{answering.account.key}/{DARA}/events"
         async with sandbox.client.get(url, headers=sandbox.bearer, params={"after": "99"}) as stream:
-            mark = {"messaging_product": "whatsapp", "status": "read", "message_id": name}
-            status, body = await answering.graph(
-                "POST", f"{answering.account.key}/messages", **mark, typing_indicator={"type": "text"}
-            )
-            assert (status, body) == (200, {"success": True})
+            await answering.drive(CHANNEL.typing(answering.account, TypingMark(to=DARA, reply_to=name), CONTEXT))
             async with asyncio.timeout(20):
                 while await stream.content.readline() != b"event: typing\n":
                     pass
-        assert (await answering.shows())[0]["status"] == "read"
+        shown = {view.get("text"): view.get("status") for view in await answering.shows()}
+        assert (shown["second"], shown["third"] == "read") == ("read", False)
+        assert [text for text, status in shown.items() if status != "read"] == ["third"]
+
+    async def test_typing_wants_a_message_that_the_person_sent(self, answering):
+        sent = await answering.send(Text(text="ours"))
+        for name in ("wamid.of-nobody", *sent.external_ids):
+            with pytest.raises(SendFailed, match="131009"):
+                await answering.drive(CHANNEL.typing(answering.account, TypingMark(to=DARA, reply_to=name), CONTEXT))
+
+    def test_a_message_of_more_than_a_month_ago_is_marked_no_more(self):
+        chats = Chats(Shelf(None, "whatsapp"))
+        chat = chats.meet("410", DARA)
+        young, old = (datetime.now(UTC) - timedelta(days=days) for days in (29, 31))
+        chat.show({"id": "old", "direction": "out", "text": "x"} | {"at": old.isoformat()})
+        chat.show({"id": "young", "direction": "out", "text": "x"} | {"at": young.isoformat()})
+        old, young = (
+            Call(request=None, node="410", edge="messages", values={"message_id": name}, token="")
+            for name in ("old", "young")
+        )
+        with pytest.raises(GraphError, match="Parameter value is not valid"):
+            mark(old, {"id": "410"}, chats)
+        assert mark(young, {"id": "410"}, chats) == {"success": True}
+        assert chat.view("old")["status"] == "read"
 
     @pytest.mark.parametrize(
         ("what", "status"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field as Described, SecretStr
 
 from services.chat_adapter.channels.telegram import inbound as updates
-from services.chat_adapter.channels.telegram.outbound import compose
+from services.chat_adapter.channels.telegram.outbound import chat_of, compose
 from services.chat_adapter.channels.telegram.tables import (
     ALLOWED_UPDATES,
     DOWNLOAD_BYTES,
@@ -33,6 +33,7 @@ from shared.channel import (
     SendFailed,
     Sent,
     Steps,
+    TypingMark,
     Unverified,
 )
 from shared.envelope import Media, Model
@@ -94,8 +95,8 @@ def _throttles(piece: channel.Piece) -> Scope:
     return "peer" if piece.surface == "group" else "account"
 
 
-def typing(account: Account, peer: str, context: Context) -> Steps[None]:
-    yield _call(account, "sendChatAction", {"chat_id": peer, "action": "typing"})
+def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
+    yield _call(account, "sendChatAction", {**chat_of(mark.to, mark.thread_key), "action": "typing"})
 
 
 class Parameters(Model):

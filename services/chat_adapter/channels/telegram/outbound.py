@@ -32,10 +32,13 @@ def compose(piece: Piece) -> tuple[str, Json | Form]:
             return name, {**_place(piece), **content}
 
 
+def chat_of(to: str, thread_key: str | None) -> Json:
+    """The chat, and the topic in it."""
+    return {"chat_id": to} | ({"message_thread_id": _last_number(thread_key)} if thread_key else {})
+
+
 def _place(piece: Piece) -> Json:
-    place: Json = {"chat_id": piece.to}
-    if piece.thread_key:
-        place["message_thread_id"] = _last_number(piece.thread_key)
+    place = chat_of(piece.to, piece.thread_key)
     if piece.reply_to:
         place["reply_parameters"] = {
             "message_id": _last_number(piece.reply_to),

@@ -30,6 +30,7 @@ from shared.channel import (
     SendFailed,
     Sent,
     Steps,
+    TypingMark,
 )
 from shared.dialects import meta
 from shared.envelope import Media, Window
@@ -84,6 +85,13 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     return Sent(external_ids=tuple(message["id"] for message in answer.json()["messages"]), join_key=piece.id)
 
 
+def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
+    """For 25 seconds or until the answer; it marks the message answered as read: …/whatsapp/typing-indicators."""
+    if mark.reply_to:
+        seen = {"messaging_product": "whatsapp", "status": "read", "message_id": mark.reply_to}
+        yield meta.post(account, f"{account.phone_number_id}/messages", {**seen, "typing_indicator": {"type": "text"}})
+
+
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     """A link that is good for five minutes, and wants the token too.
 
@@ -114,7 +122,6 @@ def window(account: Account, message: Message) -> Window:
     return Window(until=message.occurred_at + SERVICE_WINDOW, allows=("free_text", "template"))
 
 
-# Typing and read marks exist (…/whatsapp/typing-indicators), but name the message that is being answered.
 CHANNEL = Channel(
     name="whatsapp",
     docs="https://developers.facebook.com/documentation/business-messaging/whatsapp",
@@ -133,6 +140,7 @@ CHANNEL = Channel(
         contact="full",
         template="full",
         reply_to=True,
+        typing=True,
         starts="template",
         per_second=80,
         per_peer_second=1,
@@ -143,6 +151,7 @@ CHANNEL = Channel(
     inbound=inbound,
     upload=upload,
     outbound=outbound,
+    typing=typing,
     outcome=meta.outcome,
     fetch=fetch,
     register=register,

@@ -43,6 +43,7 @@ from shared.channel import (
     SendFailed,
     Sent,
     Steps,
+    TypingMark,
 )
 from shared.dialects import meta
 from shared.envelope import Media, Window
@@ -113,10 +114,10 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     return Sent(external_ids=(answer.json()["message_id"],), join_key=piece.id)
 
 
-def typing(account: Account, peer: str, context: Context) -> Steps[None]:
+def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
     """Nobody sees who writes under a post, whose number is {page}_{post}."""
-    if "_" not in peer:
-        action = {"recipient": {"id": peer}, "sender_action": "typing_on"}
+    if "_" not in mark.to:
+        action = {"recipient": {"id": mark.to}, "sender_action": "typing_on"}
         yield meta.post(account, f"{account.page_id}/messages", action)
 
 
