@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from playwright.async_api import Browser, Error, async_playwright
+from playwright.async_api import Browser, BrowserContext, Error, async_playwright, expect
 
 from tests.conftest import require
+from tests.patience import MILLISECONDS
 
+expect.set_options(timeout=MILLISECONDS)
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -25,3 +28,10 @@ async def browser() -> AsyncIterator[Browser]:
             raise
         yield launched
         await launched.close()
+
+
+async def visit(launched: Browser, **options: Any) -> BrowserContext:
+    """The browser of someone else, who waits as long as any test."""
+    context = await launched.new_context(**options)
+    context.set_default_timeout(MILLISECONDS)
+    return context

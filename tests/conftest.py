@@ -14,14 +14,20 @@ from tempfile import mkdtemp
 from typing import Any
 
 import asyncpg
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
 from deploy.local.home import Addresses
 from deploy.local.servers import start_servers, start_stack, stop_servers
-from shared import migrate, topics
+from shared import migrate, produce, topics
 from shared.settings import Settings
+from tests.patience import SECONDS
 
+hypothesis.settings.register_profile(
+    "patient", hypothesis.settings(), deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is killed on purpose is no news
 
 
@@ -44,6 +50,14 @@ def own_home(name: str) -> Iterator[Path]:
         if kept := os.environ.get("PARLEY_TEST_LOGS"):
             shutil.copytree(home / "logs", Path(kept) / home.name, dirs_exist_ok=True)
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_producers() -> Iterator[None]:
+    """On a busy machine a Kafka that takes more than five seconds is not away."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(produce, "PATIENCE", SECONDS)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +93,7 @@ async def settings(servers: Addresses, database: str, tmp_path: Path) -> Setting
         replication=1,
         http_host="127.0.0.1",
         http_port=0,
-        session_seconds=6,
+        session_seconds=20,
     )
 
 

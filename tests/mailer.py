@@ -7,11 +7,11 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 
-SECONDS: Final = 40.0  # what anything takes at the most, on a machine that has much else to do
+from tests.patience import SECONDS
 
 
 @dataclass
@@ -40,16 +40,16 @@ class Mailbox:
             assert answer.status == 200
             return await answer.read()
 
-    async def became(self, mail: str, status: str, seconds: float = SECONDS) -> dict[str, Any]:
+    async def became(self, mail: str, status: str) -> dict[str, Any]:
         """The mail that the person sent, when its status begins so."""
-        return await self._until(lambda one: one["id"] == mail and one.get("status", "").startswith(status), seconds)
+        return await self._until(lambda one: one["id"] == mail and one.get("status", "").startswith(status))
 
-    async def gets(self, text: str, seconds: float = SECONDS) -> dict[str, Any]:
+    async def gets(self, text: str) -> dict[str, Any]:
         """The mail to this person whose text begins so."""
-        return await self._until(lambda one: one["direction"] == "in" and one["text"].startswith(text), seconds)
+        return await self._until(lambda one: one["direction"] == "in" and one["text"].startswith(text))
 
-    async def _until(self, wanted: Any, seconds: float) -> dict[str, Any]:
-        async with asyncio.timeout(seconds), self.client.get(f"{self.home}/events") as stream:
+    async def _until(self, wanted: Any) -> dict[str, Any]:
+        async with asyncio.timeout(SECONDS), self.client.get(f"{self.home}/events") as stream:
             async for line in stream.content:
                 if line.startswith(b"data:") and wanted(mail := json.loads(line[5:])):
                     return dict(mail)
@@ -80,7 +80,7 @@ class Desk:
 
     async def texts(self, peer: str, *, count: int) -> list[str]:
         """What this person wrote in all conversations, oldest first, when there is so much: every new subject is a new one."""
-        async with asyncio.timeout(3 * SECONDS):
+        async with asyncio.timeout(SECONDS):
             while len(await self.conversations(peer)) < count:
                 await asyncio.sleep(0.5)
             while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from deploy.local.home import choose_port
 from shared import channel
 from shared.channel import (
     Blob,
@@ -29,6 +29,7 @@ from shared.channel import (
     TypingMark,
 )
 from shared.envelope import Media
+from tests.patience import SECONDS
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -87,18 +88,16 @@ class Provider:
             return await self.answers.pop(0)(request)
         return web.json_response({"id": len(self.seen)})
 
-    async def wait(self, count: int, seconds: float = 15) -> list[Seen]:
+    async def wait(self, count: int) -> list[Seen]:
         """Return when that many requests have arrived."""
-        async with asyncio.timeout(seconds), self.arrived:
+        async with asyncio.timeout(SECONDS), self.arrived:
             await self.arrived.wait_for(lambda: len(self.seen) >= count)
         return self.seen
 
 
 def dead_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
+    """A port on which nobody listens, and which no outgoing connection is given."""
+    return choose_port(set())
 
 
 def says(status: int, body: Any = None, **headers: str) -> Answer:

@@ -32,6 +32,7 @@ from shared.outgoing import Pace
 from shared.produce import Producer
 from shared.records import DELIVERY, Delivery, Outbound
 from shared.settings import Settings
+from tests.patience import SECONDS
 
 SCHEMA = "social_adapter"
 TOPICS = ("outbound.chat.v1", "inbound.chat.v1", DELIVERY, "outbound.chat.v1.chat_adapter.dlq")
@@ -143,21 +144,21 @@ class Station:
         headers = bus.headers(name, source="/test", id=id_, time=datetime.now(UTC), tenant=model.tenant, subject=place)
         return Out(topic=self.settings.topic(topic), key=place.encode(), value=bus.encode(model), headers=headers)
 
-    async def told(self, message: Outbound, *, pieces: int = 1, seconds: float = 20) -> list[Delivery]:
+    async def told(self, message: Outbound, *, pieces: int = 1) -> list[Delivery]:
         """Its outcomes as others read them, by piece, when that many pieces have one."""
 
         def found() -> dict[int, Delivery]:
             told = (record.model for record in self.read.get(DELIVERY, ()))
             return {one.piece: one for one in told if one.message_id == message.id}
 
-        await self.until(DELIVERY, lambda: len(found()) >= pieces, seconds)
+        await self.until(DELIVERY, lambda: len(found()) >= pieces)
         return [one for _, one in sorted(found().items())]
 
-    async def until(self, topic: str, done: Any, seconds: float = 20) -> list[In]:
+    async def until(self, topic: str, done: Any) -> list[In]:
         """Read a topic from its beginning until `done()`."""
         consumer = self.consumers.get(topic) or await self._consumer(topic)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(SECONDS):
                 while not done():
                     for records in (await consumer.getmany(timeout_ms=100)).values():
                         self.read.setdefault(topic, []).extend(decode(one, datetime.now(UTC)) for one in records)
@@ -182,9 +183,14 @@ class Station:
         """What the clock does to a process that has died."""
         await self.pool.execute("UPDATE lane SET lease_until = now() - interval '1 second' WHERE owner IS NOT NULL")
 
-    async def eventually(self, query: str, *values: Any, wanted: Any, seconds: float = 15) -> None:
+    async def end_of_waiting(self, running: Running) -> None:
+        """What the clock does to accounts that were told to wait, and to lanes that wait with them."""
+        running.deliver._workers._blocked._until.clear()
+        await self.pool.execute("UPDATE lane SET next_try = now() WHERE owner IS NULL")
+
+    async def eventually(self, query: str, *values: Any, wanted: Any) -> None:
         """Until the database says so: there is no event of its rows."""
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(SECONDS):
             while (await self.pool.fetchval(query, *values)) != wanted:
                 await asyncio.sleep(0.05)
 
@@ -206,7 +212,7 @@ async def open_station(servers: Any, folder: Path) -> AsyncIterator[Station]:
         prefix=f"t{uuid.uuid4().hex[:8]}.",
         partitions=1,
         replication=1,
-        session_seconds=6,
+        session_seconds=20,
         drain_seconds=6,
     )
     await _tables(settings)

@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings as tuned, strategies as st
+from hypothesis import given, settings as tuned, strategies as st
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
 from services.chat_adapter import registry as chat
@@ -298,7 +298,7 @@ def changed(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", WEBHOOKS)
-@tuned(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@tuned(max_examples=400)
 @given(data=st.data())
 def test_a_payload_of_another_shape_becomes_records_or_is_malformed_and_nothing_else(name, data):
     request = data.draw(st.sampled_from(requests(name)))
@@ -313,7 +313,7 @@ def test_a_payload_of_another_shape_becomes_records_or_is_malformed_and_nothing_
 
 
 @pytest.mark.parametrize("name", WEBHOOKS)
-@tuned(max_examples=150, deadline=None)
+@tuned(max_examples=150)
 @given(data=st.data())
 def test_bytes_of_any_kind_become_records_or_are_malformed_or_torn(name, data):
     request = data.draw(st.sampled_from(requests(name)))
@@ -498,7 +498,7 @@ def test_the_same_piece_is_the_same_request_however_often(name):
 
 
 @pytest.mark.parametrize("name", SENDERS)
-@tuned(max_examples=300, deadline=None)
+@tuned(max_examples=300)
 @given(
     status=st.integers(100, 599),
     body=st.binary(max_size=40) | JUNK.map(orjson.dumps),

@@ -93,7 +93,7 @@ async def cut(addresses: Addresses, sends: int = 4) -> None:
             assert answer.status == 200
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 async def test_everything_is_killed_once_and_nothing_is_lost(own_stack: tuple[Path, Addresses]) -> None:
     home, addresses = own_stack
     traffic = Traffic(home, addresses)
@@ -132,7 +132,7 @@ async def test_minutes_of_kills_at_random(own_stack: tuple[Path, Addresses]) -> 
     print(figures(traffic, await check(traffic, patience=300)))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_two_routers_one_frozen_and_woken(own_stack: tuple[Path, Addresses]) -> None:
     home, addresses = own_stack
     http = f"http://127.0.0.1:{choose_port(set())}"

@@ -50,7 +50,7 @@ PEOPLE: Final[Mapping[str, Meet]] = {
     "smtp": lambda town, number: Correspondent(town, f"straight-{number}@customer.example"),
     "mailbox": lambda town, number: Penpal(town, f"queued-{number}@customer.example"),
 }
-LEAVE: Final = 60.0  # seconds that the agent stays after the last customer, until all is answered
+LEAVE: Final = 180.0  # seconds that the agent stays after the last customer, until all is answered
 MESSAGES: Final = 12  # of one person; then someone new writes, since providers let few be sent to one person quickly
 
 
@@ -169,7 +169,7 @@ async def settled(traffic: Traffic, patience: float) -> Log:
         await asyncio.sleep(2)
 
 
-async def check(traffic: Traffic, patience: float = 120) -> Log:
+async def check(traffic: Traffic, patience: float = 300) -> Log:
     """The promises: nothing accepted is lost or doubled, no gap, every reply arrived once or is reported `unknown`."""
     log = await settled(traffic, patience)
     lost = traffic.accepted - set(log.received)

@@ -156,16 +156,23 @@ async def test_the_job_prepares_and_every_service_becomes_ready_and_ends_in_orde
         ran = run(python, job, more)
         said, _ = await asyncio.to_thread(ran.communicate)
         assert ran.returncode == 0, said.decode()
+    taken: set[int] = set()
     async with asyncio.TaskGroup() as group:
         for one in SERVICES:
-            group.create_task(lives(python, one, more))
+            group.create_task(lives(python, one, more, own_ports(taken)))
 
 
-async def lives(python: Path, one: Ours, more: dict[str, str]) -> None:
+def own_ports(taken: set[int]) -> dict[str, str]:
+    """Where one service listens; `taken` by the others, and then by this one too."""
+    chosen: dict[str, str] = {}
+    for name in ("PARLEY_HTTP_PORT", "PARLEY_SMTP_PORT", "PARLEY_SANDBOX_SMTP_PORT"):
+        taken.add(port := choose_port(taken))
+        chosen[name] = str(port)
+    return chosen
+
+
+async def lives(python: Path, one: Ours, more: dict[str, str], own: dict[str, str]) -> None:
     """Startup, live and ready pass; the metrics are there; SIGTERM ends it with code 0."""
-    own = {
-        name: str(choose_port(set())) for name in ("PARLEY_HTTP_PORT", "PARLEY_SMTP_PORT", "PARLEY_SANDBOX_SMTP_PORT")
-    }
     async with running(python, one, more | own) as process, ClientSession() as client:
         address = f"http://127.0.0.1:{own['PARLEY_HTTP_PORT']}"
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):

@@ -13,7 +13,7 @@ from shared import bus, envelope, records
 from shared.channel import Capabilities
 from shared.produce import Producer
 from shared.settings import Settings
-from tests.chromium import browser
+from tests.chromium import browser, visit
 
 SHOTS = os.environ.get("PARLEY_SCREENSHOTS")
 FOLLOWED = re.compile("^(queued|unknown|sent|delivered|read|failed)$")
@@ -64,10 +64,9 @@ class Desk:
         contexts, errors = [], []
 
         async def open_console(*, token=None, prepare=None, **options):
-            context = await self.chromium.new_context(**(WIDE | options))
+            context = await visit(self.chromium, **(WIDE | options))
             contexts.append(context)
             page = await context.new_page()
-            page.set_default_timeout(15_000)
             watch(page, errors)
             if prepare:
                 await prepare(page)

@@ -20,8 +20,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.e2e.accounts_file import add_tables
-
-SECONDS = 40.0  # what anything takes at the most, on a machine that has much else to do
+from tests.patience import SECONDS
 
 
 def environment(stack: Any) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import subprocess
 import unicodedata
@@ -14,9 +13,9 @@ from typing import Any, Final
 
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.chromium import browser
+from tests.chromium import browser, visit
 from tests.conftest import require
-from tests.e2e.people import SECONDS
+from tests.patience import until
 
 KHMER: Final = {"locale": "km-KH", "viewport": {"width": 1280, "height": 900}}
 TAKE_OVER: Final = """(session) => {
@@ -44,9 +43,8 @@ class Chromium:
 
     async def open(self, address: str) -> Page:
         await self.close()
-        self._context = await self.launched.new_context(**KHMER)
+        self._context = await visit(self.launched, **KHMER)
         page = await self._context.new_page()
-        page.set_default_timeout(SECONDS * 1000)
         await page.goto(address)
         return page
 
@@ -86,9 +84,7 @@ def _person(customer: Any) -> str:
 async def open_widget(chromium: Chromium, customer: Any) -> Page:
     """A new visitor's widget, which is then given the customer's session."""
     page = await chromium.open(f"{customer.town.addresses.services['chat_adapter'].http}/webchat/demo/demo?open=1")
-    async with asyncio.timeout(SECONDS):
-        while not await page.evaluate(TAKE_OVER, customer.session):
-            await asyncio.sleep(0.1)
+    await until(lambda: page.evaluate(TAKE_OVER, customer.session))
     await page.reload()
     return page
 
@@ -96,7 +92,7 @@ async def open_widget(chromium: Chromium, customer: Any) -> Page:
 async def see(page: Page, text: str) -> None:
     """The text stands there whole, once what shows it has come: in its own direction, in the page's language, in a font that has it."""
     node = page.get_by_text(text).last
-    await expect(node).to_be_attached(timeout=SECONDS * 1000)
+    await expect(node).to_be_attached()
     found = await node.evaluate(MEASURE)
     assert "".join(text.split()) in "".join(found["text"].split())
     assert "\ufffd" not in found["text"]

@@ -31,6 +31,7 @@ from shared.records import (
 )
 from shared.settings import Settings
 from tests.customers import Correspondent, Town
+from tests.patience import SECONDS
 from tests.shared.broker import records_of
 from tests.shared.gate import SECRET, hello, sign
 
@@ -87,7 +88,7 @@ class Road:
         return str(event["failure"]["code"])
 
     async def event(self, kind: str, wanted: Any) -> dict[str, Any]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS):
             while True:
                 if found := [event for event in await self.events(kind) if wanted(event)]:
                     return found[0]
@@ -109,7 +110,7 @@ async def road(stack: Any) -> AsyncIterator[Road]:
     await producer.start()
     async with ClientSession() as client:
         road = Road(stack, settings, producer, client)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS):
             while await road.post(b"", {}) == 404:
                 await asyncio.sleep(0.2)
         yield road
@@ -158,7 +159,7 @@ async def test_garbage_on_every_topic_is_set_aside_and_the_road_stays_open(road:
     for topic in groups:
         for value, headers in GARBAGE:
             await road.producer.send(bus.Out(road.settings.topic(topic), mark, value, headers))
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(SECONDS):
         for topic, group in groups.items():
             while len(letters := await letters_of(road, f"{topic}.{group}.dlq", mark)) < len(GARBAGE):
                 await asyncio.sleep(0.2)
@@ -190,7 +191,7 @@ async def test_sixteen_copies_at_the_same_moment_are_one_event(road: Road) -> No
     assert await asyncio.gather(*(road.post(body) for _ in range(16))) == [200] * 16
     await road.event("message.received", lambda event: event["message"]["peer"] == peer)
     assert await road.post(hello(**{"from": {"address": peer}})) == 200
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS):
         while len(found := [e for e in await road.events("message.received") if e["message"]["peer"] == peer]) < 2:
             await asyncio.sleep(0.2)
     assert [event["sequence"] for event in found] == [2, 3]
@@ -221,7 +222,7 @@ async def test_nonsense_at_the_door_for_mail_ends_nothing_but_its_own_connection
         assert (await reader.readline()).startswith(b"220 ")
         writer.write(nonsense)
         writer.write_eof()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             assert b"250 2." not in (await reader.read()).splitlines()[-1:]
         writer.close()
     assert await refused_mail(road) > before

@@ -20,9 +20,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
-from tests.chromium import browser
+from tests.chromium import browser, visit
 from tests.e2e.agent import Agent, at_work, text
-from tests.e2e.people import SECONDS
 from tests.pictures import PIXEL
 
 Json = dict[str, Any]
@@ -39,11 +38,9 @@ class Street(Agent):
     chromium: Any
 
     async def open(self, page: str, *, query: str = "", user: str = "", **options: Any) -> Page:
-        context = await self.chromium.new_context(
-            **({"locale": "en-US", "viewport": {"width": 380, "height": 720}} | options)
-        )
+        plain: Json = {"locale": "en-US", "viewport": {"width": 380, "height": 720}}
+        context = await visit(self.chromium, **plain | options)
         opened: Page = await context.new_page()
-        opened.set_default_timeout(SECONDS * 1000)
         errors: list[str] = []
         opened.on("pageerror", lambda error: errors.append(str(error)))
         opened.errors = errors  # type: ignore[attr-defined]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator
@@ -13,7 +12,8 @@ from urllib.parse import quote
 import aiosmtplib
 import pytest
 
-from tests.mailer import SECONDS, Desk, mailbox, town
+from tests.mailer import Desk, mailbox, town
+from tests.patience import until
 
 INBOX: Final = "khmer@parley.example"
 SHOP: Final = "ហាងលក់គ្រឿងបន្លាស់ម៉ូតូភ្នំពេញ"
@@ -37,9 +37,7 @@ async def inbox(stack: Any) -> AsyncIterator[str]:
     before = accounts.read_text()
     host, _, port = stack.addresses.services["sandbox"].smtp.rpartition(":")
     accounts.write_text(f'{before}{ACCOUNT}host = "{host}"\nport = {port}\n')
-    async with asyncio.timeout(SECONDS):
-        while not await is_known(stack.addresses.services["email_adapter"].smtp, INBOX):
-            await asyncio.sleep(0.2)
+    await until(lambda: is_known(stack.addresses.services["email_adapter"].smtp, INBOX))
     yield INBOX
     accounts.write_text(before)
 

@@ -21,6 +21,7 @@ from deploy.local import kafka
 from deploy.local.home import is_held, keep_ports, read_addresses, read_roll
 from deploy.local.servers import start_servers, stop_servers
 from deploy.local.trouble import Trouble
+from tests.patience import SECONDS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the local stack is for Linux and macOS")
 
@@ -33,7 +34,7 @@ def parley(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         env={**CLEAN, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=3 * SECONDS,
         check=False,
     )
 
@@ -56,10 +57,10 @@ def pid_of(home: Path, name: str) -> int:
     return roll.processes[name].pid
 
 
-def eventually(true: Callable[[], bool], seconds: float = 45) -> None:
-    deadline = time.monotonic() + seconds
+def eventually(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
     while not true():
-        assert time.monotonic() < deadline, f"still not so after {seconds:g} s"
+        assert time.monotonic() < deadline, f"still not so after {SECONDS:g} s"
         time.sleep(0.1)
 
 
@@ -153,16 +154,13 @@ def test_servers_of_ones_own_are_used_instead(running: Path, home: Path) -> None
 
 
 async def test_data_and_ports_outlive_a_stop(home: Path) -> None:
-    began = time.monotonic()
     assert up(home).returncode == 0
-    first, before = time.monotonic() - began, read_addresses(home)
+    before = read_addresses(home)
     connection = await asyncpg.connect(before.database)
     await connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
     await connection.close()
     assert parley("down", "--home", str(home)).returncode == 0
-    began = time.monotonic()
     assert up(home).returncode == 0
-    print(f"first start {first:.1f} s, second start {time.monotonic() - began:.1f} s (Kafka and PostgreSQL)")
     assert read_addresses(home) == before
     connection = await asyncpg.connect(before.database)
     assert await connection.fetchval("SELECT one FROM kept") == 1
@@ -176,7 +174,7 @@ def test_no_process_outlives_its_supervisor(home: Path, number: signal.Signals) 
     children = supervisor.children(recursive=True)
     assert {"java", "postgres"} <= {child.name() for child in children}
     supervisor.send_signal(number)
-    _, alive = psutil.wait_procs([supervisor, *children], timeout=30)
+    _, alive = psutil.wait_procs([supervisor, *children], timeout=SECONDS)
     assert alive == []
     assert up(home).returncode == 0, "the next start goes on"
 
@@ -193,10 +191,10 @@ def test_a_stop_in_the_middle_of_a_start_is_heeded(home: Path) -> None:
         eventually(lambda: bool(psutil.Process(starting.pid).children()))
         children = psutil.Process(starting.pid).children(recursive=True)
     starting.terminate()
-    told, _ = starting.communicate(timeout=40)
+    told, _ = starting.communicate(timeout=SECONDS)
     assert starting.returncode == 0
     assert b"ready\n" not in told.splitlines(keepends=True)
-    assert psutil.wait_procs(children, timeout=5)[1] == []
+    assert psutil.wait_procs(children, timeout=SECONDS)[1] == []
     assert up(home).returncode == 0, "what was begun is finished by the next start"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,16 +13,16 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
-from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, WebSocketRoute, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, WebSocketRoute, expect
 
 from deploy.local.home import Addresses
 from shared.envelope import Choices, Media, Option
 from shared.settings import Settings
-from tests.conftest import Stack, require
+from tests.chromium import browser, visit
+from tests.conftest import Stack
+from tests.patience import SECONDS
 from tests.pictures import PIXEL
 from tests.services.chat_adapter.running import Running, running, text, world_of
-
-expect.set_options(timeout=20_000)  # a reader that joins makes Kafka deal the partitions anew
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +39,8 @@ async def chat(world: Settings) -> AsyncIterator[Running]:
 
 @pytest.fixture(scope="module")
 async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        path = shutil.which("chromium")
-        own = Path(playwright.chromium.executable_path)
-        require(path or own.exists(), "Chromium (apt install chromium, or playwright install chromium)")
-        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        await browser.close()
+    async with browser() as launched:
+        yield launched
 
 
 @pytest.fixture
@@ -58,8 +52,7 @@ async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
 @asynccontextmanager
 async def visiting(chromium: Browser, **options: Any) -> AsyncIterator[BrowserContext]:
     """A visitor's browser; whatever its pages report as an error fails the test, a policy's refusals included."""
-    context = await chromium.new_context(**{"locale": "en-US", **options})
-    context.set_default_timeout(15_000)
+    context = await visit(chromium, **{"locale": "en-US", **options})
     errors: list[str] = []
     context.on("weberror", lambda error: errors.append(str(error.error)))
     context.on("console", lambda message: errors.append(message.text) if is_fault(message.text) else None)
@@ -238,7 +231,7 @@ async def test_a_reply_to_a_closed_window_is_counted_and_read_when_opened(
     assert (await chat.chat.transcript.marks("shop", peer)).read == 0
     await button.click()
     await expect(page.get_by_text("are you there?")).to_be_visible()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         while (await chat.chat.transcript.marks("shop", peer)).read < 2:
             await asyncio.sleep(0.05)
     receipts = [(r["status"], r["external_ids"]) for r in await chat.deliveries() if r["peer"] == peer]
@@ -443,7 +436,7 @@ def of_preview(found: dict[str, Any], words: str) -> dict[str, Any] | None:
 
 async def eventually(agent: ClientSession, path: str, wanted: Callable[[Any], Any]) -> Any:
     """What `wanted` finds in the router's answer, as soon as it finds something."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS):
         while True:
             async with agent.get(path) as response:
                 if response.ok and (found := wanted(await response.json())):

@@ -31,7 +31,7 @@ async def house(servers: Addresses) -> AsyncIterator[House]:
         prefix=f"p{uuid.uuid4().hex[:8]}.",
         partitions=2,
         replication=1,
-        session_seconds=6,
+        session_seconds=20,
         connections=20,
     )
     await asyncio.gather(asyncio.to_thread(migrate.upgrade, settings, "router"), topics.apply(settings))

@@ -26,6 +26,7 @@ from shared.lifecycle import Health
 from shared.produce import Producer, Publisher
 from shared.records import BY_MODEL, EVENTS, Delivery, Reply, Request
 from shared.settings import Settings
+from tests.patience import SECONDS
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CAPABILITIES = Capabilities(text=4000)
@@ -206,7 +207,7 @@ async def records_of(settings: Settings, topic: str) -> Sequence[Any]:
     consumer = AIOKafkaConsumer(
         settings.topic(topic), bootstrap_servers=settings.kafka, auto_offset_reset="earliest", group_id=None
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS):
         await consumer.start()
         try:
             found: list[Any] = []

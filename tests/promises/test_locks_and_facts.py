@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import SECONDS
 from tests.promises.house import Customer, House, as_read
 
 LOCK_CONVERSATION = "SELECT FROM conversation WHERE id = $1 FOR UPDATE"
@@ -26,7 +27,7 @@ async def elsewhere(house: House) -> AsyncIterator[Any]:
 async def until_waiting(house: House, connection: Any) -> None:
     """Return when some transaction waits for a lock of this connection."""
     blocker = await connection.fetchval("SELECT pg_backend_pid()")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         while not await house.pool.fetchval(
             "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))", blocker
         ):

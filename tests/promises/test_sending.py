@@ -137,7 +137,7 @@ async def test_order_is_kept_in_a_conversation_while_others_overtake(station: St
 
 
 async def test_a_throttled_account_waits_and_others_go_on(station: Station) -> None:
-    station.provider.by_path["/send/alice"] = says(429, retry_after="1.5")
+    station.provider.by_path["/send/alice"] = says(429, retry_after="3600")
     adapter = await station.start()
     refused, counted = outbound("early"), throttles("account")
     await adapter.give(refused)
@@ -145,12 +145,10 @@ async def test_a_throttled_account_waits_and_others_go_on(station: Station) -> N
     await station.eventually("SELECT tries FROM lane WHERE conversation = $1", refused.conversation, wanted=1)
     same_account, other_account = outbound("same", peer="bob"), outbound("other", peer="carol", account="other")
     del station.provider.by_path["/send/alice"]
-    loop = asyncio.get_running_loop()
-    blocked_at = loop.time()
     await adapter.give(same_account, other_account)
     await station.told(other_account)
-    assert loop.time() - blocked_at < 1.2
     assert texts(station, "bob") == []
+    await station.end_of_waiting(adapter)
     assert statuses(await station.told(same_account)) == ["sent"]
     assert statuses(await station.told(refused)) == ["sent"]
     assert (texts(station), throttles("account")) == (["early", "early"], counted + 1)
@@ -184,7 +182,7 @@ def throttles(scope: str) -> float:
 async def test_a_throttled_account_stops_in_the_middle_of_a_message_too(station: Station) -> None:
     held = asyncio.Event()
     station.provider.by_path["/send/alice"] = waits_for(held)
-    station.provider.by_path["/send/bob"] = says(429, retry_after="1.2")
+    station.provider.by_path["/send/bob"] = says(429, retry_after="3600")
     adapter = await station.start()
     long, refused = outbound(THREE), outbound("x", peer="bob")
     await adapter.give(long)
@@ -195,6 +193,8 @@ async def test_a_throttled_account_stops_in_the_middle_of_a_message_too(station:
     await station.eventually("SELECT tries FROM lane WHERE conversation = $1", long.conversation, wanted=1)
     assert texts(station) == ["aaaa bbbb"]
     assert await station.states(long) == ["sent", "queued", "queued"]
+    del station.provider.by_path["/send/bob"]
+    await station.end_of_waiting(adapter)
     assert statuses(await station.told(long, pieces=3)) == ["sent", "sent", "sent"]
 
 
@@ -261,7 +261,7 @@ async def test_an_outcome_that_the_bus_did_not_take_is_told_by_whoever_comes_nex
 async def test_what_is_too_late_is_not_sent(station: Station) -> None:
     adapter = await station.start()
     late = outbound("too late", not_after=datetime.now(UTC) - timedelta(seconds=1))
-    good = outbound("in time", conversation=late.conversation, not_after=datetime.now(UTC) + timedelta(minutes=1))
+    good = outbound("in time", conversation=late.conversation, not_after=datetime.now(UTC) + timedelta(hours=1))
     await adapter.give(late, good)
     (delivery,) = await station.told(late)
     assert (delivery.status, delivery.failure.code) == ("expired", "expired")
@@ -273,7 +273,7 @@ async def test_a_provider_that_stays_away_fails_the_message_in_time(station: Sta
     away = Account(name="away", api=f"http://127.0.0.1:{dead_port()}")
     adapter = await station.start(accounts=station.accounts(away=away))
     started = datetime.now(UTC)
-    message = outbound("x", account="away", not_after=started + timedelta(seconds=1.5))
+    message = outbound("x", account="away", not_after=started + timedelta(seconds=5))
     await adapter.give(message)
     (delivery,) = await station.told(message)
     assert (delivery.status, delivery.failure.code) == ("failed", "unreachable")
@@ -455,7 +455,7 @@ async def test_an_upload_that_fails_has_sent_nothing_and_is_tried_again(station:
     adapter = await station.start(channel)
     message = outbound(parts=(Media(media="image", state="stored", blob=stored.ref),))
     await adapter.give(message)
-    assert statuses(await station.told(message, seconds=40)) == ["sent"]
+    assert statuses(await station.told(message)) == ["sent"]
     assert texts(station) == ["H1"]
 
 
@@ -485,7 +485,7 @@ async def test_typing_is_shown_at_once_or_not_at_all(station: Station) -> None:
         Typing(
             tenant="default", channel="line", account="main", peer=peer, occurred_at=at, reply_to="m7", thread_key="t1"
         )
-        for peer, at in (("old", now - timedelta(minutes=1)), ("alice", now))
+        for peer, at in (("old", now - timedelta(minutes=1)), ("alice", now + timedelta(minutes=10)))
     ]
     for mark in marks:
         record = station._record("outbound.typing", "outbound.chat.v1", "c", mark, str(uuid.uuid4()))
@@ -568,7 +568,7 @@ async def test_two_processes_send_everything_once_and_in_order(station: Station)
             for place, conversation in enumerate(conversations)
         ]
         await (one if number % 2 else two).give(*batch)
-    await station.eventually("SELECT count(*) FROM send WHERE done_at IS NOT NULL", wanted=90, seconds=40)
+    await station.eventually("SELECT count(*) FROM send WHERE done_at IS NOT NULL", wanted=90)
     for place in range(6):
         assert texts(station, f"p{place}") == [str(number) for number in range(15)]
     await station.eventually("SELECT count(*) FROM lane", wanted=0)

@@ -13,8 +13,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.structs import TopicPartition
+from pytest import MonkeyPatch
 
-from shared import bus
+from shared import bus, produce
 from shared.consume import Reader
 from shared.envelope import Text
 from shared.lifecycle import Health
@@ -22,20 +23,21 @@ from shared.produce import Producer
 from shared.records import DEAD_LETTER_LIMIT, Reply
 from shared.settings import Settings
 from shared.topics import knows_controller
+from tests.patience import SECONDS
 
 TOPIC, GROUP = "requests.v1", "readers"
 DLQ = f"{TOPIC}.{GROUP}.dlq"
 
 
 def settings_for(kafka: str) -> Settings:
-    return Settings(kafka=kafka, prefix=f"s{uuid.uuid4().hex[:8]}.", partitions=1, replication=1, session_seconds=6)
+    return Settings(kafka=kafka, prefix=f"s{uuid.uuid4().hex[:8]}.", partitions=1, replication=1, session_seconds=20)
 
 
 async def make_topics(settings: Settings, *, partitions: int = 1, names: Sequence[str] = (TOPIC, DLQ)) -> None:
     limit = {"max.message.bytes": str(DEAD_LETTER_LIMIT)}
     async with administering(settings) as admin:
         await admin.create_topics([NewTopic(settings.topic(n), partitions, 1, topic_configs=limit) for n in names])
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             while {settings.topic(n) for n in names} - set(await admin.list_topics()):
                 await asyncio.sleep(0.05)
 
@@ -52,11 +54,20 @@ async def administering(settings: Settings) -> AsyncIterator[Any]:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
     await admin.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             await knows_controller(admin)
         yield admin
     finally:
         await admin.close()
+
+
+@asynccontextmanager
+async def our_patience() -> AsyncIterator[None]:
+    """What is done here ends because our patience with Kafka does, long before aiokafka's of 15 seconds would."""
+    with MonkeyPatch.context() as patch:
+        patch.setattr(produce, "PATIENCE", 0.5)
+        async with asyncio.timeout(12):
+            yield
 
 
 @asynccontextmanager
@@ -97,7 +108,7 @@ async def write(settings: Settings, *records: bus.Out, partition: int = 0) -> No
 async def records_of(settings: Settings, topic: str) -> list[Any]:
     """Everything that stands on a topic now."""
     consumer = AIOKafkaConsumer(settings.topic(topic), bootstrap_servers=settings.kafka, auto_offset_reset="earliest")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS):
         await consumer.start()
         try:
             found: list[Any] = []
@@ -136,9 +147,9 @@ class Owner:
     def ids(self) -> list[str]:
         return [record.id for record in self.seen]
 
-    async def reaches(self, end: int, *, seconds: float = 40) -> None:
+    async def reaches(self, end: int) -> None:
         """Return when a partition has been read up to there."""
-        async with asyncio.timeout(seconds), self._moved:
+        async with asyncio.timeout(SECONDS), self._moved:
             await self._moved.wait_for(lambda: end in self.positions.values())
 
 

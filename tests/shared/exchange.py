@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.patience import SECONDS
+
 GREETING, EHLO, END = "220 mx.example", "250-mx.example\r\n250-SIZE 100000\r\n250-8BITMIME\r\n250 SMTPUTF8", "."
 REPLIES = {
     "GREETING": GREETING,
@@ -85,9 +87,9 @@ class Exchange:
         await writer.drain()
         return True
 
-    async def saw(self, command: str, seconds: float = 10) -> None:
+    async def saw(self, command: str) -> None:
         """Return when it was sent this."""
-        async with asyncio.timeout(seconds), self.arrived:
+        async with asyncio.timeout(SECONDS), self.arrived:
             await self.arrived.wait_for(lambda: command in self.commands)
 
 

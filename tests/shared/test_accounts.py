@@ -15,6 +15,7 @@ from services.chat_adapter.channels import telegram, webhook
 from shared.accounts import Accounts, AccountsFile, load
 from shared.channel import Channel
 from shared.errors import Misconfigured
+from tests.patience import SECONDS
 
 CHANNELS: dict[str, Channel] = {"telegram": telegram.CHANNEL, "webhook": webhook.CHANNEL}
 SECRET = "whsec_" + base64.b64encode(b"a secret that nobody may ever see").decode()
@@ -219,6 +220,6 @@ async def test_a_listener_that_fails_does_not_end_the_watch(file, path):
     for bot in ("2:bot", "3:bot"):
         told.clear()
         path.write_text(TELEGRAM.replace("1:bot", bot))
-        await asyncio.wait_for(told.wait(), 10)
+        await asyncio.wait_for(told.wait(), SECONDS)
     assert not watch.done()
     watch.cancel()

@@ -23,6 +23,7 @@ from shared.observe import DEAD_LETTERED, STOPPED
 from shared.records import INBOUND_LIMIT, RECORD_LIMIT
 from shared.settings import Settings
 from tests.conftest import require
+from tests.patience import SECONDS, until
 from tests.shared.broker import (
     DLQ,
     GROUP,
@@ -288,9 +289,7 @@ async def test_records_that_retention_has_removed_unread_stop_the_partition_loud
     owner = Owner(positions={(topic, 0): 3, (topic, 1): 0})
     async with reading(settings, owner) as running:
         await owner.reaches(1)
-        async with asyncio.timeout(20):
-            while not STOPPED.labels(topic, GROUP)._value.get():
-                await asyncio.sleep(0.05)
+        await until(lambda: STOPPED.labels(topic, GROUP)._value.get())
         assert running.health.stuck() == {}, "it is no reason to restart the process"
         await write(settings, reply(id_="goes on"), partition=1)
         await owner.reaches(2)
@@ -307,9 +306,7 @@ async def test_the_lag_of_a_partition_is_told_by_whoever_has_it_and_by_nobody_el
     owner = Owner(refuses=away)
     labels = {"topic": settings.topic(TOPIC), "partition": "0", "group": GROUP}
     async with reading(settings, owner) as running:
-        async with asyncio.timeout(20):
-            while not running.reader.waiting:
-                await asyncio.sleep(0.05)
+        await until(lambda: running.reader.waiting)
         await running.reader._measure()
         assert REGISTRY.get_sample_value("parley_consumer_lag_records", labels) == 3
     gone = REGISTRY.get_sample_value("parley_consumer_lag_records", labels)
@@ -321,9 +318,7 @@ async def test_a_position_that_lies_behind_the_log_stops_the_partition_too(setti
     topic = settings.topic(TOPIC)
     owner = Owner(positions={(topic, 0): 7})
     async with reading(settings, owner):
-        async with asyncio.timeout(20):
-            while not STOPPED.labels(topic, GROUP)._value.get():
-                await asyncio.sleep(0.05)
+        await until(lambda: STOPPED.labels(topic, GROUP)._value.get())
     assert owner.ids == []
 
 
@@ -338,7 +333,7 @@ async def test_the_marks_of_transactions_are_no_missing_records(
                 await stranger.send(settings.topic(TOPIC), one.value, key=one.key, headers=one.headers, partition=0)
             await owner.reaches(offset + 1)
         monkeypatch.setattr(consume, "STALLED", 0.0)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             while await running.reader._consumer.position(TopicPartition(settings.topic(TOPIC), 0)) < 4:
                 await asyncio.sleep(0.05)
         await running.reader._measure()
@@ -369,24 +364,16 @@ async def test_partitions_move_between_members_and_nothing_is_read_twice_or_lost
     positions: dict[tuple[str, int], int] = {}
     first, second = Owner(positions=positions), Owner(positions=positions)
     async with reading(settings, first):
-        async with asyncio.timeout(30):
-            while len(set(first.claims)) < 4:
-                await asyncio.sleep(0.05)
+        await until(lambda: len(set(first.claims)) >= 4)
         async with reading(settings, second):
-            async with asyncio.timeout(40):
-                while len(set(second.claims)) < 2:
-                    await asyncio.sleep(0.05)
+            await until(lambda: len(set(second.claims)) >= 2)
             for partition in range(4):
                 await write(settings, reply(id_=f"with two, {partition}"), partition=partition)
-            async with asyncio.timeout(30):
-                while len(first.seen) + len(second.seen) < 4:
-                    await asyncio.sleep(0.05)
+            await until(lambda: len(first.seen) + len(second.seen) >= 4)
             assert len(first.seen) == len(second.seen) == 2
         for partition in range(4):
             await write(settings, reply(id_=f"alone, {partition}"), partition=partition)
-        async with asyncio.timeout(40):
-            while len(first.seen) < 6:
-                await asyncio.sleep(0.05)
+        await until(lambda: len(first.seen) >= 6)
     assert sorted(first.ids + second.ids) == sorted(
         f"{when}, {partition}" for when in ("with two", "alone") for partition in range(4)
     )
@@ -401,7 +388,7 @@ async def test_an_error_nobody_foresaw_in_a_claim_ends_the_reader(settings: Sett
 
     async with reading(settings, Broken()) as running:
         with pytest.raises(ZeroDivisionError):
-            await asyncio.wait_for(asyncio.shield(running.task), 20)
+            await asyncio.wait_for(asyncio.shield(running.task), SECONDS)
 
 
 @pytest.mark.parametrize("error", [KafkaError("the coordinator is gone for good"), UnknownError("code 118")])
@@ -432,9 +419,7 @@ async def test_records_that_are_there_and_do_not_come_are_noticed(
         running.reader._consumer.pause(TopicPartition(settings.topic(TOPIC), 0))
         await write(settings, reply())
         monkeypatch.setattr(consume, "STALLED", 0.0)
-        async with asyncio.timeout(10):
-            while not running.reader._reading:
-                await asyncio.sleep(0.01)
+        await until(lambda: running.reader._reading)
         with pytest.raises(KafkaTimeoutError, match="1 records do not come"):
             await running.reader._measure()
 
@@ -454,7 +439,7 @@ async def test_stopping_waits_for_a_batch_but_not_for_ever(settings: Settings) -
 
     async with reading(settings, Stuck()) as running:
         await entered.wait()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(SECONDS):
             await running.reader.stop()
         assert cancelled.is_set()
         assert running.task.done()

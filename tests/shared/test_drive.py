@@ -114,7 +114,7 @@ async def test_a_commit_whose_connection_breaks_is_unknown_and_never_repeated(
 async def test_a_commit_without_an_answer_in_time_is_unknown(provider: Provider, caller: Caller, party: Party) -> None:
     never = asyncio.Event()
     provider.answers = [waits_for(never)]
-    request = Http(url=provider.address, commits=True, timeout=timedelta(seconds=0.2))
+    request = Http(url=provider.address, commits=True, timeout=timedelta(seconds=2))
     assert await code(caller.ask(request, party)) == "unknown"
     never.set()
 

@@ -189,7 +189,7 @@ PARTS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     parts=st.lists(PARTS, max_size=4),
     unit=st.sampled_from(["code_points", "utf16", "bytes", "graphemes"]),

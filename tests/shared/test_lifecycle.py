@@ -17,17 +17,18 @@ from deploy.local.home import choose_port
 from shared import lifecycle
 from shared.lifecycle import Health, Life
 from shared.settings import Settings
+from tests.patience import SECONDS
 
 Start = Callable[[Life], Awaitable[None]]
 
 
 def life(**more: Any) -> Life:
-    return Life("test", Settings(http_host="127.0.0.1", http_port=choose_port(set()), drain_seconds=1.0, **more))
+    return Life("test", Settings(http_host="127.0.0.1", http_port=choose_port(set()), **{"drain_seconds": 60.0} | more))
 
 
 async def get(running: Life, path: str) -> tuple[int, str]:
     address = f"http://127.0.0.1:{running.settings.http_port}{path}"
-    async with ClientSession() as client, asyncio.timeout(10):
+    async with ClientSession() as client, asyncio.timeout(SECONDS):
         while True:
             try:
                 async with client.get(address) as answer:
@@ -68,7 +69,7 @@ async def test_it_is_live_while_its_loops_turn_and_ready_when_nothing_is_wrong(m
 
 
 async def test_it_stops_latest_first_and_a_closing_that_hangs_or_fails_keeps_nothing_from_being_closed() -> None:
-    running, closed = life(), []
+    running, closed = life(drain_seconds=1.0), []
 
     def closes(name: str) -> Callable[[], Awaitable[None]]:
         async def close() -> None:
@@ -87,19 +88,23 @@ async def test_it_stops_latest_first_and_a_closing_that_hangs_or_fails_keeps_not
     task = asyncio.create_task(running.live(start))
     await get(running, "/health/live")
     running.end()
-    assert await asyncio.wait_for(task, 10) == 0
+    assert await asyncio.wait_for(task, SECONDS) == 0
     assert closed == ["reader", "fails", "hangs", "producer"]
 
 
 async def test_what_was_being_answered_is_answered_before_it_stops() -> None:
-    running, entered = life(), asyncio.Event()
+    running, entered, stopped = life(), asyncio.Event(), asyncio.Event()
 
     async def slow(_request: web.Request) -> web.Response:
         entered.set()
-        await asyncio.sleep(0.3)
+        await stopped.wait()
         return web.Response(text="answered")
 
+    async def stop(_app: web.Application) -> None:
+        stopped.set()
+
     running.routes([web.get("/slow", slow)])
+    running.app.on_shutdown.append(stop)
     task = asyncio.create_task(running.live(nothing))
     await get(running, "/health/live")
     asking = asyncio.create_task(get(running, "/slow"))
@@ -118,7 +123,7 @@ async def test_a_task_that_fails_ends_the_process_with_a_failure() -> None:
     async def start(started: Life) -> None:
         started.spawn(fails(), "fails")
 
-    assert await asyncio.wait_for(running.live(start), 10) == 1
+    assert await asyncio.wait_for(running.live(start), SECONDS) == 1
 
 
 async def test_a_process_about_to_end_wants_no_more_work() -> None:
@@ -131,6 +136,7 @@ async def test_a_process_about_to_end_wants_no_more_work() -> None:
 SERVICE = """
 import sys
 from shared.lifecycle import run
+from tests.patience import SECONDS
 async def start(life):
     life.on_stop(lambda: closed())
 async def closed():
@@ -149,7 +155,7 @@ async def test_a_signal_ends_it_in_order_with_exit_code_0(number: signal.Signals
     running = Life("probe", Settings(http_port=port))
     await get(running, "/health/live")
     process.send_signal(number)
-    said, _ = await asyncio.to_thread(process.communicate, timeout=20)
+    said, _ = await asyncio.to_thread(process.communicate, timeout=SECONDS)
     assert (process.returncode, said) == (0, b"closed\n")
 
 
@@ -159,7 +165,7 @@ async def test_a_signal_ends_it_in_order_with_exit_code_0(number: signal.Signals
 )
 def test_an_environment_that_cannot_be_used_is_told_in_one_sentence(environment: dict[str, str], told: bytes) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", SERVICE], env=os.environ | environment, capture_output=True, timeout=30, check=False
+        [sys.executable, "-c", SERVICE], env=os.environ | environment, capture_output=True, timeout=SECONDS, check=False
     )
     assert done.returncode == 1
     assert told in done.stderr

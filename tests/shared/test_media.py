@@ -23,6 +23,7 @@ from shared.envelope import Envelope, Media, Party, Text
 from shared.lifecycle import Health
 from shared.media import MediaWorker, _may_have_media
 from shared.records import MediaUpdate
+from tests.patience import SECONDS
 
 INBOUND = "inbound.chat.v1"
 PICTURE = b"\x89PNG" + bytes(range(256)) * 2000
@@ -69,7 +70,7 @@ class Worker:
             "blobs": station.blobs,
             "health": Health(),
             "first_pause": 0.05,
-            "give_up": timedelta(seconds=30),
+            "give_up": timedelta(seconds=2 * SECONDS),
         }
         self.worker = MediaWorker(station.settings, "chat", **(options | given))
         self.task = asyncio.create_task(self.worker.run())
@@ -81,12 +82,12 @@ class Worker:
     async def receive(self, message: Envelope) -> None:
         await self.station.producer.send(self.station.envelope_record(message))
 
-    async def told(self, message: Envelope, count: int = 1, seconds: float = 25) -> list[MediaUpdate]:
+    async def told(self, message: Envelope, count: int = 1) -> list[MediaUpdate]:
         def found() -> dict[int, MediaUpdate]:
             models = (record.model for record in self.station.read.get(INBOUND, ()))
             return {m.part: m for m in models if isinstance(m, MediaUpdate) and m.message_id == message.id}
 
-        await self.station.until(INBOUND, lambda: len(found()) >= count, seconds)
+        await self.station.until(INBOUND, lambda: len(found()) >= count)
         return [update for _, update in sorted(found().items())]
 
 

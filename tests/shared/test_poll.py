@@ -22,6 +22,7 @@ from shared.leases import Leases
 from shared.poll import Poller
 from shared.produce import Producer
 from shared.settings import Settings
+from tests.patience import SECONDS
 from tests.shared.broker import make_topics, records_of
 from tests.shared.gate import INBOUND
 
@@ -148,7 +149,7 @@ async def test_a_provider_in_trouble_is_asked_again_later_and_nothing_is_lost(
     monkeypatch.setattr(poll, "PAUSE", 0.05)
     provider.answers += [says(403), says(200, "no page"), page(1, "one")]
     running = asyncio.create_task(poller.run(await held(pool, poller)))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         while await cursor(pool) != {"next": 1}:
             await asyncio.sleep(0.05)
     running.cancel()

@@ -24,6 +24,7 @@ from shared.errors import Fenced, SendFailed
 from shared.mailbytes import encoded_size
 from shared.smtp import MAILS, Mailer
 from tests.certificates import authority
+from tests.patience import SECONDS
 from tests.shared.exchange import CUT, END, Exchange, exchange
 
 MAIL = b"From: help@parley.example\r\nSubject: Hi\r\n\r\nhello\r\n"
@@ -48,7 +49,12 @@ async def mailer(blobs: Blobs) -> AsyncIterator[Mailer]:
 
 
 def mail(port: int, *data: bytes | Encoded, **more: Any) -> Smtp:
-    plain: dict[str, Any] = {"host": "127.0.0.1", "port": port, "security": "none", "timeout": timedelta(seconds=3)}
+    plain: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": port,
+        "security": "none",
+        "timeout": timedelta(seconds=SECONDS),
+    }
     plain |= {"sender": "help@parley.example", "recipients": ("ann@home.example",), "data": data or (MAIL,)}
     return Smtp(**(plain | more))
 
@@ -147,7 +153,7 @@ async def test_no_answer_after_the_final_dot_is_unknown(
 ) -> None:
     server.replies[END] = reply
     with pytest.raises(SendFailed) as failed:
-        await mailer.ask(mail(server.port, commits=commits, timeout=timedelta(seconds=0.5)), nothing)
+        await mailer.ask(mail(server.port, commits=commits, timeout=timedelta(seconds=2)), nothing)
     assert failed.value.reason == reason
     assert len(server.mails) == 1, "and is not sent again"
 
@@ -349,7 +355,7 @@ async def test_a_refusal_after_the_final_dot_may_be_tried_again(server: Exchange
 
 async def test_mails_that_wait_for_one_slow_server_do_not_hold_up_another(server: Exchange, mailer: Mailer) -> None:
     async with exchange(replies={END: "WAIT"}) as slow:
-        waiting = asyncio.create_task(mailer.ask(mail(slow.port, timeout=timedelta(seconds=30)), nothing))
+        waiting = asyncio.create_task(mailer.ask(mail(slow.port, timeout=timedelta(seconds=SECONDS)), nothing))
         await slow.saw(END)
         assert (await mailer.ask(mail(server.port), nothing)).status == 250
         assert not waiting.done()

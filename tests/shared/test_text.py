@@ -47,7 +47,7 @@ def test_length_is_counted_in_the_channels_own_unit(text, code_points, utf16, oc
     assert [measure(text, unit) for unit in UNITS] == [code_points, utf16, octets, graphemes]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=TEXTS, limit=st.integers(4, 60), unit=st.sampled_from(UNITS))
 def test_every_piece_fits_and_only_white_space_is_lost(text, limit, unit):
     pieces = split(text, limit, unit)
@@ -64,7 +64,7 @@ def clusters(text: str) -> list[str]:
     return [cluster.rstrip() for cluster in CharacterBreaker(text, "und") if not cluster.isspace()]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=TEXTS, limit=st.integers(4, 60), unit=st.sampled_from(UNITS))
 @example(text="aaaa \u0301bbbb", limit=5, unit="code_points")
 @example(text="aaaa  \u0301bbbb", limit=5, unit="code_points")

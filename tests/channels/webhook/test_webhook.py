@@ -25,6 +25,7 @@ from shared.channel import Context, Message, Piece, Request, Response
 from shared.envelope import Media, Text, Window
 from shared.errors import Malformed, Unverified
 from shared.records import CODES
+from tests.patience import SECONDS
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[2] / "docs" / "channels" / "webhook.md"
@@ -200,7 +201,7 @@ def test_the_pages_example_runs_as_it_is_printed():
         threading.Thread(target=server.handle_request, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
         environment = {"PATH": os.environ["PATH"], "SECRET": SECRET.get_secret_value(), "PARLEY": address}
-        subprocess.run(["bash", "-euo", "pipefail", "-c", script], env=environment, check=True, timeout=60)
+        subprocess.run(["bash", "-euo", "pipefail", "-c", script], env=environment, check=True, timeout=SECONDS)
     (asked,) = Received.requests
     context = Context(now=datetime.now(UTC))
     assert asked.url == "/hooks/webhook/main"

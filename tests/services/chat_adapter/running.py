@@ -17,7 +17,7 @@ from aiohttp import ClientSession, web
 from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
 
-from deploy.local.home import Addresses
+from deploy.local.home import Addresses, choose_port
 from services.chat_adapter.webchat.channel import CHANNEL, Account
 from services.chat_adapter.webchat.live import Live
 from services.chat_adapter.webchat.server import WebChat, routes
@@ -34,6 +34,7 @@ from shared.lifecycle import Health
 from shared.produce import Producer
 from shared.records import DELIVERY, TRANSCRIPT_GROUP, Outbound, inbound_topic
 from shared.settings import Settings
+from tests.patience import SECONDS
 
 SECRET = "a secret of this test, long enough"
 IDENTITY_SECRET = "what the site signs its users with"
@@ -47,7 +48,7 @@ class Running:
     chat: WebChat
     pool: Any
     client: ClientSession
-    port: int = 0
+    port: int
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
     runner: web.AppRunner | None = None
 
@@ -76,7 +77,6 @@ class Running:
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
         await self.runner.setup()
         await web.TCPSite(self.runner, "127.0.0.1", self.port).start()
-        self.port = self.runner.addresses[0][1]
 
     async def go_away(self) -> None:
         assert self.runner
@@ -131,7 +131,7 @@ class Running:
 
     async def shown(self, token: str, count: int) -> list[dict[str, Any]]:
         """The history, when it has this many lines."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SECONDS):
             while len(lines := await self.history(token)) < count:
                 await asyncio.sleep(0.05)
         return lines
@@ -175,7 +175,7 @@ async def world_of(servers: Addresses, folder: Path) -> AsyncIterator[Settings]:
         prefix=f"{name}.",
         partitions=3,
         replication=1,
-        session_seconds=6,
+        session_seconds=20,
     )
     await asyncio.to_thread(migrate.upgrade, settings, "chat_adapter")
     await topics.apply(settings)
@@ -185,7 +185,7 @@ async def world_of(servers: Addresses, folder: Path) -> AsyncIterator[Settings]:
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, port: int = 0, **app: Any) -> AsyncIterator[Running]:
+async def running(settings: Settings, **app: Any) -> AsyncIterator[Running]:
     """Start everything in a world whose topics and tables are there; `app`: settings of the one app, "shop"."""
     accounts = accounts_file(Path(settings.accounts), **app)
     producer, health = Producer(settings), Health()
@@ -208,7 +208,7 @@ async def running(settings: Settings, *, port: int = 0, **app: Any) -> AsyncIter
             health=health,
             wanted=wanted,
         )
-        started = Running(settings, chat, pool, client, port)
+        started = Running(settings, chat, pool, client, choose_port(set()))
         started.tasks = [asyncio.create_task(work) for work in (reader.run(), chat.live.run(), producer.tend())]
         await started.serve()
         try:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -42,6 +43,7 @@ from shared.database import open_pool
 from shared.envelope import Choices, Media, Option
 from shared.errors import SendFailed, Unverified
 from shared.settings import Settings
+from tests.patience import SECONDS, until
 from tests.services.chat_adapter.running import IDENTITY_SECRET, SECRET, Running, running, text, world_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -82,7 +84,7 @@ async def window(chat: Running, token: str, cursor: int = 0, **headers: str) -> 
 
 
 async def next_frame(socket: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(SECONDS):
         while True:
             frame = json.loads(await socket.receive_str())
             if frame["type"] == kind:
@@ -90,7 +92,7 @@ async def next_frame(socket: ClientWebSocketResponse, kind: str) -> dict[str, An
 
 
 async def close_code(socket: ClientWebSocketResponse) -> int | None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(SECONDS):
         while (message := await socket.receive()).type is WSMsgType.TEXT:
             pass
     return message.data if message.type is WSMsgType.CLOSE else socket.close_code
@@ -340,7 +342,7 @@ class TestMessages:
         away = world.model_copy(update={"kafka": "127.0.0.1:9", "accounts": str(tmp_path / "accounts.toml")})
         async with running(away) as chat:
             token = (await chat.session())["token"]
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(SECONDS):
                 status, body, headers = await post(chat, token, text="hello")
             assert (status, body["error"]["code"]) == (503, "unreachable")
             assert int(headers["Retry-After"]) >= 1
@@ -387,7 +389,7 @@ class TestTranscript:
         assert [(line.position, line.id) for line in lines] == [(2, "first"), (3, "second")]
 
     async def until_someone_waits(self, chat: Running) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             while not await chat.pool.fetchval(
                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
             ):
@@ -484,17 +486,21 @@ class TestWindow:
             assert (frame["position"], frame["direction"], frame["parts"][0]["text"]) == (4, "inbound", "mine")
 
     async def test_a_reply_written_at_one_replica_reaches_a_window_at_another(
-        self, chat: Running, world: Settings, tmp_path: Path
+        self, chat: Running, world: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """By notification: nobody looks."""
+
+        async def look_away() -> None: ...
+
+        monkeypatch.setattr(chat.chat.live, "_look_once", look_away)
         elsewhere = world.model_copy(update={"accounts": str(tmp_path / "accounts.toml")})
         opened = await chat.session()
         async with running(elsewhere) as other, window(chat, opened["token"]) as socket:
             await next_frame(socket, "ready")
-            async with asyncio.timeout(3):  # by notification: sooner than the next look
-                await other.answer(opened["visitor"], text("from elsewhere"))
-                assert (await next_frame(socket, "message"))["parts"][0]["text"] == "from elsewhere"
-                await other.chat.transcript.typing(other.account, opened["visitor"])
-                await next_frame(socket, "typing")
+            await other.answer(opened["visitor"], text("from elsewhere"))
+            assert (await next_frame(socket, "message"))["parts"][0]["text"] == "from elsewhere"
+            await other.chat.transcript.typing(other.account, opened["visitor"])
+            await next_frame(socket, "typing")
 
     async def test_a_lost_notification_is_made_up_for(self, chat: Running) -> None:
         opened = await chat.session()
@@ -514,9 +520,7 @@ class TestWindow:
             await next_frame(socket, "ready")
             ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
             assert await chat.pool.fetchval(ended) >= 1
-            async with asyncio.timeout(15):
-                while not await chat.pool.fetchval(ended.replace("count(pg_terminate_backend(pid))", "count(pid)")):
-                    await asyncio.sleep(0.05)
+            await until(lambda: chat.pool.fetchval(ended.replace("count(pg_terminate_backend(pid))", "count(pid)")))
             await chat.answer(opened["visitor"], text("back"))
             assert (await next_frame(socket, "message"))["parts"][0]["text"] == "back"
 
@@ -592,7 +596,7 @@ class TestReceipts:
         assert page["read"] == 2  # what comes later is not read because someone once said so
 
     async def until(self, chat: Running, peer: str, *, read: int, delivered: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             while True:
                 marks = await chat.chat.transcript.marks("shop", peer)
                 if (marks.read, marks.delivered) == (read, delivered):
@@ -602,8 +606,11 @@ class TestReceipts:
     async def told(self, chat: Running, peer: str) -> list[tuple[str, list[str]]]:
         return [(r["status"], r["external_ids"]) for r in await chat.deliveries() if r["peer"] == peer]
 
-    async def test_typing_is_told_but_not_more_often_than_every_two_seconds(self, chat: Running) -> None:
-        opened = await chat.session()
+    async def test_typing_is_told_but_not_more_often_than_every_two_seconds(
+        self, chat: Running, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened, now = await chat.session(), time.monotonic()
+        monkeypatch.setattr(chat.chat.limits, "_clock", lambda: now)
         for _ in range(5):
             status, _, _ = await chat.ask("POST", "typing", token=opened["token"])
             assert status == 204
@@ -691,12 +698,12 @@ class TestFiles:
         secret = chat.chat.accounts.current.app("webchat", "shop").secret  # type: ignore[union-attr]
         stored = await chat.chat.blobs.put_bytes("default", PNG)
         said = {"blob": stored.ref, "mime_type": "image/png", "name": "x.png"}
-        for until, purpose, expected in (
+        for end, purpose, expected in (
             ("2020-01-01T00:00:00Z", "download", 410),
             ("2999-01-01T00:00:00Z", "upload", 404),
             ("2999-01-01T00:00:00Z", "download", 200),
         ):
-            address = seal(secret, purpose, json.dumps({**said, "until": until}).encode())  # type: ignore[arg-type]
+            address = seal(secret, purpose, json.dumps({**said, "until": end}).encode())  # type: ignore[arg-type]
             status, _, _ = await chat.ask("GET", f"attachments/{address}")
             assert status == expected
 

@@ -36,6 +36,7 @@ from shared.consume import dead_letter_headers
 from shared.errors import Malformed
 from shared.produce import Producer
 from shared.settings import Settings
+from tests.patience import SECONDS
 
 Parley = Callable[..., Awaitable[Result]]
 
@@ -136,7 +137,7 @@ async def test_a_changed_topic_is_mended_and_a_widened_one_only_shown(world: Set
 
 async def planned(parley: Parley, wanted: set[tuple[str, str]]) -> None:
     """Wait for the plan to be this one: a broker may tell of a change a moment after it has acknowledged it."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS):
         while True:
             told = await parley("topics", "plan", "--json")
             if {(change["kind"], change["topic"]) for change in json.loads(told.stdout)} == wanted:

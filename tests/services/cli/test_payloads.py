@@ -15,6 +15,7 @@ from services.cli.__main__ import app
 from services.cli.wire import parse_http
 from shared.envelope import Envelope
 from shared.records import Delivery
+from tests.patience import SECONDS
 
 SAMPLES = Path(__file__).parents[2] / "channels"
 TELEGRAM = orjson.loads((SAMPLES / "telegram" / "settings.json").read_bytes())
@@ -154,6 +155,6 @@ def test_the_channels_are_listed_with_what_they_can():
 
 def test_the_command_itself_answers():
     done = subprocess.run(
-        [sys.executable, "-m", "services.cli", "channels"], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-m", "services.cli", "channels"], capture_output=True, text=True, check=True, timeout=SECONDS
     )
     assert "telegram" in done.stdout

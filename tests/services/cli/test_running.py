@@ -15,6 +15,7 @@ from deploy.local.home import LOOPBACK, write_addresses
 from deploy.local.services import make_addresses
 from services.cli import running
 from services.cli.__main__ import app
+from tests.patience import SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
 PORTS = {
@@ -91,7 +92,7 @@ def test_what_went_wrong_is_one_sentence_and_standard_output_stays_clean(argumen
         env=os.environ | nobody | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SECONDS,
         check=False,
     )
     assert (told.returncode, told.stdout) == (1, "")

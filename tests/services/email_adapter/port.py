@@ -29,6 +29,7 @@ from shared.envelope import Media, Part, Party, Text
 from shared.produce import Producer
 from shared.records import inbound_topic, ingress_dlq
 from shared.settings import Settings
+from tests.patience import SECONDS
 from tests.shared.broker import make_topics
 
 INBOUND, DLQ = inbound_topic("email"), ingress_dlq("email")
@@ -137,7 +138,7 @@ class Client:
     async def reply(self) -> str:
         """The next reply, all of its lines; empty at the end of the connection."""
         lines = []
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(SECONDS):
             while line := await self.reader.readline():
                 lines.append(line.decode().rstrip("\r\n"))
                 if line[3:4] != b"-":
@@ -167,7 +168,7 @@ class Client:
     async def ended(self) -> bool:
         """Whether the other side has closed."""
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(SECONDS):
                 return await self.reader.read() == b""
         except ConnectionResetError:
             return True
@@ -201,7 +202,7 @@ async def port(
     yield running
     for client in running.clients:
         client.writer.close()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(SECONDS):
         await listener.drain()
     await reading.close()
     await producer.stop()

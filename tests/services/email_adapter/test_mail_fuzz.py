@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings as tuned, strategies as st
+from hypothesis import given, settings as tuned, strategies as st
 
 from services.email_adapter.mail import CHANNEL
 from services.email_adapter.mail.limits import Refused, scan
@@ -40,7 +40,7 @@ def check(raw: bytes) -> None:
     assert {handle: len(data) for handle, data in found.files.items()} == pending
 
 
-@tuned(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@tuned(max_examples=300)
 @given(data=st.data())
 def test_a_sample_that_is_torn_in_any_way_is_read_or_malformed(data):
     raw = data.draw(st.sampled_from(SAMPLES))
@@ -51,7 +51,7 @@ def test_a_sample_that_is_torn_in_any_way_is_read_or_malformed(data):
     check(raw)
 
 
-@tuned(max_examples=200, deadline=None)
+@tuned(max_examples=200)
 @given(st.lists(TORN | st.binary(max_size=20), max_size=25).map(b"".join))
 def test_bytes_of_any_kind_are_read_or_malformed(raw):
     check(raw)

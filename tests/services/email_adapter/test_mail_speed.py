@@ -103,9 +103,13 @@ def seconds(raw: bytes) -> float:
 
 
 def check(attack: Callable[[int], bytes], size: int) -> None:
-    """In the square of the size it would be sixteen times as long. Where it takes little it is not worth an attack."""
+    """In the square of the size it would be sixteen times as long, each time. What takes little is not worth an attack."""
+    assert any(keeps_pace(attack, size) for _ in range(4))
+
+
+def keeps_pace(attack: Callable[[int], bytes], size: int) -> bool:
     large = seconds(attack(4 * size))
-    assert large < LITTLE or large < 8 * seconds(attack(size))
+    return large < LITTLE or large < 8 * seconds(attack(size))
 
 
 @pytest.mark.parametrize("attack", HEADERS.values(), ids=HEADERS)

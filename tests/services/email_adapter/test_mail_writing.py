@@ -47,7 +47,7 @@ def shown(words):
     return " ".join(words.split())
 
 
-@tuned(deadline=None, max_examples=200)
+@tuned(max_examples=200)
 @given(text=PARAGRAPHS, subject=WORDS, name=WORDS)
 def test_what_is_written_is_what_is_read(text, subject, name):
     whole = on_the_wire(sent(piece(text, subject=subject, attachments=(stored(name=name),))))
@@ -63,7 +63,6 @@ def test_what_is_written_is_what_is_read(text, subject, name):
     assert (file.size, read(whole).files[file.handle]) == (len(FILE), FILE)
 
 
-@tuned(deadline=None)
 @given(text=PARAGRAPHS, subject=WORDS)
 def test_the_standard_library_reads_the_same(text, subject):
     found = parsed(piece(text, subject=subject))

@@ -13,13 +13,14 @@ from pydantic import SecretStr
 
 from shared.records import inbound_topic
 from shared.settings import Settings
+from tests.patience import SECONDS
 from tests.services.email_adapter.port import Client, mail
 from tests.shared.broker import records_of
 
 
 async def connected(port: int) -> Client:
     """Greeted, as soon as it listens."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(SECONDS):
         while True:
             with suppress(OSError):
                 client = await Client.connect(port)
@@ -48,5 +49,5 @@ async def test_sigterm_lets_a_mail_end_that_has_begun(world: Settings) -> None:
     assert (await idle.reply()).startswith("421 4.3.2")
     busy.write(b"\r\n.\r\n")
     assert (await busy.reply()).startswith("250 ")
-    assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert await asyncio.wait_for(process.wait(), SECONDS) == 0
     assert len(await records_of(world, inbound_topic("email"))) == 1

@@ -17,6 +17,7 @@ from shared.blobs import belongs
 from shared.bus import RAW
 from shared.errors import BusUnavailable, StoreUnavailable
 from shared.tokens import token
+from tests.patience import SECONDS
 from tests.services.email_adapter.port import DLQ, INBOUND, SECRET, Port, mail, port
 from tests.shared.broker import records_of, settings_for
 
@@ -235,5 +236,5 @@ async def test_stopping_lets_a_mail_that_is_coming_in_end_and_sends_the_idle_awa
     busy.write(b"\r\n.\r\n")
     assert (await busy.reply()).startswith("250 ")
     assert (await busy.reply()).startswith("421 4.3.2")
-    await asyncio.wait_for(stopping, 10)
+    await asyncio.wait_for(stopping, SECONDS)
     assert len(await records_of(door.settings, INBOUND)) == 1

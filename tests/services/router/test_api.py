@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from services.router.api.page import ROOT
 from services.router.api.tail import Event
 from shared import bus, envelope, records
 from shared.produce import Producer
+from tests.patience import SECONDS
 from tests.services.router.served import (
     BEARER,
     PNG,
@@ -267,8 +267,8 @@ class TestRequests:
             house, path, {"parts": [{"kind": "text", "text": "x"}]}, status=400, headers={"Idempotency-Key": "a b"}
         )
 
-    async def test_a_bus_that_does_not_acknowledge_is_told_as_503(self, house, free_port):
-        away = Producer(house.settings.model_copy(update={"kafka": f"127.0.0.1:{free_port}"}))
+    async def test_a_bus_that_does_not_acknowledge_is_told_as_503(self, house):
+        away = Producer(house.settings.model_copy(update={"kafka": "127.0.0.1:9"}))
         await away.start()
         async with serving(Deps(**{**vars(house.deps), "producer": away})) as client:
             path = f"/api/conversations/{uuid.uuid4()}/reply"
@@ -277,13 +277,6 @@ class TestRequests:
                 assert answer.status == 503
                 assert (await answer.json())["error"]["code"] == "unreachable"
                 assert answer.headers["Retry-After"]
-
-
-@pytest.fixture
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 async def read_sse(answer):
@@ -300,7 +293,7 @@ async def read_sse(answer):
 
 
 async def take(stream, count):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         found = []
         while len(found) < count:
             item = await anext(stream)
@@ -311,7 +304,7 @@ async def take(stream, count):
 
 def listening(house, *, last="", path="/api/events"):
     headers = BEARER | ({"Last-Event-ID": last} if last else {})
-    return house.client.get(path, headers=headers, timeout=ClientTimeout(total=60))
+    return house.client.get(path, headers=headers, timeout=ClientTimeout(total=SECONDS))
 
 
 class TestTheStream:
@@ -351,7 +344,7 @@ class TestTheStream:
         await publish(house, 1, key=key)
         async with listening(house, path="/api/events?from=beginning") as answer:
             seen = []
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SECONDS):
                 async for _, event in read_sse(answer):
                     if event is None:
                         break
@@ -377,7 +370,7 @@ class TestTheStream:
             async with client.get("/api/events", headers=BEARER) as answer:
                 stream = read_sse(answer)
                 await anext(stream)
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(SECONDS):
                     await client.server.app.shutdown()
                     assert [item async for item in stream] == []
 
@@ -390,7 +383,7 @@ class TestTheStream:
 
 
 async def test_accounts_are_shown_as_they_last_said(house):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         await house.deps.directory.complete.wait()
     [account] = (await get(house, "/api/accounts"))["accounts"]
     assert (account["account"], account["capabilities"]["unit"]) == ("site", "graphemes")

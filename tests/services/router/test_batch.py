@@ -18,6 +18,7 @@ from shared.envelope import Envelope
 from shared.errors import DatabaseUnavailable, Fenced
 from shared.lifecycle import Health
 from shared.records import EVENTS, ROUTER_GROUP, inbound_topic
+from tests.patience import SECONDS, until
 from tests.promises.house import Customer, House, as_read, records_of
 
 INBOUND = inbound_topic("chat")
@@ -116,9 +117,7 @@ async def test_a_sweep_that_meets_another_leaves_the_rows_to_it(house: House) ->
     async with house.pool.acquire() as other, other.transaction():
         await other.execute(last, conversation)
         sweeping = asyncio.create_task(house.sweeper.sweep(older_than=0))
-        async with asyncio.timeout(20):
-            while not await house.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-                await asyncio.sleep(0.02)
+        await until(lambda: house.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
         await other.execute("SET LOCAL deadlock_timeout = '60s'")
         await other.execute("DELETE FROM outbox WHERE conversation_id = $1", conversation)
     await sweeping
@@ -172,7 +171,7 @@ async def test_a_message_that_postgresql_refuses_is_set_aside_alone(house: House
     for record in records[1:]:
         await house.producer.send(record)
     async with routing(house):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SECONDS):
             while len(await received(house, customer)) < 9:
                 await asyncio.sleep(0.1)
     assert await received(house, customer) == [one.id for one in said]
@@ -196,7 +195,7 @@ async def test_what_a_router_reads_is_on_the_events_topic_in_the_order_of_the_lo
     for who, one in said:
         await house.producer.send(on_the_bus(house, one, key=who.peer.encode()))
     async with routing(house):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SECONDS):
             while sum([len(await received(house, who)) for who in customers]) < len(said):
                 await asyncio.sleep(0.1)
     for who in customers:

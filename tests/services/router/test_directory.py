@@ -19,6 +19,7 @@ from shared.lifecycle import Health
 from shared.produce import Producer
 from shared.records import ACCOUNTS, AccountState, Failure
 from shared.settings import Settings
+from tests.patience import SECONDS
 from tests.shared.broker import make_topics, settings_for
 
 ABLE = Capabilities(text=100).model_dump(mode="json")
@@ -67,20 +68,20 @@ async def test_it_is_complete_when_all_that_was_told_before_is_read(settings: Se
     accounts = [f"a{n}" for n in range(2500)]  # more than one fetch holds
     await producer.send_all(record(settings, told(account, failure=long)) for account in accounts)
     async with following(settings) as directory:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             await directory.complete.wait()
         assert {state.account for state in directory.all()} == set(accounts)
         assert directory.capabilities["default", "webhook", "a7"].text == 100
 
 
 async def test_it_is_complete_where_nothing_was_ever_told(settings: Settings) -> None:
-    async with following(settings) as directory, asyncio.timeout(20):
+    async with following(settings) as directory, asyncio.timeout(SECONDS):
         await directory.complete.wait()
 
 
 async def test_news_come_by_themselves_and_the_newest_counts(settings: Settings, producer: Producer) -> None:
     await producer.send(record(settings, told("shop")))
-    async with following(settings) as directory, asyncio.timeout(20):
+    async with following(settings) as directory, asyncio.timeout(SECONDS):
         await directory.complete.wait()
         await producer.send(record(settings, told("shop", healthy=False)))
         while directory.all()[0].healthy:
@@ -91,7 +92,7 @@ async def test_what_is_no_account_is_passed_over(settings: Settings, producer: P
     broken = bus.Out(settings.topic(ACCOUNTS), b"x", b"{", [])
     strange = record(settings, told("strange", capabilities={"text": "much"}))
     await producer.send_all([broken, strange, record(settings, told("shop"))])
-    async with following(settings) as directory, asyncio.timeout(20):
+    async with following(settings) as directory, asyncio.timeout(SECONDS):
         await directory.complete.wait()
         assert [state.account for state in directory.all()] == ["shop"]
 

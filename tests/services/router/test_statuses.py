@@ -72,7 +72,7 @@ def a_delivery_of_two_pieces(final: dict[str, list[Status]]) -> list[Delivery]:
 ends: st.SearchStrategy[list[Status]] = st.sampled_from([[], ["delivered"], ["delivered", "read"], ["read"]])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data(), first=ends, second=ends)
 def test_any_order_of_reports_receipts_and_repeats_ends_the_same_and_only_rises(
     data: st.DataObject, first: list[Status], second: list[Status]
@@ -91,7 +91,7 @@ def test_any_order_of_reports_receipts_and_repeats_ends_the_same_and_only_rises(
     assert ranks == sorted(set(ranks)), "told once each, never backwards"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(STATUSES)), max_size=12))
 def test_whatever_is_said_of_whichever_piece_the_message_only_advances(said: list[tuple[int, Status]]) -> None:
     facts = facts_with_a_queued_message()

@@ -3,12 +3,14 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
 import aiohttp
 import pytest
+
+from deploy.local.home import choose_port
+from tests.patience import SECONDS
 
 ROOT = Path(__file__).parents[3]
 
@@ -82,21 +84,15 @@ class Sandbox:
         return [send for send in sends if send.get("bot") == int(token.partition(":")[0])]
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="session")
 async def client():
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session:
         yield session
 
 
 @pytest.fixture(scope="session")
 async def running(client):
-    sandbox = Sandbox(client, free_port())
+    sandbox = Sandbox(client, choose_port(set()))
     await sandbox.start()
     yield sandbox
     assert await sandbox.end() == 0
@@ -127,7 +123,7 @@ async def started(sandbox, token):
 @pytest.fixture
 async def kept_sandbox(client, tmp_path):
     """A sandbox of one's own, whose chats outlive it."""
-    sandbox = Sandbox(client, free_port(), tmp_path)
+    sandbox = Sandbox(client, choose_port(set()), tmp_path)
     await sandbox.start()
     yield sandbox
     assert await sandbox.end() == 0

@@ -27,7 +27,7 @@ async def browser():
 async def phone(browser, sandbox, token):
     """An open phone in Khmer whose bot has called, and the errors that its console saw."""
     await sandbox.ok(token, "getMe")
-    page = await browser.new_page(locale="km-KH", viewport={"width": 420, "height": 720})
+    page = await (await chromium.visit(browser, locale="km-KH", viewport={"width": 420, "height": 720})).new_page()
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on("console", lambda line: page.errors.append(line.text) if line.type == "error" else None)
@@ -36,7 +36,7 @@ async def phone(browser, sandbox, token):
     await page.locator("#state", has_text="បូត").wait_for()
     yield page
     assert page.errors == []
-    await page.close()
+    await page.context.close()
 
 
 async def shot(page, name):
@@ -194,7 +194,7 @@ async def test_a_sandbox_that_came_back_goes_on_where_it_was(browser, kept_sandb
     sandbox = kept_sandbox
     await sandbox.ok(token, "getMe")
     await sandbox.says(token, 502, text="before")
-    page = await browser.new_page(locale="en-US")
+    page = await (await chromium.visit(browser, locale="en-US")).new_page()
     await page.goto(f"{sandbox.address}/phone/#token={sandbox.token}&bot={token.partition(':')[0]}&user=502")
     await page.get_by_text("before", exact=True).wait_for()
     await sandbox.end(signal.SIGKILL)
@@ -204,25 +204,25 @@ async def test_a_sandbox_that_came_back_goes_on_where_it_was(browser, kept_sandb
     await sandbox.ok(token, "sendMessage", chat_id=502, text="after")
     await page.get_by_text("after", exact=True).wait_for()
     assert await page.locator("#log .text").all_inner_texts() == ["before", "after"]
-    await page.close()
+    await page.context.close()
 
 
 async def test_pages_that_nobody_has_connected_say_what_they_wait_for(browser, sandbox):
-    page = await browser.new_page(locale="km-KH")
+    page = await (await chromium.visit(browser, locale="km-KH")).new_page()
     for address in ("phone/?channel=whatsapp", "post/?"):
         await page.goto(f"{sandbox.address}/{address}#token={sandbox.token}")
         await page.get_by_text("មិនទាន់មានអាជីវកម្មភ្ជាប់មកទេ").wait_for()
-    await page.close()
+    await page.context.close()
 
 
 async def test_a_wrong_token_is_said_in_words(browser, sandbox):
-    page = await browser.new_page(locale="en-US")
+    page = await (await chromium.visit(browser, locale="en-US")).new_page()
     for address in ("phone/?channel=whatsapp", "post/?", "mailbox/?"):
         await page.goto(f"{sandbox.address}/{address}#token=wrong")
         await page.get_by_role("alert").filter(has_text="The token in the address is not the sandbox's").wait_for()
         await page.goto(f"{sandbox.address}/{address}&again")
         await page.get_by_role("alert").filter(has_text="This page needs its token").wait_for()
-    await page.close()
+    await page.context.close()
 
 
 async def test_a_phone_that_nobody_sees_lets_go_of_its_line_and_misses_nothing(phone, sandbox, token):

@@ -16,6 +16,7 @@ from services.sandbox.graph import GraphError
 from services.social_adapter.channels.facebook import CHANNEL
 from shared.channel import Blob, Context, Message, Piece, Receipt, Request, Response, SendFailed, TypingMark, Unverified
 from shared.envelope import Choice, Deletion, Edit, Media, Reaction, Text, Visibility
+from tests.patience import SECONDS
 from tests.pictures import PIXEL
 
 SAMPLES = Path(__file__).parents[2] / "channels" / "facebook"
@@ -49,7 +50,7 @@ class Hook:
         return web.Response()
 
     async def next(self, wanted=Message):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             while True:
                 record = await self.records.get()
                 if isinstance(record, wanted):
@@ -335,7 +336,7 @@ class TestTakesWhatTheChannelSends:
         url = f"{open_page.api}/phone/facebook/{open_page.id}/{DARA}/events?after=1"
         async with open_page.sandbox.client.get(url, headers=open_page.sandbox.bearer) as stream:
             await open_page.drive(CHANNEL.typing(open_page.account, TypingMark(to=DARA), now()))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(SECONDS):
                 async for line in stream.content:
                     if line.startswith(b"event"):
                         assert line == b"event: typing\n"
@@ -570,7 +571,7 @@ class TestComments:
         url = f"{page.api}/post/facebook/{page.id}/events"
         async with page.sandbox.client.get(url) as refused:
             assert refused.status == 401
-        async with page.sandbox.client.get(url, headers=page.sandbox.bearer) as stream, asyncio.timeout(10):
+        async with page.sandbox.client.get(url, headers=page.sandbox.bearer) as stream, asyncio.timeout(SECONDS):
             numbers = (json.loads(line[5:])["n"] async for line in stream.content if line.startswith(b"data"))
             first = await anext(numbers)
             await page.acts(write={"text": "ថ្មី"})

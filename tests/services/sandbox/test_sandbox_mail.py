@@ -22,6 +22,7 @@ from services.sandbox import streams
 from services.sandbox.faults import Control
 from services.sandbox.mail import Mail, boxes
 from services.sandbox.shelf import Shelf
+from tests.patience import SECONDS
 from tests.shared.exchange import END, Exchange, exchange
 
 ANN = "ann@home.example"
@@ -56,7 +57,7 @@ class Sandbox:
 
     async def until(self, status: str, who: str = ANN) -> dict[str, Any]:
         """The first mail whose status begins so, as the stream of events tells it."""
-        async with asyncio.timeout(20), self.client.get(f"{self.url}/mailbox/{who}/events") as stream:
+        async with asyncio.timeout(SECONDS), self.client.get(f"{self.url}/mailbox/{who}/events") as stream:
             async for line in stream.content:
                 if line.startswith(b"data:") and (mail := json.loads(line[5:])).get("status", "").startswith(status):
                     return mail

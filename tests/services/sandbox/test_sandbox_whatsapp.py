@@ -34,6 +34,7 @@ from shared.envelope import (
     Template,
     Text,
 )
+from tests.patience import SECONDS
 from tests.pictures import PIXEL
 
 CONTEXT = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
@@ -125,7 +126,7 @@ class Shop:
 
     async def body(self):
         """The next body that was delivered, checked as Meta's, with what the channel makes of it."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             request = await self.bodies.get()
         CHANNEL.verify(self.app, request, CONTEXT)
         return SimpleNamespace(json=request.json(), records=list(CHANNEL.inbound(self.app, request, CONTEXT)))
@@ -289,7 +290,7 @@ class TestTellsTheBusiness:
 
     async def test_a_body_is_signed_as_it_is_written_with_its_escapes(self, shop):
         await shop.says(text="សួស្តី/!")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             request = await shop.bodies.get()
         assert b"\\u179f" in request.body
         assert b"\\/" in request.body
@@ -510,7 +511,7 @@ class TestPhones:
         url = f"{sandbox.address}/phone/whatsapp/{answering.account.key}/{DARA}/events"
         async with sandbox.client.get(url, headers=sandbox.bearer, params={"after": "99"}) as stream:
             await answering.drive(CHANNEL.typing(answering.account, TypingMark(to=DARA, reply_to=name), CONTEXT))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SECONDS):
                 while await stream.content.readline() != b"event: typing\n":
                     pass
         shown = {view.get("text"): view.get("status") for view in await answering.shows()}

@@ -14,6 +14,7 @@ from aiohttp import web
 from services.chat_adapter.channels.telegram import CHANNEL
 from shared.channel import Blob, Context, Http, Piece, Request, Response, SendFailed
 from shared.envelope import Media, Text
+from tests.patience import SECONDS
 from tests.pictures import PIXEL
 
 SAMPLES = Path(__file__).parents[2] / "channels" / "telegram"
@@ -40,7 +41,7 @@ async def webhook(answers=()):
 
 
 async def received(queue):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SECONDS):
         return await queue.get()
 
 
@@ -283,7 +284,7 @@ async def test_stopping_waits_for_no_open_line(kept_sandbox, token):
         polling = asyncio.create_task(kept_sandbox.api(token, "getUpdates", timeout=50, offset=2**31))
         await kept_sandbox.control(silent=True)
         unanswered = asyncio.create_task(kept_sandbox.api(token, "getMe"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             assert await kept_sandbox.end() == 0
             await stream.read()
     await asyncio.gather(polling, unanswered, return_exceptions=True)
@@ -295,7 +296,7 @@ async def test_the_phone_hears_of_news_at_once(sandbox, started):
         await sandbox.ok(started, "sendChatAction", chat_id=501, action="typing")
         await sandbox.ok(started, "sendMessage", chat_id=501, text="សួស្តី 👨‍👩‍👧‍👦")
         events = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             async for line in stream.content:
                 events += [line.decode().strip()] if line.startswith((b"event", b"data")) else []
                 if len(events) == 4:
