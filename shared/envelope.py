@@ -36,7 +36,8 @@ MediaState = Literal["pending", "stored", "unavailable"]
 class Party(Model):
     """A person or an account at the channel. `verified` names the evidence for the address; hints never merge identities.
 
-    `aliases`: other addresses of this person at the same channel and account, by the provider's own word.
+    `aliases`: other addresses of this person at the same channel and account, by the provider's own word. `locale`: BCP 47.
+    `time_zone`: of the IANA database, or where the provider tells no more, the distance from UTC (RFC 3339: +07:00).
     """
 
     address: Address

@@ -123,6 +123,20 @@ class MediaUpdate(Model):
     occurred_at: AwareDatetime
 
 
+class ProfileUpdate(Model):
+    """Who someone is at the provider, as it said when it was asked; what it did not say is absent.
+
+    `peer`: of the message that made us ask, so that both travel under one key.
+    """
+
+    tenant: Name
+    channel: Name
+    account: Name
+    peer: Address
+    party: Party
+    occurred_at: AwareDatetime
+
+
 class Typing(Model):
     """Someone is typing: true for a few seconds only, never stored, no sequence. From the customer on inbound, from an agent on outbound.
 
@@ -461,6 +475,12 @@ class ConversationMerged(Event):
     into: uuid.UUID
 
 
+class ConversationParticipant(Event):
+    """What became known of someone who takes part, by their address; `name`: as they are called here from now on."""
+
+    participant: Party
+
+
 class ConversationTyping(Event):
     """The customer is typing. Fleeting: no sequence, sent once, never repeated."""
 
@@ -549,6 +569,7 @@ def _types() -> dict[str, RecordType]:
     table: tuple[tuple[TopicName, str, type[Model]], ...] = (
         ("inbound", "inbound", Envelope),
         ("inbound", "media", MediaUpdate),
+        ("inbound", "profile", ProfileUpdate),
         ("inbound", "typing", Typing),
         ("delivery", "delivery", Delivery),
         ("outbound", "outbound", Outbound),
@@ -581,6 +602,7 @@ def _types() -> dict[str, RecordType]:
         ("events", "conversation.closed", ConversationClosed),
         ("events", "conversation.reopened", ConversationReopened),
         ("events", "conversation.merged", ConversationMerged),
+        ("events", "conversation.participant", ConversationParticipant),
         ("events", "conversation.typing", ConversationTyping),
         ("events", "customer.merged", CustomerMerged),
         ("events", "customer.split", CustomerSplit),

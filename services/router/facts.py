@@ -129,6 +129,15 @@ class Known:
 
 
 @dataclass(slots=True)
+class Person:
+    """What is known of whoever has an address: their name, and what the provider said when it was asked."""
+
+    name: str | None = None
+    profile: dict[str, Any] | None = None
+    changed: bool = False
+
+
+@dataclass(slots=True)
 class Emission:
     """A row of the outbox. `message`: it is the event that announces a message (received, queued)."""
 
@@ -161,6 +170,7 @@ class Facts:
     refs: dict[RefKey, Ref] = field(default_factory=dict)
     known: dict[uuid.UUID, Known] = field(default_factory=dict)
     sendings: dict[uuid.UUID, Sending] = field(default_factory=dict)
+    people: dict[IdentityKey, Person] = field(default_factory=dict)
     capabilities: Mapping[tuple[str, str, str], Capabilities] = field(default_factory=dict)
 
     emissions: list[Emission] = field(default_factory=list)
@@ -207,6 +217,9 @@ class Facts:
         if found is None:
             found = self.refs[key] = Ref(key)
         return found
+
+    def person(self, key: IdentityKey) -> Person:
+        return self.people.setdefault(key, Person())
 
     def with_peer(self, key: PeerKey) -> list[Conversation]:
         if self._peers is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import orjson
@@ -16,6 +16,7 @@ from services.router.facts import (
     Facts,
     IdentityKey,
     Known,
+    Person,
     Ref,
     RefKey,
     Sending,
@@ -25,6 +26,7 @@ from services.router.publish import Row
 from shared.channel import Capabilities
 from shared.database import Connection
 
+BEGUN: Final = 1000  # conversations under posts and in groups that are told of a name: the newest
 CONVERSATION = """id, tenant, customer_id, channel, account, peer, container, thread_key, opened_at, last_at, surface,
     status, last_sequence, name, subject, preview, last_inbound_at, last_external_id, "window", delivered_to, read_to,
     parked, chain"""
@@ -44,6 +46,7 @@ async def load(
     named = await lock_refs(connection, facts, needs)
     await find_identities(connection, facts, needs)
     await lock_customers(connection, facts)
+    await find_people(connection, facts, needs)
     await find_messages(connection, facts, needs.messages | named)
     await lock_conversations(connection, facts, needs)
     check_waiting_echoes(facts, needs)
@@ -162,6 +165,17 @@ def _follow(merged: Mapping[uuid.UUID, uuid.UUID | None], customer: uuid.UUID) -
     return customer
 
 
+async def find_people(connection: Connection, facts: Facts, needs: Needs) -> None:
+    """What is known of those whom their messages do not name."""
+    if needs.people:
+        rows = await connection.fetch(
+            """SELECT i.tenant, i.kind, i.value, i.name, i.profile FROM identity i
+            JOIN unnest($1::text[], $2::text[], $3::text[]) k(tenant, kind, value) USING (tenant, kind, value)""",
+            *(list(column) for column in zip(*needs.people, strict=True)),
+        )
+        facts.people = {IdentityKey(*row[:3]): Person(*row[3:]) for row in rows}
+
+
 async def find_messages(connection: Connection, facts: Facts, ids: set[uuid.UUID]) -> None:
     """Where messages are; that never changes, so it needs no lock."""
     if not ids:
@@ -182,6 +196,14 @@ async def lock_conversations(connection: Connection, facts: Facts, needs: Needs)
             """SELECT c.id FROM conversation c JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[])
             k(tenant, channel, account, peer) USING (tenant, channel, account, peer)""",
             *(list(column) for column in zip(*sorted(needs.peers), strict=True)),
+        )
+        ids |= {row[0] for row in found}
+    if needs.profiles:
+        found = await connection.fetch(
+            """SELECT id FROM conversation WHERE customer_id = ANY($1::uuid[]) AND status = 'open'
+                AND container IS NOT NULL ORDER BY last_at DESC LIMIT $2""",
+            [facts.customers[key] for key in needs.profiles],
+            BEGUN,
         )
         ids |= {row[0] for row in found}
     if not ids and not customers:

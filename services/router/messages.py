@@ -11,6 +11,7 @@ from services.router import identity
 from services.router.events import announce_opening, emit, inbound_trail, preview_of
 from services.router.facts import Conversation, Facts, Known
 from services.router.parked import release
+from services.router.participants import introduce
 from services.router.threads import choose, is_strangers, named, ref_key, thread_ref
 from shared.bus import In
 from shared.envelope import Envelope, Window, derive
@@ -67,12 +68,18 @@ def note_message(facts: Facts, conversation: Conversation, found: Envelope) -> N
     if found.direction == "inbound":
         conversation.last_inbound_at = found.occurred_at
         conversation.last_external_id = found.external_id or conversation.last_external_id
-        conversation.name = found.sender.name or conversation.name
+        if found.container is None or is_beginner(facts, conversation, found):
+            conversation.name = found.sender.name or conversation.name
         if found.container is None and found.peer != conversation.peer:
             facts.move(conversation, found.peer)
         if conversation.window or found.window != OPEN:
             conversation.window = found.window.model_dump(mode="json", exclude_none=True)
             conversation.moved = True
+
+
+def is_beginner(facts: Facts, conversation: Conversation, found: Envelope) -> bool:
+    """Whether it is by whoever began the conversation: under a post and in a group, others write too."""
+    return identity.customer(facts, identity.of_envelope(found)) == conversation.customer_id
 
 
 def open_conversation(
@@ -101,4 +108,5 @@ def open_conversation(
         ref.conversation_id, ref.changed = conversation.id, True
     window = found.window.model_dump(mode="json", exclude_none=True)
     announce_opening(facts, record, conversation, window, linked.id if linked else None)
+    introduce(facts, record, conversation, identity.of_envelope(found))
     return conversation

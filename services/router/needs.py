@@ -13,7 +13,7 @@ from services.router.receipts import delivery_refs
 from services.router.threads import mentioned, ref_key, thread_ref
 from shared.bus import In
 from shared.envelope import AMENDS, Envelope, derive
-from shared.records import Delivery, MediaUpdate, Reply, Request, Send, SendTyping, Typing
+from shared.records import Delivery, MediaUpdate, ProfileUpdate, Reply, Request, Send, SendTyping, Typing
 from shared.tokens import read_token
 
 
@@ -34,6 +34,8 @@ class Needs:
     refs: dict[RefKey, Claim] = field(default_factory=dict)
     identities: dict[IdentityKey, str | None] = field(default_factory=dict)
     aliases: dict[IdentityKey, tuple[IdentityKey, ...]] = field(default_factory=dict)
+    people: set[IdentityKey] = field(default_factory=set)
+    profiles: set[IdentityKey] = field(default_factory=set)
     messages: set[uuid.UUID] = field(default_factory=set)
     reported: set[uuid.UUID] = field(default_factory=set)
     conversations: set[uuid.UUID] = field(default_factory=set)
@@ -57,6 +59,8 @@ def of(records: Sequence[In], secret: bytes) -> Needs:
             case MediaUpdate() as media:
                 needs.ids.add(derive("media", media.message_id, media.part, media.state))
                 needs.messages.add(media.message_id)
+            case ProfileUpdate() as profile:
+                _profile(needs, profile)
             case Typing() as typing:
                 needs.peers.add(PeerKey(typing.tenant, typing.channel, typing.account, typing.peer))
             case SendTyping() as asked:
@@ -71,6 +75,8 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
     if owner := identity.of_envelope(envelope):
         party = envelope.sender if envelope.direction == "inbound" else None
         needs.identities.setdefault(owner, party.name if party else None)
+        if not (party and party.name):
+            needs.people.add(owner)
         if party and party.aliases:
             needs.aliases[owner] = identity.aliases_of(envelope)
     part = envelope.parts[0]
@@ -89,6 +95,13 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
         needs.mention([thread])
     if envelope.thread.token and (named := read_token(envelope.thread.token, secret)):
         needs.conversations.add(named)
+
+
+def _profile(needs: Needs, profile: ProfileUpdate) -> None:
+    owner = IdentityKey(profile.tenant, profile.channel, profile.party.address)
+    needs.identities.setdefault(owner, None)
+    needs.people.add(owner)
+    needs.profiles.add(owner)
 
 
 def _delivery(needs: Needs, delivery: Delivery) -> None:
@@ -112,6 +125,8 @@ def _request(needs: Needs, record: In, asked: Request) -> None:
             if asked.in_reply_to:
                 needs.messages.add(asked.in_reply_to)
         case Send():
-            needs.identities.setdefault(IdentityKey(asked.tenant, asked.channel, asked.address), None)
+            owner = IdentityKey(asked.tenant, asked.channel, asked.address)
+            needs.identities.setdefault(owner, None)
+            needs.people.add(owner)
         case _ if conversation := getattr(asked, "conversation", None):
             needs.conversations.add(conversation)

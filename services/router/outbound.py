@@ -10,6 +10,7 @@ import orjson
 
 from services.router.events import announce_opening, dump, emit, pass_by, preview_of
 from services.router.facts import Conversation, Emission, Facts, IdentityKey, Known, Sending
+from services.router.participants import introduce
 from services.router.windows import UNKNOWN, private_way, way_of
 from shared.bus import In
 from shared.envelope import Part, Thread, Way, derive
@@ -100,6 +101,8 @@ def send(facts: Facts, record: In, asked: Send) -> None:
         facts.add(conversation)
         announce_opening(facts, record, conversation, {})
     queue(facts, record, conversation, asked.parts, order)
+    if opening:
+        introduce(facts, record, conversation, IdentityKey(asked.tenant, asked.channel, asked.address))
 
 
 def check(facts: Facts, conversation: Conversation, asked: Reply | Send, *, private: bool = False) -> Way:

@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from services.router import outbound
+from services.router import outbound, participants
 from services.router.amendments import apply_amendment
 from services.router.echoes import echo
 from services.router.events import emit, pass_by
@@ -18,7 +18,7 @@ from services.router.receipts import delivery
 from services.router.threads import ref_key
 from shared.bus import In
 from shared.envelope import AMENDS, Envelope, derive
-from shared.records import EVENTS, Delivery, MediaUpdate, Typing
+from shared.records import EVENTS, Delivery, MediaUpdate, ProfileUpdate, Typing
 
 
 def decide(facts: Facts, record: In) -> None:
@@ -82,5 +82,6 @@ RULES: Final[dict[type[object], Callable[[Facts, In], None]]] = {
     Envelope: envelope,
     Delivery: delivery,
     MediaUpdate: media,
+    ProfileUpdate: participants.learn,
     Typing: typing,
 }

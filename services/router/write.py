@@ -14,6 +14,7 @@ from shared.records import EVENTS
 
 async def write(connection: Connection, facts: Facts) -> None:
     await write_refs(connection, facts)
+    await write_people(connection, facts)
     await open_conversations(connection, facts.opened)
     await write_conversations(connection, [c for c in facts.conversations.values() if c.changed])
     await write_messages(connection, [e for e in facts.emissions if e.stored and e.announces])
@@ -46,6 +47,17 @@ async def write_refs(connection: Connection, facts: Facts) -> None:
             ON CONFLICT (tenant, channel, account, kind, external_id) DO UPDATE SET message_id = excluded.message_id,
                 conversation_id = excluded.conversation_id, piece = excluded.piece, edited_at = excluded.edited_at,
                 parked = excluded.parked""",
+            *_columns(rows),
+        )
+
+
+async def write_people(connection: Connection, facts: Facts) -> None:
+    rows = [(*key, person.name, person.profile) for key, person in sorted(facts.people.items()) if person.changed]
+    if rows:
+        await connection.execute(
+            """UPDATE identity i SET name = n.name, profile = n.profile
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::jsonb[]) n(tenant, kind, value, name, profile)
+            WHERE (i.tenant, i.kind, i.value) = (n.tenant, n.kind, n.value)""",
             *_columns(rows),
         )
 

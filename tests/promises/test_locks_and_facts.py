@@ -272,3 +272,19 @@ async def test_an_address_of_another_tenant_is_another_person(house: House) -> N
     first, second = Customer(), Customer()
     facts = await house.take(first.says(), as_read(second.says(), offset=1))
     assert len({conversation.customer_id for conversation in facts.opened}) == 2
+
+
+# a name, and a conversation that begins ------------------------------------------------------------------------------
+
+
+async def test_a_name_that_another_partition_learns_meanwhile_names_the_conversation_that_begins(house: House) -> None:
+    customer = Customer()
+    await house.take(customer.says(account="other"))
+    async with elsewhere(house) as connection:
+        own = "SELECT customer_id FROM identity WHERE tenant = $1"
+        await connection.execute(f"SELECT FROM customer WHERE id = ({own}) FOR UPDATE", customer.tenant)
+        begins = await while_waiting(house, connection, house.opened(customer))
+        await connection.execute("UPDATE identity SET name = 'Sokha' WHERE tenant = $1", customer.tenant)
+    conversation = await begins
+    assert "conversation.participant" in await house.types(conversation)
+    assert await house.pool.fetchval("SELECT name FROM conversation WHERE id = $1", conversation) == "Sokha"

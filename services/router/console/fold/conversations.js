@@ -44,16 +44,18 @@ function firstSight(event) {
 
 const CHANGES = {
   "conversation.opened": (row, { data }) => {
-    Object.assign(row, { channel: data.channel, account: data.account, peer: data.peer, status: "open", subject: data.subject ?? row.subject, window: data.window ?? row.window });
+    Object.assign(row, { channel: data.channel, account: data.account, peer: data.peer, status: "open", container: data.container ?? null, subject: data.subject ?? row.subject, window: data.window ?? row.window, begins: true });
   },
   "conversation.closed": (row) => { row.status = "closed"; },
   "conversation.reopened": (row) => { row.status = "open"; },
+  "conversation.participant": (row, { data }) => { row.name = data.participant.name ?? row.name; },
   "conversation.typing": (row, event, { now }) => { row.typing_until = now + TYPING; },
   "message.received": (row, event, { reading }) => {
     const { message } = event.data;
     latest(row, event, message.parts);
     if (message.direction === "outbound") return;
-    row.name = message.sender?.name ?? row.name;
+    if (!row.container || row.begins) row.name = message.sender?.name ?? row.name;
+    row.begins = false;
     row.subject = message.thread?.subject ?? row.subject;
     row.window = message.window ?? row.window;
     row.typing_until = 0;

@@ -4,10 +4,11 @@ import { isNew } from "./events.js";
 
 /**
  * Begins after sequence `seen`. `entries`: messages and notes in order. `asked`: replies that the router has not yet
- * announced. `linked`: the conversation whose messages this one names but may not enter.
+ * announced. `linked`: the conversation whose messages this one names but may not enter. `people`: names by address, of those
+ * whose messages do not say them.
  */
 export function createThread(id, seen = 0) {
-  return { id, seen, first: seen + 1, entries: [], messages: new Map(), external: new Map(), asked: new Map(), refusal: null, linked: null };
+  return { id, seen, first: seen + 1, entries: [], messages: new Map(), external: new Map(), asked: new Map(), people: new Map(), refusal: null, linked: null };
 }
 
 /** Fold one event in; "known" (dropped), "gap" (something in between is missing: load it), or "new". */
@@ -61,7 +62,7 @@ const CHANGES = {
   "message.received": (thread, event) => {
     const { message, flagged } = event.data;
     add(thread, event, {
-      ...received(message), id: message.id, direction: message.direction, echo: message.direction === "outbound", parts: message.parts,
+      ...received(thread, message), id: message.id, direction: message.direction, echo: message.direction === "outbound", parts: message.parts,
       at: message.occurred_at ?? event.at, flagged: flagged ?? null, external_ids: [message.external_id, ...(message.external_ids ?? [])],
     });
   },
@@ -108,6 +109,15 @@ const CHANGES = {
     thread.linked = event.data.linked ?? null;
     note(thread, event, thread.linked ? "linked" : "opened", { leads: thread.linked });
   },
+  "conversation.participant": (thread, { data: { participant } }) => {
+    if (!participant.name) return;
+    thread.people.set(participant.address, participant.name);
+    for (const message of thread.entries) {
+      if (message.sender?.address !== participant.address || message.sender.name) continue;
+      message.author = participant.name;
+      message.version += 1;
+    }
+  },
   "conversation.closed": (thread, event) => note(thread, event, "closed"),
   "conversation.reopened": (thread, event) => note(thread, event, "reopened"),
   "conversation.merged": (thread, event) => note(thread, event, "merged", { leads: event.data.into }),
@@ -116,9 +126,9 @@ const CHANGES = {
 const MEDIA = new Set(["state", "blob", "mime_type", "size", "sha256", "name", "reason"]);
 
 /** What stands on the envelope of a message that came in. */
-function received({ sender, recipients, surface, thread }) {
+function received({ people }, { sender, recipients, surface, thread }) {
   return {
-    author: sender?.name ?? sender?.address ?? null, sender: sender ?? null, recipients: recipients ?? [], surface: surface ?? "direct",
+    author: sender?.name ?? people.get(sender?.address) ?? null, sender: sender ?? null, recipients: recipients ?? [], surface: surface ?? "direct",
     subject: thread?.subject ?? null, reply_to: thread?.reply_to ?? null,
   };
 }

@@ -18,6 +18,13 @@ export function nameOf({ name, peer }, words) {
   return name || (anonymous && words.t("visitor", { id: anonymous[1] })) || peer || "…";
 }
 
+/** Who wrote a message. Under a post many write: nobody there is called after the conversation, which is someone's. */
+export function writerOf(message, conversation, words) {
+  if (message.direction === "outbound") return message.author ?? words.t("you");
+  const apart = message.surface === "comment" || message.flagged;
+  return message.author ?? nameOf(apart ? { peer: message.sender?.address } : conversation, words);
+}
+
 export function channelName(channel, words) {
   const key = `channel_${channel}`;
   return words.has(key) ? words.t(key) : channel.replace(/^./, (first) => first.toUpperCase());

@@ -5,7 +5,7 @@ import { previewOf } from "../fold/events.js";
 import { answeredBy } from "../fold/thread.js";
 import { icon } from "../icons.js";
 import { detailOf, meaningOf } from "./failure.js";
-import { nameOf } from "./face.js";
+import { writerOf } from "./face.js";
 import { mailLines } from "./mail.js";
 import { partViews } from "./parts.js";
 
@@ -18,7 +18,7 @@ export function fillMessage(app, node, conversation, message) {
   for (const name of ["direction", "status", "surface"]) mark(node, name, message[name]);
   mark(node, "covered", message.hidden);
   mark(node, "flagged", Boolean(message.flagged));
-  node.setAttribute("aria-label", `${authorOf(app, conversation, message)}, ${words.full(new Date(message.at))}`);
+  node.setAttribute("aria-label", `${writerOf(message, conversation, words)}, ${words.full(new Date(message.at))}`);
   node.onfocus = () => app.selectMessage(message.id);
   node.replaceChildren(...present([
     authorLine(app, conversation, message),
@@ -28,11 +28,6 @@ export function fillMessage(app, node, conversation, message) {
     foot(app, conversation, message),
     ENDED.has(message.status) && ending(app, message),
   ]));
-}
-
-function authorOf(app, conversation, message) {
-  if (message.direction === "outbound") return message.author ?? app.words.t("you");
-  return message.author ?? nameOf(conversation, app.words);
 }
 
 /** Who wrote: always under a post, where many may; elsewhere only what is not clear from its side. */
@@ -45,7 +40,7 @@ function authorLine(app, conversation, message) {
     message.way === "human_agent" && h("span", { class: "mark" }, icon("person"), words.t("by_person")),
     message.hidden && h("span", { class: "mark", data: { tone: "warn" } }, icon("hidden"), words.t("hidden")),
   ]);
-  const name = message.echo ? words.t("from_elsewhere") : (own && message.author) || ((comment || message.flagged) && authorOf(app, conversation, message));
+  const name = message.echo ? words.t("from_elsewhere") : (own && message.author) || ((comment || message.flagged) && writerOf(message, conversation, words));
   if (!name && !marks.length) return null;
   return h("p", { class: "author", dir: "auto" }, name || "", ...marks);
 }
@@ -75,7 +70,7 @@ function answered(app, conversation, message) {
   const { text, kind } = previewOf(other.parts);
   const go = (event) => { event.stopPropagation(); app.selectMessage(other.id); };
   return h("button", { type: "button", class: "answered", on: { click: go } },
-    h("b", { dir: "auto" }, authorOf(app, conversation, other)), h("span", { dir: "auto" }, other.deleted_at ? app.words.t("deleted") : text ?? app.words.t(`kind_${kind}`)));
+    h("b", { dir: "auto" }, writerOf(other, conversation, app.words)), h("span", { dir: "auto" }, other.deleted_at ? app.words.t("deleted") : text ?? app.words.t(`kind_${kind}`)));
 }
 
 function reactions(app, message) {

@@ -3,7 +3,7 @@
 import { h, mark, reconcile } from "../dom.js";
 import { previewOf } from "../fold/events.js";
 import { wayOf } from "../fold/way.js";
-import { nameOf } from "./face.js";
+import { writerOf } from "./face.js";
 
 const LONG = 120_000; // ms
 
@@ -26,8 +26,7 @@ export function createWay(app) {
 
 function aboutText(words, conversation, message) {
   const { text, kind } = previewOf(message.parts);
-  const name = message.direction === "outbound" ? message.author ?? words.t("you") : message.author ?? nameOf(conversation, words);
-  return words.t("way_of", { name, preview: text ?? words.t(`kind_${kind}`) });
+  return words.t("way_of", { name: writerOf(message, conversation, words), preview: text ?? words.t(`kind_${kind}`) });
 }
 
 function emptyEntry(words, key) {

@@ -3,7 +3,7 @@
 import { h, present } from "../../dom.js";
 import { previewOf } from "../../fold/events.js";
 import { icon } from "../../icons.js";
-import { nameOf } from "../face.js";
+import { writerOf } from "../face.js";
 import { meaningOf, remedyOf, whyOf } from "../failure.js";
 
 /** Put `children` there, or nothing; only when `version` says that they differ, so that what is in use stays. */
@@ -41,10 +41,9 @@ export function showAdvice({ words }, node, draft, { kind, named }) {
 
 export function showAnswered({ words }, node, conversation, { answers, cancel }) {
   const { text, kind } = answers ? previewOf(answers.parts) : {};
-  const name = answers?.direction === "outbound" ? words.t("you") : answers?.author ?? nameOf(conversation, words);
   put(node, answers ? [
     icon("answer"),
-    h("span", { dir: "auto" }, words.t("answering", { name, preview: text ?? words.t(`kind_${kind}`) })),
+    h("span", { dir: "auto" }, words.t("answering", { name: writerOf(answers, conversation, words), preview: text ?? words.t(`kind_${kind}`) })),
     h("button", { type: "button", "aria-label": words.t("answering_not"), on: { click: cancel } }, "×"),
   ] : [], answers?.id ?? "");
 }
