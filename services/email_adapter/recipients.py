@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from services.email_adapter.mail.names import INBOX
+from services.email_adapter.mail import replies
 from shared.accounts import Accounts, AccountsFile
 from shared.channel import Account, Channel
 from shared.settings import Settings
 from shared.tokens import read_token
-
-REPLY: Final = f"{INBOX}+"  # what stands before the token in a signed reply address
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +29,7 @@ class Recipients:
         self._accounts = accounts
         self._known: Accounts | None = None
         self._addresses: dict[str, Owner] = {}
-        self._domains: dict[str, Owner] = {}
+        self._domains: Mapping[str, Sequence[Owner]] = {}
 
     def owner(self, address: str) -> Owner | None:
         """None: there is no such address, or its token is none of ours."""
@@ -41,22 +38,28 @@ class Recipients:
         address = address.lower()
         if found := self._addresses.get(address):
             return found
-        local, _, domain = address.rpartition("@")
-        found = self._domains.get(domain)
-        if found and local.startswith(REPLY) and read_token(local.removeprefix(REPLY), self._secret):
+        domain = address.rpartition("@")[2]
+        reply = replies.read(address, domain)
+        if reply is None or not read_token(reply.token, self._secret):
+            return None
+        return self._answered(reply, self._domains.get(domain, ()))
+
+    def _answered(self, reply: replies.Reply, sharing: Sequence[Owner]) -> Owner | None:
+        """The inbox that the conversation is of; where that is gone, the first, if all of the domain are one tenant's."""
+        if found := next((one for one in sharing if replies.is_of(reply, one.account.key, self._secret)), None):
             return found
-        return None
+        return sharing[0] if len({one.account.tenant for one in sharing}) == 1 else None
 
     def _read(self, accounts: Accounts) -> None:
-        """Accounts in the order of their names: where two share a reply domain, it is the first one's."""
         owners = [
             Owner(self._channels[channel], account)
             for channel, account in sorted(accounts.all(), key=lambda one: one[1].name)
             if channel in self._channels
         ]
         self._addresses = {owner.account.key.lower(): owner for owner in owners}
-        self._domains = {}
+        domains: dict[str, list[Owner]] = {}
         for owner in owners:
             if domain := str(getattr(owner.account, "reply_domain", "")).lower():
-                self._domains.setdefault(domain, owner)
+                domains.setdefault(domain, []).append(owner)
+        self._domains = domains
         self._known = accounts

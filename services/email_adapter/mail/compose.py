@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from email.utils import format_datetime
 from typing import Final
 
+from services.email_adapter.mail import replies
 from services.email_adapter.mail.fields import ENDS, field, ids, mailbox, parameter, words
 from services.email_adapter.mail.files import MIME_TYPE
-from services.email_adapter.mail.names import INBOX, Account
+from services.email_adapter.mail.names import Account
 from services.email_adapter.mail.subjects import answering, first_line
 from shared.channel import Blob, Context, Encoded, Piece, SendFailed
 from shared.envelope import Media, Text
@@ -32,7 +33,7 @@ def compose(account: Account, piece: Piece, context: Context, *, sender: str, to
     head = [
         field("From", mailbox(sender, account.display_name, name="From")),
         field("To", to),
-        field("Reply-To", _reply_to(account, piece, sender)),
+        field("Reply-To", _reply_to(account, piece, context, sender)),
         field("Subject", words(_subject(piece, text), name="Subject")),
         field("Date", format_datetime(context.now)),
         field("Message-ID", f"<{message_id}>"),
@@ -54,9 +55,12 @@ def _content(piece: Piece) -> tuple[str, str | None, tuple[Media, ...]]:
             raise SendFailed("unsupported", f"a mail cannot show a {part.kind}")
 
 
-def _reply_to(account: Account, piece: Piece, sender: str) -> str:
+def _reply_to(account: Account, piece: Piece, context: Context, sender: str) -> str:
     """The conversation's own address: answers find it even where a mailer leaves out all ids."""
-    return f"{INBOX}+{piece.token}@{account.reply_domain}" if piece.token and account.reply_domain else sender
+    if not piece.token or not account.reply_domain:
+        return sender
+    secret = context.secret.get_secret_value().encode()
+    return replies.write(piece.token, inbox=account.address, domain=account.reply_domain, secret=secret)
 
 
 def _subject(piece: Piece, text: str) -> str:

@@ -46,12 +46,10 @@ def is_ours(message_id: str, secret: bytes) -> bool:
     return hmac.compare_digest(_bytes(tag), _bytes(_tag(name, domain, secret)))
 
 
-def token_of(text: str, *, prefix: str, domain: str) -> str | None:
-    """The conversation's name in an address `prefix+token@domain`, or in an id `token@domain` without a prefix."""
-    local, _, place = text.rpartition("@")
-    before, plus, name = local.rpartition("+")
-    right = place.lower() == domain.lower() and (before.lower() if plus else "") == prefix
-    return name.lower() if domain and right and TOKEN.fullmatch(name) else None
+def token_of(message_id: str, domain: str) -> str | None:
+    """The conversation's name in our id of its thread, `token@domain`."""
+    name, _, place = message_id.rpartition("@")
+    return name.lower() if place.lower() == domain.lower() and TOKEN.fullmatch(name) else None
 
 
 def _tag(name: str, domain: str, secret: bytes) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import AfterValidator, Field as Described, SecretStr
 
 from services.email_adapter.mail.addresses import normal
 from shared import channel
 from shared.channel import Security
-
-INBOX: Final = "inbox"  # the local part of signed reply addresses, before the plus
 
 
 class App(channel.App):
@@ -26,7 +24,7 @@ class Account(channel.Account):
     display_name: str = Described(default="", max_length=255, description="the name beside it")
     reply_domain: str = Described(
         default="",
-        description="a domain no person uses, whose mail comes here: answers go to inbox+token@ it; empty: to the address",
+        description="a domain no person uses, whose mail comes here: answers go to inbox+token@ it; inboxes may share it; empty: to the address",
     )
     domain: str = Described(default="", description="the domain of Message-IDs; default: the address's")
     host: str = Described(default="", description="the server that mail is handed to; empty: this inbox only receives")

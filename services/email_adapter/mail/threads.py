@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
+from services.email_adapter.mail import replies
 from services.email_adapter.mail.addresses import mailboxes
 from services.email_adapter.mail.headers import Headers
 from services.email_adapter.mail.ids import found_in, token_of
-from services.email_adapter.mail.names import INBOX, Account
+from services.email_adapter.mail.names import Account
 from services.email_adapter.mail.words import read_words
 from shared.channel import Mail
 from shared.envelope import Thread
@@ -39,10 +40,10 @@ def _ids(headers: Headers, name: str) -> tuple[str, ...]:
 def _tokens(headers: Headers, mail: Mail, account: Account, ids: tuple[str, ...]) -> Iterator[str]:
     """The envelope says where the mail really came; a header may be a copy; an id only names what is answered."""
     for address in (*mail.recipients, *islice(_addressed(headers), LOOKED_AT)):
-        if token := token_of(address, prefix=INBOX, domain=account.reply_domain):
-            yield token
+        if reply := replies.read(address, account.reply_domain):
+            yield reply.token
     for one in ids:
-        if token := token_of(one, prefix="", domain=account.id_domain):
+        if token := token_of(one, account.id_domain):
             yield token
 
 

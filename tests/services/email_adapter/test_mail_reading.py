@@ -5,7 +5,8 @@ import re
 import orjson
 import pytest
 
-from services.email_adapter.mail.ids import found_in, is_ours, ours, token_of
+from services.email_adapter.mail import replies
+from services.email_adapter.mail.ids import found_in, is_ours, ours
 from services.email_adapter.mail.sizes import HTML, TEXT
 from shared.channel import Context
 from shared.records import INBOUND_LIMIT
@@ -105,16 +106,18 @@ def test_the_token_is_taken_from_where_the_mail_really_came():
         (f"{TOKEN}@reply.shop.example", None),
         ("inbox+short@reply.shop.example", None),
         (f"inbox+{TOKEN}1@reply.shop.example", None),
+        (f"inbox+{TOKEN}abcd2345@reply.shop.example", TOKEN),
         ("help@reply.shop.example", None),
         ("", None),
     ],
 )
 def test_only_our_own_form_of_address_holds_a_token(text, token):
-    assert token_of(text, prefix="inbox", domain="reply.shop.example") == token
+    found = replies.read(text, "reply.shop.example")
+    assert (found and found.token) == token
 
 
 def test_without_a_reply_domain_no_address_holds_a_token():
-    assert token_of(f"inbox+{TOKEN}@", prefix="inbox", domain="") is None
+    assert replies.read(f"inbox+{TOKEN}@", "") is None
 
 
 def test_of_many_references_the_newest_fifty_are_kept_in_order():
