@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from services.router import identity
+from services.router import identity, reach
 from services.router.facts import Conversation, Facts, RefKey, Sending
 from services.router.messages import receive, take_in
 from services.router.parked import release, reread
@@ -23,7 +23,7 @@ def echo(facts: Facts, record: In, found: Envelope) -> None:
     customer = identity.customer(facts, identity.of_envelope(found))
     conversation = choose(facts, found, customer)
     if conversation is not None and is_sending(facts, conversation):
-        names = [list(name) for name in names_of_echo(found)]
+        names = [list(name) for name in refs_of_echo(found)]
         conversation.parked.append(
             {"envelope": base64.b64encode(record.value).decode(), "id": record.id, "names": names}
         )
@@ -41,6 +41,12 @@ def names_of_echo(found: Envelope) -> list[RefKey]:
     """What it may be joined by."""
     names = [ref_key(found, "message", name) for name in found.all_external_ids]
     return [*names, ref_key(found, "join", found.join_key)] if found.join_key else names
+
+
+def refs_of_echo(found: Envelope) -> list[RefKey]:
+    """Every name that taking it in may look at."""
+    person = reach.reached(found)
+    return [*names_of_echo(found), person] if person else names_of_echo(found)
 
 
 def sending_of_echo(facts: Facts, found: Envelope) -> tuple[Sending, int] | None:
@@ -83,6 +89,7 @@ def join(facts: Facts, record: In, found: Envelope, own: tuple[Sending, int]) ->
         ref = facts.ref(ref_key(found, "message", name))
         if ref.parked:
             release(facts, record, ref)
+    reach.note(facts, record, found, sending, piece)
     if conversation := facts.conversations.get(sending.conversation_id):
         catch_up(facts, record, conversation, sending)
 

@@ -17,7 +17,9 @@ NEWEST: Final = 10  # Message-IDs that are kept beside the first
 
 
 class RefKey(NamedTuple):
-    """What a provider calls something. `kind`: message, join (the key an echo will carry) or thread."""
+    """What a provider calls something. `kind`: message, join (the key an echo will carry), thread, or person (whom private
+    answers to public comments reached).
+    """
 
     tenant: str
     channel: str

@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
-from services.router import identity
+from services.router import identity, reach
 from services.router.facts import (
     Conversation,
     Facts,
@@ -102,6 +102,7 @@ async def lock_refs(connection: Connection, facts: Facts, needs: Needs) -> set[u
             needs.conversations.add(row[6])
         if row[5] and not row[10]:
             older.add(row[5])
+        older.update(message for message, _ in reach.sent_to(facts.refs[key]))
     return older
 
 

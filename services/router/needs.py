@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from services.router import identity, outbound
-from services.router.echoes import names_of_echo
+from services.router import identity, outbound, reach
+from services.router.echoes import refs_of_echo
 from services.router.facts import IdentityKey, PeerKey, RefKey
 from services.router.receipts import delivery_refs
 from services.router.threads import mentioned, ref_key, thread_ref
@@ -85,7 +85,7 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
         needs.mention([ref_key(envelope, "message", part.target)])
     elif envelope.direction == "outbound":
         needs.echoes = True
-        needs.mention(names_of_echo(envelope))
+        needs.mention(refs_of_echo(envelope))
     else:
         for key in own:
             if needs.refs.get(key, MENTION).message_id is None:
@@ -115,6 +115,7 @@ def _delivery(needs: Needs, delivery: Delivery) -> None:
             needs.mention([key])
     if delivery.watermark:
         needs.peers.add(PeerKey(delivery.tenant, delivery.channel, delivery.account, delivery.peer))
+        needs.mention([reach.told_of(delivery)])
 
 
 def _request(needs: Needs, record: In, asked: Request) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from services.router import statuses
 from services.router.events import emit
 from services.router.facts import Conversation, Facts, Ref, Sending
 from shared.bus import In
 from shared.records import Failure, Status
+
+MARKED: Final[tuple[Status, ...]] = ("delivered", "read")  # what a watermark can say, in the order in which it happens
 
 
 def advance(
@@ -86,14 +88,18 @@ def sent_by(piece: dict[str, Any], moment: datetime) -> bool:
 
 def catch_up(facts: Facts, record: In, conversation: Conversation, sending: Sending) -> None:
     """Apply the conversation's watermarks to each piece that was sent before them."""
-    marks: tuple[tuple[Status, datetime | None], ...] = (
-        ("delivered", conversation.delivered_to),
-        ("read", conversation.read_to),
-    )
-    for status, until in marks:
-        for number, piece in tuple(sending.progress.items()):
-            if until and piece["status"] in {"sent", "delivered"} and sent_by(piece, until):
-                advance(facts, record, sending, piece=int(number), status=status, at=until)
+    marks: dict[Status, datetime | None] = {"delivered": conversation.delivered_to, "read": conversation.read_to}
+    for number in tuple(sending.progress):
+        measure(facts, record, sending, int(number), marks)
+
+
+def measure(facts: Facts, record: In, sending: Sending, number: int, marks: Mapping[Status, datetime | None]) -> None:
+    """What watermarks say of one piece."""
+    piece = sending.progress[str(number)]
+    for status in MARKED:
+        until = marks.get(status)
+        if until and piece["status"] in {"sent", "delivered"} and sent_by(piece, until):
+            advance(facts, record, sending, piece=number, status=status, at=until)
 
 
 def apply_receipt(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.router import reach
 from services.router.echoes import bind, settle_echoes
 from services.router.facts import Facts, PeerKey, Ref, RefKey
 from services.router.parked import PARKED_LIMIT, release
@@ -87,3 +88,4 @@ def watermark(facts: Facts, record: In, found: Delivery) -> None:
         conversation.changed = conversation.moved = True
         for sending in facts.sent_in(conversation.id):
             catch_up(facts, record, conversation, sending)
+    reach.mark(facts, record, found, until)

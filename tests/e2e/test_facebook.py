@@ -261,6 +261,9 @@ async def test_a_public_reply_stands_under_the_comment_and_a_private_one_is_in_m
     private = await shop.answers(heard, text("សូមផ្ញើអាសយដ្ឋាន"), private=True)
     await shop.status(private, "delivered")
     assert [one.text for one in await person.reads()] == ["សូមផ្ញើអាសយដ្ឋាន"]
+    await shop.town.post(f"{person.chat}/read", {})
+    await shop.status(private, "read")
+    assert shop.statuses(public) == ["sent"], "what stands in public is not read by one person"
     again = await shop.status(await shop.answers(heard, text("again"), private=True), "failed")
     assert (again["failure"]["code"], "10900" in again["failure"]["detail"]) == ("refused", True)
     words = f"ភ្នំពេញ {uuid.uuid4()}"

@@ -511,6 +511,7 @@ class TestComments:
             record.thread.thread_key,
             "p/0",
         ), "it lands where it belongs, under the post"
+        assert [party.address for party in echo.recipients] == [DARA], "whose receipts will tell of it"
         assert (await page.posts())[0]["comments"][0]["private"] == "hi"
         with pytest.raises(SendFailed, match="10900") as failed:
             await page.sends(public(record, way="private"))

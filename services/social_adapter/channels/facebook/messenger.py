@@ -66,7 +66,10 @@ def _message(event: Json, entry: Entry) -> Iterator[Message]:
 
 
 def _home(echo: Message, message: Json, entry: Entry) -> Message:
-    """Our own echo, by the app that sent it: it brings back the piece's name and the post it belongs to."""
+    """Our own echo, by the app that sent it: it brings back the piece's name and the post it belongs to.
+
+    Whom a private reply reached is its recipient: what that person receives and reads is told without the post.
+    """
     echo = replace(echo, echo=True, sender=Party(address=entry.page))
     origin = metadata.read(message.get("metadata")) if str(message.get("app_id")) == entry.app_id else None
     if origin is None:
@@ -75,7 +78,8 @@ def _home(echo: Message, message: Json, entry: Entry) -> Message:
     if origin.post is None:
         return echo
     thread = Thread(thread_key=origin.thread)
-    return replace(echo, peer=origin.post, container=origin.post, surface="comment", thread=thread)
+    reached = (Party(address=echo.peer),)
+    return replace(echo, peer=origin.post, container=origin.post, surface="comment", thread=thread, recipients=reached)
 
 
 def _edit(event: Json, entry: Entry) -> Iterator[Message]:
