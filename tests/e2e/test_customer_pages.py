@@ -22,12 +22,14 @@ from playwright.async_api import Page, expect
 
 from tests.chromium import browser, visit
 from tests.e2e.agent import Agent, at_work, text
+from tests.patience import until
 from tests.pictures import PIXEL
 
 Json = dict[str, Any]
 SHOTS: Final = os.environ.get("PARLEY_SCREENSHOTS")
 WORDS: Final = Path(__file__).parents[2] / "services/sandbox/page/words"
 KHMER: Final = "ជម្រាបសួរបង តើហាងបើកម៉ោងប៉ុន្មាននៅថ្ងៃអាទិត្យ?"
+FLEETING: Final = 4000  # milliseconds; who types is shown for seconds, and not at all when it comes late
 PHONES: Final = ("telegram", "whatsapp", "facebook")
 
 
@@ -137,11 +139,17 @@ async def test_a_phone_shows_that_somebody_is_typing(street: Street) -> None:
     asked = unique("Are you there?")
     await say(page, asked)
     event = await street.learns(asked)
-    address = f"{street.stack.http('router')}/api/conversations/{event['conversation']}/typing"
-    async with street.town.client.post(address, json={}, headers=street.stack.bearer) as answer:
-        assert answer.status == 202, await answer.text()
-    await page.locator("li.typing").wait_for()
-    await expect(page.get_by_role("status")).to_have_text("is typing…")
+
+    async def is_shown() -> bool:
+        await street.asks(f"conversations/{event['conversation']}/typing")
+        try:
+            await expect(page.get_by_role("status")).to_have_text("is typing…", timeout=FLEETING)
+            await expect(page.locator("li.typing")).to_be_visible(timeout=FLEETING)
+        except AssertionError:
+            return False
+        return True
+
+    await until(is_shown)
     await page.context.close()
 
 

@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from shared.envelope import Choices, Media, Option
 from shared.settings import Settings
 from tests.chromium import browser, visit
 from tests.conftest import Stack
-from tests.patience import SECONDS
+from tests.patience import SECONDS, until
 from tests.pictures import PIXEL
 from tests.services.chat_adapter.running import Running, running, text, world_of
 
@@ -421,13 +422,22 @@ async def test_the_whole_road_there_and_back(stack: Stack, chromium: Browser) ->
         await expect(log(page).locator(".icon-ticks")).to_be_visible()
         conversation = await eventually(agent, "/api/conversations", lambda found: of_preview(found, words))
         path = f"/api/conversations/{conversation['id']}"
-        async with agent.post(f"{path}/typing", json={}) as response:
-            assert response.status == 202
-        await expect(page.locator("parley-webchat .typing")).to_be_visible()
+        await until(partial(shows_typing, agent, path, page))
         async with agent.post(f"{path}/reply", json={"parts": [{"kind": "text", "text": "an answer"}]}) as response:
             sent = (await response.json())["message_id"]
         await expect(bubbles(page, "an answer")).to_be_visible()
         await eventually(agent, f"/api/messages/{sent}", lambda found: found["sending"]["status"] == "read")
+
+
+async def shows_typing(agent: ClientSession, path: str, page: Page) -> bool:
+    """Who types is shown for seconds, and not at all when it comes late; then it is told again."""
+    async with agent.post(f"{path}/typing", json={}) as response:
+        assert response.status == 202
+    try:
+        await expect(page.locator("parley-webchat .typing")).to_be_visible(timeout=4000)
+    except AssertionError:
+        return False
+    return True
 
 
 def of_preview(found: dict[str, Any], words: str) -> dict[str, Any] | None:
