@@ -19,7 +19,7 @@ from shared.bus import RAW
 from shared.errors import Misconfigured
 from shared.observe import SMTP_REFUSED
 from tests.certificates import certificate
-from tests.patience import SECONDS
+from tests.patience import SECONDS, until
 from tests.services.email_adapter.port import INBOUND, Port, mail, port
 from tests.shared.broker import records_of, settings_for
 
@@ -104,19 +104,14 @@ async def test_what_all_mails_hold_together_is_bounded_and_given_back(opened: Op
         await first.begin()
         large = mail(body=("x" * 70 + "\r\n") * 900)
         first.write(large)
-        await asyncio.wait_for(holding(door, 60_000), SECONDS)
+        await until(lambda: door.listener._door.held >= 60_000)
         before = refused("452", "memory")
         assert (await second.send(mail("m2", body=("x" * 70 + "\r\n") * 900))).startswith("452 4.3.1")
         assert refused("452", "memory") == before + 1
         first.write(END)
         assert (await first.reply()).startswith("250 ")
         assert (await second.send(mail("m2", body=("x" * 70 + "\r\n") * 900))).startswith("250 ")
-        assert door.listener._door.held == 0
-
-
-async def holding(door: Port, size: int) -> None:
-    while door.listener._door.held < size:
-        await asyncio.sleep(0)
+        await until(lambda: door.listener._door.held == 0)
 
 
 # time ----------------------------------------------------------------------------------------------------------------
