@@ -7,7 +7,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -28,12 +28,13 @@ STALLED: Final = 60.0  # seconds without a turn after which a loop counts as stu
 
 class Health:
     """Startup: ready to begin. Live: every loop turns; never "the broker answers", or an outage restarts the whole fleet.
-    Ready: may be given work. A check returns what is wrong, or None.
+    Ready: may be given work. A check returns what is wrong, or None. What is only `warned` of takes no work away.
     """
 
     def __init__(self) -> None:
         self.startup: dict[str, Check] = {}
         self.ready: dict[str, Check] = {}
+        self.warned: dict[str, Check] = {}
         self._ticks: dict[str, float] = {}
         self.stopping = False
 
@@ -58,8 +59,10 @@ def _failing(checks: dict[str, Check]) -> dict[str, str]:
     return {name: wrong for name, check in checks.items() if (wrong := check())}
 
 
-def _answer(wrong: dict[str, str]) -> web.Response:
-    return web.json_response({"status": "fail" if wrong else "pass", "wrong": wrong}, status=503 if wrong else 200)
+def _answer(wrong: dict[str, str], warned: Mapping[str, str] = {}) -> web.Response:
+    status = "fail" if wrong else "warn" if warned else "pass"
+    told = {"status": status, "wrong": wrong, **({"warned": warned} if warned else {})}
+    return web.json_response(told, status=503 if wrong else 200)
 
 
 class Life:
@@ -108,7 +111,7 @@ class Life:
             return _answer(self.health.stuck())
 
         async def ready(_request: web.Request) -> web.Response:
-            return _answer(self.health.unready())
+            return _answer(self.health.unready(), _failing(self.health.warned))
 
         async def metrics(_request: web.Request) -> web.Response:
             return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -59,6 +59,9 @@ PARKED = Gauge("parley_sends_parked", "Messages that wait in this adapter's lane
 MEDIA = Counter("parley_media_total", "Media fetched, by outcome.", ["channel", "outcome"])
 HEALTHY = Gauge("parley_account_healthy", "1 while the account can be used.", ["channel", "account"])
 RELOADS = Counter("parley_accounts_reloads_total", "Readings of a changed accounts file, by outcome.", ["outcome"])
+CERTIFICATE_RELOADS = Counter(
+    "parley_smtp_certificate_reloads_total", "Readings of the mail port's changed certificate, by outcome.", ["outcome"]
+)
 READY = Gauge("parley_ready", "1 while this process may be given work.")
 STOPPED = Gauge(
     "parley_partitions_stopped", "Partitions not read any more because records are missing.", ["topic", "group"]

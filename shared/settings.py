@@ -52,7 +52,8 @@ class Settings(BaseSettings):
     smtp_port: int = Field(0, ge=0, le=65535, description="email_adapter: the port on which mail is taken; 0: none")
     smtp_name: str = Field("", description="the name by which we greet and are greeted in SMTP; empty: the host's own")
     smtp_certificate: str = Field(
-        "", description="email_adapter: file of the certificate chain; with it STARTTLS is offered"
+        "",
+        description="email_adapter: file of the certificate chain; with it STARTTLS is offered; read again when it changes",
     )
     smtp_key: str = Field("", description="email_adapter: file of the certificate's private key")
     public_url: str = Field("", description="how providers reach this service from outside, without a path")

@@ -31,4 +31,6 @@ async def take_mail(parts: Parts) -> None:
     life.on_stop(listener.drain)
     life.app.on_shutdown.append(listener.close)
     life.health.ready["smtp"] = lambda: listener.trouble
+    life.health.warned["certificate"] = lambda: listener.certificate.trouble
+    life.spawn(listener.certificate.watch(), "certificate")
     await listener.start()

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 from collections.abc import Callable
 
 import structlog
 
+from services.email_adapter.smtp.certificate import Certificate
 from services.email_adapter.smtp.door import Door
 from services.email_adapter.smtp.handler import Handler
 from services.email_adapter.smtp.limits import LIMITS, Limits
 from services.email_adapter.smtp.session import CLOSING, Session
-from shared.errors import Misconfigured
 from shared.observe import SMTP_SESSIONS
 from shared.settings import Settings
 
@@ -29,7 +28,7 @@ class Listener:
         """Raises Misconfigured where the certificate cannot be used."""
         self._settings, self._handler, self._limits = settings, handler, limits
         self._name = settings.smtp_name or socket.gethostname()
-        self._tls = _tls(settings)
+        self.certificate = Certificate(settings)
         self._door = Door(limits)
         self._sessions: set[Session] = set()
         self._server: asyncio.Server | None = None
@@ -47,7 +46,7 @@ class Listener:
             self._make(loop), self._settings.smtp_host, self._settings.smtp_port, backlog=1024
         )
         self.port = self._server.sockets[0].getsockname()[1]
-        log.info("smtp.started", port=self.port, tls=self._tls is not None)
+        log.info("smtp.started", port=self.port, tls=self.certificate.context is not None)
 
     def _make(self, loop: asyncio.AbstractEventLoop) -> Callable[[], Session]:
         def make() -> Session:
@@ -57,7 +56,7 @@ class Listener:
                 limits=self._limits,
                 sessions=self._sessions,
                 hostname=self._name,
-                tls_context=self._tls,
+                tls_context=self.certificate.context,
                 loop=loop,
             )
 
@@ -76,14 +75,3 @@ class Listener:
         """Until the last has gone."""
         await self.close()
         await self._door.empty()
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if not settings.smtp_certificate and not settings.smtp_key:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(settings.smtp_certificate, settings.smtp_key or None)
-    except (OSError, ssl.SSLError) as error:
-        raise Misconfigured(f"PARLEY_SMTP_CERTIFICATE, PARLEY_SMTP_KEY: {error}") from error
-    return context
