@@ -1,13 +1,15 @@
-"""The parts that every adapter has, put together: the way in, the way out, media, duties, account states."""
+"""The parts that every adapter has, put together: the way in, the way out, what is asked afterwards, duties, account states."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from shared.accept import Intake
 from shared.accounts import AccountsFile
+from shared.afterwards import Afterwards, Errand
 from shared.blobs import Blobs
 from shared.calls import Caller
 from shared.channel import Channel
@@ -66,7 +68,7 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
 
 
 async def serve(parts: Parts, *, senders: Mapping[str, Own] = {}, typers: Mapping[str, Typer] = {}) -> None:
-    """Webhooks in, outbound records out, files fetched, accounts polled, registered and described."""
+    """Webhooks in, outbound records out, files and names fetched, accounts polled, registered and described."""
     life, settings, health = parts.life, parts.life.settings, parts.life.health
     caller = await life.resources.enter_async_context(
         Caller(parts.blobs, mailer=Mailer(parts.blobs, name=settings.smtp_name))
@@ -102,21 +104,24 @@ async def serve(parts: Parts, *, senders: Mapping[str, Own] = {}, typers: Mappin
         typers=typers,
         noticed=states.note,
     )
-    media = MediaWorker(
-        settings,
-        parts.family,
-        channels=parts.channels,
-        accounts=parts.accounts,
-        pool=parts.pool,
-        producer=parts.producer,
-        caller=caller,
-        blobs=parts.blobs,
-        health=health,
-    )
+    afterwards = Afterwards(settings, parts.family, errands(parts, caller), producer=parts.producer, health=health)
     life.health.ready["ingress"] = lambda: ingress.trouble
     life.routes(ingress.routes())
     life.on_stop(deliver.drain)
     life.spawn(states.run(), "account states")
     life.spawn(duties.run(), "duties")
     life.spawn(deliver.run(), "deliver")
-    life.spawn(media.run(), "media")
+    life.spawn(afterwards.run(), "afterwards")
+
+
+def errands(parts: Parts, caller: Caller) -> list[Errand]:
+    """What is asked of providers after a message."""
+    given: dict[str, Any] = {
+        "channels": parts.channels,
+        "accounts": parts.accounts,
+        "pool": parts.pool,
+        "producer": parts.producer,
+        "caller": caller,
+        "health": parts.life.health,
+    }
+    return [MediaWorker(parts.life.settings, parts.family, blobs=parts.blobs, **given)]

@@ -1,4 +1,4 @@
-"""The media worker: fetches what customers sent into the blob store, apart from the messages, which never wait for it."""
+"""The media worker: fetches what customers sent into the blob store, after the message."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from shared.blobs import Blobs, Stored
 from shared.bus import In, Out
 from shared.calls import Caller, Party, Stream
 from shared.channel import Account, Channel, Download
-from shared.consume import Reader
 from shared.database import Pool
 from shared.drive import drive
-from shared.envelope import Envelope, derive, scrub
+from shared.envelope import derive, scrub
 from shared.errors import BusUnavailable, DatabaseUnavailable, ParleyError, SendFailed, TooLarge
 from shared.lifecycle import Health
 from shared.mediajobs import MediaJob
 from shared.observe import MEDIA
 from shared.produce import Producer
-from shared.records import RECORDS, Family, MediaUpdate, inbound_topic, media_group
+from shared.records import Family, MediaUpdate, inbound_topic
 from shared.sending import context
 from shared.settings import Settings
 from shared.workers import Workers
@@ -40,7 +39,6 @@ GIVE_UP: Final = timedelta(minutes=10)
 LONGEST: Final = 60.0  # seconds between two tries
 SWEEP: Final = 3600.0  # seconds
 PASSING: Final = frozenset({"throttled", "unreachable", "unknown"})
-ENVELOPE: Final = RECORDS["inbound"].ce_type.encode()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +49,7 @@ class Fetched:
 
 
 class MediaWorker:
-    """A second reader of the inbound topic. What it finds becomes a `media` record with the envelope's key."""
+    """The errand of files (shared.afterwards). What it finds becomes a `media` record with the envelope's key."""
 
     def __init__(
         self,
@@ -79,35 +77,23 @@ class MediaWorker:
             channels=channels,
             health=health,
         )
-        self._reader = Reader(
-            settings=settings,
-            topics=[inbound_topic(family)],
-            group=media_group(family),
-            owner=self,
-            producer=producer,
-            health=health,
-            wanted=_may_have_media,
-            hurried=False,
-        )
-        health.ready["media"] = lambda: self._reader.trouble
 
     async def run(self) -> None:
         """Until cancelled; a file half fetched is fetched again by whoever comes next."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._reader.run())
                 group.create_task(self._workers.run())
                 group.create_task(self._sweep())
         finally:
             await self._workers.finish(0)
 
-    async def claim(self, topic: str, partition: int) -> int | None:
-        """The group's own offset is enough: what is read twice becomes one job."""
-        return None
+    def wants(self, record: Any) -> bool:
+        """Most messages have no files."""
+        return b'"media"' in (record.value or b"")
 
-    async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
+    async def note(self, records: Sequence[In]) -> None:
         """A job for every file that is not fetched yet."""
-        if await mediajobs.add(self._pool, [record for record in records if isinstance(record.model, Envelope)]):
+        if await mediajobs.add(self._pool, records):
             self._workers.wake()
 
     async def _work(self, job: MediaJob) -> None:
@@ -208,11 +194,6 @@ class MediaWorker:
         while True:
             await self._quietly(mediajobs.prune(self._pool))
             await asyncio.sleep(SWEEP)
-
-
-def _may_have_media(record: Any) -> bool:
-    """Most messages have no files; those are not even parsed here."""
-    return b'"media"' in (record.value or b"") and ("ce_type", ENVELOPE) in record.headers
 
 
 def _limit(download: Download, channel: Channel) -> int:

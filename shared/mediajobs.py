@@ -1,4 +1,4 @@
-"""Media to fetch, as rows that replicas take under a lease: one per media part of an inbound message."""
+"""Media to fetch: one row per media part of an inbound message."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any, Final
 from shared.bus import In
 from shared.database import Pool
 from shared.envelope import Envelope, Media
+from shared.jobs import Jobs
 from shared.lanes import Account, connected
 
-LEASE: Final = timedelta(seconds=180)  # longer than the longest download; fetching twice does no harm
+JOBS: Final = Jobs("media_job", ("message_id", "part"))
 KEPT: Final = timedelta(days=14)  # longer than the inbound topic, so that a record read again is still known
 
 
@@ -70,36 +71,7 @@ def _rows(record: In) -> list[tuple[Any, ...]]:
 
 
 async def claim(pool: Pool, *, free: Mapping[Account, int], default: int, limit: int) -> list[MediaJob]:
-    """Take jobs that are due and that nobody holds, for each account at most as many as are `free` (else `default`)."""
-    owner = uuid.uuid4()
-    async with connected(pool) as connection:
-        rows = await connection.fetch(
-            """
-            WITH room AS (SELECT * FROM unnest($1::text[], $2::text[], $3::int[]) AS room (channel, account, free)),
-            due AS (
-                SELECT message_id, part, coalesce(free, $4) AS free,
-                       row_number() OVER (PARTITION BY channel, account ORDER BY next_try) AS place
-                FROM (SELECT message_id, part, channel, account, next_try, free
-                      FROM media_job LEFT JOIN room USING (channel, account)
-                      WHERE done_at IS NULL AND next_try <= now() AND (owner IS NULL OR lease_until < now())
-                            AND coalesce(free, $4) > 0
-                      ORDER BY next_try LIMIT 1000) AS waiting),
-            mine AS (
-                SELECT message_id, part FROM media_job JOIN due USING (message_id, part)
-                WHERE place <= free AND done_at IS NULL AND next_try <= now() AND (owner IS NULL OR lease_until < now())
-                ORDER BY next_try LIMIT $5 FOR UPDATE OF media_job SKIP LOCKED)
-            UPDATE media_job SET owner = $6, lease_until = now() + $7 FROM mine
-            WHERE media_job.message_id = mine.message_id AND media_job.part = mine.part
-            RETURNING media_job.*
-            """,
-            [channel for channel, _ in free],
-            [account for _, account in free],
-            list(free.values()),
-            default,
-            limit,
-            owner,
-            LEASE,
-        )
+    _, rows = await JOBS.claim(pool, free=free, default=default, limit=limit)
     return [_job(row) for row in rows]
 
 
@@ -121,15 +93,7 @@ def _job(row: Any) -> MediaJob:
 
 async def put_off(pool: Pool, job: MediaJob, delay: timedelta) -> None:
     """Try again then."""
-    async with connected(pool) as connection:
-        await connection.execute(
-            "UPDATE media_job SET owner = NULL, lease_until = NULL, next_try = now() + $4, tries = tries + 1"
-            " WHERE message_id = $1 AND part = $2 AND owner = $3",
-            job.message_id,
-            job.part,
-            job.owner,
-            delay,
-        )
+    await JOBS.put_off(pool, (job.message_id, job.part), owner=job.owner, delay=delay)
 
 
 async def finish(pool: Pool, job: MediaJob) -> None:

@@ -668,7 +668,8 @@ def ingress_dlq(family: Family) -> str:
     return f"ingress.{family}.dlq"
 
 
-def media_group(family: Family) -> str:
+def afterwards_group(family: Family) -> str:
+    """Named after what it fetched first: a group that is called otherwise begins anew."""
     return f"{family}_media"
 
 
@@ -688,7 +689,7 @@ ROUTER_INPUTS: Final = (*map(inbound_topic, FAMILIES), DELIVERY, REQUESTS)
 def _topics() -> tuple[Topic, ...]:
     consumed = (
         *((topic, ROUTER_GROUP) for topic in ROUTER_INPUTS),
-        *((inbound_topic(family), media_group(family)) for family in FAMILIES),
+        *((inbound_topic(family), afterwards_group(family)) for family in FAMILIES),
         *((outbound_topic(family), adapter_group(family)) for family in FAMILIES),
         (inbound_topic("chat"), TRANSCRIPT_GROUP),
     )

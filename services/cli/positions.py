@@ -29,8 +29,8 @@ from shared.records import (
     ROUTER_INPUTS,
     TRANSCRIPT_GROUP,
     adapter_group,
+    afterwards_group,
     inbound_topic,
-    media_group,
     outbound_topic,
 )
 from shared.settings import Settings
@@ -71,7 +71,7 @@ def consumed() -> Iterator[tuple[str, str]]:
     """Each group that keeps its offsets in Kafka, with the topic it reads; the router keeps its own in PostgreSQL."""
     for family in FAMILIES:
         yield adapter_group(family), outbound_topic(family)
-        yield media_group(family), inbound_topic(family)
+        yield afterwards_group(family), inbound_topic(family)
     yield TRANSCRIPT_GROUP, inbound_topic("chat")
 
 

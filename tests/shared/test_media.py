@@ -17,11 +17,12 @@ from provider import Account, hangs_up, make_channel, says, streams, waits_for
 from station import Station, open_station
 
 from shared import media
+from shared.afterwards import Afterwards
 from shared.calls import Caller
 from shared.channel import Channel, Context, Download, Http, Steps
 from shared.envelope import Envelope, Media, Party, Text
 from shared.lifecycle import Health
-from shared.media import MediaWorker, _may_have_media
+from shared.media import MediaWorker
 from shared.records import MediaUpdate
 from tests.patience import SECONDS
 
@@ -72,8 +73,14 @@ class Worker:
             "first_pause": 0.05,
             "give_up": timedelta(seconds=2 * SECONDS),
         }
-        self.worker = MediaWorker(station.settings, "chat", **(options | given))
-        self.task = asyncio.create_task(self.worker.run())
+        self.afterwards = Afterwards(
+            station.settings,
+            "chat",
+            [MediaWorker(station.settings, "chat", **(options | given))],
+            producer=station.producer,
+            health=Health(),
+        )
+        self.task = asyncio.create_task(self.afterwards.run())
 
     async def stop(self) -> None:
         self.task.cancel()
@@ -256,10 +263,11 @@ async def test_a_slow_account_holds_nobody_up(station: Station, worker: Worker) 
     assert {update.state for update in await worker.told(slow, len(names))} == {"stored"}
 
 
-async def test_messages_without_files_are_not_parsed_here(station: Station) -> None:
+async def test_messages_without_files_are_not_parsed_here(station: Station, worker: Worker) -> None:
     def read(message: Envelope) -> Any:
         out = station.envelope_record(message)
         return type("Record", (), {"value": out.value, "headers": out.headers})
 
-    assert _may_have_media(read(envelope("a")))
-    assert not _may_have_media(read(envelope()))
+    await worker.start()
+    assert worker.afterwards._wants(read(envelope("a")))
+    assert not worker.afterwards._wants(read(envelope()))
