@@ -487,7 +487,7 @@ def every_account(account: Any) -> bool:
     return True
 
 
-def always_open(account: Any, message: Message) -> Window:
+def always_open(account: Any, message: Message) -> Window | None:
     return Window()
 
 
@@ -499,7 +499,8 @@ class Channel:
     JSON may be torn on the way and is answered 400. `inbound`: a Malformed among its records stands for an event that
     cannot be read (shared.readable.each), so that it takes no other along. `polled`: whether this account is one that is polled. `mail`: reads
     what a mail transport delivered. `join_key`: by what the echo of a piece can be known when its answer was lost: what
-    was sent along and comes back, the piece's id; or what is known of it on both sides. `window`: what a message of the customer, just received, allows.
+    was sent along and comes back, the piece's id; or what is known of it on both sides. `window`: what a message of the customer, just received, allows; None
+    where it is nothing that they wrote.
     """
 
     name: str
@@ -527,7 +528,7 @@ class Channel:
     fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
     refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None
     register: Callable[[Any, Any, str, Context], Steps[None]] | None = None
-    window: Callable[[Any, Message], Window] = always_open
+    window: Callable[[Any, Message], Window | None] = always_open
 
 
 TRANSIENT: Final = frozenset({"throttled", "unreachable"})

@@ -242,7 +242,10 @@ class Window(Model):
 
 
 class Envelope(Model):
-    """One message. An inbound record whose `direction` is outbound is an echo: sent by the account, but perhaps not by us."""
+    """One message. An inbound record whose `direction` is outbound is an echo: sent by the account, but perhaps not by us.
+
+    No `window`: nobody has written, so what may be sent to them is as before (an echo, a notice of the provider).
+    """
 
     id: uuid.UUID
     tenant: Name
@@ -263,7 +266,7 @@ class Envelope(Model):
     received_at: AwareDatetime
     raw: str | None = None
     assessment: Assessment = Assessment()
-    window: Window = Window()
+    window: Window | None = None
 
     @property
     def all_external_ids(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from shared.channel import (
     Steps,
     TypingSeen,
 )
-from shared.envelope import UNSTORABLE, Assessment, Envelope, Window, message_id, scrub
+from shared.envelope import UNSTORABLE, Assessment, Envelope, message_id, scrub
 from shared.errors import Malformed, Torn, Unverified
 from shared.readable import UNREADABLE, readable, where
 from shared.records import Delivery, Typing
@@ -199,7 +199,7 @@ def _envelope(
         received_at=received_at,
         raw=raw,
         assessment=_assessed(incoming.assessment, channel),
-        window=Window() if incoming.echo else channel.window(account, incoming),
+        window=None if incoming.echo else channel.window(account, incoming),
     )
 
 

@@ -10,7 +10,7 @@ import orjson
 
 from services.router.facts import Conversation, Emission, Facts
 from shared.bus import In
-from shared.envelope import Envelope, Part, derive
+from shared.envelope import Envelope, Part, Window, derive
 from shared.errors import TooLarge
 from shared.records import EVENTS, RECORD_LIMIT
 
@@ -90,7 +90,7 @@ def dump(content: object) -> bytes:
 
 
 def announce_opening(
-    facts: Facts, record: In, conversation: Conversation, window: dict[str, Any], linked: uuid.UUID | None = None
+    facts: Facts, record: In, conversation: Conversation, window: Window, linked: uuid.UUID | None = None
 ) -> None:
     about = {"subject": conversation.subject, "container": conversation.container, "linked": linked}
     emit(
@@ -103,7 +103,7 @@ def announce_opening(
             "account": conversation.account,
             "peer": conversation.peer,
             "surface": conversation.surface,
-            "window": window,
+            "window": window.model_dump(mode="json", exclude_none=True),
             **{name: value for name, value in about.items() if value},
         },
         id_=conversation.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Final, Literal
+from typing import Literal
 
 import orjson
 
@@ -13,10 +13,9 @@ from services.router.facts import Conversation, Facts, Known
 from services.router.parked import release
 from services.router.participants import introduce
 from services.router.threads import choose, is_strangers, named, ref_key, thread_ref
+from services.router.windows import able_in, note_window, opening_window
 from shared.bus import In
-from shared.envelope import Envelope, Window, derive
-
-OPEN: Final = Window()
+from shared.envelope import Envelope, derive
 
 
 def receive(facts: Facts, record: In, found: Envelope) -> None:
@@ -66,15 +65,14 @@ def note_message(facts: Facts, conversation: Conversation, found: Envelope) -> N
     if found.external_id:
         conversation.link(found.external_id)
     if found.direction == "inbound":
-        conversation.last_inbound_at = found.occurred_at
         conversation.last_external_id = found.external_id or conversation.last_external_id
         if found.container is None or is_beginner(facts, conversation, found):
             conversation.name = found.sender.name or conversation.name
         if found.container is None and found.peer != conversation.peer:
             facts.move(conversation, found.peer)
-        if conversation.window or found.window != OPEN:
-            conversation.window = found.window.model_dump(mode="json", exclude_none=True)
-            conversation.moved = True
+        if found.window is not None:
+            conversation.last_inbound_at = found.occurred_at
+            note_window(conversation, found.window)
 
 
 def is_beginner(facts: Facts, conversation: Conversation, found: Envelope) -> bool:
@@ -106,7 +104,8 @@ def open_conversation(
     if thread := thread_ref(found):
         ref = facts.ref(thread)
         ref.conversation_id, ref.changed = conversation.id, True
-    window = found.window.model_dump(mode="json", exclude_none=True)
+    window = found.window or opening_window(able_in(facts, conversation))
+    note_window(conversation, window)
     announce_opening(facts, record, conversation, window, linked.id if linked else None)
     introduce(facts, record, conversation, identity.of_envelope(found))
     return conversation

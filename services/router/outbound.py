@@ -11,7 +11,7 @@ import orjson
 from services.router.events import announce_opening, dump, emit, pass_by, preview_of
 from services.router.facts import Conversation, Emission, Facts, IdentityKey, Known, Sending
 from services.router.participants import introduce
-from services.router.windows import UNKNOWN, private_way, way_of
+from services.router.windows import UNKNOWN, able_in, note_window, opening_window, private_way, way_of
 from shared.bus import In
 from shared.envelope import Part, Thread, Way, derive
 from shared.errors import Refusal
@@ -99,7 +99,9 @@ def send(facts: Facts, record: In, asked: Send) -> None:
     order = compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=None)
     if opening:
         facts.add(conversation)
-        announce_opening(facts, record, conversation, {})
+        window = opening_window(able_in(facts, conversation))
+        note_window(conversation, window)
+        announce_opening(facts, record, conversation, window)
     queue(facts, record, conversation, asked.parts, order)
     if opening:
         introduce(facts, record, conversation, IdentityKey(asked.tenant, asked.channel, asked.address))
@@ -115,7 +117,7 @@ def check(facts: Facts, conversation: Conversation, asked: Reply | Send, *, priv
         raise Refusal("unsupported", "fallback is not carried out by this version")
     if conversation.status != "open":
         raise Refusal("refused", f"the conversation is {conversation.status}")
-    able = facts.capabilities.get((conversation.tenant, conversation.channel, conversation.account), UNKNOWN)
+    able = able_in(facts, conversation)
     way = private_way(facts, conversation, able) if private else way_of(facts, conversation, asked, able)
     if able is not UNKNOWN:
         fit(asked.parts, able.shown(conversation.surface, way))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from services.router.facts import Conversation, Facts
@@ -11,6 +12,25 @@ from shared.errors import Refusal
 from shared.records import Reply, Send
 
 UNKNOWN: Final = Capabilities(text=0)  # of an account that has not told what it can: the adapter will judge
+OPEN: Final = Window()
+BEGINS: Final[Mapping[str, tuple[Way, ...]]] = {"free_text": ("free_text",), "template": ("template",), "nothing": ()}
+
+
+def able_in(facts: Facts, conversation: Conversation) -> Capabilities:
+    """What the account of a conversation says that it can."""
+    return facts.capabilities.get((conversation.tenant, conversation.channel, conversation.account), UNKNOWN)
+
+
+def opening_window(able: Capabilities) -> Window:
+    """Of someone who has not written yet: what the channel lets one begin with, for ever."""
+    return Window(allows=BEGINS[able.starts])
+
+
+def note_window(conversation: Conversation, window: Window) -> None:
+    """What may be sent from now on; where nothing was ever limited, nothing is written down."""
+    if conversation.window or window != OPEN:
+        conversation.window = window.model_dump(mode="json", exclude_none=True)
+        conversation.moved = True
 
 
 def way_of(facts: Facts, conversation: Conversation, asked: Reply | Send, able: Capabilities) -> Way:

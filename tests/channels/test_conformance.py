@@ -532,7 +532,7 @@ def test_the_window_is_open_just_after_a_message(name):
     assert messages
     for message in messages:
         window = on.channel.window(on.account, message)
-        assert window.until is None or window.until > message.occurred_at
+        assert window is None or window.until is None or window.until > message.occurred_at
 
 
 def test_the_parts_of_a_claim_are_all_that_can_be_claimed():

@@ -120,7 +120,7 @@ class Customer:
             parts=tuple(envelope.Text(text=part) if isinstance(part, str) else part for part in parts),
             occurred_at=now,
             received_at=now,
-            **(self.about | about),
+            **({"window": envelope.Window()} | self.about | about),
         )
         await self.tell("inbound", message, id_=message.id)
         return message

@@ -21,7 +21,7 @@ from services.router.service import Router, Stand
 from shared import bus
 from shared.channel import Capabilities
 from shared.database import Pool
-from shared.envelope import Edit, Envelope, Model, Party, Text, derive
+from shared.envelope import Edit, Envelope, Model, Party, Text, Window, derive
 from shared.lifecycle import Health
 from shared.produce import Producer, Publisher
 from shared.records import BY_MODEL, EVENTS, Delivery, Reply, Request
@@ -102,6 +102,7 @@ class Customer:
             "parts": parts,
             "occurred_at": at(minutes),
             "received_at": at(minutes),
+            "window": Window(),
         }
         return Envelope(**fields | more)
 

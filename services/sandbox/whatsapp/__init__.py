@@ -101,6 +101,7 @@ class WhatsApp:
     def said(self, chat: Chat, view: Json) -> None:
         file = self._file(view)
         business = self._numbers.numbers[chat.account]["display"]
+        chat.remember(last_in=time.time())  # what opens the window: not what is changed of an earlier message
         self._told(chat, webhooks.said(chat, view, business=business, file=file, sha256=self._hash(file)))
 
     def edited(self, chat: Chat, view: Json) -> None:
@@ -121,8 +122,6 @@ class WhatsApp:
             self._sends.read(chat, view)
 
     def _told(self, chat: Chat, message: Json) -> None:
-        """Whatever a person does opens the window to them anew."""
-        chat.remember(last_in=time.time())
         self.tell(chat, contacts=[webhooks.contact(chat)], messages=[message])
 
     def tell(self, chat: Chat, **about: list[Json]) -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
@@ -10,9 +11,11 @@ from pydantic import SecretStr, ValidationError
 
 from services.chat_adapter.channels.whatsapp import CHANNEL
 from services.chat_adapter.channels.whatsapp.outbound import recipient
-from services.chat_adapter.channels.whatsapp.tables import FIELDS
+from services.chat_adapter.channels.whatsapp.tables import SUBSCRIBED
+from services.cli.wire import parse_http
 from shared.channel import Context, Malformed, Message, Piece, Request, Response, SendFailed, TypingMark
 from shared.envelope import Media, Party, Text
+from shared.translate import stamp
 
 CONTEXT = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
 APP = CHANNEL.app(name="main", secret="app-secret", verify_token="tonle-sap", app_id="700")
@@ -77,7 +80,7 @@ def test_register_tells_where_to_send_and_for_which_account_and_looks_at_the_num
     assert json.loads(asked[0].body) == {
         "object": "whatsapp_business_account",
         "callback_url": address,
-        "fields": ",".join(FIELDS),
+        "fields": ",".join(SUBSCRIBED),
         "verify_token": "tonle-sap",
     }
     assert [one.headers["authorization"] for one in asked] == ["Bearer 700|app-secret", *["Bearer EAAG-x"] * 2]
@@ -135,6 +138,38 @@ def test_the_window_is_a_day_and_then_templates_go_on():
     window = CHANNEL.window(ACCOUNT, message)
     assert (window.until, window.allows) == (at + timedelta(hours=24), ("free_text", "template"))
     assert CHANNEL.capabilities.starts == "template"
+
+
+@pytest.mark.parametrize(
+    ("sample", "opens"),
+    [
+        ("text_khmer", True),
+        ("text_without_phone", True),
+        ("button_reply", True),
+        ("unsupported", True),
+        ("call", True),
+        ("call_missed", True),
+        ("reaction", False),
+        ("reaction_removed", False),
+        ("edit_text", False),
+        ("revoke", False),
+        ("system_number_changed", False),
+        ("system_user_id_changed", False),
+        ("user_id_update", False),
+        ("echo_text", False),
+    ],
+)
+def test_only_what_a_person_writes_or_a_call_of_theirs_opens_the_window(sample, opens):
+    request = parse_http((Path(__file__).parent / f"{sample}.in.http").read_bytes())
+    (message,) = CHANNEL.inbound(APP, request, CONTEXT)
+    stamped = stamp(message, channel=CHANNEL, account=ACCOUNT, received_at=message.occurred_at)
+    assert (stamped.window is not None) == opens
+
+
+@pytest.mark.parametrize("sample", ["status_sent", "status_failed_window", "call_begins", "call_of_the_business"])
+def test_what_says_nothing_of_a_person_is_no_message_that_could_open_a_window(sample):
+    request = parse_http((Path(__file__).parent / f"{sample}.in.http").read_bytes())
+    assert [one for one in CHANNEL.inbound(APP, request, CONTEXT) if isinstance(one, Message)] == []
 
 
 def test_typing_names_the_message_answered_and_marks_it_read():

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+import pytest
 
 from services.router.facts import Facts
 from shared.channel import Capabilities
@@ -126,3 +127,42 @@ async def test_a_comment_that_is_hidden_is_shown_as_such(house: House) -> None:
     await house.take(hidden)
     *_, last = await house.story(conversation)
     assert (last["type"], last["external_id"], last["hidden"]) == ("message.visibility", "c1", True)
+
+
+async def test_what_nobody_wrote_neither_opens_a_window_nor_closes_one(house: House) -> None:
+    customer = Customer()
+    conversation = await house.opened(customer, customer.says(window=Window(until=BEFORE)))
+    await house.take(customer.says("Dara has another number", minutes=1, window=None))
+    assert (await asked(house, customer, conversation))["code"] == "window_closed"
+    await house.take(customer.says(window=Window(until=LATER)))
+    await house.take(customer.says("Dara has another number", minutes=2, window=None))
+    assert (await asked(house, customer, conversation))["way"] == "free_text"
+
+
+@pytest.mark.parametrize(
+    ("starts", "allows"), [("free_text", ["free_text"]), ("template", ["template"]), ("nothing", [])]
+)
+async def test_who_has_not_written_may_be_sent_what_the_channel_lets_one_begin_with(
+    house: House, starts: Any, allows: list[str]
+) -> None:
+    customer = Customer()
+    house.allows(customer, Capabilities(text=100, template="full", starts=starts))
+    conversation = await house.opened(customer, customer.says("Dara has another number", window=None))
+    opened, _ = await house.story(conversation)
+    assert opened["window"]["allows"] == allows
+    refused = outcome(await house.take(as_read(customer.reply(conversation))))
+    assert (
+        refused.get("code") == {"free_text": None, "template": "template_required", "nothing": "window_closed"}[starts]
+    )
+    await house.take(customer.says(window=Window(until=LATER)))
+    assert outcome(await house.take(as_read(customer.reply(conversation))))["way"] == "free_text"
+
+
+async def test_a_conversation_that_a_template_began_says_that_only_templates_follow(house: House) -> None:
+    customer = Customer()
+    assert (await begun(house, customer, "template", TEMPLATE))["way"] == "template"
+    (conversation,) = await house.conversations(customer)
+    window = await house.pool.fetchval('SELECT "window" FROM conversation WHERE id = $1', conversation)
+    assert window == {"allows": ["template"]}
+    opened, _ = await house.story(conversation)
+    assert opened["window"] == window

@@ -428,6 +428,13 @@ class TestRefuses:
         assert await shop.receipts(2) == ["sent", "delivered"]
         assert (await shop.shows())[0]["template"] == "hello_world"
 
+    async def test_an_emoji_does_not_open_the_window(self, answering):
+        (name,) = (await answering.send(Template(name="hello_world", language="en_US"), to="85577000111")).external_ids
+        await answering.phone("send", user="85577000111", react={"message": name, "emoji": "👍"})
+        assert (await answering.refused(Text(text="hello"), to="85577000111"))[0] == "window_closed"
+        await answering.says(user="85577000111", text="hello")
+        await answering.send(Text(text="hello"), to="85577000111")
+
     async def test_the_window_closes(self, answering, sandbox):
         await sandbox.control(window_hours=0)
         assert (await answering.refused(Text(text="late")))[0] == "window_closed"

@@ -10,7 +10,7 @@ from pydantic import Field as Described, SecretStr
 
 from services.chat_adapter.channels.whatsapp import inbound as webhooks
 from services.chat_adapter.channels.whatsapp.outbound import bare_type, compose
-from services.chat_adapter.channels.whatsapp.tables import BUTTON_TITLE, FIELDS, MEDIA_BYTES, MEDIA_LIVES, ROWS
+from services.chat_adapter.channels.whatsapp.tables import BUTTON_TITLE, MEDIA_BYTES, MEDIA_LIVES, ROWS, SUBSCRIBED
 from shared import channel
 from shared.channel import (
     Blob,
@@ -33,7 +33,7 @@ from shared.channel import (
     TypingMark,
 )
 from shared.dialects import meta
-from shared.envelope import Media, Window
+from shared.envelope import AMENDS, Media, Window
 
 SERVICE_WINDOW = timedelta(hours=24)
 
@@ -108,17 +108,20 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
 
 def register(app: App, account: Account, address: str, context: Context) -> Steps[None]:
     """Where Meta sends, for which business account, and whether the token reaches the number."""
-    yield meta.subscribe_app(app, account, topic="whatsapp_business_account", address=address, fields=FIELDS)
+    yield meta.subscribe_app(app, account, topic="whatsapp_business_account", address=address, fields=SUBSCRIBED)
     yield meta.subscribe_account(app, account, account.waba_id)
     yield meta.get(account, account.phone_number_id, fields="display_phone_number,verified_name")
 
 
-def window(account: Account, message: Message) -> Window:
-    """A day from the customer's last message; then only templates.
+def window(account: Account, message: Message) -> Window | None:
+    """A day from the customer's last message or call; then only templates. What they change of an earlier message, an emoji
+    on it, and what WhatsApp itself tells of them is neither: …/whatsapp/messages/send-messages#customer-service-windows.
 
     The 72 hours after an ad that leads to WhatsApp are about what messages cost, not about what may be sent:
     https://developers.facebook.com/documentation/business-messaging/whatsapp/pricing#free-entry-point-conversations.
     """
+    if isinstance(message.parts[0], AMENDS) or message.assessment.kind == "automatic":
+        return None
     return Window(until=message.occurred_at + SERVICE_WINDOW, allows=("free_text", "template"))
 
 

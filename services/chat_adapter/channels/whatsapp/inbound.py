@@ -11,7 +11,7 @@ from services.chat_adapter.channels.whatsapp.content import read_parts
 from services.chat_adapter.channels.whatsapp.tables import FIELDS, STATUSES
 from shared.channel import Incoming, Malformed, Message, Receipt
 from shared.dialects.meta import failure, seconds
-from shared.envelope import Deletion, Edit, Party, Thread, Unsupported
+from shared.envelope import Assessment, Call, Deletion, Edit, Party, Thread, Unsupported
 from shared.readable import each
 
 Json = dict[str, Any]
@@ -141,7 +141,8 @@ def _contact(value: Json, phone: str | None, user: str | None) -> Json:
 
 def _may_be(contact: Json, user: str | None, value: Json) -> bool:
     """An only contact beside an only sender is them, though their number may be written otherwise; not with another id."""
-    senders = {message.get("from") for message in value["messages"] if isinstance(message, dict)}
+    events = value.get("messages") or value.get("calls") or ()
+    senders = {event.get("from") for event in events if isinstance(event, dict)}
     return len(senders) == 1 and not (user and contact.get("user_id"))
 
 
@@ -149,7 +150,8 @@ def _new_name(item: Item) -> Message:
     """The person has another number: https://…/webhooks/reference/messages/system. They are the same person as before."""
     message, system = item.content, item.content["system"]
     phone = _digits(system.get("wa_id") or system.get("new_wa_id"))
-    names = [phone, system.get("user_id"), _digits(message.get("from")), message.get("from_user_id")]
+    before = [_digits(message.get("from")), message.get("from_user_id"), system.get("previous_user_id")]
+    names = [phone, system.get("user_id"), *before]
     return _notice(item, names, phone=phone, event=message["id"], kind=system["type"], words=system.get("body"))
 
 
@@ -173,6 +175,23 @@ def _notice(
         sender=person,
         parts=(Unsupported(type=kind, text=words),),
         occurred_at=_time(item.content),
+        assessment=NOTICE,
+    )
+
+
+def _call(item: Item) -> Message | None:
+    """A call of the person, when it is over: …/whatsapp/calling/user-initiated-calls."""
+    call = item.content
+    if call["event"] != "terminate" or call["direction"] != "USER_INITIATED":
+        return None
+    person, spoken = _person(item), call.get("duration")
+    return Message(
+        account_key=item.account_key,
+        event_key=call["id"],
+        peer=person.address,
+        sender=person,
+        parts=(Call(outcome="answered" if spoken else "missed", seconds=spoken),),
+        occurred_at=_time(call),
     )
 
 
@@ -193,10 +212,13 @@ def _status(item: Item) -> Receipt | None:
     )
 
 
+# What WhatsApp tells of a person is nothing that they said.
+NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
 READERS: Final[Mapping[str, Callable[[Item], Incoming | None]]] = {
     "messages": _message,
     "message_echoes": _echo,
     "user_id_update": _new_user_id,
+    "calls": _call,
     "statuses": _status,
 }
 

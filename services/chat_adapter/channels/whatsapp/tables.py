@@ -11,8 +11,10 @@ from shared.records import Status
 
 MEGABYTE: Final = 1024 * 1024
 
-# Fields of a webhook that hold messages; user_id_update says that a person is called otherwise from now on.
-FIELDS: Final = ("messages", "smb_message_echoes", "user_id_update")
+# What is asked for: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/overview
+SUBSCRIBED: Final = ("messages", "smb_message_echoes", "calls")
+# Changes that are read; user_id_update, that a person is called otherwise, came without being asked for.
+FIELDS: Final = frozenset({*SUBSCRIBED, "user_id_update"})
 
 KINDS: Final[Mapping[str, MediaKind]] = {
     "audio": "audio",
