@@ -62,13 +62,14 @@ class TestAConversation:
         await customer.says(envelope.Edit(target=first.external_id), "on Monday")
         second = await customer.says("my card number")
         await customer.says(envelope.Deletion(target=second.external_id))
-        await customer.says(envelope.Reaction(target=first.external_id, emoji="👍"))
         await row(console, customer).click()
+        await console.get_by_text("This message was deleted.").wait_for()
         edited = bubble(console, "on Monday")
         await edited.get_by_text("edited").click()
         await edited.get_by_text("on Munday").wait_for()
-        await console.get_by_text("This message was deleted.").wait_for()
+        await customer.says(envelope.Reaction(target=first.external_id, emoji="👍"))
         await edited.get_by_text("👍").wait_for()
+        assert await edited.get_by_text("on Munday").is_visible(), "a reaction closes nothing that was opened"
 
     async def test_says_honestly_what_became_of_files_and_what_is_not_translated(self, console, customer):
         late = envelope.Media(media="file", state="unavailable", reason="expired", name="receipt.pdf")

@@ -25,7 +25,7 @@ export function fillMessage(app, node, conversation, message) {
     message.flagged && h("p", { class: "flag", role: "note" }, icon("alert"), words.t(`flagged_${message.flagged}`, { address: message.sender?.address ?? "" })),
     bubbleOf(app, node, conversation, message),
     message.reactions.size > 0 && reactions(app, message),
-    foot(app, conversation, message),
+    foot(app, node, conversation, message),
     ENDED.has(message.status) && ending(app, message),
   ]));
 }
@@ -80,12 +80,12 @@ function reactions(app, message) {
   return h("p", { class: "reactions", "aria-label": app.words.t("reactions") }, said);
 }
 
-function foot(app, conversation, message) {
+function foot(app, node, conversation, message) {
   const { words } = app;
   const at = new Date(message.at);
   return h("div", { class: "foot" }, present([
-    message.earlier.length > 0 && earlierTexts(words, words.t("edited"), message.earlier),
-    message.deleted_at && earlierTexts(words, words.t("deleted_before"), [{ parts: message.parts, at: message.at }]),
+    message.earlier.length > 0 && earlierTexts(words, node, "edited", message.earlier),
+    message.deleted_at && earlierTexts(words, node, "deleted_before", [{ parts: message.parts, at: message.at }]),
     h("time", { datetime: message.at, title: words.full(at) }, words.time(at)),
     message.status && h("span", { class: "status", data: { status: message.status } }, icon(STATUS_ICONS[message.status] ?? "question"), words.t(`sent_${message.status}`)),
     canAnswer(app, conversation, message) && h("button", { type: "button", class: "quiet act", on: { click: () => app.answer(message) } }, icon("answer"), words.t("answer_this")),
@@ -106,10 +106,12 @@ function ending(app, message) {
     h("button", { type: "button", class: "quiet", on: { click: () => app.writeAgain(message) } }, icon("again"), words.t("send_again")));
 }
 
-function earlierTexts(words, summary, earlier) {
+/** As open as it was in `node`, the message until now: a reaction or a receipt does not close it on whoever reads it. */
+function earlierTexts(words, node, kind, earlier) {
+  const open = node.querySelector(`details[data-kind=${kind}]`)?.open;
   const texts = earlier.map(({ parts, at }) => {
     const { text, kind } = previewOf(parts);
     return h("p", { class: "before", dir: "auto" }, h("span", { class: "soft" }, words.t("edited_before", { time: words.time(new Date(at)) }), " "), text ?? words.t(`kind_${kind}`));
   });
-  return h("details", {}, h("summary", {}, summary), ...texts);
+  return h("details", { open, data: { kind } }, h("summary", {}, words.t(kind)), ...texts);
 }
