@@ -465,9 +465,9 @@ class Capabilities(Model):
     idempotent_for: timedelta | None = None
 
     def shown(self, surface: Surface, way: Way) -> Capabilities:
-        """What can be shown there: a private answer to a comment is an ordinary message, but only one."""
+        """What can be shown there: a private answer to a comment is an ordinary message, but only one, in words of its own."""
         if way == "private":
-            return self.model_copy(update={"pieces": 1})
+            return self.model_copy(update={"pieces": 1, "template": "refused"})
         return self.comment if self.comment and surface == "comment" else self
 
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from shared.channel import Context, Form, Http, Request, Response, Unverified
 from shared.dialects.meta_errors import CODES, SUBCODES, Refused, failure, outcome
+from shared.envelope import Template
 
 __all__ = [
     "CODES",
@@ -32,6 +33,7 @@ __all__ = [
     "signature",
     "subscribe_account",
     "subscribe_app",
+    "template",
     "verify",
 ]
 
@@ -132,6 +134,15 @@ def post(
 def get(account: Account, path: str, **query: str) -> Http:
     question = f"?{urlencode(query)}" if query else ""
     return Http(method="GET", url=_url(account, path) + question, headers=bearer(account.token))
+
+
+def template(part: Template) -> dict[str, object]:
+    """`template` of a message, as WhatsApp and Messenger take it: the places of its body are filled in order."""
+    content: dict[str, object] = {"name": part.name, "language": {"code": part.language}}
+    if part.parameters:
+        parameters = [{"type": "text", "text": value} for value in part.parameters]
+        content["components"] = [{"type": "body", "parameters": parameters}]
+    return content
 
 
 def subscribe_app(app: App, account: Account, *, topic: str, address: str, fields: tuple[str, ...]) -> Http:

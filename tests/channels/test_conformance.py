@@ -338,7 +338,7 @@ def check_translation(name: str, request: Request) -> None:
         assert record.occurred_at <= bench(name).context.now
         value = record.model_dump_json()
         assert type(record).model_validate_json(value) == record
-        assert "\\u0000" not in value
+        assert "\\u0000" not in value.replace("\\\\", "")  # a backslash before "u0000" is no NUL
         assert all(getattr(record, "all_external_ids", ()))
 
 

@@ -206,6 +206,23 @@ async def test_a_send_whose_answer_is_lost_is_known_by_its_echo(shop: Shop) -> N
     assert shop.received(heard["conversation"]) == [words, after], "its echo is no second message"
 
 
+async def test_after_a_day_only_a_template_goes(shop: Shop) -> None:
+    person, words = shop.person(), f"written the day before yesterday {uuid.uuid4()}"
+    await person.writes("hello")
+    old = shop.message(person.user, words) | {"timestamp": stamp() - 2 * 24 * 3600 * 1000}
+    assert await shop.posts(shop.entry(old)) == 200
+    heard = await shop.hears(words)
+    await shop.control(window_hours=0)
+    await shop.answers(heard, text("too late"))
+    refused = await shop.listener.first("request.refused", lambda event: event["conversation"] == heard["conversation"])
+    assert refused["failure"]["code"] == "window_closed"
+    template = {"kind": "template", "name": "order_ready", "language": "km", "parameters": ["#17"]}
+    await shop.status(await shop.answers(heard, template), "delivered")
+    assert [one.text for one in await person.reads()] == ["ការកម្ម៉ង់ #17 របស់អ្នករួចរាល់ហើយ។"]
+    unknown = await shop.status(await shop.answers(heard, {**template, "name": "order_lost"}), "failed")
+    assert (unknown["failure"]["code"], "#100" in unknown["failure"]["detail"]) == ("refused", True)
+
+
 async def test_what_a_colleague_writes_in_the_page_s_inbox_is_part_of_the_conversation(shop: Shop) -> None:
     person, words, told = shop.person(), f"hi {uuid.uuid4()}", f"from the inbox {uuid.uuid4()}"
     await person.writes(words)

@@ -15,10 +15,12 @@ from services.sandbox.facebook.posts import Posts
 from services.sandbox.facebook.receipts import Receipts
 from services.sandbox.facebook.replies import Replies
 from services.sandbox.facebook.telling import TOPIC, Telling
+from services.sandbox.facebook.templates import TEMPLATES
 from services.sandbox.faults import Control
 from services.sandbox.files import Files, download
 from services.sandbox.graph import Call, Graph, invalid, no_such_object
 from services.sandbox.graph.links import Links
+from services.sandbox.graph.templates import listed
 from services.sandbox.phones import Phones
 from services.sandbox.shelf import Shelf
 
@@ -83,6 +85,9 @@ class Facebook:
                 return self._messages.upload(self._pages.of(call), call)
             case "POST", "comments":
                 return self._replies.add(self._page_of(call), call)
+            case "GET", "message_templates":
+                self._pages.of(call)
+                return listed(TEMPLATES)
             case "GET", "":
                 return self._fields(self._pages.of(call), call)
         raise invalid(f"Unsupported {call.method.lower()} request")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from services.sandbox.facebook import templates
 from services.sandbox.files import File, Files
 from services.sandbox.graph import GraphError, invalid
 from services.sandbox.said import media_view
@@ -20,19 +21,22 @@ TITLE: Final = 20
 PAYLOAD: Final = 1000
 BUTTONS: Final = 3
 BUTTON_TEXT: Final = 640
-KEYS: Final = frozenset({"text", "attachment", "quick_replies", "metadata"})
+CONTENTS: Final = frozenset({"text", "attachment", "template"})
+KEYS: Final = CONTENTS | {"quick_replies", "metadata"}
 ASSETS: Final = frozenset({"image", "audio", "video", "file"})
 
 
 def checked(message: object, files: Files, *, page: str) -> Json:
-    """The view of a message: text, or choices, or media. Raises GraphError."""
+    """The view of a message: text, or choices, or media, or a template. Raises GraphError."""
     if not isinstance(message, dict) or not message:
         raise invalid("Param message must be a non-empty object")
     if unknown := message.keys() - KEYS:
         raise invalid(f'Invalid keys "{", ".join(sorted(unknown))}" were found in param "message".')
     _limited(message.get("metadata", ""), "message[metadata]", METADATA - 1)
-    if ("text" in message) == ("attachment" in message):
-        raise invalid("Must send either text or attachment")
+    if len(message.keys() & CONTENTS) != 1:
+        raise invalid("Must send either text or attachment or template")
+    if "template" in message:
+        return templates.rendered(message["template"])
     if "attachment" in message:
         return _attachment(message["attachment"], files, page)
     view: Json = {"text": _words(message["text"], "message[text]", TEXT)}

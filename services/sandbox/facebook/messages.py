@@ -62,11 +62,14 @@ class Messages:
         if (action := call.values.get("sender_action")) is not None:
             return self._act(chat, action)
         kind, tag = call.values.get("messaging_type", "RESPONSE"), call.values.get("tag")
-        windows.check_type(kind, tag)
         message = _object(call.values, "message")
+        windows.check_type(kind, tag, template="template" in message)
         view = content.checked(message, self._files, page=page.id)
-        if comment is None:
-            windows.check_window(last=chat.about.get("wrote_at"), now=time.time(), tag=tag)
+        if "template" in view and comment is not None:
+            raise invalid("A private reply is not made from a template")
+        if "template" not in view and comment is None:
+            standard = self._control.faults.window_hours * 3600
+            windows.check_window(last=chat.about.get("wrote_at"), now=time.time(), tag=tag, standard=standard)
         view |= self._answered(chat, call.values.get("reply_to"))
         self._take_turn(page, chat)
         return await self._sent(page, chat, view, message.get("metadata"), comment)

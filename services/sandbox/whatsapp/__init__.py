@@ -11,6 +11,7 @@ from services.sandbox.chats import Chat, Chats
 from services.sandbox.faults import Control
 from services.sandbox.files import File, Files
 from services.sandbox.graph import Call, Graph, no_such_object
+from services.sandbox.graph.templates import listed
 from services.sandbox.phones import Phones
 from services.sandbox.refusals import Refused
 from services.sandbox.shelf import Shelf
@@ -18,7 +19,7 @@ from services.sandbox.whatsapp import webhooks
 from services.sandbox.whatsapp.media import Media
 from services.sandbox.whatsapp.numbers import Numbers
 from services.sandbox.whatsapp.sends import Sends
-from services.sandbox.whatsapp.templates import listed
+from services.sandbox.whatsapp.templates import TEMPLATES
 
 Json = dict[str, Any]
 TOPIC: Final = "whatsapp_business_account"
@@ -60,7 +61,7 @@ class WhatsApp:
                 return self._join(call)
             case "GET", "message_templates":
                 self._numbers.account(call.node, call.token)
-                return listed()
+                return listed(TEMPLATES)
             case "POST", "media":
                 return self._media.upload(call, self._numbers.number(call.node, call.token)["id"])
             case "POST", ("register" | "deregister") as change:

@@ -14,7 +14,7 @@ from services.social_adapter.channels.facebook.tables import METADATA, SUBSCRIBE
 from shared import translate
 from shared.channel import Context, Malformed, Message, Piece, Refusal, Request, Response
 from shared.dialects import meta
-from shared.envelope import Choices, Media, Option, Party, Text
+from shared.envelope import Choices, Media, Option, Party, Template, Text
 from shared.fit import fit
 
 AT = datetime(2026, 11, 20, 4, tzinfo=UTC)
@@ -47,6 +47,7 @@ class TestTheWindow:
     def test_free_text_for_a_day(self):
         window = CHANNEL.window(ACCOUNT, message())
         assert (window.until, window.human_agent_until, window.private_until) == (AT + timedelta(days=1), None, None)
+        assert window.allows == ("free_text", "template")
 
     def test_people_may_answer_for_a_week_where_meta_has_approved_it(self):
         approved = ACCOUNT.model_copy(update={"human_agent": True})
@@ -192,6 +193,13 @@ def test_a_private_reply_is_one_message_or_none():
     with pytest.raises(Refusal) as refused:
         fit([Text(text=KHMER)], private)
     assert refused.value.reason == "too_long"
+
+
+@pytest.mark.parametrize("way", ["free_text", "private"])
+def test_a_comment_is_not_answered_by_a_template(way):
+    with pytest.raises(Refusal) as refused:
+        fit([Template(name="order_ready", language="km")], CHANNEL.capabilities.shown("comment", way))
+    assert refused.value.reason == "unsupported"
 
 
 def test_choices_become_a_list_of_words_under_a_comment():

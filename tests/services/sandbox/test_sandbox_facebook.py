@@ -15,7 +15,7 @@ from services.sandbox.facebook.windows import DAY, check_window
 from services.sandbox.graph import GraphError
 from services.social_adapter.channels.facebook import CHANNEL
 from shared.channel import Blob, Context, Message, Piece, Receipt, Request, Response, SendFailed, TypingMark, Unverified
-from shared.envelope import Choice, Deletion, Edit, Media, Reaction, Text, Visibility
+from shared.envelope import Choice, Deletion, Edit, Media, Reaction, Template, Text, Visibility
 from tests.patience import SECONDS
 from tests.pictures import PIXEL
 
@@ -186,6 +186,11 @@ async def open_page(page):
 
 def text(words="hi", **more):
     return Piece(**{"id": "p/0", "to": DARA, "part": Text(text=words), **more})
+
+
+def utility(name, language, *values):
+    parameters = [{"type": "text", "text": value} for value in values]
+    return {"name": name, "language": {"code": language}, "components": [{"type": "body", "parameters": parameters}]}
 
 
 def public(comment, **more):
@@ -389,6 +394,12 @@ class TestRefusesAsTheSendApiDoes:
             ({"message": {"text": "x"}, "messaging_type": "MESSAGE_TAG"}, (100, None)),
             ({"message": {"text": "x"}, "messaging_type": "MESSAGE_TAG", "tag": "BIRTHDAY"}, (100, None)),
             ({"message": {"text": "x"}, "messaging_type": "MESSAGE_TAG", "tag": "ACCOUNT_UPDATE"}, (100, 1893061)),
+            ({"message": {"text": "x"}, "messaging_type": "UTILITY"}, (100, None)),
+            ({"message": {"template": utility("order_ready", "km", "#17")}}, (100, None)),
+            ({"message": {"template": utility("order_ready", "fr", "#17")}, "messaging_type": "UTILITY"}, (100, None)),
+            ({"message": {"template": utility("still_in_review", "en")}, "messaging_type": "UTILITY"}, (100, None)),
+            ({"message": {"template": utility("order_ready", "km")}, "messaging_type": "UTILITY"}, (100, None)),
+            ({"message": {"template": "order_ready"}, "messaging_type": "UTILITY"}, (100, None)),
             ({"message": {"text": "x"}, "reply_to": {"mid": "m_nobody"}}, (100, None)),
             ({"message": {"text": "x", "quick_replies": [{"content_type": "text", "title": "t", "payload": "p"}] * 14}}, (100, None)),
             ({"message": {"text": "x", "quick_replies": [{"content_type": "text", "title": "t" * 21, "payload": "p"}]}}, (100, None)),
@@ -418,6 +429,28 @@ class TestRefusesAsTheSendApiDoes:
             with pytest.raises(SendFailed) as failed:
                 await page.sends(text(way=way))
             assert failed.value.reason == "window_closed"
+
+    async def test_outside_the_window_a_template_goes_in_the_language_it_has(self, open_page):
+        await open_page.sandbox.control(window_hours=0)
+        with pytest.raises(SendFailed) as failed:
+            await open_page.sends(text())
+        assert failed.value.reason == "window_closed"
+        sent = await open_page.sends(
+            text(way="template", part=Template(name="order_ready", language="km", parameters=("#17",)))
+        )
+        assert (await open_page.shown())[-1]["text"] == "ការកម្ម៉ង់ #17 របស់អ្នករួចរាល់ហើយ។"
+        echo = await open_page.hook.next()
+        assert (echo.external_id, echo.join_key) == (sent.external_ids[0], "p/0")
+        listed = f"{open_page.api}/{open_page.account.version}/{open_page.id}/message_templates"
+        bearer = {"Authorization": f"Bearer {open_page.account.token.get_secret_value()}"}
+        async with open_page.sandbox.client.get(listed, headers=bearer) as answer:
+            assert {"order_ready", "still_in_review"} <= {one["name"] for one in (await answer.json())["data"]}
+
+    async def test_a_private_reply_is_in_words_of_its_own(self, page):
+        record = await page.comments()
+        call = {"recipient": {"comment_id": record.external_id}, "messaging_type": "UTILITY"}
+        message = {"template": utility("order_ready", "km", "#17")}
+        assert await page.no(f"{page.id}/messages", **call, message=message) == (100, None)
 
     @pytest.mark.parametrize(("age", "tag"), [(DAY, None), (7 * DAY, "HUMAN_AGENT")])
     def test_a_window_closes_to_the_second(self, age, tag):

@@ -17,6 +17,7 @@ from services.chat_adapter.channels.whatsapp.tables import (
     Sends,
 )
 from shared.channel import Piece, SendFailed
+from shared.dialects import meta
 from shared.envelope import Choices, Contact, Location, Media, Option, Part, Template, Text
 
 Json = dict[str, Any]
@@ -64,7 +65,7 @@ def _content(part: Part, handle: str | None) -> tuple[str, Json | list[Json]]:
         case Contact() as contact:
             return "contacts", [_card(contact)]
         case Template() as template:
-            return "template", _template(template)
+            return "template", meta.template(template)
     raise SendFailed("unsupported", f"WhatsApp takes no {part.kind}")
 
 
@@ -137,11 +138,3 @@ def _card(contact: Contact) -> Json:
     if contact.emails:
         card["emails"] = [{"email": email} for email in contact.emails]
     return card
-
-
-def _template(template: Template) -> Json:
-    content: Json = {"name": template.name, "language": {"code": template.language}}
-    if template.parameters:
-        parameters = [{"type": "text", "text": value} for value in template.parameters]
-        content["components"] = [{"type": "body", "parameters": parameters}]
-    return content

@@ -149,12 +149,18 @@ def register(app: App, account: Account, address: str, context: Context) -> Step
 
 
 def window(account: Account, message: Message) -> Window:
-    """A comment may be answered in public for ever and once in private; a message for a day, by people for a week."""
+    """A comment may be answered in public for ever and once in private; a message for a day, by people for a week, after
+    that by templates.
+
+    After an advertisement it is a day as well (tables.STANDARD_WINDOW): a window that Meta has closed would promise too much.
+    """
     at = message.occurred_at
     if message.surface == "comment":
         return Window(private_until=at + PRIVATE_REPLY_WINDOW)
     return Window(
-        until=at + STANDARD_WINDOW, human_agent_until=at + HUMAN_AGENT_WINDOW if account.human_agent else None
+        until=at + STANDARD_WINDOW,
+        allows=("free_text", "template"),
+        human_agent_until=at + HUMAN_AGENT_WINDOW if account.human_agent else None,
     )
 
 
@@ -171,9 +177,10 @@ CHANNEL = Channel(
         choices="full",
         options=QUICK_REPLIES,
         option_title=TITLE,
+        template="full",
         reply_to=True,
         typing=True,
-        starts="nothing",
+        starts="nothing",  # a person has a number for the page only once they have written to it
         comment=Capabilities(
             text=COMMENT,
             unit="utf16",

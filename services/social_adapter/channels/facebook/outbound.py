@@ -14,7 +14,8 @@ import orjson
 from services.social_adapter.channels.facebook import metadata
 from services.social_adapter.channels.facebook.tables import BUTTON_TEXT, BUTTONS, IMAGES, PAYLOAD
 from shared.channel import Blob, Field, Form, Piece, SendFailed
-from shared.envelope import Choices, Media, Option, Text
+from shared.dialects import meta
+from shared.envelope import Choices, Media, Option, Template, Text
 
 Json = dict[str, Any]
 
@@ -43,11 +44,9 @@ def comment(piece: Piece) -> Json | Form:
 def message(piece: Piece) -> Json:
     sent: Json = {
         "recipient": _recipient(piece),
-        "messaging_type": "RESPONSE",
+        **_allowed_by(piece),
         "message": {**_content(piece), "metadata": metadata.write(piece)},
     }
-    if piece.way == "human_agent":  # the one tag that is left since 2026-04-27
-        sent |= {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
     if piece.reply_to and piece.way != "private":
         sent["reply_to"] = {"mid": piece.reply_to}
     return sent
@@ -60,8 +59,20 @@ def _recipient(piece: Piece) -> Json:
     return {"post_id" if target == piece.to else "comment_id": target}
 
 
+def _allowed_by(piece: Piece) -> Json:
+    """What Facebook is told of why it may be sent; HUMAN_AGENT is the one tag that is left since 2026-04-27."""
+    if isinstance(piece.part, Template):
+        return {"messaging_type": "UTILITY"}
+    if piece.way == "human_agent":
+        return {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
+    return {"messaging_type": "RESPONSE"}
+
+
 def _content(piece: Piece) -> Json:
+    """https://developers.facebook.com/documentation/business-messaging/messenger-platform/send-messages/utility-messages."""
     match piece.part:
+        case Template() as template:
+            return {"template": {"components": [], **meta.template(template)}}
         case Text(text=text):
             return {"text": text}
         case Choices() as choices:

@@ -22,7 +22,8 @@ SUBSCRIBED: Final = (
     "feed",
 )
 
-# https://developers.facebook.com/documentation/business-messaging/messenger-platform/policy
+# https://developers.facebook.com/documentation/business-messaging/messenger-platform/policy (2026-09-28): "for most user
+# actions"; after an advertisement it "may last up to 7 days", and nothing tells an app whether it does.
 STANDARD_WINDOW: Final = timedelta(hours=24)
 HUMAN_AGENT_WINDOW: Final = timedelta(days=7)
 # https://developers.facebook.com/docs/messenger-platform/discovery/private-replies
