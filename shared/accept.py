@@ -18,7 +18,7 @@ from shared.produce import Producer
 from shared.quarantine import Quarantine
 from shared.records import DELIVERY, INBOUND_LIMIT, Delivery, Family, Typing, inbound_topic
 from shared.settings import Settings
-from shared.translate import read_each, stamp
+from shared.translate import named, read_each, stamp
 
 __all__ = ["RAW_INLINE", "Intake", "Raw"]
 
@@ -99,6 +99,27 @@ class Intake:
             except (Malformed, TooLarge) as error:
                 troubles.append(error)
         await self.publish(records)
+        return tuple(records)
+
+    async def take_page(
+        self, channel: Channel, account: Account, found: Iterable[Incoming | Malformed], context: Context
+    ) -> tuple[Out, ...]:
+        """What a page of this account's poll says, received at the context's `now`: the records, when all are durable.
+
+        Raises Malformed, TooLarge where one cannot be taken; by then all the others are durable. Raises BusUnavailable.
+        """
+        records, troubles, trace = list[Out](), list[ParleyError](), new_trace()
+        for one in map(named, found):
+            try:
+                if isinstance(one, Malformed):
+                    raise one
+                stamped = stamp(one, channel=channel, account=account, received_at=context.now)
+                records.append(self.record(stamped, raw=NO_RAW, traceparent=trace))
+            except (Malformed, TooLarge) as error:
+                troubles.append(error)
+        await self.publish(records)
+        if troubles:
+            raise troubles[0]
         return tuple(records)
 
     async def take_mail(

@@ -328,9 +328,13 @@ class MailRead:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Polled:
-    """One page of a poll: its records, where to go on (stored when they are durable), how long to wait before the next."""
+    """One page of a poll: its records, where to go on (stored when they are durable), how long to wait before the next.
 
-    records: tuple[Incoming, ...]
+    `page`: the provider's answer that they were read from, kept where one of them is a Malformed (shared.readable.each).
+    """
+
+    records: tuple[Incoming | Malformed, ...]
+    page: bytes
     cursor: Mapping[str, Any]
     again_in: timedelta = timedelta(0)
 

@@ -15,7 +15,7 @@ from shared.calls import Caller, Party
 from shared.channel import Account, Channel, Context, Polled
 from shared.database import Pool, transaction
 from shared.drive import drive
-from shared.errors import BusUnavailable, DatabaseUnavailable, Fenced, Malformed, SendFailed
+from shared.errors import BusUnavailable, DatabaseUnavailable, Fenced, Malformed, SendFailed, StoreUnavailable, TooLarge
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class Poller:
             try:
                 page = await self.turn(epoch)
                 await asyncio.sleep(page.again_in.total_seconds())
-            except (SendFailed, BusUnavailable, DatabaseUnavailable, Malformed) as error:
+            except (SendFailed, BusUnavailable, StoreUnavailable, DatabaseUnavailable, Malformed) as error:
                 log.warning("poll.waiting", name=self.name, error=str(error))
                 wait = error.retry_after if isinstance(error, SendFailed) else None
                 await asyncio.sleep(max(PAUSE, (wait or timedelta()).total_seconds()))
@@ -55,10 +55,17 @@ class Poller:
             channel=self._channel,
             ask=lambda request: self._caller.ask(request, party),
         )
-        await self._intake.accept(self._channel, self._account, page.records)
+        await self._take(page, context)
         if page.cursor != cursor:
             await self._move(page.cursor, epoch)
         return page
+
+    async def _take(self, page: Polled, context: Context) -> None:
+        """What cannot be taken is kept with its page, and holds up nothing behind it."""
+        try:
+            await self._intake.take_page(self._channel, self._account, page.records, context)
+        except (Malformed, TooLarge) as error:
+            await self._intake.quarantine.keep_page(self._channel, self._account, page.page, error)
 
     async def _cursor(self) -> Mapping[str, Any]:
         async with transaction(self._pool) as connection:

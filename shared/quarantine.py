@@ -25,6 +25,7 @@ INLINE: Final = RECORD_LIMIT - 64 * 1024  # bytes of a body that stand in the le
 BLOB: Final = "dlq-body-blob"
 SENDER: Final = "mail-sender"
 RECIPIENTS: Final = "mail-recipients"
+POLLED: Final = "polled"
 SECRET_WORDS: Final = ("authorization", "token", "secret", "cookie", "signature")
 SHARED: Final = "default"  # the tenant of what came to an app, which may receive for several
 
@@ -54,6 +55,11 @@ class Quarantine:
             (RECIPIENTS, orjson.dumps([_text(one) for one in mail.recipients])),
         ]
         await self._keep((account.tenant, channel.name, account.name), mail.raw, about, error)
+
+    async def keep_page(self, channel: Channel, account: Account, page: bytes, error: ParleyError) -> None:
+        """A page of a poll, with all that could be read of it."""
+        log.warning("poll.dead_lettered", channel=channel.name, account=account.name, error=error.detail)
+        await self._keep((account.tenant, channel.name, account.name), page, [(POLLED, b"1")], error)
 
     async def _keep(self, place: tuple[str, str, str], body: bytes, about: Headers, error: ParleyError) -> None:
         value, where = await self._body(place[0], body)

@@ -66,7 +66,7 @@ def read_each(channel: Channel, app: App, request: Request, context: Context) ->
         raise Malformed(f"{channel.name} takes no webhooks")
     try:
         with readable():
-            return tuple(map(_named, channel.inbound(app, request, context)))
+            return tuple(map(named, channel.inbound(app, request, context)))
     except Malformed:
         if not channel.signed and not _is_json(request.body):
             raise Torn("the body is not JSON") from None
@@ -79,19 +79,29 @@ def read_mail(mail: MailReader | None, account: Account, delivered: Mail, contex
         raise Malformed("the channel takes no mail")
     with readable():
         found = mail(account, delivered, context)
-    _all(map(_named, found.records))
+    _all(map(named, found.records))
     return found
 
 
 def read_page(channel: Channel, account: Account, body: bytes, context: Context) -> tuple[Incoming, ...]:
-    """What one page of a poll says, whatever was asked for it. Raises as `read`."""
+    """What one page of a poll says. Raises as `read`."""
+    return _all(read_page_each(channel, account, body, context))
+
+
+def read_page_each(
+    channel: Channel, account: Account, body: bytes, context: Context
+) -> tuple[Incoming | Malformed, ...]:
+    """What one page of a poll says, whatever was asked for it; a Malformed in the place of what has another shape.
+
+    Raises Malformed where the page as a whole has another shape.
+    """
     if channel.poll is None:
         raise Malformed(f"{channel.name} is not polled")
     with readable():
         polled = answer(
             channel.poll(account, {}, context), given=lambda _: Response(body=body), outcome=channel.outcome
         )
-    return _all(map(_named, polled.records))
+    return tuple(map(named, polled.records))
 
 
 def stamp(
@@ -160,7 +170,7 @@ def _all(found: Iterable[Incoming | Malformed]) -> tuple[Incoming, ...]:
     return tuple(records)
 
 
-def _named(record: Incoming | Malformed) -> Incoming | Malformed:
+def named(record: Incoming | Malformed) -> Incoming | Malformed:
     """The record, if it has the names by which it is found again: a parser may have read a number or a list there."""
     if isinstance(record, Malformed):
         return record

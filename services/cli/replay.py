@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -15,13 +16,15 @@ from shared.accept import Intake
 from shared.accounts import Accounts, load
 from shared.blobs import Blobs, NotFound
 from shared.bus import Out
-from shared.channel import Channel, Context, Mail, Request
+from shared.channel import Account, Channel, Context, Mail, Request
 from shared.errors import Malformed, ParleyError, UnknownAccount
 from shared.produce import Producer
-from shared.quarantine import BLOB, RECIPIENTS, SENDER, read_body
+from shared.quarantine import BLOB, POLLED, RECIPIENTS, SENDER, read_body
 from shared.records import FAMILIES, TOPICS, Family, ingress_dlq
 from shared.settings import Settings
-from shared.translate import read_mail
+from shared.translate import read_mail, read_page_each
+
+Take = Callable[[Intake, Letter, bytes, Context], Awaitable[tuple[Out, ...]]]
 
 DECLARED: Final = frozenset(topic.name for topic in TOPICS)
 
@@ -85,9 +88,14 @@ class Replay:
             body = await read_body(letter.record.value or b"", letter.headers.get(BLOB), blobs)
         except NotFound:
             raise Malformed("its body is no longer in the blob store") from None
-        take = self._take_mail if RECIPIENTS in letter.headers else self._take_request
-        records = await take(intake, letter, body, context)
+        records = await self._way_of(letter)(intake, letter, body, context)
         return tuple(record.topic for record in records)
+
+    def _way_of(self, letter: Letter) -> Take:
+        """By how it came in."""
+        if RECIPIENTS in letter.headers:
+            return self._take_mail
+        return self._take_page if POLLED in letter.headers else self._take_request
 
     async def _take_request(self, intake: Intake, letter: Letter, body: bytes, context: Context) -> tuple[Out, ...]:
         channel, name = _place(letter)
@@ -96,13 +104,21 @@ class Replay:
             raise UnknownAccount(f"[apps.{channel.name}.{name}]")
         return await intake.take(channel, app, self._read_accounts(), request_of(letter, body), context)
 
+    async def _take_page(self, intake: Intake, letter: Letter, body: bytes, context: Context) -> tuple[Out, ...]:
+        channel, account = self._account(letter)
+        return await intake.take_page(channel, account, read_page_each(channel, account, body, context), context)
+
     async def _take_mail(self, intake: Intake, letter: Letter, body: bytes, context: Context) -> tuple[Out, ...]:
+        channel, account = self._account(letter)
+        mail = mail_of(letter, body)
+        return await intake.take_mail(channel, account, mail, read_mail(channel.mail, account, mail, context), context)
+
+    def _account(self, letter: Letter) -> tuple[Channel, Account]:
         channel, name = _place(letter)
         account = self._read_accounts().account(channel.name, name)
         if account is None:
             raise UnknownAccount(f"[accounts.{channel.name}.{name}]")
-        mail = mail_of(letter, body)
-        return await intake.take_mail(channel, account, mail, read_mail(channel.mail, account, mail, context), context)
+        return channel, account
 
     def _read_accounts(self) -> Accounts:
         if self._accounts is None:

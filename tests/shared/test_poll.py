@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,18 +22,24 @@ from shared.errors import Fenced
 from shared.leases import Leases
 from shared.poll import Poller
 from shared.produce import Producer
+from shared.readable import each
+from shared.records import ingress_dlq
 from shared.settings import Settings
 from tests.patience import SECONDS
 from tests.shared.broker import make_topics, records_of
 from tests.shared.gate import INBOUND
+
+INGRESS_DLQ = ingress_dlq("chat")
 
 
 def ask(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps[Polled]:
     """Everything from the cursor on: {"next": n, "said": [...]}."""
     answer = yield Http(method="GET", url=f"{account.api}/poll?from={cursor.get('next', 0)}")
     page = answer.json()
-    records = tuple(
-        Message(
+
+    def read(event: tuple[int, str]) -> tuple[Message, ...]:
+        number, text = event
+        said = Message(
             account_key=account.key,
             event_key=f"e{number}",
             peer="ann",
@@ -40,15 +47,16 @@ def ask(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps[
             parts=(Text(text=text),),
             occurred_at=context.now,
         )
-        for number, text in enumerate(page["said"], cursor.get("next", 0))
-    )
-    return Polled(records=records, cursor={"next": page["next"]})
+        return (said,)
+
+    records = tuple(each(read, enumerate(page["said"], cursor.get("next", 0))))
+    return Polled(records=records, page=answer.body, cursor={"next": page["next"]})
 
 
 @pytest.fixture
 async def pool(settings: Settings) -> AsyncIterator[Any]:
     await asyncio.to_thread(migrate.upgrade, settings, "chat_adapter")
-    await make_topics(settings, names=[INBOUND])
+    await make_topics(settings, names=[INBOUND, INGRESS_DLQ])
     async with open_pool(settings, "chat_adapter") as pool:
         yield pool
 
@@ -77,7 +85,7 @@ async def poller(settings: Settings, pool: Any, provider: Provider) -> AsyncIter
     await producer.stop()
 
 
-def page(after: int, *said: str) -> Any:
+def page(after: int, *said: str | None) -> Any:
     return says(200, {"next": after, "said": said})
 
 
@@ -141,6 +149,25 @@ async def test_what_is_not_durable_does_not_move_the_cursor(
     await producer.start()
     await poller.turn(epoch)
     assert await cursor(pool) == {"next": 1}
+
+
+@pytest.mark.parametrize("torn", [None, "x" * 800_000], ids=["of another shape", "too large for a record"])
+async def test_what_cannot_be_taken_is_kept_with_its_page_and_holds_up_nothing(
+    pool: Any, poller: Poller, provider: Provider, settings: Settings, torn: str | None
+) -> None:
+    provider.answers += [page(3, "one", torn, "three"), page(4, "four")]
+    epoch = await held(pool, poller)
+    for _ in range(2):
+        await poller.turn(epoch)
+    assert [json.loads(one.value)["parts"][0]["text"] for one in await records_of(settings, INBOUND)] == [
+        "one",
+        "three",
+        "four",
+    ]
+    (letter,) = await records_of(settings, INGRESS_DLQ)
+    assert json.loads(letter.value) == {"next": 3, "said": ["one", torn, "three"]}
+    assert (letter.key, dict(letter.headers)["polled"]) == (b"default|line|a", b"1")
+    assert await cursor(pool) == {"next": 4}
 
 
 async def test_a_provider_in_trouble_is_asked_again_later_and_nothing_is_lost(

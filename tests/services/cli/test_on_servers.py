@@ -47,6 +47,13 @@ secret = "whsec_{base64.b64encode(bytes(32)).decode()}"
 url = "https://crm.example/parley"
 secret = "whsec_{base64.b64encode(bytes(32)).decode()}"
 """
+POLLED = """
+[apps.telegram.shop]
+secret = "tonle-sap"
+[accounts.telegram.shop]
+token = "7654321:AAH-x"
+receive = "poll"
+"""
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -247,6 +254,24 @@ async def test_a_providers_dead_letter_is_translated_again_and_stays_one_message
     assert dict(first.headers)["parley_raw"] == body
     (letter,) = await letters(world, [world.topic("ingress.chat.dlq")])
     assert datetime.fromisoformat(envelope["received_at"]) == letter.at
+
+
+async def test_a_page_of_a_poll_is_translated_again_and_what_was_taken_stays_one_message(world: Settings) -> None:
+    Path(world.accounts).write_text(POLLED)
+    account = AccountsFile(Path(world.accounts), CHANNELS).current.account("telegram", "shop")
+    assert account
+    chat = {"id": 5, "type": "private", "first_name": "Dara"}
+    said = [{"message_id": n, "date": 1, "chat": chat, "from": chat, "text": f"message {n}"} for n in (1, 2)]
+    page = {"ok": True, "result": [{"update_id": n, "message": one} for n, one in enumerate(said)]}
+    async with producing(world) as producer:
+        quarantine = Intake(world, "chat", producer, Blobs.open(world.blobs)).quarantine
+        await quarantine.keep_page(CHANNELS["telegram"], account, json.dumps(page).encode(), Malformed("it was us"))
+    for _ in range(2):
+        told = await command(world)("dlq", "replay", "ingress.chat.dlq", "--all", "--json")
+        assert told.exit_code == 0, told.output
+    found = await on_topic(world, "inbound.chat.v1")
+    assert [json.loads(one.value)["parts"][0]["text"] for one in found] == ["message 1", "message 2"] * 2
+    assert len({dict(one.headers)["ce_id"] for one in found}) == 2
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ from shared.channel import (
 )
 from shared.envelope import Media, Model
 from shared.errors import Scope
+from shared.readable import each
 
 LONG_POLL = timedelta(seconds=25)
 
@@ -74,7 +75,8 @@ def poll(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps
     answer = yield _call(account, "getUpdates", question, timeout=LONG_POLL + timedelta(seconds=10))
     found = answer.json()["result"]
     return Polled(
-        records=tuple(updates.read_or_keep(update, account.key, context.now) for update in found),
+        records=tuple(each(lambda update: (updates.read(update, account.key, context.now),), found)),
+        page=answer.body,
         cursor={"offset": found[-1]["update_id"] + 1} if found else cursor,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -34,21 +33,6 @@ def read(update: Json, account_key: str, now: datetime) -> Message:
     translate = UPDATES.get(kind, _unsupported_update)
     fields = translate(content, {"id": update["update_id"], "kind": kind, "now": now})
     return Message(account_key=account_key, **fields)
-
-
-def read_or_keep(update: Json, account_key: str, now: datetime) -> Message:
-    """As `read`, for a page of updates: one that cannot be read is kept as it came, and holds up none behind it."""
-    try:
-        return read(update, account_key, now)
-    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
-        return Message(
-            account_key=account_key,
-            event_key=f"update/{update['update_id']}",
-            peer="update:unreadable",
-            sender=Party(address="update:unreadable"),
-            parts=(Unsupported(type="unreadable", text=json.dumps(update, ensure_ascii=False)),),
-            occurred_at=now,
-        )
 
 
 def external_id(chat: Json, message_id: int) -> str:
