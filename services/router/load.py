@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
@@ -23,7 +22,6 @@ from services.router.facts import (
 )
 from services.router.needs import Needs
 from services.router.publish import Row
-from shared.channel import Capabilities
 from shared.database import Connection
 
 BEGUN: Final = 1000  # conversations under posts and in groups that are told of a name: the newest
@@ -35,13 +33,9 @@ CONVERSATION = """id, tenant, customer_id, channel, account, peer, container, th
 async def load(
     connection: Connection,
     needs: Needs,
-    *,
-    now: datetime,
-    secret: bytes,
-    capabilities: Mapping[tuple[str, str, str], Capabilities],
-) -> tuple[Facts, list[Row]]:
-    """The facts, and what others left in the outbox of the conversations that are locked now."""
-    facts = Facts(now=now, secret=secret, capabilities=capabilities)
+    facts: Facts,
+) -> list[Row]:
+    """Fill in the facts; what others left in the outbox of the conversations that are locked now."""
     await mention_waiting_echoes(connection, needs)
     named = await lock_refs(connection, facts, needs)
     await find_identities(connection, facts, needs)
@@ -50,9 +44,8 @@ async def load(
     await find_messages(connection, facts, needs.messages | named)
     await lock_conversations(connection, facts, needs)
     check_waiting_echoes(facts, needs)
-    await find_fresh(connection, facts, needs)
     await find_sendings(connection, facts, needs, named)
-    return facts, await find_outbox(connection, facts)
+    return await find_outbox(connection, facts)
 
 
 async def mention_waiting_echoes(connection: Connection, needs: Needs) -> None:
@@ -224,16 +217,6 @@ async def lock_conversations(connection: Connection, facts: Facts, needs: Needs)
 def _conversation(row: Any) -> Conversation:
     """The columns of CONVERSATION stand in the order of the fields."""
     return Conversation(*(*row[:-2], row[-2] or [], row[-1] or []))
-
-
-async def find_fresh(connection: Connection, facts: Facts, needs: Needs) -> None:
-    """Which ids are new: the dedupe, for ever."""
-    if needs.ids:
-        rows = await connection.fetch(
-            "INSERT INTO seen SELECT id FROM unnest($1::uuid[]) id ORDER BY id ON CONFLICT DO NOTHING RETURNING id",
-            list(needs.ids),
-        )
-        facts.fresh = {row[0] for row in rows}
 
 
 async def find_sendings(connection: Connection, facts: Facts, needs: Needs, named: set[uuid.UUID]) -> None:

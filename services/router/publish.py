@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -12,7 +13,7 @@ import structlog
 
 from services.router.facts import Emission
 from shared.bus import Out, headers
-from shared.database import CONTENDED, Connection, Pool, transaction
+from shared.database import Pool, transaction
 from shared.errors import DatabaseUnavailable
 from shared.lifecycle import Health
 from shared.observe import OUTBOX_AGE, OUTBOX_ROWS
@@ -81,24 +82,6 @@ def place(row: Row) -> Place:
     return (row.conversation_id, row.sequence, row.topic)
 
 
-def _order(place: Place) -> tuple[bytes, int]:
-    return place[0].bytes, place[1]
-
-
-async def forget(connection: Connection, places: Sequence[Place]) -> None:
-    """Delete acknowledged rows, sorted, so that two who delete the same ones wait instead of locking each other out."""
-    if places:
-        conversations, sequences, topics = zip(*sorted(places, key=_order), strict=True)
-        await connection.execute(
-            """DELETE FROM outbox o USING (SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[])
-                k(conversation_id, sequence, topic)) k
-            WHERE (o.conversation_id, o.sequence, o.topic) = (k.conversation_id, k.sequence, k.topic)""",
-            list(conversations),
-            list(sequences),
-            list(topics),
-        )
-
-
 class Outbox:
     """Publishes rows in order, and knows which of them this process has published or is about to.
 
@@ -109,27 +92,28 @@ class Outbox:
     def __init__(self, settings: Settings, publisher: Publisher) -> None:
         self._settings, self._publisher = settings, publisher
         self._mine: set[Place] = set()
-        self._durable: set[Place] = set()
+        self._acknowledged: set[Place] = set()
 
-    async def publish(self, rows: Sequence[Row]) -> list[Place]:
-        """Return when all are durable, with those that are to be forgotten; what is on its way already is left out."""
+    async def publish(self, rows: Sequence[Row]) -> None:
+        """Return when all are durable; what is on its way already is left out."""
         fresh = [row for row in rows if place(row) not in self._mine]
         await self._publisher.prepare({self._settings.topic(row.topic) for row in fresh})
         places = [place(row) for row in fresh]
         durable = self._publisher.enqueue([out(self._settings, row) for row in fresh])
         self._mine.update(places)
-        durable.add_done_callback(lambda done: None if done.cancelled() else self._durable.update(places))
+        durable.add_done_callback(lambda done: None if done.cancelled() else self._acknowledged.update(places))
         await asyncio.shield(durable)
-        return places
 
-    def durable(self, rows: Sequence[Row]) -> list[Place]:
-        """Those that were acknowledged before: whoever published them lost its partition before it could forget them."""
-        return [place(row) for row in rows if place(row) in self._durable]
-
-    def forgotten(self, places: Sequence[Place]) -> None:
-        """These rows are deleted."""
-        self._mine.difference_update(places)
-        self._durable.difference_update(places)
+    @contextmanager
+    def forgetting(self) -> Iterator[set[Place]]:
+        """The rows that were acknowledged since, to be deleted by the transaction within; kept when it fails."""
+        places, self._acknowledged = self._acknowledged, set()
+        try:
+            yield places
+        except BaseException:
+            self._acknowledged |= places
+            raise
+        self._mine -= places
 
 
 class Sweeper:
@@ -160,18 +144,11 @@ class Sweeper:
         OUTBOX_AGE.set(age)
 
     async def sweep(self, *, older_than: float) -> int:
-        """Publish, then delete; how many rows. `older_than` in seconds; 0 takes everything, as a new owner does."""
+        """Publish, and how many rows. `older_than` in seconds; 0 takes everything, as a new owner does."""
         async with transaction(self._pool) as connection:
             rows = [Row(*row) for row in await connection.fetch(LEFT_BEHIND, older_than)]
-        places = self._outbox.durable(rows)
-        places += await self._outbox.publish(rows)
-        try:
-            async with transaction(self._pool) as connection:
-                await forget(connection, places)
-            self._outbox.forgotten(places)
-        except CONTENDED:
-            log.info("sweep.met_another")  # who forgets the same rows, or the next sweep does
-        return len(places)
+        await self._outbox.publish(rows)
+        return len(rows)
 
 
 LEFT_BEHIND: Final = """

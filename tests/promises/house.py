@@ -17,7 +17,8 @@ from aiokafka import AIOKafkaConsumer
 from services.router.directory import Directory
 from services.router.facts import Facts
 from services.router.publish import Outbox, Sweeper
-from services.router.service import Router, Stand
+from services.router.service import Router
+from services.router.together import Batch
 from shared import bus
 from shared.channel import Capabilities
 from shared.database import Pool
@@ -151,14 +152,14 @@ class House:
         """Load, fold and write a batch, with a fresh partition, as a replica that then dies before it publishes."""
         place = await self.partition()
         records = [one if isinstance(one, bus.In) else as_read(one, offset=n) for n, one in enumerate(models)]
-        facts, _ = await self.router._commit(place, Stand(1), records, 0, len(records))
+        facts, _ = await self.router._commit([Batch(*place, 1, records, 0, len(records))])
         return facts
 
     async def handle(self, *models: Model | bus.In, router: Router | None = None) -> None:
         """The same and published, retries included."""
         router = router or self.router
         place = await self.partition()
-        router._stands[place] = Stand(1)
+        router._epochs[place] = 1
         records = [one if isinstance(one, bus.In) else as_read(one, offset=n) for n, one in enumerate(models)]
         await router.handle(*place, records, 0, len(records))
 

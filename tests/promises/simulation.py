@@ -225,16 +225,15 @@ class Process:
         self._database = database
 
     async def publish(self, rows: Sequence[tuple[str, int]]) -> None:
-        """Publish, wait for it, and forget."""
-        places = self._outbox.durable(list(map(row_of, rows)))
-        places += await self._outbox.publish(list(map(row_of, rows)))
-        await asyncio.sleep(0)
-        self.forget([(str(name), sequence) for name, sequence, _ in places])
+        """Publish, wait for it, and forget what was acknowledged."""
+        await self._outbox.publish(list(map(row_of, rows)))
+        with self._outbox.forgetting() as places:
+            await asyncio.sleep(0)
+            self.forget([(str(name), sequence) for name, sequence, _ in places])
 
-    def forget(self, rows: Sequence[tuple[str, int]]) -> None:
+    def forget(self, rows: Iterable[tuple[str, int]]) -> None:
         for row in rows:
             self._database.outbox.pop(row, None)
-        self._outbox.forgotten([(name, sequence, EVENTS) for name, sequence in rows])  # type: ignore[misc]
 
     async def stop(self) -> None:
         await self._publisher.stop()

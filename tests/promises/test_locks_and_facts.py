@@ -54,7 +54,7 @@ async def outbound_messages(house: House, conversation: uuid.UUID) -> int:
     )
 
 
-@pytest.mark.parametrize("first", ["echo", "sent", "either"])
+@pytest.mark.parametrize("first", ["echo", "sent", "either", "in one transaction"])
 async def test_an_echo_and_its_sent_by_two_partitions_are_one_message(house: House, first: str) -> None:
     for seed in range(12 if first == "either" else 1):
         customer = Customer()
@@ -64,6 +64,8 @@ async def test_an_echo_and_its_sent_by_two_partitions_are_one_message(house: Hou
         if first == "either":
             random.Random(seed).shuffle(both)
             await asyncio.gather(*map(house.handle, both))
+        elif first == "in one transaction":
+            await house.take(*both)
         else:
             for one in both if first == "echo" else reversed(both):
                 await house.take(one)

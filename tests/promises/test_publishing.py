@@ -34,8 +34,10 @@ async def test_a_new_owner_publishes_in_order_what_a_killed_router_left(house: H
     customer = Customer()
     conversation = await house.opened(customer)
     await house.take(customer.says("two"), customer.says("three"))
-    await house.another_router().claim("test.v1", -1)
+    heir = house.another_router()
+    await heir.claim("test.v1", -1)
     assert await house.log(conversation) == [1, 2, 3, 4]
+    await heir.flush()
     assert await left(house, conversation) == []
 
 
