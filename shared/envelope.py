@@ -6,6 +6,7 @@ import operator
 import re
 import uuid
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
@@ -286,7 +287,12 @@ def derive(*cause: object) -> uuid.UUID:
 
 def key(*names: str) -> str:
     """A record key: percent-encoded names with | between them, so that no name can run into the next."""
-    return "|".join(quote(name, safe="@+.:~") for name in names)
+    return "|".join(map(_quoted, names))
+
+
+@lru_cache(maxsize=1024)  # tenants, channels and accounts are few; strangers choose the rest, so it stays small
+def _quoted(name: str) -> str:
+    return quote(name, safe="@+.:~")
 
 
 def scrub(value: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Final, TypeVar
 
@@ -19,15 +18,25 @@ R = TypeVar("R")
 UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, OSError)
 
 
-@contextmanager
-def readable() -> Iterator[None]:
+class _Readable:
+    """A class, since it is entered thrice for every message: a generator's would cost more than what it guards."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, UNREADABLE) and not isinstance(error, ParleyError):
+            raise Malformed(where(error)) from None
+
+
+_READABLE: Final = _Readable()
+
+
+def readable() -> _Readable:
     """Raise Malformed in the place of a naive parser's error, its detail without a word of the payload."""
-    try:
-        yield
-    except ParleyError:
-        raise
-    except UNREADABLE as error:
-        raise Malformed(where(error)) from None
+    return _READABLE
 
 
 def each(read: Callable[[E], Iterable[R]], events: Iterable[E]) -> Iterator[R | Malformed]:
