@@ -12,30 +12,7 @@ from urllib.parse import urlencode
 from pydantic import SecretStr
 
 from shared.channel import Context, Form, Http, Request, Response, Unverified
-from shared.dialects.meta_errors import CODES, SUBCODES, Refused, failure, outcome
 from shared.envelope import Template
-
-__all__ = [
-    "CODES",
-    "SUBCODES",
-    "VERSION",
-    "Account",
-    "App",
-    "Refused",
-    "bearer",
-    "failure",
-    "get",
-    "handshake",
-    "milliseconds",
-    "outcome",
-    "post",
-    "seconds",
-    "signature",
-    "subscribe_account",
-    "subscribe_app",
-    "template",
-    "verify",
-]
 
 VERSION: Final = "v26.0"  # https://developers.facebook.com/docs/graph-api/changelog
 UPLOAD_TIME: Final = timedelta(minutes=2)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from shared.channel import Response, SendFailed
 from shared.envelope import Model
 from shared.errors import Scope
 from shared.records import Code, Failure
+
+Number = tuple[int, int]  # a code and its subcode; 0: whatever the subcode
 
 
 class Details(Model):
@@ -29,9 +32,9 @@ class Error(Model):
     error_data: Details | str | None = None
 
     @property
-    def reason(self) -> Code | None:
-        """By subcode, by code; None where neither is known."""
-        return SUBCODES.get((self.code, self.error_subcode)) or CODES.get(self.code) or _by_range(self.code)
+    def numbers(self) -> tuple[Number, Number]:
+        """The most exact first."""
+        return (self.code, self.error_subcode), (self.code, 0)
 
     @property
     def sentence(self) -> str:
@@ -41,35 +44,51 @@ class Error(Model):
         return f"({number}) {' – '.join(words)}"[:500]
 
 
-class Refused(Model):
+class Answer(Model):
     error: Error
 
 
-def outcome(response: Response) -> None:
-    """A Graph answer's no in the closed set of codes. What says nothing of itself is judged by its HTTP status."""
-    wait = _retry_after(response)
-    try:
-        error = Refused.model_validate_json(response.body).error
-    except ValidationError:
-        if response.status < 400:
-            return
-        raise SendFailed(_by_status(response.status), f"HTTP {response.status}", retry_after=wait) from None
-    code = error.reason or ("unreachable" if error.is_transient else _by_status(response.status))
-    scope: Scope = "peer" if error.code in OF_ONE_PERSON else "account"
-    raise SendFailed(code, error.sentence, retry_after=wait if code == "throttled" else None, scope=scope)
+class Usage(Model):
+    """How much of a limit is used up, and how many minutes it takes until calls go through again."""
+
+    estimated_time_to_regain_access: int = 0
 
 
-def failure(error: Mapping[str, Any]) -> Failure:
-    """One of the `errors` of a webhook, in our words."""
-    found = Error.model_validate(error)
-    return Failure(code=found.reason or "refused", detail=found.sentence)
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """How one of Meta's products says no, beside what the whole Graph says (GRAPH).
 
+    `of_one_person`: the throttles that leave everyone else's messages alone.
+    """
 
-def _by_range(code: int) -> Code | None:
-    """What Meta documents for whole ranges: 200–299 permissions, 132xxx templates."""
-    if 200 <= code < 300:
-        return "auth"
-    return "refused" if 132_000 <= code < 133_000 else None
+    codes: Mapping[Number, Code]
+    of_one_person: frozenset[Number] = field(default=frozenset())
+
+    def outcome(self, response: Response) -> None:
+        """Raise SendFailed for an answer's no. What says nothing of itself is judged by its HTTP status."""
+        try:
+            error = Answer.model_validate_json(response.body).error
+        except ValidationError:
+            if response.status < 400:
+                return
+            raise SendFailed(
+                _by_status(response.status), f"HTTP {response.status}", retry_after=_wait(response)
+            ) from None
+        code = self.reason(error) or ("unreachable" if error.is_transient else _by_status(response.status))
+        scope: Scope = "account" if self.of_one_person.isdisjoint(error.numbers) else "peer"
+        raise SendFailed(
+            code, error.sentence, retry_after=_wait(response) if code == "throttled" else None, scope=scope
+        )
+
+    def failure(self, error: Mapping[str, Any]) -> Failure:
+        """One of the `errors` of a webhook, in our words."""
+        found = Error.model_validate(error)
+        return Failure(code=self.reason(found) or "refused", detail=found.sentence)
+
+    def reason(self, error: Error) -> Code | None:
+        """None where neither the product nor the Graph documents it."""
+        own = next((self.codes[number] for number in error.numbers if number in self.codes), None)
+        return own or GRAPH.get(error.code) or ("auth" if error.code in PERMISSIONS else None)
 
 
 def _by_status(status: int) -> Code:
@@ -78,72 +97,45 @@ def _by_status(status: int) -> Code:
     return STATUSES.get(status, "refused")
 
 
-def _retry_after(response: Response) -> timedelta | None:
-    """Retry-After in seconds where there is one; at most a day."""
+def _wait(response: Response) -> timedelta | None:
+    """Retry-After in seconds, or Meta's own estimate in minutes, where there is one; at most a day.
+
+    https://developers.facebook.com/docs/graph-api/overview/rate-limiting#headers-2
+    """
     said = response.headers.get("retry-after", "")
-    return timedelta(seconds=min(int(said[:6]), 86_400)) if said.isascii() and said.isdigit() else None
+    if said.isascii() and said.isdigit():
+        return min(timedelta(seconds=int(said[:6])), DAY)
+    try:
+        usages = _USAGES.validate_json(response.headers.get("x-business-use-case-usage", ""))
+    except ValidationError:
+        return None
+    minutes = max((one.estimated_time_to_regain_access for many in usages.values() for one in many), default=0)
+    return min(timedelta(minutes=min(minutes, 10_000)), DAY) if minutes > 0 else None
 
 
+DAY: Final = timedelta(days=1)
+_USAGES: Final[TypeAdapter[dict[str, tuple[Usage, ...]]]] = TypeAdapter(dict[str, tuple[Usage, ...]])
 STATUSES: Final[Mapping[int, Code]] = {401: "auth", 413: "too_long", 429: "throttled"}
-# https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
-# https://developers.facebook.com/docs/messenger-platform/error-codes
-CODES: Final[Mapping[int, Code]] = {
-    0: "auth",
+PERMISSIONS: Final = range(200, 300)
+# https://developers.facebook.com/docs/graph-api/guides/error-handling#errorcodes
+# https://developers.facebook.com/docs/graph-api/overview/rate-limiting#error-codes
+GRAPH: Final[Mapping[int, Code]] = {
     1: "unreachable",
     2: "unreachable",
     3: "auth",
-    4: "throttled",
+    4: "throttled",  # the app
     10: "auth",
-    17: "throttled",
-    32: "throttled",
-    33: "bad_address",
+    17: "throttled",  # the user whose token it is
+    32: "throttled",  # a page, by a user's token
     102: "auth",
     190: "auth",
-    368: "refused",
-    551: "blocked",
+    341: "throttled",
+    368: "throttled",  # "Wait and retry the operation"
+    506: "refused",  # the same post twice in a row
     613: "throttled",
-    1200: "unreachable",
-    80006: "throttled",  # Messenger's own business use case limit
-    80007: "throttled",
-    130429: "throttled",
-    130472: "refused",
-    130497: "refused",
-    131000: "unreachable",
-    131005: "auth",
-    131008: "malformed",
-    131009: "malformed",
-    131016: "unreachable",
-    131021: "bad_address",
-    131026: "bad_address",
-    131030: "bad_address",
-    131031: "auth",
-    131037: "auth",
-    131042: "refused",
-    131045: "auth",
-    131047: "window_closed",
-    131048: "refused",
-    131049: "refused",
-    131050: "opted_out",
-    131051: "unsupported",
-    131052: "malformed",
-    131053: "malformed",
-    131056: "throttled",
-    131062: "unsupported",
-    131057: "throttled",  # the number is being moved: nothing was taken
-    132005: "too_long",
-    132015: "refused",
-    133004: "unreachable",
-    133010: "auth",
-    133016: "throttled",
-}
-OF_ONE_PERSON: Final = frozenset({131056})  # throttles that leave everyone else's messages alone
-SUBCODES: Final[Mapping[tuple[int, int], Code]] = {
-    (10, 2018065): "window_closed",
-    (10, 2018278): "window_closed",
-    (10, 2018108): "blocked",
-    (100, 2018001): "bad_address",
-    (100, 2018109): "too_long",
-    (200, 1545041): "blocked",
-    (200, 2018028): "auth",
-    (551, 1545041): "blocked",
+    80001: "throttled",  # a page, by its own token
+    80002: "throttled",  # Instagram
+    80006: "throttled",  # Messenger
+    80008: "throttled",  # WhatsApp, management
+    1609005: "refused",  # a link that cannot be shown
 }

@@ -71,7 +71,7 @@ class Messages:
             standard = self._control.faults.window_hours * 3600
             windows.check_window(last=chat.about.get("wrote_at"), now=time.time(), tag=tag, standard=standard)
         view |= self._answered(chat, call.values.get("reply_to"))
-        self._take_turn(page, chat)
+        self._take_turn(page)
         return await self._sent(page, chat, view, message.get("metadata"), comment)
 
     def _recipient(self, page: Page, recipient: Json) -> tuple[Chat, str | None]:
@@ -105,12 +105,10 @@ class Messages:
             raise invalid("Param reply_to[mid] must be a message of this conversation")
         return {"reply_to": mid}
 
-    def _take_turn(self, page: Page, chat: Chat) -> None:
+    def _take_turn(self, page: Page) -> None:
         limits = self._control.faults.graph
-        whole = self._pace.bucket(page.id, rate=limits.per_second, burst=limits.burst)
-        if wait := whole.wait():
+        if wait := self._pace.take(page.id, rate=limits.per_second, burst=limits.burst):
             raise GraphError(613, "Calls to this api have exceeded the rate limit.", retry_after=wait)
-        whole.take()
 
     async def _sent(self, page: Page, chat: Chat, view: Json, metadata: str | None, comment: str | None) -> Json:
         at = milliseconds()

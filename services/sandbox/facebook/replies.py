@@ -67,7 +67,5 @@ class Replies:
 
     def _take_turn(self, page: Page) -> None:
         limits = self._control.faults.graph
-        bucket = self._pace.bucket(page.id, rate=limits.per_second, burst=limits.burst)
-        if wait := bucket.wait():
-            raise GraphError(32, "Page request limit reached", retry_after=wait)
-        bucket.take()
+        if wait := self._pace.take(page.id, rate=limits.per_second, burst=limits.burst):
+            raise GraphError(80001, "There have been too many calls to this Page account.", retry_after=wait)

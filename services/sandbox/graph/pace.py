@@ -31,5 +31,12 @@ class Pace:
     def __init__(self) -> None:
         self._buckets: dict[Hashable, Bucket] = {}
 
+    def take(self, key: Hashable, *, rate: float, burst: float) -> int:
+        """0, and a turn is taken; or the whole seconds until there is one."""
+        bucket = self.bucket(key, rate=rate, burst=burst)
+        if not (wait := bucket.wait()):
+            bucket.take()
+        return wait
+
     def bucket(self, key: Hashable, *, rate: float, burst: float) -> Bucket:
         return self._buckets.setdefault((key, rate, burst), Bucket(rate=rate, burst=burst))

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field as Described, SecretStr
 
 from services.chat_adapter.channels.whatsapp import inbound as webhooks
+from services.chat_adapter.channels.whatsapp.errors import REFUSALS
 from services.chat_adapter.channels.whatsapp.outbound import bare_type, compose
 from services.chat_adapter.channels.whatsapp.tables import BUTTON_TITLE, MEDIA_BYTES, MEDIA_LIVES, ROWS, SUBSCRIBED
 from shared import channel
@@ -155,7 +156,7 @@ CHANNEL = Channel(
     upload=upload,
     outbound=outbound,
     typing=typing,
-    outcome=meta.outcome,
+    outcome=REFUSALS.outcome,
     fetch=fetch,
     register=register,
     window=window,

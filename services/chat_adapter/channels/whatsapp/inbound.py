@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.chat_adapter.channels.whatsapp.content import read_parts
+from services.chat_adapter.channels.whatsapp.errors import REFUSALS
 from services.chat_adapter.channels.whatsapp.tables import FIELDS, STATUSES
 from shared.channel import Incoming, Malformed, Message, Receipt
-from shared.dialects.meta import failure, seconds
+from shared.dialects.meta import seconds
 from shared.envelope import Assessment, Call, Deletion, Edit, Party, Thread, Unsupported
 from shared.readable import each
 
@@ -208,7 +209,7 @@ def _status(item: Item) -> Receipt | None:
         occurred_at=_time(status),
         external_ids=(status["id"],),
         join_key=status.get("biz_opaque_callback_data"),
-        failure=failure(errors[0]) if errors else None,
+        failure=REFUSALS.failure(errors[0]) if errors else None,
     )
 
 

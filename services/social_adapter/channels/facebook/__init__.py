@@ -7,15 +7,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pydantic import Field as Described, SecretStr, ValidationError
+from pydantic import Field as Described, SecretStr
 
 from services.social_adapter.channels.facebook import comments, likeness, messenger, outbound as sends
+from services.social_adapter.channels.facebook.errors import REFUSALS
 from services.social_adapter.channels.facebook.messenger import Entry
 from services.social_adapter.channels.facebook.tables import (
     ASSET_BYTES,
     ASSET_KEPT,
     BODY_BYTES,
-    CODES,
     COMMENT,
     HUMAN_AGENT_WINDOW,
     PHOTO_BYTES,
@@ -39,7 +39,6 @@ from shared.channel import (
     Message,
     Piece,
     Request,
-    Response,
     SendFailed,
     Sent,
     Steps,
@@ -121,17 +120,6 @@ def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
         yield meta.post(account, f"{account.page_id}/messages", action)
 
 
-def outcome(response: Response) -> None:
-    """What Facebook says by numbers of its own, else what all of Meta says."""
-    try:
-        error = meta.Refused.model_validate_json(response.body).error
-    except ValidationError:
-        return meta.outcome(response)
-    if code := CODES.get((error.code, error.error_subcode)) or CODES.get((error.code, 0)):
-        raise SendFailed(code, error.sentence)
-    return meta.outcome(response)
-
-
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     """The link itself; only what lies beside the API is reached without looking whether its address is a public one."""
     if not media.handle:
@@ -201,7 +189,7 @@ CHANNEL = Channel(
     outbound=outbound,
     join_key=likeness.join_key,
     typing=typing,
-    outcome=outcome,
+    outcome=REFUSALS.outcome,
     fetch=fetch,
     register=register,
     window=window,

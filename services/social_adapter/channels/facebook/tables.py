@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Final
 
 from shared.envelope import MediaKind
-from shared.records import Code
 
 # https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events
 SUBSCRIBED: Final = (
@@ -89,17 +88,3 @@ IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif"})
 # https://developers.facebook.com/docs/graph-api/reference/object/comments
 COMMENT: Final = 8000
 PHOTO_BYTES: Final = 4 * MEGABYTE
-
-# What Facebook says beside what all of Meta says: by code and subcode, or by code alone (subcode 0).
-# https://developers.facebook.com/docs/graph-api/reference/page/messages#error-codes
-# https://developers.facebook.com/docs/messenger-platform/error-codes
-CODES: Final[Mapping[tuple[int, int], Code]] = {
-    (10, 1893063): "refused",  # the page may not send for a while
-    (100, 33): "bad_address",  # the comment or its post is gone
-    (100, 1893061): "refused",  # a tag of before 2026-04-27
-    (368, 0): "throttled",  # "Wait and retry": https://developers.facebook.com/docs/graph-api/guides/error-handling
-    (2022, 0): "refused",
-    (10900, 0): "refused",  # one private reply to a comment, ever
-    (10903, 0): "refused",
-    (10904, 0): "refused",
-}
