@@ -50,6 +50,7 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
     pool = await life.resources.enter_async_context(open_pool(settings, f"{family}_adapter"))
     migrated = Migrated(pool, f"{family}_adapter", patient=True)
     life.health.startup["migrations"] = lambda: migrated.trouble
+    life.health.warned["postgres"] = lambda: migrated.away
     life.spawn(migrated.run(), "migrations")
     life.spawn(producer.tend(), "producer")
     accounts = AccountsFile(Path(settings.accounts), channels)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import orjson
 import structlog
 
-from shared.errors import DatabaseUnavailable
+from shared.errors import DatabaseUnavailable, Misconfigured
 from shared.settings import Settings
 
 Connection = Any  # asyncpg.pool.PoolConnectionProxy; asyncpg ships no types that say so
@@ -28,7 +31,10 @@ DISCONNECTED: Final = (
     asyncpg.InternalClientError,  # what asyncpg says of a connection that broke off between two of its states
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password that is being changed is no reason to end
+    asyncpg.InvalidCatalogNameError,
 )
+FILES: Final = ("sslrootcert", "sslcert", "sslkey")  # of an address
 CONTENDED: Final = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
@@ -50,9 +56,12 @@ async def _keep(connection: Connection) -> None:
 
 @asynccontextmanager
 async def open_pool(settings: Settings, schema: str) -> AsyncIterator[Pool]:
-    """A pool whose connections live in `schema`. It opens even while PostgreSQL is away: each use connects by itself."""
+    """A pool whose connections live in `schema`. It opens even while PostgreSQL is away: each use connects by itself.
+
+    Raises Misconfigured for an address that no server could be reached by.
+    """
     pool = asyncpg.create_pool(
-        settings.database.get_secret_value(),
+        _address(settings),
         min_size=0,
         max_size=settings.connections,
         init=_prepare,
@@ -67,6 +76,7 @@ async def open_pool(settings: Settings, schema: str) -> AsyncIterator[Pool]:
     )
     await pool
     try:
+        await _try(pool)
         yield pool
     finally:
         try:
@@ -76,6 +86,55 @@ async def open_pool(settings: Settings, schema: str) -> AsyncIterator[Pool]:
             pool.terminate()
 
 
+async def _try(pool: Pool) -> None:
+    try:
+        async with pool.acquire(timeout=5):
+            pass
+    except asyncpg.exceptions.ClientConfigurationError as error:
+        raise Misconfigured(f"PARLEY_DATABASE: {error}.") from error
+    except DISCONNECTED:
+        pass  # health says so, for as long as it is so
+
+
+@asynccontextmanager
+async def connect(settings: Settings) -> AsyncIterator[Connection]:
+    """One connection without a pool, for a command. Raises DatabaseUnavailable with the reason in words, Misconfigured."""
+    try:
+        connection = await asyncpg.connect(_address(settings), timeout=10)
+    except asyncpg.exceptions.ClientConfigurationError as error:
+        raise Misconfigured(f"PARLEY_DATABASE: {error}.") from error
+    except DISCONNECTED as error:
+        raise DatabaseUnavailable(in_words(error)) from error
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _address(settings: Settings) -> str:
+    """PARLEY_DATABASE, whose files are there. Raises Misconfigured."""
+    address = settings.database.get_secret_value()
+    for name, (file, *_) in parse_qs(urlsplit(address).query).items():
+        if name in FILES and not os.access(file, os.R_OK):
+            raise Misconfigured(f"PARLEY_DATABASE: {name} must be a file that this process may read, not {file}.")
+    return address
+
+
+def in_words(error: BaseException) -> str:
+    """Why PostgreSQL cannot be used, without what is secret in its address."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return (
+                f"its certificate is not trusted ({error.verify_message}): see host and sslrootcert in PARLEY_DATABASE"
+            )
+        case ssl.SSLError():
+            return f"TLS fails ({error.reason}): see sslmode and its files in PARLEY_DATABASE"
+        case asyncpg.PostgresError():
+            return f"it says: {error}"
+        case _:
+            return type(error).__name__
+
+
 @asynccontextmanager
 async def connected(pool: Pool) -> AsyncIterator[Connection]:
     """A connection without a transaction around it. Raises DatabaseUnavailable while the server is away."""
@@ -83,9 +142,9 @@ async def connected(pool: Pool) -> AsyncIterator[Connection]:
         async with pool.acquire(timeout=10) as connection:
             yield connection
     except DISCONNECTED as error:
-        if isinstance(error, ValueError):  # asyncpg's word for an argument that PostgreSQL cannot take
-            raise
-        raise DatabaseUnavailable(type(error).__name__) from error
+        if isinstance(error, ValueError) and not isinstance(error, OSError):
+            raise  # asyncpg's word for an argument that PostgreSQL cannot take; a certificate's refusal is both
+        raise DatabaseUnavailable(in_words(error)) from error
 
 
 @asynccontextmanager

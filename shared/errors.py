@@ -70,7 +70,7 @@ class StoreUnavailable(ParleyError):
 
 
 class DatabaseUnavailable(ParleyError):
-    """PostgreSQL does not answer; work goes on when it does."""
+    """PostgreSQL cannot be used at the moment; work goes on when it can."""
 
     code = "unreachable"
     retry = True

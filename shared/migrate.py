@@ -61,11 +61,13 @@ class Migrated:
     """Whether the schema is at the version that this code expects: asked until it is.
 
     An adapter takes in what is pushed while PostgreSQL is away (`patient`): only a schema seen to be behind is trouble.
+    `away`: why it could not be asked.
     """
 
     def __init__(self, pool: Pool, schema: str, *, patient: bool) -> None:
         self._pool, self._schema, self._patient = pool, schema, patient
         self._known = False
+        self.away: str | None = None
         self.trouble: str | None = None if patient else "the schema's version is not known yet"
 
     async def run(self) -> None:
@@ -77,10 +79,12 @@ class Migrated:
         try:
             async with transaction(self._pool) as connection:
                 rows: Any = await connection.fetch("SELECT version_num FROM alembic_version")
-        except DatabaseUnavailable:
-            return None if self._patient else "PostgreSQL does not answer"
+        except DatabaseUnavailable as error:
+            self.away = f"PostgreSQL cannot be used: {error.detail}"
+            return None if self._patient else self.away
         except asyncpg.UndefinedTableError:
             return f"there is no schema {self._schema} yet: run `parley migrate`"
+        self.away = None
         found = {row[0] for row in rows}
         self._known = heads(self._schema) <= found
         if self._known:

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     kafka_password_file: str = Field("", description="Kafka by SASL: the file that holds the password")
     database: SecretStr = Field(
         SecretStr("postgresql://127.0.0.1/parley"),
-        description="PostgreSQL, as postgresql://user:password@host:port/name",
+        description="PostgreSQL, as postgresql://user:password@host:port/name[?sslmode=verify-full&sslrootcert=FILE]",
     )
     blobs: str = Field("file:///var/lib/parley/blobs", description="the blob store: file://, s3://, gs:// or az:// URL")
     accounts: str = Field("/etc/parley/accounts.toml", description="the accounts file; read again when it changes")

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from services.cli.channels import CHANNELS
 from services.cli.running import System, explain
+from shared.database import connect
 from shared.errors import ParleyError
 from shared.joining import start
 from shared.kafka import connection
@@ -94,13 +95,10 @@ async def topics(system: System) -> AsyncIterator[Finding]:
 
 async def postgres(system: System) -> AsyncIterator[Finding]:
     """Reachable, new enough, durable, and its clock near ours."""
-    connection = await asyncpg.connect(system.settings.database.get_secret_value(), timeout=PATIENCE)
-    try:
+    async with connect(system.settings) as connection:
         version = int(await connection.fetchval("SHOW server_version_num"))
         ahead = (await connection.fetchval("SELECT clock_timestamp()") - datetime.now(UTC)).total_seconds()
         durable = await connection.fetchval("SHOW fsync") == "on"
-    finally:
-        await connection.close()
     new = version >= OLDEST_POSTGRES
     yield Finding(
         "postgres", "ok" if new else "fail", f"version {version}", "" if new else "Use PostgreSQL 14 or newer."
@@ -185,13 +183,10 @@ async def dead_letters(system: System) -> AsyncIterator[Finding]:
 
 async def outbox(system: System) -> AsyncIterator[Finding]:
     """Nothing committed waits long for Kafka."""
-    connection = await asyncpg.connect(system.settings.database.get_secret_value(), timeout=PATIENCE)
-    try:
+    async with connect(system.settings) as connection:
         rows, age = await connection.fetchrow(
             "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float FROM router.outbox"
         )
-    finally:
-        await connection.close()
     said = f"{rows} rows, the oldest of {age:.0f} s"
     if age > OLD_ROW:
         yield Finding(

@@ -44,16 +44,12 @@ def migrate(
 
 
 async def missing(settings: Settings) -> dict[str, list[str]]:
-    """Per schema the revisions that this code expects and the database does not have. Raises OSError, PostgresError."""
-    import asyncpg
-
+    """Per schema the revisions that this code expects and the database does not have. Raises DatabaseUnavailable, PostgresError."""
+    from shared.database import connect
     from shared.migrate import SCHEMAS, heads
 
-    connection = await asyncpg.connect(settings.database.get_secret_value(), timeout=10)
-    try:
+    async with connect(settings) as connection:
         found = {schema: await _versions(connection, schema) for schema in SCHEMAS}
-    finally:
-        await connection.close()
     return {schema: sorted(lacking) for schema in SCHEMAS if (lacking := heads(schema) - found[schema])}
 
 

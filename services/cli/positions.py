@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import asyncpg
 import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -21,6 +19,7 @@ from aiokafka.errors import (
 )
 
 from services.cli.reading import SECONDS, consumer
+from shared.database import connect
 from shared.joining import start
 from shared.kafka import connection
 from shared.records import (
@@ -107,7 +106,7 @@ def _position(group: str, place: Any, first: int, end: int, known: Mapping[Any, 
 
 
 async def _of_router(settings: Settings) -> dict[Any, tuple[Any, ...]]:
-    async with connected(settings) as connection:
+    async with connect(settings) as connection:
         rows = await connection.fetch(
             "SELECT topic, partition, next_offset, missing_from, missing_to FROM router.source_offset"
         )
@@ -138,7 +137,7 @@ async def skip(settings: Settings, one: Position) -> bool:
 
 async def _skip_router(settings: Settings, one: Position) -> bool:
     """The range from the first record that was ever missing to the last stays noted."""
-    async with connected(settings) as connection:
+    async with connect(settings) as connection:
         done: str = await connection.execute(
             """UPDATE router.source_offset SET next_offset = $4::bigint, epoch = epoch + 1,
                 missing_from = coalesce(missing_from, $3), missing_to = $4::bigint - 1
@@ -166,13 +165,3 @@ async def _skip_group(settings: Settings, one: Position) -> bool:
         async with asyncio.timeout(SECONDS):
             await group.stop()
     return True
-
-
-@asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[Any]:
-    """A connection to PostgreSQL."""
-    connection = await asyncpg.connect(settings.database.get_secret_value(), timeout=10)
-    try:
-        yield connection
-    finally:
-        await connection.close()
