@@ -21,6 +21,7 @@ from shared.lifecycle import Life
 from shared.media import MediaWorker
 from shared.migrate import Migrated
 from shared.produce import Producer
+from shared.profiles import ProfileWorker
 from shared.records import Family
 from shared.smtp import Mailer
 from shared.states import States
@@ -125,4 +126,7 @@ def errands(parts: Parts, caller: Caller) -> list[Errand]:
         "caller": caller,
         "health": parts.life.health,
     }
-    return [MediaWorker(parts.life.settings, parts.family, blobs=parts.blobs, **given)]
+    media = MediaWorker(parts.life.settings, parts.family, blobs=parts.blobs, **given)
+    if not any(channel.profile for channel in parts.channels.values()):
+        return [media]
+    return [media, ProfileWorker(parts.life.settings, parts.family, **given)]

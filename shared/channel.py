@@ -502,7 +502,8 @@ class Channel:
     `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
     JSON may be torn on the way and is answered 400. `inbound`: a Malformed among its records stands for an event that
     cannot be read (shared.readable.each), so that it takes no other along. `polled`: whether this account is one that is polled. `mail`: reads
-    what a mail transport delivered. `join_key`: by what the echo of a piece can be known when its answer was lost: what
+    what a mail transport delivered. `profile`: who someone is by their address, where messages do not say it: names, language
+    and time zone, no pictures. `join_key`: by what the echo of a piece can be known when its answer was lost: what
     was sent along and comes back, the piece's id; or what is known of it on both sides. `window`: what a message of the customer, just received, allows; None
     where it is nothing that they wrote.
     """
@@ -530,6 +531,7 @@ class Channel:
     join_key: Callable[[Piece], str] = own_id
     typing: Callable[[Any, TypingMark, Context], Steps[None]] | None = None
     fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
+    profile: Callable[[Any, str, Context], Steps[Party]] | None = None
     refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None
     register: Callable[[Any, Any, str, Context], Steps[None]] | None = None
     window: Callable[[Any, Message], Window | None] = always_open

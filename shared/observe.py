@@ -57,6 +57,9 @@ THROTTLED = Counter(
 )
 PARKED = Gauge("parley_sends_parked", "Messages that wait in this adapter's lanes.")
 MEDIA = Counter("parley_media_total", "Media fetched, by outcome.", ["channel", "outcome"])
+PROFILES = Counter(
+    "parley_profiles_total", "People a provider was asked about, by outcome: told, or why not.", ["channel", "outcome"]
+)
 HEALTHY = Gauge("parley_account_healthy", "1 while the account can be used.", ["channel", "account"])
 RELOADS = Counter("parley_accounts_reloads_total", "Readings of a changed accounts file, by outcome.", ["outcome"])
 CERTIFICATE_RELOADS = Counter(

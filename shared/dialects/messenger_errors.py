@@ -19,7 +19,7 @@ CODES: Final[Mapping[Number, Code]] = {
     (10, 2018108): "blocked",
     (10, 2018278): "window_closed",
     (10, 2534022): "window_closed",
-    (100, 33): "bad_address",  # what is answered is gone
+    (100, 33): "bad_address",  # what is answered is gone; nobody has this number
     (100, 1893061): "refused",  # a tag of before 2026-04-27
     (100, 2018001): "bad_address",
     (100, 2018008): "malformed",  # a file that cannot be fetched, uploaded, used or shown
@@ -27,6 +27,8 @@ CODES: Final[Mapping[Number, Code]] = {
     (100, 2018074): "malformed",
     (100, 2018294): "malformed",
     (100, 2018109): "too_long",
+    (100, 2018218): "refused",  # no profile: the account was made with a phone number only
+    (100, 2018247): "auth",  # the token may not see profiles, or not all that was asked for
     (100, 2534014): "bad_address",
     (100, 2534015): "malformed",
     (100, 2534025): "refused",  # not as a private reply

@@ -2,13 +2,14 @@
 
 `NAME.in.http`: a request as the provider sends it, or `NAME.eml`: a mail, with `NAME.json`: the records that it becomes
 (of a mail also its envelope, where that matters, and its files).
-`NAME.out.json`: a piece, the exchange that sends it, and what came of it. `settings.json`: app, account and the time.
+`NAME.out.json`: a piece, the exchange that sends it, and what came of it. `NAME.profile.json`: someone's address, the
+exchange that asks who it is, and what is known then; `account`: settings that differ. `settings.json`: app, account and the time.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -48,9 +49,10 @@ from shared.channel import (
     TypingMark,
     TypingSeen,
 )
-from shared.envelope import Choices, Contact, Location, Media, MediaKind, Option, Part, Template, Text
+from shared.envelope import Choices, Contact, Location, Media, MediaKind, Option, Part, Party, Template, Text
 from shared.errors import AlreadySent, Malformed, SendFailed, Torn, Unverified
 from shared.fit import fit
+from shared.readable import readable
 from shared.records import CODES, FAMILIES
 
 HERE = Path(__file__).parent
@@ -58,6 +60,7 @@ REGISTRIES = {"chat": chat.CHANNELS, "social": social.CHANNELS, "email": email.C
 CHANNELS: dict[str, Channel] = {name: channel for registry in REGISTRIES.values() for name, channel in registry.items()}
 WEBHOOKS = [name for name, channel in CHANNELS.items() if channel.inbound]
 MAILS = [name for name, channel in CHANNELS.items() if channel.mail]
+ASKED = [name for name, channel in CHANNELS.items() if channel.profile]
 SENDERS = [name for name in (*WEBHOOKS, *MAILS) if CHANNELS[name].outbound]
 UNPROVING = {"host", "content-type", "content-length", "user-agent", "accept", "accept-encoding", "connection"}
 TYPES = {Message: "message", Receipt: "receipt", TypingSeen: "typing"}
@@ -175,7 +178,7 @@ def test_every_sample_in_has_its_expected_records(name):
     paths = {path.name.removesuffix(".in.http") for path in bench(name).folder.glob("*.in.http")}
     paths |= {path.stem for path in bench(name).folder.glob("*.eml")}
     expected = {path.name.removesuffix(".json") for path in bench(name).folder.glob("*.json")}
-    assert paths == {one for one in expected if not one.endswith(".out") and one != "settings"}
+    assert paths == {one for one in expected if not one.endswith((".out", ".profile")) and one != "settings"}
 
 
 # in
@@ -265,6 +268,7 @@ def test_a_body_that_nothing_signs_is_torn_when_it_is_cut(name):
             bench(name).read(replace(request, body=request.body[: len(request.body) // 2]))
 
 
+PERSON = ("name", "first_name", "last_name", "username", "locale", "timezone", "id", "error")
 JUNK = st.recursive(
     st.none()
     | st.booleans()
@@ -515,6 +519,53 @@ def test_every_answer_is_a_yes_or_a_typed_no(name, status, body, retry):
         assert failed.retry_after is None or timedelta(0) <= failed.retry_after <= timedelta(days=7)
     else:
         assert status < 400
+
+
+def known_of(name: str, sample: Mapping[str, Any], provider: Callable[[Asked], Response]) -> dict[str, Any]:
+    """What is known of someone after asking, in the words of a sample."""
+    on = bench(name)
+    account = on.account.model_validate({**vars(on.account), **sample.get("account", {})})
+    try:
+        steps = on.channel.profile(account, sample["address"], on.context)
+        found = translate.answer(steps, given=provider, outcome=on.channel.outcome)
+    except SendFailed as failed:
+        wait = {"retry_after": failed.retry_after.total_seconds()} if failed.retry_after is not None else {}
+        return {"failed": {"code": failed.reason, **wait}}
+    assert isinstance(found, Party)
+    return {"profile": plain(found)}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_whoever_can_be_asked_about_brings_samples(name):
+    told = [orjson.loads(path.read_bytes()) for path in bench(name).folder.glob("*.profile.json")]
+    assert any("name" in one.get("profile", {}) for one in told), f"add NAME.profile.json to tests/channels/{name}"
+    assert any("failed" in one for one in told), f"add a refused NAME.profile.json to tests/channels/{name}"
+
+
+@pytest.mark.parametrize(("name", "path"), samples(ASKED, ".profile.json"))
+def test_a_person_is_asked_about_as_the_provider_documents(name, path):
+    sample = orjson.loads(path.read_bytes())
+    provider = Provider(sample["exchange"], [])
+    assert known_of(name, sample, provider) == {key: sample[key] for key in ("profile", "failed") if key in sample}
+    assert len(provider.asked) == len(sample["exchange"])
+    for request in provider.asked:
+        assert isinstance(request, Http)
+        assert not request.commits, "nobody sees that they are asked about"
+        assert not any(secret in request.shown_url for secret in bench(name).secrets())
+
+
+@pytest.mark.parametrize("name", ASKED)
+@tuned(max_examples=200, deadline=None)
+@given(body=st.binary(max_size=40) | st.dictionaries(st.sampled_from(PERSON), JUNK).map(orjson.dumps))
+def test_whatever_is_said_of_a_person_is_a_profile_or_a_typed_no(name, body):
+    sample = {"address": bench(name).to}
+    try:
+        with readable():
+            found = known_of(name, sample, lambda _request: Response(body=body))
+    except Malformed as refused:
+        assert len(refused.detail) < 300
+    else:
+        assert found.get("profile", sample)["address"] == sample["address"]
 
 
 @pytest.mark.parametrize("name", [name for name in SENDERS if CHANNELS[name].typing])

@@ -18,6 +18,8 @@ from services.social_adapter.channels.facebook.tables import (
     BODY_BYTES,
     COMMENT,
     HUMAN_AGENT_WINDOW,
+    LOCALE,
+    NAMES,
     PHOTO_BYTES,
     PRIVATE_REPLY_WINDOW,
     QUICK_REPLIES,
@@ -44,8 +46,8 @@ from shared.channel import (
     Steps,
     TypingMark,
 )
-from shared.dialects import meta
-from shared.envelope import Media, Window
+from shared.dialects import meta, meta_profiles
+from shared.envelope import Media, Party, Window
 from shared.readable import each
 
 Json = dict[str, Any]
@@ -70,6 +72,10 @@ class Account(channel.Account):
     version: str = Described(default=meta.VERSION, description="the version of the Graph API")
     human_agent: bool = Described(
         default=False, description="whether Meta has approved Human Agent for the app: people may answer for seven days"
+    )
+    user_locale: bool = Described(
+        default=False,
+        description="whether the token has pages_user_locale and pages_user_timezone: people's language and time zone are then asked for with their names",
     )
 
     @property
@@ -128,6 +134,11 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     request = Http(method="GET", url=media.handle, stranger=not beside)
     yield from ()
     return Download(request=request, mime_type=media.mime_type, name=media.name)
+
+
+def profile(account: Account, address: str, context: Context) -> Steps[Party]:
+    """Who this is; asking for more than the token may see is refused as a whole."""
+    return meta_profiles.look_up(account, address, (*NAMES, *LOCALE) if account.user_locale else NAMES)
 
 
 def register(app: App, account: Account, address: str, context: Context) -> Steps[None]:
@@ -191,6 +202,7 @@ CHANNEL = Channel(
     typing=typing,
     outcome=REFUSALS.outcome,
     fetch=fetch,
+    profile=profile,
     register=register,
     window=window,
 )

@@ -68,6 +68,10 @@ REACTIONS: Final[Mapping[str, str]] = {
     "thankful": "🌸",
 }
 
+# https://developers.facebook.com/documentation/business-messaging/messenger-platform/identity/user-profile
+NAMES: Final = ("name", "first_name", "last_name")
+LOCALE: Final = ("locale", "timezone")  # each needs a permission of its own
+
 MEGABYTE: Final = 1024 * 1024
 BODY_BYTES: Final = (
     3 * MEGABYTE
