@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from services.sandbox.access import same
 from services.sandbox.graph import Call, bad_token, no_such_object
 from services.sandbox.shelf import Shelf
 
@@ -42,7 +42,7 @@ class Pages:
         return self._pages.get(page_id)
 
     def by_token(self, token: str) -> Page | None:
-        return next((page for page in self if _same(page.token, token)), None)
+        return next((page for page in self if same(token, page.token)), None)
 
     def of(self, call: Call) -> Page:
         """The page that is called, by its own token. Raises GraphError."""
@@ -52,10 +52,6 @@ class Pages:
         return self.allowed(page, call)
 
     def allowed(self, page: Page, call: Call) -> Page:
-        if not _same(page.token, call.token):
+        if not same(call.token, page.token):
             raise bad_token()
         return page
-
-
-def _same(token: str, given: str) -> bool:
-    return hmac.compare_digest(token.encode(), given.encode(errors="surrogatepass"))

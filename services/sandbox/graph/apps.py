@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
+from services.sandbox.access import same
 from services.sandbox.graph.errors import GraphError, bad_token, invalid
 from services.sandbox.shelf import Shelf
 
@@ -31,7 +32,7 @@ class Apps:
         if named != app_id or not secret:
             raise bad_token("An app access token is required")
         app = self._apps.get(app_id) or {"id": app_id, "secret": secret, "subscriptions": {}}
-        if not hmac.compare_digest(_bytes(app["secret"]), _bytes(secret)):
+        if not same(secret, app["secret"]):
             raise bad_token("Error validating application. Invalid application secret")
         return app
 
@@ -74,7 +75,7 @@ class Apps:
     def _app_of(self, token: str, proof: object, topic: str) -> Json:
         apps = [app for app in self._apps.values() if topic in app["subscriptions"]]
         if isinstance(proof, str) and proof:
-            apps = [app for app in apps if hmac.compare_digest(_bytes(proof), _bytes(_proof(app, token)))]
+            apps = [app for app in apps if same(proof, _proof(app, token))]
             if not apps:
                 raise invalid("Invalid appsecret_proof provided in the API argument")
         if len(apps) != 1:

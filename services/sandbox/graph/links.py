@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from services.sandbox.access import same
 from services.sandbox.faults import Control
 from services.sandbox.files import File, Files
 
@@ -35,7 +36,7 @@ class Links:
     def file(self, query: Mapping[str, str]) -> File | None:
         """What the link means; None when it was never made, or is over."""
         name, until, given = (query.get(name, "") for name in ("mid", "ext", "hash"))
-        if not hmac.compare_digest(given.encode(errors="surrogatepass"), self._hash(name, until).encode()):
+        if not same(given, self._hash(name, until)):
             return None
         return self._files.get(name) if time.time() * 1000 <= int(until) else None
 

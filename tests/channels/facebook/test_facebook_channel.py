@@ -8,8 +8,8 @@ from hypothesis import given, strategies as st
 from pydantic import SecretStr, ValidationError
 
 from services.social_adapter.channels.facebook import CHANNEL, likeness, metadata
+from services.social_adapter.channels.facebook.entry import moment
 from services.social_adapter.channels.facebook.outbound import asset_type
-from services.social_adapter.channels.facebook.stamps import moment
 from services.social_adapter.channels.facebook.tables import METADATA, SUBSCRIBED
 from shared import translate
 from shared.channel import Context, Malformed, Message, Piece, Refusal, Request, Response

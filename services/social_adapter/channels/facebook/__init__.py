@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import Field as Described, SecretStr
 
 from services.social_adapter.channels.facebook import comments, likeness, messenger, outbound as sends
+from services.social_adapter.channels.facebook.entry import Entry
 from services.social_adapter.channels.facebook.errors import REFUSALS
-from services.social_adapter.channels.facebook.messenger import Entry
 from services.social_adapter.channels.facebook.tables import (
     ASSET_BYTES,
     ASSET_KEPT,

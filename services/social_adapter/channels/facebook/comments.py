@@ -10,8 +10,7 @@ from typing import Any
 import orjson
 
 from services.social_adapter.channels.facebook import likeness
-from services.social_adapter.channels.facebook.messenger import Entry
-from services.social_adapter.channels.facebook.stamps import moment
+from services.social_adapter.channels.facebook.entry import Entry, moment
 from services.social_adapter.channels.facebook.tables import POSTS, REACTIONS
 from shared.channel import Message
 from shared.envelope import (

@@ -6,11 +6,11 @@ https://developers.facebook.com/documentation/business-messaging/messenger-platf
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from services.social_adapter.channels.facebook import attachments, metadata
-from services.social_adapter.channels.facebook.stamps import moment
+from services.social_adapter.channels.facebook.entry import Entry, moment
 from services.social_adapter.channels.facebook.tables import ABOUT_EVENT, NOT_MESSAGES
 from shared.channel import Incoming, Message, Receipt
 from shared.envelope import (
@@ -30,16 +30,6 @@ from shared.records import Status
 Json = dict[str, Any]
 
 STANDBY: Final = Assessment(may_auto_answer=False, reasons=("standby: another app owns the thread",))
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What an event came in: whose page, when, to which app, and whether that only listens (the standby channel)."""
-
-    page: str
-    time: int | str
-    app_id: str
-    standby: bool = False
 
 
 def read(event: Json, entry: Entry) -> Iterator[Incoming]:
