@@ -114,6 +114,10 @@ class TestAReply:
         times = await console.locator("#steps .step-time").all_inner_texts()
         assert times[0] == "0 ms"
         assert all(re.fullmatch(r"[\d,.]+ ms", one) for one in times)
+        await console.locator("#steps .step[data-place=provider]").first.wait_for()
+        outbound = console.locator("#steps .step[data-place=outbound] .step-detail")
+        assert await outbound.inner_text() == ""  # nobody knows yet what will become of it
+        await console.locator("#steps .step-detail", has_text="Sent").wait_for()
         await shot(console, "reply")
 
     async def test_that_is_refused_says_why_and_can_be_written_again(self, console, customer):

@@ -95,6 +95,7 @@ class TestAMail:
         '<h2>Order 1042</h2><p>ក្រមាសូត្រ</p><img src="cid:p1"><img data-src="http://127.0.0.1:9/pixel.gif">'
         '<script>parent.document.title = "taken"</script><img src="x" onerror="alert(1)">'
         '<form action="http://127.0.0.1:9/"><button>Press</button></form>'
+        '<blockquote type="cite">On Monday you wrote</blockquote>'
     )
 
     def writer(self, desk, account):
@@ -133,6 +134,9 @@ class TestAMail:
         await inside.get_by_role("button", name="Press").click()
         assert "taken" not in await console.title()
         assert not [url for url in asked if "127.0.0.1:9/" in url]
+        await expect(inside.get_by_text("On Monday you wrote")).to_be_hidden()
+        await inside.get_by_text("Quoted text").click()
+        await inside.get_by_text("On Monday you wrote").wait_for()
         await shot(console, "mail")
         await console.get_by_role("button", name="Show images").click()
         await console.get_by_role("button", name="Hide images").wait_for()
@@ -179,6 +183,10 @@ class TestComments:
         await bubble(console, "Same question").locator(".answered").get_by_text(one.name).wait_for()
         await bubble(console, one.name).get_by_text("This comment was removed.").wait_for()
         await shot(console, "comments")
+        await two.says(envelope.Deletion(target=second.external_id))
+        await expect(console.get_by_text("This comment was removed.")).to_have_count(2)
+        await console.reload()
+        await row(console, two).get_by_text("Facebook: comments on a post").wait_for()  # no words are left to show
 
     async def test_are_answered_in_public_or_in_private_by_their_own_limits(self, desk, console, account):
         post = f"post-{uuid.uuid4().hex[:6]}"

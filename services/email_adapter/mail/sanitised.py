@@ -31,6 +31,8 @@ TAGS: Final = set(_TAGS.split())
 ATTRIBUTES: Final = {
     "*": {*_LOOK, "style"},
     "a": {"href"},
+    "blockquote": {"type"},
+    "div": {"class", "id"},
     "font": {"face", "size"},
     "img": {"alt", "src"},
     "ol": {"start", "type"},
@@ -42,6 +44,12 @@ STYLES: Final = set(_STYLES.split())
 # What makes a value more than a value: functions that load or run, and escapes that hide them.
 ACTIVE: Final = re.compile(r"(?:url|image|set|attr|var|env|expression|element)\s*\(|[\\<@]|/\*|script:", re.IGNORECASE)
 REMOTE: Final = re.compile(r"https?://", re.IGNORECASE)
+# How mail programs set apart what they quote: nothing else is kept of these attributes.
+QUOTES: Final = {
+    ("blockquote", "type"): ("cite",),
+    ("div", "class"): ("gmail_quote",),
+    ("div", "id"): ("appendonsend", "divRplyFwdMsg"),
+}
 MARK: Final = "remote-image:"  # a scheme that no mail can bring in, since it is not allowed
 
 
@@ -62,6 +70,8 @@ def _keep(tag: str, attribute: str, value: str) -> str | None:
         return f"{MARK}{value}" if REMOTE.match(value) else value if value[:4].lower() == "cid:" else None
     if attribute == "style":
         return "; ".join(one.strip() for one in value.split(";") if one.strip() and not ACTIVE.search(one)) or None
+    if marks := QUOTES.get((tag, attribute)):
+        return next((mark for mark in marks if mark in value.split()), None)
     return value
 
 

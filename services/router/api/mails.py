@@ -15,6 +15,7 @@ from aiohttp import web
 from pydantic import SecretStr
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from services.router.api import page, quotes
 from services.router.api.answers import Mistake, answer, number, path_uuid
 from services.router.api.media import VALID_SECONDS, check_address, shown_as, sign
 from shared.blobs import Blobs, NotFound
@@ -32,6 +33,7 @@ body {{ margin: 12px 14px; background: #fff; color: #17202b; font: 15px/1.55 sys
 :lang(km) {{ line-height: 1.75; }}
 img {{ max-width: 100%; height: auto; }} table {{ max-width: 100%; }} a {{ color: #0b63c5; }}
 blockquote {{ margin: .5em 0; padding-inline-start: .8em; border-inline-start: 3px solid #dfe4ea; color: #5a6777; }}
+summary {{ cursor: pointer; color: #5a6777; font-size: 13px; width: max-content; margin: .6em 0; }}
 </style></head><body dir="auto">{body}</body></html>"""
 
 
@@ -68,14 +70,14 @@ def scope(message: uuid.UUID, part: int) -> str:
 
 
 async def serve(pool: Pool, blobs: Blobs, token: SecretStr, request: web.Request) -> web.Response:
-    """GET /mail/{id}/{part}?expires&name&signature: the body under a policy that lets nothing run, leave or be sent."""
+    """GET /mail/{id}/{part}?expires&name&signature&lang: the body under a policy that lets nothing run, leave or be sent."""
     message, part = path_uuid(request), int(request.match_info["part"])
     check_address(token, scope(message, part), request.query, now=time.time())
     remote = request.query["name"] == "images"
     parts, html = await find_body(pool, message, part)
     tree = LexborHTMLParser(html)
     await put_pictures(tree, blobs, parts, remote=remote)
-    body = tree.body.inner_html if tree.body else ""
+    body = quotes.folded(tree, page.words(request.query.get("lang", ""))["quoted"])
     return web.Response(
         text=PAGE.format(body=body),
         content_type="text/html",

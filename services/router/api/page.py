@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import orjson
@@ -50,6 +50,12 @@ async def list_languages(request: web.Request) -> web.Response:
     """GET /console/languages.json: {code: own name} of every file in i18n/, so that a language is one file."""
     files = [(Path(name).stem, file) for name, file in FILES.items() if name.startswith("i18n/")]
     return answer({code: orjson.loads(file.read_bytes())["language"] for code, file in files})
+
+
+def words(language: str) -> dict[str, Any]:
+    """What the page says in this language; in English where there is no such file."""
+    found: dict[str, Any] = orjson.loads(FILES.get(f"i18n/{language}.json", FILES["i18n/en.json"]).read_bytes())
+    return found
 
 
 async def show_config(settings: Settings, request: web.Request) -> web.Response:

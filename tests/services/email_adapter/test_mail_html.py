@@ -113,6 +113,18 @@ def test_a_remote_image_keeps_its_address_for_a_reader_who_asks():
     assert html == '<img data-src="https://shop.example/a.png?x=1&amp;y=2" alt="a cup" width="40">'
 
 
+def test_what_marks_a_quote_is_kept_and_nothing_beside_it():
+    quoted = (
+        '<div class="gmail_quote big" id="x">a<blockquote type="cite" class="b">b</blockquote><ol type="a"></ol></div>'
+    )
+    kept = '<div class="gmail_quote">a<blockquote type="cite">b</blockquote><ol type="a"></ol></div>'
+    assert sanitise(quoted) == kept
+    assert (
+        sanitise('<blockquote type="other">a</blockquote><p class="gmail_quote">b</p>')
+        == "<blockquote>a</blockquote><p>b</p>"
+    )
+
+
 def test_what_is_no_attack_is_kept():
     kept = '<h1 align="center">ការបញ្ជាទិញ</h1><p dir="rtl" style="color:#333;font-size:14px">مرحبا <b>one</b><br>two</p>'
     assert sanitise(kept) == kept

@@ -56,6 +56,17 @@ async def test_is_shown_under_a_policy_that_lets_nothing_run_leave_or_be_framed_
     assert policy == ("default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox")
 
 
+async def test_folds_what_it_quotes_in_the_language_of_the_page(house):
+    message = uuid.uuid4()
+    parts = [{"kind": "text", "text": "new", "html": 'new<blockquote type="cite">old</blockquote>'}]
+    data = {"message": {"id": str(message), "parts": parts}}
+    await add_event(house.pool, await add_conversation(house.pool), 1, "message.received", data, message=message)
+    url = (await get(house, f"/api/messages/{message}/html"))["url"]
+    for language, words in {"km": "អត្ថបទដកស្រង់", "../en": "Quoted text"}.items():
+        body, _ = await page(house, f"{url}&lang={language}")
+        assert f"new<details><summary>{words}</summary>" in body
+
+
 async def test_carries_its_own_pictures_in_itself_and_nothing_that_only_calls_itself_one(house, mail):
     body, _ = await page(house, (await get(house, f"/api/messages/{mail}/html"))["url"])
     assert "data:image/png;base64,iVBORw0KGgo" in body

@@ -44,7 +44,7 @@ function firstSight(event) {
 
 const CHANGES = {
   "conversation.opened": (row, { data }) => {
-    Object.assign(row, { channel: data.channel, account: data.account, peer: data.peer, status: "open", container: data.container ?? null, subject: data.subject ?? row.subject, window: data.window ?? row.window, begins: true });
+    Object.assign(row, { channel: data.channel, account: data.account, peer: data.peer, status: "open", surface: data.surface ?? row.surface, container: data.container ?? null, subject: data.subject ?? row.subject, window: data.window ?? row.window, begins: true });
   },
   "conversation.closed": (row) => { row.status = "closed"; },
   "conversation.reopened": (row) => { row.status = "open"; },

@@ -1,14 +1,14 @@
 // A person as a circle of letters, with the channel's mark.
 
 import { h } from "../dom.js";
-import { channelIcon } from "../icons.js";
+import { channelIcon, icon } from "../icons.js";
 
 const NARROW = /^[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}]/u;
 
 export function face(conversation, words) {
   const letters = h("span", { class: "face-letters", "aria-hidden": "true" }, initials(nameOf(conversation, words)));
   letters.style.setProperty("--hue", hue(conversation.id));
-  const channel = h("span", { class: "channel", data: { channel: conversation.channel }, title: channelName(conversation.channel, words) }, channelIcon(conversation.channel));
+  const channel = h("span", { class: "channel", data: { channel: conversation.channel }, title: channelName(conversation.channel, words) }, conversation.surface === "comment" ? icon("megaphone") : channelIcon(conversation.channel));
   return h("span", { class: "face" }, letters, channel);
 }
 

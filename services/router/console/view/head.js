@@ -32,7 +32,8 @@ export function isComment(conversation) {
   return conversation.surface === "comment";
 }
 
-function about(conversation, words) {
+/** Where it stands, at which account, and with which address. */
+export function about(conversation, words) {
   const { channel, account, name, peer, subject } = conversation;
   if (isMail(conversation)) return [name, peer, account].filter(Boolean).join(" · ");
   if (isComment(conversation)) return [words.t("comments_on", { channel: channelName(channel, words) }), account, subject].filter(Boolean).join(" · ");

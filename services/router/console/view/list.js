@@ -3,6 +3,7 @@
 import { h, mark, moveByArrows, present, reconcile } from "../dom.js";
 import { newestFirst } from "../fold/conversations.js";
 import { channelName, face, nameOf } from "./face.js";
+import { about, isMail } from "./head.js";
 
 export function createList(app) {
   const rows = document.getElementById("conversation-rows");
@@ -57,10 +58,11 @@ function fill(app, item, conversation, { current, typing }) {
   ]));
 }
 
+/** Of a mail its subject, and how the newest message begins; where that says nothing, where the conversation stands. */
 function preview(conversation, words) {
-  const { preview: text, preview_kind: kind } = conversation;
-  if (text && !words.has(`kind_${text}`)) return text;
-  return text || kind ? words.t(`kind_${text || kind}`) : "";
+  const { preview: text, preview_kind: kind, subject } = conversation;
+  const begins = text && !words.has(`kind_${text}`) ? text : text || kind ? words.t(`kind_${text || kind}`) : "";
+  return [isMail(conversation) && subject, begins].filter(Boolean).join(" · ") || about(conversation, words);
 }
 
 function debounced(work, ms) {

@@ -61,8 +61,8 @@ export function mailBody(app, message, { part, at }) {
     const remote = state.designed && addresses?.with_images;
     return h("p", { class: "mail-choices" }, present([
       remote && pick(state.images ? "images_hide" : "images_show", { images: !state.images }),
-      remote && !state.images && h("span", { class: "soft" }, words.t("images_why")),
       pick(state.designed ? "mail_as_text" : "mail_as_designed", { designed: !state.designed }),
+      remote && !state.images && h("span", { class: "soft" }, words.t("images_why")),
     ]));
   }
 
@@ -74,13 +74,13 @@ const isFresh = (addresses) => addresses !== null && Date.parse(addresses.expire
 
 /** Nothing in it runs, is loaded or is sent: see the policy of the address that it comes from. */
 function frame(app, message, { part, source }) {
-  const node = h("iframe", { class: "mail-frame", sandbox: true, referrerpolicy: "no-referrer", title: app.words.t("mail_frame", { subject: message.subject ?? "" }), src: source });
+  const node = h("iframe", { class: "mail-frame", sandbox: true, referrerpolicy: "no-referrer", title: app.words.t("mail_frame", { subject: message.subject ?? "" }), src: `${source}&lang=${app.words.code}` });
   node.style.height = `${heightOf(part)}rem`;
   return node;
 }
 
 function heightOf({ text, html }) {
   const lines = (text ?? "").split("\n").reduce((sum, one) => sum + Math.max(1, Math.ceil(one.length / LINE)), 0);
-  const pictures = (html.match(/<img\b/gi) ?? []).length;
-  return Math.min(34, Math.max(7, 4 + lines * 1.6 + pictures * 4));
+  const [pictures, rows] = [/<img\b/gi, /<tr\b/gi].map((one) => (html.match(one) ?? []).length);
+  return Math.min(38, Math.max(7, 4 + lines * 1.6 + Math.min(pictures, 2) * 11 + rows * 2));
 }

@@ -20,7 +20,7 @@ export function createWay(app) {
     if (!steps.length) return reconcile(list, [emptyEntry(words, message ? "way_unknown" : "way_none")]);
     if (message.records.some((record) => !record.published_at)) app.loadTimes(message);
     const gone = message.times_gone ? [goneEntry(words)] : [];
-    reconcile(list, [...steps.map((step, at) => stepEntry(words, message, step, at)), ...gone]);
+    reconcile(list, [...steps.map((step, at) => stepEntry(words, message, step, at, news(words, steps, at))), ...gone]);
   };
 }
 
@@ -37,29 +37,36 @@ function goneEntry(words) {
   return { key: "gone", version: words.code, tag: "li", fill: (node) => { node.className = "gone"; node.textContent = words.t("way_gone", { place: words.t("place_events") }); } };
 }
 
-function stepEntry(words, message, step, at) {
+function stepEntry(words, message, step, at, said) {
   return {
     key: `${message.id}-${at}-${step.place}`,
-    version: JSON.stringify([step, words.code]),
+    version: JSON.stringify([step, said, words.code]),
     tag: "li",
     fill: (node) => {
       node.className = "step";
       mark(node, "place", step.place);
-      mark(node, "tone", step.place === "events" && step.tells.some(({ status }) => status === "failed") && "bad");
+      mark(node, "tone", ["provider", "events"].includes(step.place) && step.tells.some(({ status }) => status === "failed") && "bad");
       node.title = new Date(step.at).toISOString();
       node.replaceChildren(
         ...(at ? [h("span", { class: "step-gap" }, `+ ${milliseconds(words, step.gap)}`)] : []),
         h("p", { class: "step-name" }, words.t(`place_${step.place}`)),
         h("p", { class: "step-time" }, step.since >= LONG ? milliseconds(words, step.since) : words.t("since", { ms: milliseconds(words, step.since) })),
-        h("p", { class: "step-detail" }, detail(words, step)),
+        h("p", { class: "step-detail" }, said),
       );
     },
   };
 }
 
-/** Which news of the message passed here; its own announcement needs no word. */
-function detail(words, step) {
-  const keys = step.tells.map(({ type, status }) => (status ? `sent_${status}` : `about_${type}`));
+/** Which news of the message begins its way here: where it goes on, it is not said again. */
+function news(words, steps, at) {
+  const said = detail(words, steps[at]);
+  return said === (at ? detail(words, steps[at - 1]) : "") ? "" : said;
+}
+
+/** Its own announcement needs no word, and what is on its way out has no outcome yet. */
+function detail(words, { place, tells }) {
+  if (place === "outbound") return "";
+  const keys = tells.map(({ type, status }) => (status ? `sent_${status}` : `about_${type}`));
   return [...new Set(keys)].filter(words.has).map((key) => words.t(key)).join(" · ");
 }
 
