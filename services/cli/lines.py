@@ -30,7 +30,7 @@ def line(record: dict[str, Any], *, again: bool = False) -> Text:
     data = record["data"] if isinstance(record["data"], dict) else {}
     shown = Text(clock(record["at"]) + "  ")
     shown.append(f"{kind:<22}", style=COLOURS.get(kind) or COLOURS.get(kind.partition(".")[0], "yellow"))
-    shown.append(f"{where(data, record['key']):<10}", style="dim")
+    shown.append(f"{where(data, record['key']):<38}", style="dim")
     shown.append(f"{data.get('sequence') or '':>4}  ")
     shown.append(fit(who(data), 24), style="bold")
     shown.append("  " + fit(what(data), LENGTH))
@@ -68,10 +68,10 @@ def clock(at: str) -> str:
 
 
 def where(data: dict[str, Any], key: str) -> str:
-    """The first letters of the conversation, else of what the key ends in."""
+    """The conversation, whole, since other commands are given it; else what the key ends in."""
     message = data.get("message")
     named = data.get("conversation") or (message.get("conversation") if isinstance(message, dict) else None)
-    return str(named or key.rpartition("|")[2])[:8]
+    return fit(str(named or key.rpartition("|")[2]), 36)
 
 
 def who(data: dict[str, Any]) -> str:

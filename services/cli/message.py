@@ -85,10 +85,19 @@ def reply(
     from shared.envelope import Text
     from shared.records import Reply
 
-    asked = _valid(
-        lambda: Reply(tenant=tenant, conversation=UUID(conversation), parts=(Text(text=words(text)),), author="cli")
-    )
-    _finish(find(home).settings, asked, place=conversation, key=key, timeout=timeout, as_json=as_json)
+    place = identified(conversation)
+    asked = _valid(lambda: Reply(tenant=tenant, conversation=place, parts=(Text(text=words(text)),), author="cli"))
+    _finish(find(home).settings, asked, place=str(place), key=key, timeout=timeout, as_json=as_json)
+
+
+def identified(conversation: str) -> UUID:
+    """The id; ends the command where it is none."""
+    try:
+        return UUID(conversation)
+    except ValueError:
+        fail(
+            f"{conversation!r} is not the id of a conversation: it is the long one that `parley tail` prints.", MISUSED
+        )
 
 
 def words(text: str) -> str:
@@ -114,7 +123,10 @@ def _finish(settings: Settings, asked: Request, *, place: str, key: str, timeout
 def _printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
     if as_json:
         return lambda told: print(orjson.dumps(told).decode(), flush=True)
-    return lambda told: print(" ".join(str(value) for value in told.values() if value), flush=True)
+    return lambda told: print(
+        " ".join(str(value) if name == "event" else f"{name}={value}" for name, value in told.items() if value),
+        flush=True,
+    )
 
 
 async def ask(

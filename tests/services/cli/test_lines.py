@@ -23,7 +23,7 @@ def record(name: str, **data: Any) -> dict[str, Any]:
 
 def test_a_line_says_what_where_who_and_how_it_begins() -> None:
     shown = line(record("message.received")).plain
-    for word in ("message.received", "cfe61583", " 2 ", "សុខ ដារ៉ា", "សួស្តី តើហាងបើកម៉ោងប៉ុន្មាន?"):
+    for word in ("message.received", "cfe61583-abfe-5436-8b6b-cac1dcbcc6e9", " 2 ", "សុខ ដារ៉ា", "សួស្តី តើហាងបើកម៉ោងប៉ុន្មាន?"):
         assert word in shown
 
 
