@@ -16,10 +16,9 @@ async def main() -> None:
     async with events, AIOKafkaProducer(enable_idempotence=True, acks="all", **kafka) as requests:
         async for record in events:
             kind, event = dict(record.headers)["ce_type"], json.loads(record.value)
-            if event.get("sequence", 0) > last.get(
-                record.key, 0
-            ):  # the one rule: what is not above the last is a repeat
-                last[record.key] = event["sequence"]
+            sequence = event.get("sequence", 0)
+            if sequence > last.get(record.key, 0):  # the one rule: what is not above the last is a repeat
+                last[record.key] = sequence
                 if kind == b"parley.message.received.v1" and wants_answer(event["message"]):
                     await requests.send_and_wait(PREFIX + "requests.v1", key=record.key, **answer(event))
             await events.commit()

@@ -17,3 +17,4 @@ curl --silent --show-error --fail "$parley/hooks/webhook/demo" \
   -H 'content-type: application/json' \
   -H "webhook-id: $id" -H "webhook-timestamp: $time" -H "webhook-signature: v1,$signature" \
   --data-raw "$body"
+echo "taken as $id: it is on the page, and in parley tail --from-beginning"

@@ -32,7 +32,8 @@ def test_every_file_and_function_that_is_named_exists(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, "CHANGELOG.md", "examples/README.md", "docs/operations.md", "docs/kubernetes.md"]
+    "page",
+    [*PAGES, "CHANGELOG.md", "examples/README.md", "docs/integrate.md", "docs/operations.md", "docs/kubernetes.md"],
 )
 def test_every_command_that_is_named_exists(page: str) -> None:
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
