@@ -58,7 +58,7 @@ class Faults(BaseModel):
     Of Meta's platforms: `batch`: so many entries wait for one another and go in one body. `receipts`: `backwards` holds
     sent and delivered back until the person has read, and tells all three the wrong way round; `early` tells before the
     send itself is answered. `link_seconds`: how long a link to media is good. `window_hours`: how long someone who has
-    written may be answered.
+    written may be answered. `profiles`: what a page's token may see of people: their names, their language and time zone too.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -74,6 +74,7 @@ class Faults(BaseModel):
     link_seconds: float = Field(default=300, ge=0)
     window_hours: float = Field(default=24, ge=0)
     graph: GraphLimits = GraphLimits()
+    profiles: Literal["all", "names", "none"] = "all"
 
 
 class Control:

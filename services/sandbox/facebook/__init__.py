@@ -12,6 +12,7 @@ from services.sandbox.facebook.messages import Messages
 from services.sandbox.facebook.pages import Page, Pages
 from services.sandbox.facebook.people import People
 from services.sandbox.facebook.posts import Posts
+from services.sandbox.facebook.profiles import Profiles
 from services.sandbox.facebook.receipts import Receipts
 from services.sandbox.facebook.replies import Replies
 from services.sandbox.facebook.telling import TOPIC, Telling
@@ -57,6 +58,7 @@ class Facebook:
             telling=telling,
             receipts=receipts,
         )
+        self._profiles = Profiles(self._chats, control)
         self._phones = Phones(people, self._chats, self._files)
         self._board = Board(self._pages, self._posts, self._files)
         graph.add(self)
@@ -68,7 +70,7 @@ class Facebook:
         if call.edge == "subscribed_apps":
             return "subscribed_fields" in call.values
         known = self._pages.get(call.node) or (call.node == "me" and self._pages.by_token(call.token))
-        return bool(known) or self._posts.knows(call.node)
+        return bool(known) or self._posts.knows(call.node) or self._asks_about_person(call)
 
     def sends(self, call: Call) -> bool:
         return call.method == "POST" and (
@@ -88,9 +90,16 @@ class Facebook:
             case "GET", "message_templates":
                 self._pages.of(call)
                 return listed(TEMPLATES)
+            case "GET", "" if self._asks_about_person(call) and (page := self._pages.by_token(call.token)):
+                return self._profiles.show(page, call)
             case "GET", "":
                 return self._fields(self._pages.of(call), call)
         raise invalid(f"Unsupported {call.method.lower()} request")
+
+    def _asks_about_person(self, call: Call) -> bool:
+        """By a page's token, and about nothing that we know better."""
+        other = call.edge or call.node == "me" or self._pages.get(call.node) or self._posts.knows(call.node)
+        return call.method == "GET" and not other and self._pages.by_token(call.token) is not None
 
     def _subscribe(self, call: Call) -> Json:
         fields = call.text("subscribed_fields")

@@ -221,6 +221,56 @@ class TestRegisters:
             assert page.id in {one["id"] for one in (await answer.json())["accounts"]}
 
 
+class TestTellsWhoPeopleAre:
+    async def knows(self, page, user=DARA, **settings):
+        account = page.account.model_copy(update=settings)
+        return await page.drive(CHANNEL.profile(account, user, now()))
+
+    async def refuses(self, page, user=DARA, **settings):
+        with pytest.raises(SendFailed) as failed:
+            await self.knows(page, user, **settings)
+        return failed.value.reason, failed.value.detail.partition(")")[0]
+
+    async def test_by_the_name_under_which_they_wrote(self, page):
+        await page.says(text="សួស្តី", name="សុខ ដារ៉ា")
+        found = await self.knows(page)
+        assert (found.address, found.name, found.locale, found.time_zone) == (DARA, "សុខ ដារ៉ា", None, None)
+        found = await self.knows(page, user_locale=True)
+        assert (found.name, found.locale, found.time_zone) == ("សុខ ដារ៉ា", "km-KH", "+07:00")
+
+    async def test_to_the_page_that_they_wrote_to_and_no_other(self, page):
+        await page.says(text="សួស្តី", name="Dara")
+        assert await self.refuses(page, "7420016630002") == ("bad_address", "(100/33")
+        other = await a_page(page.sandbox, page.hook, next(NUMBERS))
+        assert await self.refuses(other) == ("bad_address", "(100/33")
+
+    async def test_not_of_whoever_has_no_profile_or_has_not_written(self, page):
+        await page.says(text="no name")
+        await page.hook.next()
+        assert await self.refuses(page) == ("refused", "(100/2018218")
+        said = await page.comments(user="7420016630003", name="Bopha")
+        await page.sends(public(said, way="private"))
+        assert await self.refuses(page, "7420016630003") == ("auth", "(100/2018247")
+
+    async def test_as_much_as_the_token_may_see_and_as_often(self, page):
+        await page.says(text="សួស្តី", name="Dara")
+        await page.sandbox.control(profiles="names")
+        assert (await self.knows(page)).name == "Dara"
+        assert await self.refuses(page, user_locale=True) == ("auth", "(100/2018247")
+        await page.sandbox.control(profiles="none")
+        assert await self.refuses(page) == ("auth", "(100/2018247")
+        await page.sandbox.control(reset=True, graph={"per_second": 0.001, "burst": 1})
+        assert (await self.knows(page)).name == "Dara"
+        assert await self.refuses(page) == ("throttled", "(80006")
+
+    async def test_a_field_that_nobody_has_is_refused(self, page):
+        await page.says(text="សួស្តី", name="Dara")
+        url = f"{page.api}/{page.account.version}/{DARA}?fields=name,shoe_size"
+        headers = {"Authorization": f"Bearer {page.account.token.get_secret_value()}"}
+        async with page.sandbox.client.get(url, headers=headers) as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (400, 100)
+
+
 class TestTellsWhatPeopleDo:
     async def test_everything_on_a_phone_is_a_record_of_its_own(self, page):
         await page.says(text="សួស្តី", name="ដារ៉ា")
