@@ -475,6 +475,10 @@ class Capabilities(Model):
         return self.comment if self.comment and surface == "comment" else self
 
 
+def taken(app: Any, request: Request, context: Context) -> Response:
+    return Response()
+
+
 def no_handshake(app: Any, request: Request, context: Context) -> Response | None:
     return None
 
@@ -501,11 +505,12 @@ class Channel:
 
     `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
     JSON may be torn on the way and is answered 400. `inbound`: a Malformed among its records stands for an event that
-    cannot be read (shared.readable.each), so that it takes no other along. `polled`: whether this account is one that is polled. `mail`: reads
-    what a mail transport delivered. `profile`: who someone is by their address, where messages do not say it: names, language
-    and time zone, no pictures. `join_key`: by what the echo of a piece can be known when its answer was lost: what
-    was sent along and comes back, the piece's id; or what is known of it on both sides. `window`: what a message of the customer, just received, allows; None
-    where it is nothing that they wrote.
+    cannot be read (shared.readable.each), so that it takes no other along. `accepted`: how a request is answered whose
+    records are durable. `mail`: reads what a mail transport delivered. `polled`: whether this account is one that is
+    polled. `join_key`: by what the echo of a piece can be known when its answer was lost: what was sent along and comes
+    back, the piece's id; or what is known of it on both sides. `profile`: who someone is by their address, where messages
+    do not say it: names, language and time zone, no pictures. `window`: what a message of the customer, just received,
+    allows; None where it is nothing that they wrote.
     """
 
     name: str
@@ -520,7 +525,7 @@ class Channel:
     keys: Callable[[Any], Iterable[str]] = no_keys
     verify: Callable[[Any, Request, Context], None] | None = None
     inbound: Callable[[Any, Request, Context], Iterable[Incoming | Malformed]] | None = None
-    accepted: Response = Response()
+    accepted: Callable[[Any, Request, Context], Response] = taken
     mail: Callable[[Any, Mail, Context], MailRead] | None = None
     poll: Callable[[Any, Mapping[str, Any], Context], Steps[Polled]] | None = None
     polled: Callable[[Any], bool] = every_account

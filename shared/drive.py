@@ -24,15 +24,23 @@ class _Returned(Generic[T]):
 async def drive(steps: Steps[T], *, channel: Channel, ask: Ask) -> T:
     """What the exchange comes to. The channel's `outcome` looks at every answer.
 
-    Raises what `ask` and `outcome` raise (SendFailed, AlreadySent), and Malformed for an answer that cannot be read.
+    A refusal is thrown where the request was yielded, so that an exchange may go on without it. Raises what `ask` and
+    `outcome` raise (SendFailed, AlreadySent) otherwise, and Malformed for an answer that cannot be read.
     """
     with closing(steps):
         step = _advance(steps, None)
         while not isinstance(step, _Returned):
-            answer = await ask(step)
-            _judge(channel, step, answer)
-            step = _advance(steps, answer)
+            step = _advance(steps, await _answered(step, channel, ask))
         return step.value
+
+
+async def _answered(request: Asked, channel: Channel, ask: Ask) -> Response | SendFailed:
+    try:
+        answer = await ask(request)
+        _judge(channel, request, answer)
+    except SendFailed as failed:
+        return failed
+    return answer
 
 
 class Driver:
@@ -47,9 +55,11 @@ class Driver:
         return await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))
 
 
-def _advance(steps: Steps[T], answer: Response | None) -> Asked | _Returned[T]:
+def _advance(steps: Steps[T], answer: Response | SendFailed | None) -> Asked | _Returned[T]:
     with readable():
         try:
+            if isinstance(answer, SendFailed):
+                return steps.throw(answer)
             return next(steps) if answer is None else steps.send(answer)
         except StopIteration as end:
             return _Returned(end.value)

@@ -27,6 +27,7 @@ from shared.errors import (
     Unverified,
 )
 from shared.observe import ACKNOWLEDGED, IN_FLIGHT, INGRESS
+from shared.readable import UNREADABLE
 from shared.settings import Settings
 from shared.translate import verify
 
@@ -109,8 +110,8 @@ class Ingress:
             await self._intake.take(channel, app, self._accounts.current, request, context)
         except (Malformed, UnknownAccount, TooLarge) as error:
             await self._intake.quarantine.keep_request(channel, app, request, error)
-            return channel.accepted, "dead_lettered"
-        return channel.accepted, "accepted"
+            return _accepted(channel, app, request, context), "dead_lettered"
+        return _accepted(channel, app, request, context), "accepted"
 
     async def _read(self, channel: Channel, incoming: web.Request) -> Request:
         if (incoming.content_length or 0) > channel.body_limit:
@@ -147,6 +148,14 @@ def _handshake(channel: Channel, app: App, request: Request, context: Context) -
         return channel.handshake(app, request, context)
     except (LookupError, TypeError, ValueError, AttributeError):
         return None
+
+
+def _accepted(channel: Channel, app: App, request: Request, context: Context) -> Response:
+    """What is durable is acknowledged, whatever the channel can read of it."""
+    try:
+        return channel.accepted(app, request, context)
+    except UNREADABLE:
+        return Response()
 
 
 def _said(error: ParleyError) -> bytes:

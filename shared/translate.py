@@ -28,7 +28,7 @@ from shared.channel import (
     TypingSeen,
 )
 from shared.envelope import UNSTORABLE, Assessment, Envelope, message_id, scrub
-from shared.errors import Malformed, Torn, Unverified
+from shared.errors import Malformed, SendFailed, Torn, Unverified
 from shared.readable import UNREADABLE, readable, where
 from shared.records import Delivery, Typing
 
@@ -138,13 +138,19 @@ def stamp(
 
 
 def answer(steps: Steps[T], *, given: Callable[[Asked], Response], outcome: Callable[[Response], None]) -> T:
-    """Run a channel's exchange over given answers, each judged by the channel's `outcome`, and return its result."""
+    """Run a channel's exchange over given answers, each judged by the channel's `outcome`, and return its result; a
+    refusal is thrown where the request was yielded, as `shared.drive.drive` does.
+    """
     try:
         request = next(steps)
         while True:
             response = given(request)
-            outcome(response)
-            request = steps.send(response)
+            try:
+                outcome(response)
+            except SendFailed as failed:
+                request = steps.throw(failed)
+            else:
+                request = steps.send(response)
     except StopIteration as done:
         result: T = done.value
         return result

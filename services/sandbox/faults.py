@@ -55,6 +55,8 @@ class Faults(BaseModel):
     """`drop`: so many sends are accepted and the connection then cut, so that their outcome is unknown. `delay`: seconds
     before every send. `silent`: no call is answered until it is false again. `twice`: every webhook is delivered twice.
 
+    `query_seconds`: how long a press on a Telegram button may be answered; Telegram does not say, bots measure fifteen.
+
     Of Meta's platforms: `batch`: so many entries wait for one another and go in one body. `receipts`: `backwards` holds
     sent and delivered back until the person has read, and tells all three the wrong way round; `early` tells before the
     send itself is answered. `link_seconds`: how long a link to media is good. `window_hours`: how long someone who has
@@ -69,6 +71,7 @@ class Faults(BaseModel):
     silent: bool = False
     twice: bool = False
     limits: Limits = Limits()
+    query_seconds: float = Field(default=15, ge=0)
     batch: int = Field(default=1, ge=1, le=1000)
     receipts: Literal["in_order", "backwards", "early"] = "in_order"
     link_seconds: float = Field(default=300, ge=0)

@@ -196,6 +196,13 @@ def test_a_sample_is_verified_and_becomes_the_expected_records(name, path):
         assert bench(name).stamp(record).model_dump_json()
 
 
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_what_was_taken_is_answered_with_a_yes(name):
+    for request in requests(name):
+        answer = bench(name).channel.accepted(bench(name).app, request, bench(name).context)
+        assert 200 <= answer.status < 300
+
+
 @pytest.mark.parametrize(("name", "path"), samples(MAILS, ".eml"))
 def test_a_mail_becomes_the_expected_records_and_files(name, path):
     expected = orjson.loads(path.with_suffix(".json").read_bytes())

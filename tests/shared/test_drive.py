@@ -357,6 +357,24 @@ async def test_who_must_wait_is_told_by_the_answer_or_else_by_the_request(
     assert await waits(replace(plain, throttles="peer")) == "peer"
 
 
+async def test_an_exchange_may_go_on_without_what_was_refused(provider: Provider, caller: Caller, party: Party) -> None:
+    def steps(url: str) -> Any:
+        refused = []
+        for path in ("/one", "/two", "/three"):
+            try:
+                yield Http(url=url + path)
+            except SendFailed as failed:
+                refused.append((path, failed.reason))
+        return refused
+
+    provider.by_path["/two"] = says(403)
+    ask = lambda request: caller.ask(request, party)  # noqa: E731
+    assert await drive(steps(provider.address), channel=CHANNEL, ask=ask) == [("/two", "blocked")]
+    assert [seen.path for seen in provider.seen] == ["/one", "/two", "/three"]
+    dead = await drive(steps(f"http://127.0.0.1:{dead_port()}"), channel=CHANNEL, ask=ask)
+    assert [reason for _, reason in dead] == ["unreachable"] * 3
+
+
 async def test_an_answer_that_cannot_be_read_says_so_without_its_words(
     provider: Provider, caller: Caller, party: Party
 ) -> None:

@@ -218,3 +218,30 @@ async def test_more_requests_than_we_can_hold_are_told_to_come_again(
     monkeypatch.setattr(ingress, "CONCURRENT", 0)
     assert await door.post(SAID) == 503
     assert await nothing_came_in(door)
+
+
+PRESSED = {"id": "q7", "from": {"id": 5, "is_bot": False, "first_name": "Ann"}, "chat_instance": "1", "data": "L"}
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ({"update_id": 1, "callback_query": PRESSED}, {"method": "answerCallbackQuery", "callback_query_id": "q7"}),
+        (
+            {"update_id": 1, "callback_query": {"id": "q7"}},
+            {"method": "answerCallbackQuery", "callback_query_id": "q7"},
+        ),
+        ({"update_id": 1, "message": {"text": '"callback_query"'}}, None),
+        (["callback_query"], None),
+        ({"callback_query": [7]}, None),
+    ],
+    ids=["taken", "kept as a dead letter", "another update", "a list", "a query without a name"],
+)
+async def test_what_is_durable_is_answered_as_the_channel_says_whatever_it_could_read(
+    door: Gate, body: object, answer: object
+) -> None:
+    headers = {"x-telegram-bot-api-secret-token": "telegrams-word"}
+    async with door.client.post(f"{door.address}/hooks/telegram/bot", json=body, headers=headers) as response:
+        assert (response.status, orjson.loads(await response.read() or b"null")) == (200, answer)
+    kept = [*await records_of(door.settings, INBOUND), *await records_of(door.settings, DLQ)]
+    assert len(kept) == 1, "and it is durable by then"

@@ -17,7 +17,7 @@ from services.sandbox.faults import Control
 from services.sandbox.files import Files
 from services.sandbox.graph import Call, GraphError, invalid
 from services.sandbox.graph.links import Links
-from services.sandbox.graph.pace import Pace
+from services.sandbox.pace import Pace
 
 Json = dict[str, Any]
 ACTIONS: Final = frozenset({"typing_on", "typing_off", "mark_seen"})

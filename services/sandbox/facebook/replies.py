@@ -11,7 +11,7 @@ from services.sandbox.facebook.posts import Posts
 from services.sandbox.faults import Control
 from services.sandbox.files import File, Files
 from services.sandbox.graph import Call, GraphError, invalid, no_such_object
-from services.sandbox.graph.pace import Pace
+from services.sandbox.pace import Pace
 from services.sandbox.refusals import Refused
 
 Json = dict[str, Any]

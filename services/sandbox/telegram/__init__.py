@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from aiohttp import ClientSession, web
 
 from services.sandbox.faults import Control
+from services.sandbox.screens import Json
 from services.sandbox.shelf import Shelf
-from services.sandbox.telegram.calls import Refused, parameters
-from services.sandbox.telegram.methods import METHODS, SENDS, Api
+from services.sandbox.telegram.api import Api
+from services.sandbox.telegram.calls import Parameters, Refused, parameters
+from services.sandbox.telegram.methods import METHODS
 from services.sandbox.telegram.phone import Phone
+from services.sandbox.telegram.sending import SENDS
 from services.sandbox.telegram.webhooks import Webhooks
 from services.sandbox.telegram.world import Bot, World
 
@@ -20,7 +25,7 @@ class Telegram:
         self._control = control
         self._world = World(shelf)
         self._api = Api(control)
-        self._webhooks = Webhooks(self._world, control, client)
+        self._webhooks = Webhooks(self._world, control, client, self._perform)
         self._phone = Phone(self._world)
 
     def routes(self) -> list[web.RouteDef]:
@@ -56,6 +61,13 @@ class Telegram:
         if request.method not in {"GET", "POST"} or method not in METHODS:
             raise Refused(404, "Not Found")
         return await METHODS[method](self._api, bot, await parameters(request))
+
+    async def _perform(self, bot: Bot, values: Json) -> None:
+        """A call in the answer to a webhook: nobody learns what came of it."""
+        method = str(values["method"]).lower()
+        if method in METHODS:
+            with suppress(Refused):
+                await METHODS[method](self._api, bot, Parameters(values))
 
     def _bot(self, request: web.Request) -> Bot:
         if (bot := self._world.by_token(request.match_info["token"])) is None:

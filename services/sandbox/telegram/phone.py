@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from typing import Final
@@ -159,8 +158,7 @@ def _press(bot: Bot, chat: Chat, call: Parameters) -> Json:
     rows = message.get("reply_markup", {}).get("inline_keyboard", [])
     if not any(button.get("callback_data") == pressed.get("data") for row in rows for button in row):
         raise Refused(400, "that message has no such button")
-    query_id = secrets.token_hex(9)
-    bot.callbacks.add(query_id)
+    query_id = bot.press(chat, message, pressed["data"])
     query = {"id": query_id, "from": chat.user, "message": message, "data": pressed["data"]}
     return {"update_id": bot.update(chat, "callback_query", {**query, "chat_instance": str(chat.id)}), "n": chat.n}
 

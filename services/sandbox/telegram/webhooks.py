@@ -1,12 +1,14 @@
-"""Updates on their way to a webhook: in order per chat, again until they are taken."""
+"""Updates on their way to a webhook: in order per chat, again until they are taken; what its answer asks for is done."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+import orjson
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
 
 from services.sandbox.faults import Control
 from services.sandbox.screens import Json
@@ -18,11 +20,14 @@ LONGEST_PAUSE: Final = 16.0
 TIMEOUT: Final = ClientTimeout(total=60)
 
 
+Perform = Callable[[Bot, Json], Awaitable[None]]
+
+
 class Webhooks:
     """One task per chat that has something waiting; no more connections to a bot than it asked for."""
 
-    def __init__(self, world: World, control: Control, client: ClientSession) -> None:
-        self._world = world
+    def __init__(self, world: World, control: Control, client: ClientSession, perform: Perform) -> None:
+        self._world, self._perform = world, perform
         self._control = control
         self._client = client
         self._tasks: dict[tuple[int, int], asyncio.Task[None]] = {}
@@ -81,11 +86,24 @@ class Webhooks:
             ):
                 said = f"Wrong response from the webhook: {answer.status} {answer.reason}"
                 taken = 200 <= answer.status < 300
+                asked = await _asked(answer) if taken else None
         except (ClientError, TimeoutError, OSError) as error:
-            taken, said = False, f"Connection failed: {type(error).__name__}"
+            taken, asked, said = False, None, f"Connection failed: {type(error).__name__}"
+        if asked:
+            await self._perform(bot, asked)
         if not taken:
             bot.last_error = {"last_error_date": int(time.time()), "last_error_message": said}
         return taken
 
     def _slots(self, bot: Bot, connections: int) -> asyncio.Semaphore:
         return self._connections.setdefault((bot.id, connections), asyncio.Semaphore(connections))
+
+
+async def _asked(answer: ClientResponse) -> Json | None:
+    """A call that stands in the answer: https://core.telegram.org/bots/api#making-requests-when-getting-updates."""
+    body = await answer.read()
+    try:
+        asked = orjson.loads(body) if answer.content_type == "application/json" else None
+    except ValueError:
+        return None
+    return asked if isinstance(asked, dict) and isinstance(asked.get("method"), str) else None

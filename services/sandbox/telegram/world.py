@@ -8,7 +8,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from services.sandbox.screens import Json, Screen
 from services.sandbox.shelf import Shelf
@@ -39,6 +39,14 @@ class Chat(Screen[int]):
         return {"id": self.id, "type": "private", **names}
 
 
+class Query(NamedTuple):
+    """A button that was pressed and turns until the bot answers; `at` by time.monotonic."""
+
+    chat: Chat
+    message_id: int
+    at: float
+
+
 class Bot:
     """A bot and everything around it, kept on the shelf."""
 
@@ -48,7 +56,7 @@ class Bot:
         self.saved = saved
         self.chats: dict[int, Chat] = {}
         self.files: dict[str, Json] = {}
-        self.callbacks: set[str] = set()
+        self.queries: dict[str, Query] = {}
         self.lanes: dict[int, deque[Json]] = {}
         self.waiting: dict[int, Json] = {}
         self.last_error: Json = {}
@@ -104,6 +112,24 @@ class Bot:
         number = message["message_id"]
         before = chat.views.get(number, {"reactions": {}})
         chat.put(number, {**before, "mine": not message["from"]["is_bot"], **about, "message": message})
+
+    # buttons
+
+    def press(self, chat: Chat, message: Json, data: str) -> str:
+        """The query that the bot is to answer; until then the button turns."""
+        name = secrets.token_hex(9)
+        self.queries[name] = Query(chat, message["message_id"], time.monotonic())
+        self.show(chat, message, pressing=data)
+        return name
+
+    def answer(self, name: str, *, within: float) -> bool:
+        """Whether there is such a query, no older than so many seconds; it is answered once."""
+        query = self.queries.pop(name, None)
+        if query is None or time.monotonic() - query.at > within:
+            return False
+        if view := query.chat.views.get(query.message_id):
+            self.show(query.chat, view["message"], pressing=None)
+        return True
 
     # files
 

@@ -9,7 +9,7 @@ from services.sandbox.chats import Chat, Chats
 from services.sandbox.faults import Control
 from services.sandbox.files import Files
 from services.sandbox.graph import Call, GraphError, invalid
-from services.sandbox.graph.pace import Pace
+from services.sandbox.pace import Pace
 from services.sandbox.whatsapp import webhooks
 from services.sandbox.whatsapp.marks import mark
 from services.sandbox.whatsapp.messages import shown

@@ -56,6 +56,31 @@ def test_an_empty_poll_leaves_the_cursor():
     assert (polled.records, polled.cursor) == ((), {"offset": 7})
 
 
+def pressed(update_id, query):
+    return {"update_id": update_id, "callback_query": {"id": query, "from": PERSON, "chat_instance": "1", "data": "L"}}
+
+
+def test_what_was_pressed_is_answered_when_it_is_durable_and_then_forgotten():
+    _, polled = ended(CHANNEL.poll(ACCOUNT, {}, CONTEXT), page(pressed(7, "q1"), text(8, "b"), pressed(9, "q2")))
+    assert polled.cursor == {"offset": 10, "pressed": ["q1", "q2"]}
+    steps = CHANNEL.poll(ACCOUNT, polled.cursor, CONTEXT)
+    asked, polled = ended(steps, page(), page(), page())
+    assert [json.loads(request.body).get("callback_query_id") for request in asked] == ["q1", "q2", None]
+    assert json.loads(asked[-1].body)["offset"] == 10
+    assert not any(request.commits for request in asked)
+    assert polled.cursor == {"offset": 10}
+
+
+def test_a_press_that_cannot_be_answered_now_is_answered_later_and_one_too_old_never():
+    steps = CHANNEL.poll(ACCOUNT, {"offset": 7, "pressed": ["q1"]}, CONTEXT)
+    next(steps)
+    assert steps.throw(SendFailed("refused", "query is too old")).url.endswith("/getUpdates")
+    steps = CHANNEL.poll(ACCOUNT, {"offset": 7, "pressed": ["q1"]}, CONTEXT)
+    next(steps)
+    with pytest.raises(SendFailed):
+        steps.throw(SendFailed("unreachable"))
+
+
 def test_an_update_that_cannot_be_read_holds_up_none_behind_it():
     torn = {"update_id": 7, "message": {"text": "no chat"}}
     _, polled = ended(CHANNEL.poll(ACCOUNT, {}, CONTEXT), page(torn, text(8, "after")))

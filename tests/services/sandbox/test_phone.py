@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
 
 from services.sandbox.pages import FILES, PAGES, ROOT
 from tests import chromium
@@ -62,7 +63,12 @@ async def test_a_person_chats_by_keyboard_alone(phone, sandbox, token):
     await phone.get_by_role("button", name="ល្ងាច").focus()
     async with phone.expect_response("**/send"):
         await phone.keyboard.press("Enter")
-    assert (await sandbox.ok(token, "getUpdates"))[-1]["callback_query"]["data"] == "pm"
+    query = (await sandbox.ok(token, "getUpdates"))[-1]["callback_query"]
+    assert query["data"] == "pm"
+    turning = phone.locator("button[aria-busy]")
+    await expect(turning).to_have_text("ល្ងាច")
+    await sandbox.ok(token, "answerCallbackQuery", callback_query_id=query["id"])
+    await expect(turning).to_have_count(0)
     assert await phone.get_by_role("log").get_attribute("aria-live") == "polite"
     await shot(phone, "phone-khmer")
 

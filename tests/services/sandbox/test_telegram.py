@@ -13,6 +13,7 @@ from aiohttp import web
 
 from services.chat_adapter.channels.telegram import CHANNEL
 from shared.channel import Blob, Context, Http, Piece, Request, Response, SendFailed
+from shared.drive import drive
 from shared.envelope import Media, Text
 from tests.patience import SECONDS
 from tests.pictures import PIXEL
@@ -22,13 +23,16 @@ NOW = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
 
 
 @asynccontextmanager
-async def webhook(answers=()):
-    """A real server; `answers` are its first statuses, then it takes everything."""
+async def webhook(answers=(), said=lambda body: Response()):
+    """A real server; `answers` are its first statuses, then it takes everything, and says what `said` makes of it."""
     statuses, seen = list(answers), asyncio.Queue()
 
     async def take(request):
         seen.put_nowait((await request.json(), request.headers.get("X-Telegram-Bot-Api-Secret-Token")))
-        return web.Response(status=statuses.pop(0) if statuses else 200)
+        answer = said(await request.read())
+        return web.Response(
+            status=statuses.pop(0) if statuses else answer.status, headers=dict(answer.headers), body=answer.body
+        )
 
     app = web.Application()
     app.router.add_post("/hook", take)
@@ -309,14 +313,7 @@ class TestTheChannelAndTheSandboxAgree:
     """Both were written from Telegram's documentation: what one sends the other takes."""
 
     async def made(self, sandbox, steps, files):
-        answer = next(steps)
-        while True:
-            response = await self.request(sandbox, answer, files)
-            CHANNEL.outcome(response)
-            try:
-                answer = steps.send(response)
-            except StopIteration as end:
-                return end.value
+        return await drive(steps, channel=CHANNEL, ask=lambda request: self.request(sandbox, request, files))
 
     async def request(self, sandbox, http: Http, files):
         body = http.body
@@ -379,6 +376,55 @@ class TestTheChannelAndTheSandboxAgree:
         await sandbox.says(started, 501, text="next")
         page = await self.made(sandbox, CHANNEL.poll(account, page.cursor, NOW), {})
         assert [record.parts[0].text for record in page.records] == ["next"]
+
+    @pytest.fixture
+    async def asked(self, sandbox, started):
+        """A message with one button."""
+        keyboard = {"inline_keyboard": [[{"text": "ធំ", "callback_data": "L"}]]}
+        return await sandbox.ok(started, "sendMessage", chat_id=501, text="ទំហំ?", reply_markup=keyboard)
+
+    async def turns(self, sandbox, token):
+        """The button that turns on the phone, if any."""
+        return (await sandbox.shown(token, 501))[-1].get("pressing")
+
+    async def press(self, sandbox, token, asked):
+        await sandbox.says(token, 501, press={"message_id": asked["message_id"], "data": "L"})
+
+    async def test_a_pressed_button_turns_until_the_answer_to_the_webhook(self, sandbox, started, asked):
+        app = CHANNEL.app(name="main", secret="s3cret")
+        await self.press(sandbox, started, asked)
+        assert await self.turns(sandbox, started) == "L"
+        said = lambda body: CHANNEL.accepted(app, Request(body=body), NOW)  # noqa: E731
+        async with webhook(said=said) as (url, seen):
+            await sandbox.ok(started, "setWebhook", url=url)
+            while "callback_query" not in (await received(seen))[0]:
+                pass
+            async with asyncio.timeout(SECONDS):
+                while await self.turns(sandbox, started):
+                    await asyncio.sleep(0.05)
+
+    async def test_a_pressed_button_turns_until_the_next_turn_of_the_poll(self, sandbox, started, asked):
+        account = self.account(sandbox, started)
+        await self.press(sandbox, started, asked)
+        page = await self.made(sandbox, CHANNEL.poll(account, {}, NOW), {})
+        assert await self.turns(sandbox, started) == "L", "nothing is durable yet"
+        await sandbox.says(started, 501, text="next")
+        page = await self.made(sandbox, CHANNEL.poll(account, page.cursor, NOW), {})
+        assert [view.get("pressing") for view in await sandbox.shown(started, 501)] == [None] * 3
+        assert [record.parts[0].text for record in page.records] == ["next"]
+
+    async def test_a_press_that_is_too_old_to_be_answered_holds_up_no_poll(self, sandbox, started, asked):
+        account = self.account(sandbox, started)
+        await sandbox.control(query_seconds=0)
+        await self.press(sandbox, started, asked)
+        page = await self.made(sandbox, CHANNEL.poll(account, {}, NOW), {})
+        (query,) = page.cursor["pressed"]
+        await sandbox.says(started, 501, text="next")
+        page = await self.made(sandbox, CHANNEL.poll(account, page.cursor, NOW), {})
+        assert [record.parts[0].text for record in page.records] == ["next"]
+        assert (await sandbox.no(started, "answerCallbackQuery", callback_query_id=query))[1].startswith(
+            "Bad Request: query is too old"
+        )
 
     async def test_a_blocked_bot_is_a_blocked_code(self, sandbox, started):
         await sandbox.says(started, 501, block=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -20,6 +20,7 @@ from services.chat_adapter.channels.telegram.tables import (
 )
 from shared import channel
 from shared.channel import (
+    TRANSIENT,
     Capabilities,
     Channel,
     Context,
@@ -69,16 +70,45 @@ def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming]:
     yield updates.read(request.json(), app.account_key, context.now)
 
 
+def accepted(app: App, request: Request, context: Context) -> Response:
+    """A button that was pressed turns until that is answered, which the answer to the webhook may do:
+    https://core.telegram.org/bots/api#making-requests-when-getting-updates.
+    """
+    query = updates.pressed(request.json()) if b'"callback_query"' in request.body else None
+    return Response.of_json({"method": "answerCallbackQuery", "callback_query_id": query}) if query else Response()
+
+
 def poll(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps[Polled]:
-    """Asking with the next offset is what confirms the updates before it: the cursor must be durable by then."""
-    question = {**cursor, "timeout": int(LONG_POLL.total_seconds()), "allowed_updates": ALLOWED_UPDATES}
+    """Asking with the next offset is what confirms the updates before it: the cursor must be durable by then. So are the
+    presses on buttons that it names, which are answered first.
+    """
+    yield from _answer(account, cursor.get("pressed", ()))
+    offset = {"offset": cursor["offset"]} if "offset" in cursor else {}
+    question = {**offset, "timeout": int(LONG_POLL.total_seconds()), "allowed_updates": ALLOWED_UPDATES}
     answer = yield _call(account, "getUpdates", question, timeout=LONG_POLL + timedelta(seconds=10))
     found = answer.json()["result"]
     return Polled(
         records=tuple(each(lambda update: (updates.read(update, account.key, context.now),), found)),
         page=answer.body,
-        cursor={"offset": found[-1]["update_id"] + 1} if found else cursor,
+        cursor=_behind(found) or offset,
     )
+
+
+def _answer(account: Account, queries: Sequence[str]) -> Steps[None]:
+    """Telegram refuses what is too old; by then the button has stopped by itself."""
+    for query in queries:
+        try:
+            yield _call(account, "answerCallbackQuery", {"callback_query_id": query})
+        except SendFailed as failed:
+            if failed.reason in TRANSIENT:
+                raise
+
+
+def _behind(found: Sequence[Any]) -> dict[str, Any]:
+    if not found:
+        return {}
+    queries = [query for update in found if (query := updates.pressed(update))]
+    return {"offset": found[-1]["update_id"] + 1, **({"pressed": queries} if queries else {})}
 
 
 def outbound(account: Account, piece: channel.Piece, context: Context) -> Steps[Sent]:
@@ -206,6 +236,7 @@ CHANNEL = Channel(
     signed=False,
     verify=verify,
     inbound=inbound,
+    accepted=accepted,
     poll=poll,
     polled=lambda account: account.receive == "poll",
     outbound=outbound,

@@ -35,6 +35,13 @@ def read(update: Json, account_key: str, now: datetime) -> Message:
     return Message(account_key=account_key, **fields)
 
 
+def pressed(update: Json) -> str | None:
+    """The query that a pressed button waits for, whatever else can be read of the update."""
+    query = update.get("callback_query")
+    name = query.get("id") if isinstance(query, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def external_id(chat: Json, message_id: int) -> str:
     """Message ids are unique only within their chat."""
     return f"{chat['id']}:{message_id}"

@@ -14,7 +14,7 @@ export function choicesView(view, chat) {
 }
 
 function key(view, one, chat) {
-  if (!one.url) return button(h("span", { dir: "auto" }, one.title), () => chat.press(view, one));
+  if (!one.url) return button(h("span", { dir: "auto" }, one.title), () => chat.press(view, one), { "aria-busy": one.busy && "true" });
   return h("a", { href: safe(one.url), target: "_blank", rel: "noopener noreferrer" }, icon("out"), h("span", { dir: "auto" }, one.title));
 }
 

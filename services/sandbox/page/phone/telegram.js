@@ -32,7 +32,7 @@ export const telegram = {
   },
 };
 
-function view({ n, message, mine, deleted, reactions }) {
+function view({ n, message, mine, deleted, reactions, pressing }) {
   return {
     n,
     id: message.message_id,
@@ -43,7 +43,7 @@ function view({ n, message, mine, deleted, reactions }) {
     media: media(message),
     location: message.location && { ...message.location, name: message.venue?.title, address: message.venue?.address },
     contact: message.contact && contact(message.contact),
-    choices: message.reply_markup?.inline_keyboard?.flat().map((key) => ({ id: key.callback_data, title: key.text, url: key.url })),
+    choices: message.reply_markup?.inline_keyboard?.flat().map((key) => ({ id: key.callback_data, title: key.text, url: key.url, busy: Boolean(pressing) && key.callback_data === pressing })),
     reply_to: message.reply_to_message?.message_id,
     edited: Boolean(message.edit_date),
     removed: Boolean(deleted),

@@ -1,4 +1,4 @@
-"""How often a number or a page may send: token buckets."""
+"""How often an account may send: token buckets."""
 
 from __future__ import annotations
 
