@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 
 from services.router import identity, reach
 from services.router.facts import Conversation, Facts, RefKey, Sending
@@ -37,41 +38,44 @@ def is_sending(facts: Facts, conversation: Conversation) -> bool:
     return any(sending.status == "queued" for sending in facts.sent_in(conversation.id))
 
 
-def names_of_echo(found: Envelope) -> list[RefKey]:
-    """What it may be joined by."""
-    names = [ref_key(found, "message", name) for name in found.all_external_ids]
-    return [*names, ref_key(found, "join", found.join_key)] if found.join_key else names
-
-
 def refs_of_echo(found: Envelope) -> list[RefKey]:
-    """Every name that taking it in may look at."""
+    """Every name that taking it in may look at: what it may be joined by, and whom it reached."""
+    names = [ref_key(found, "message", name) for name in found.all_external_ids]
+    key = [ref_key(found, "join", found.join_key)] if found.join_key else []
     person = reach.reached(found)
-    return [*names_of_echo(found), person] if person else names_of_echo(found)
+    return [*names, *key, *([person] if person else [])]
 
 
 def sending_of_echo(facts: Facts, found: Envelope) -> tuple[Sending, int] | None:
+    """The piece that it is the echo of, by its names, or by the key under which it went out."""
     for name in found.all_external_ids:
         ref = facts.ref(ref_key(found, "message", name))
         if ref.message_id and (sending := facts.sendings.get(ref.message_id)):
             return sending, ref.piece
-    return nameless(facts, found) if found.join_key else None
+    own = next(nameless(facts, found), None)
+    return None if own is None or may_be_open(facts, *own) else own
 
 
-def nameless(facts: Facts, found: Envelope) -> tuple[Sending, int] | None:
-    """The oldest piece that went out under the echo's key and has no name yet.
-
-    Several may share a key, and have lost their answers: equal comments under one parent. A send that is open may be of the
-    same words and still get its answer, so until it has, nobody takes the echo for one whose answer was lost.
+def nameless(facts: Facts, found: Envelope) -> Iterator[tuple[Sending, int]]:
+    """The pieces that went out under the echo's key and have no name yet, oldest first: equal comments under one parent
+    share a key.
     """
+    if not found.join_key or facts.ref(ref_key(found, "join", found.join_key)).message_id is None:
+        return
     for sending in sorted(facts.sendings.values(), key=lambda sending: sending.at):
         conversation = facts.conversations.get(sending.conversation_id)
-        if conversation is None or not is_of_account(conversation, found):
-            continue
-        for number, piece in sorted(sending.progress.items(), key=lambda item: int(item[0])):
-            if piece.get("join") == found.join_key and not piece["ids"]:
-                lost = piece["status"] == "unknown"
-                return None if lost and is_sending(facts, conversation) else (sending, int(number))
-    return None
+        if conversation is not None and is_of_account(conversation, found):
+            for number, piece in sorted(sending.progress.items(), key=lambda item: int(item[0])):
+                if piece.get("join") == found.join_key and not piece["ids"]:
+                    yield sending, int(number)
+
+
+def may_be_open(facts: Facts, sending: Sending, piece: int) -> bool:
+    """Whether the answer of this piece was lost while another send there is open, which may be of the same words: until that
+    one has its answer, nobody knows whose echo it is.
+    """
+    conversation = facts.conversations[sending.conversation_id]
+    return sending.progress[str(piece)]["status"] == "unknown" and is_sending(facts, conversation)
 
 
 def is_of_account(conversation: Conversation, found: Envelope) -> bool:
