@@ -11,7 +11,7 @@ from services.sandbox.chats import Chat, Chats
 from services.sandbox.facebook.pages import Page
 from services.sandbox.faults import Control
 from services.sandbox.graph import Call, GraphError, invalid, no_such_object
-from services.sandbox.graph.pace import Pace
+from services.sandbox.pace import Pace
 
 Json = dict[str, Any]
 DEFAULT: Final = "first_name,last_name"
