@@ -175,7 +175,7 @@ class Http:
     """A request to make.
 
     `commits`: a person will see its effect, so the ledger turns to `sending` just before it and it is never repeated;
-    all others are safe to repeat (DELIVERY §7). `stranger`: someone else chose the address, so only public ones are reached.
+    all others are safe to repeat (docs/architecture.md, Sending). `stranger`: someone else chose the address, so only public ones are reached.
     `secret`: a part of the URL that no log may show. `throttles`: who must wait after a "too many" that does not say it itself.
     """
 

@@ -67,7 +67,7 @@ def _advance(steps: Steps[T], answer: Response | SendFailed | None) -> Asked | _
 
 def _judge(channel: Channel, request: Asked, answer: Response) -> None:
     """An answer that only says "unreachable" does not say that nothing happened; so a commit becomes unknown,
-    unless the provider honours our key and may be asked again (DELIVERY §7). In SMTP a refusal is one: RFC 5321 §4.2.1.
+    unless the provider honours our key and may be asked again (docs/architecture.md, Sending). In SMTP a refusal is one: RFC 5321 §4.2.1.
     """
     try:
         with readable():

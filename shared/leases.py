@@ -1,4 +1,4 @@
-"""What only one replica at a time may run: rows with an expiry and a fencing epoch (DELIVERY §7)."""
+"""What only one replica at a time may run: rows with an expiry and a fencing epoch (docs/architecture.md, Sending)."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ class _Ticket:
 
 
 class Publisher:
-    """What leaves is always a prefix (DELIVERY §3).
+    """What leaves is always a prefix (docs/architecture.md, Publishing).
 
     Per output partition, rows are packed in order into explicit record batches with one outstanding; nothing behind a
     batch that failed leaves until that one is acknowledged. (Single sends do not stop each other: one refused alone lets

@@ -76,7 +76,7 @@ CODES: Final[tuple[Code, ...]] = get_args(Code)
 Status = Literal["queued", "unknown", "sent", "delivered", "read", "failed", "cancelled", "expired"]
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
-# A status never goes backwards; failed is final for its attempt (DESIGN §1.4, DELIVERY §7).
+# A status never goes backwards; failed is final for its attempt (docs/architecture.md, Sending).
 TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
     "queued": frozenset({"unknown", "sent", "delivered", "read", "failed", "cancelled", "expired"}),
     "unknown": frozenset({"sent", "delivered", "read", "failed"}),

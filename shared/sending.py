@@ -200,7 +200,7 @@ def _reason(error: Exception, job: Job, *, begun: bool) -> SendFailed:
 
 
 def _verdict(failed: SendFailed, commits: int, *, repeatable: bool) -> Outcome | Later:
-    """What the rules of DELIVERY §7 make of it. `commits`: how many requests with an effect had begun to leave."""
+    """What the rules of sending (docs/architecture.md) make of it. `commits`: how many requests with an effect had begun to leave."""
     maybe_sent = commits > (1 if failed.nothing_done or failed.reason == "throttled" else 0)
     if failed.reason not in {"throttled", "unreachable", "unknown"}:
         return Outcome(status="failed", failure=Failure(code=failed.reason, detail=failed.detail[:2000]))

@@ -1,4 +1,4 @@
-"""Lock, then read: every fact of a batch, one statement per kind, in the one lock order (DELIVERY §2)."""
+"""Lock, then read: every fact of a batch, one statement per kind, in the one lock order (docs/architecture.md, Locks and facts)."""
 
 from __future__ import annotations
 

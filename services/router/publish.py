@@ -1,4 +1,4 @@
-"""From the outbox to Kafka: by helping, in order, and deleted only after the acknowledgement (DELIVERY §3)."""
+"""From the outbox to Kafka: by helping, in order, and deleted only after the acknowledgement (docs/architecture.md, Publishing)."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ TRIES: Final = 6  # how often a batch that met another transaction is loaded and
 
 
 class Router:
-    """Owner of the router's input partitions: PostgreSQL keeps their offsets, fenced by epoch (DELIVERY §5)."""
+    """Owner of the router's input partitions: PostgreSQL keeps their offsets, fenced by epoch (docs/architecture.md, Offsets and poison)."""
 
     def __init__(
         self,

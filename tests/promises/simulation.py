@@ -190,7 +190,7 @@ class SingleSends(Publisher):
 
 @dataclass
 class Rules:
-    """The rules of DELIVERY §3, each of which can be broken."""
+    """The rules of publishing (docs/architecture.md), each of which can be broken."""
 
     helping: bool = True
     publisher: Callable[[Transport], Publisher] = Publisher  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""DELIVERY §1: one thing, one id, for ever."""
+"""Identity (docs/architecture.md): one thing, one id, for ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DELIVERY §2: every fact that the fold uses is read after the locks; what comes ahead of its message waits for it."""
+"""Locks and facts (docs/architecture.md): every fact that the fold uses is read after the locks; what comes ahead of its message waits for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DESIGN §1.1 and KAFKA's trap 5: a broker that is frozen, killed and started again; a PostgreSQL that is not there."""
+"""What was accepted is kept: a broker that is frozen, killed and started again; a PostgreSQL that is not there."""
 
 from __future__ import annotations
 

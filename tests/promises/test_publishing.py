@@ -1,4 +1,4 @@
-"""DELIVERY §3 on a real PostgreSQL and a real Kafka: what leaves is complete and in order, whoever sends it."""
+"""Publishing (docs/architecture.md) on a real PostgreSQL and a real Kafka: what leaves is complete and in order, whoever sends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DELIVERY §3 as a model: random interleavings, crashes and failing sends around the real publisher, thousands of times."""
+"""Publishing (docs/architecture.md) as a model: random interleavings, crashes and failing sends around the real publisher, thousands of times."""
 
 from __future__ import annotations
 

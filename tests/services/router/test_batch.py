@@ -85,7 +85,7 @@ async def test_of_two_owners_with_the_same_epoch_one_batch_wins(house: House) ->
 async def test_what_meets_others_again_and_again_waits_instead_of_being_set_aside(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DELIVERY §5: a deadlock is nobody's fault; only other errors make a batch be halved."""
+    """A deadlock is nobody's fault; only other errors make a batch be halved."""
 
     async def loses(*_: object) -> None:
         raise asyncpg.DeadlockDetectedError

@@ -1,4 +1,4 @@
-"""DESIGN §1.4: a status never goes backwards, whatever the order in which it is told."""
+"""A status never goes backwards, whatever the order in which it is told."""
 
 from __future__ import annotations
 
