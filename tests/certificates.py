@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 
-def certificate(folder: Path, name: str) -> tuple[Path, Path, Path]:
-    """The files of an authority, of a certificate for this name, and of its key."""
+def certificate(folder: Path, name: str, *, days: int = 2) -> tuple[Path, Path, Path]:
+    """The files of an authority, of a certificate for this name that is good for so many days, and of its key."""
     authority, issuer = folder / "authority.pem", folder / "authority.key"
     chain, key, asked = folder / f"{name}.pem", folder / f"{name}.key", folder / f"{name}.csr"
     fresh = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
@@ -17,7 +17,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path, Path]:
     names = folder / "names"
     names.write_text(f"subjectAltName=DNS:{name}\n")
     _openssl("x509", "-req", "-in", asked, "-CA", authority, "-CAkey", issuer, "-CAcreateserial",
-             "-out", chain, "-days", "2", "-extfile", names)  # fmt: skip
+             "-out", chain, "-days", str(days), "-extfile", names)  # fmt: skip
     return authority, chain, key
 
 

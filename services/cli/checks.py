@@ -3,44 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import asyncpg
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from services.cli.channels import CHANNELS
+from services.cli.accountchecks import account_health, accounts
+from services.cli.finding import PATIENCE, Check, Finding, Level
+from services.cli.mailchecks import smtp
 from services.cli.running import System, explain
 from shared.database import connect
 from shared.errors import ParleyError
 from shared.joining import start
 from shared.kafka import connection
 
-Level = Literal["ok", "warn", "fail"]
-
-PATIENCE: Final = 10.0  # seconds
 OLDEST_POSTGRES: Final = 140_000
 SKEW: Final = 2.0  # seconds
 OLD_ROW: Final = 60.0  # seconds
 UNWELL: Final = (ParleyError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, ClientError, OSError)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of `parley doctor`. `remedy`: what to do, empty where all is well."""
-
-    check: str
-    level: Level
-    said: str
-    remedy: str = ""
-
-
-Check = Callable[[System], AsyncIterator[Finding]]
 
 
 async def environment(system: System) -> AsyncIterator[Finding]:
@@ -136,17 +120,6 @@ async def blobs(system: System) -> AsyncIterator[Finding]:
     yield Finding("blobs", "ok", "can be written and read")
 
 
-async def accounts(system: System) -> AsyncIterator[Finding]:
-    """Readable as a service would, and by nobody else."""
-    from services.cli.accounts import readable_by_others
-    from shared.accounts import load
-
-    found = load(Path(system.settings.accounts), CHANNELS)
-    yield Finding("accounts", "ok", f"{len(found.apps)} apps, {len(found.accounts)} accounts")
-    for source in readable_by_others(found):
-        yield Finding("accounts", "warn", f"other users may read {source}", f"chmod 600 {source}")
-
-
 async def services(system: System) -> AsyncIterator[Finding]:
     """Every service whose address is known says that it is ready."""
     async with ClientSession(timeout=ClientTimeout(total=PATIENCE)) as client:
@@ -159,14 +132,21 @@ async def services(system: System) -> AsyncIterator[Finding]:
 async def _service(client: ClientSession, name: str, address: str) -> Finding:
     try:
         async with client.get(f"{address}/health/ready") as answer:
-            wrong: dict[str, str] = (await answer.json()).get("wrong", {})
+            told = await answer.json()
     except (ClientError, OSError, ValueError) as error:
         said = f"{name} does not answer at {address}: {type(error).__name__}"
         return Finding("services", "fail", said, "Start it (`parley up`), or read its log.")
-    if wrong:
-        said = f"{name} is not ready: {'; '.join(f'{check}: {what}' for check, what in wrong.items())}"
-        return Finding("services", "fail", said, "Mend what it names; then it becomes ready by itself.")
+    if wrong := _listed(told.get("wrong")):
+        return Finding(
+            "services", "fail", f"{name} is not ready: {wrong}", "Mend what it names; then it becomes ready by itself."
+        )
+    if warned := _listed(told.get("warned")):
+        return Finding("services", "warn", f"{name} is ready, but warns: {warned}", "Mend what it names.")
     return Finding("services", "ok", f"{name} is ready")
+
+
+def _listed(found: Mapping[str, str] | None) -> str:
+    return "; ".join(f"{check}: {what}" for check, what in (found or {}).items())
 
 
 async def dead_letters(system: System) -> AsyncIterator[Finding]:
@@ -218,7 +198,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     migrations,
     blobs,
     accounts,
+    account_health,
     services,
+    smtp,
     inputs,
     outbox,
     dead_letters,
@@ -231,6 +213,7 @@ REMEDIES: Final = {
     "migrations": "Mend PostgreSQL first.",
     "blobs": "Correct PARLEY_BLOBS, or the rights of its folder or bucket.",
     "accounts": "Mend the file; `parley accounts check` reads it alone.",
+    "account_health": "Mend Kafka and the accounts file first.",
     "inputs": "Run `parley migrate` and `parley topics apply`.",
     "outbox": "Run `parley migrate`.",
     "dead_letters": "Mend Kafka first.",

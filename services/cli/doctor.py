@@ -11,7 +11,7 @@ import typer
 from services.cli.running import AsJson, Home, System, find, run
 
 if TYPE_CHECKING:
-    from services.cli.checks import Finding
+    from services.cli.finding import Finding
 
 UNWELL: Final = 1
 COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -21,7 +21,7 @@ app = typer.Typer()
 
 @app.command()
 def doctor(home: Home = None, as_json: AsJson = False) -> None:
-    """Check settings, Kafka, topics, PostgreSQL, migrations, blobs, accounts, services, inputs, outbox, dead letters.
+    """Check settings, Kafka, topics, PostgreSQL, migrations, blobs, accounts, services, mail, inputs, outbox, dead letters.
 
     Exit codes: 0 all is well, 1 something is not (a warning counts), 2 no system is named.
     """
@@ -48,6 +48,6 @@ async def collect(system: System, tell: Any) -> list[Finding]:
 def show(finding: Finding) -> None:
     """One line, and below it what to do."""
     typer.secho(f"{finding.level:<5}", fg=COLOURS[finding.level], nl=False)
-    typer.echo(f"{finding.check:<13}{finding.said}")
+    typer.echo(f"{finding.check:<15}{finding.said}")
     if finding.remedy:
-        typer.echo(f"     {'':<13}→ {finding.remedy}")
+        typer.echo(f"     {'':<15}→ {finding.remedy}")

@@ -22,6 +22,7 @@ T = TypeVar("T")
 MISUSED: Final = 2
 DEFAULT_HOME: Final = Path(".parley")
 ADDRESSES: Final = "addresses.json"
+EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 what is listened on, not what is connected to
 
 Home = Annotated[
     Path | None,
@@ -32,10 +33,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 @dataclass(frozen=True)
 class System:
-    """Settings to reach a system by, and the HTTP address of each of its services, as far as they are known."""
+    """Settings to reach a system by, and as far as they are known the HTTP address of each service and the mail port."""
 
     settings: Settings
     services: Mapping[str, str] = field(default_factory=dict)
+    smtp: str | None = None
 
 
 def find(home: Path | None = None) -> System:
@@ -50,7 +52,16 @@ def find(home: Path | None = None) -> System:
         fail(f"There is no {folder / ADDRESSES}. Start a stack there with `parley up --home {home}`.", MISUSED)
     if "PARLEY_KAFKA" not in os.environ and "PARLEY_DATABASE" not in os.environ:
         fail("No system is named. Start one with `parley up`, or set PARLEY_KAFKA and PARLEY_DATABASE.", MISUSED)
-    return System(read_settings())
+    settings = read_settings()
+    return System(settings, smtp=_mail_port(settings))
+
+
+def _mail_port(settings: Settings) -> str | None:
+    """Where this very machine takes mail: in a pod of email_adapter there is one."""
+    if not settings.smtp_port:
+        return None
+    host = settings.smtp_host
+    return f"{'127.0.0.1' if host in EVERYWHERE else host}:{settings.smtp_port}"
 
 
 def _of_home(folder: Path, *, environment_first: bool) -> System:
@@ -63,7 +74,7 @@ def _of_home(folder: Path, *, environment_first: bool) -> System:
         told = {name: value for name, value in told.items() if name not in os.environ}
     given = {name[len("PARLEY_") :].lower(): value for name, value in told.items() if name.startswith("PARLEY_")}
     services = {name: service.http for name, service in addresses.services.items()}
-    return System(read_settings(given), services)
+    return System(read_settings(given), services, addresses.services["email_adapter"].smtp)
 
 
 def read_settings(given: Mapping[str, Any] = {}) -> Settings:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import pages
+from services.cli import pages, recordpage
 from services.cli.__main__ import app
 from services.cli.docs import FOLDER, stale
 from shared import errors
@@ -55,8 +55,8 @@ def test_a_page_names_everything_there_is(page: str, names: list[str]) -> None:
 
 
 def test_every_status_and_code_is_explained() -> None:
-    assert pages.STATUS_MEANINGS.keys() == set(STATUSES)
-    assert pages.CODE_MEANINGS.keys() == set(CODES)
+    assert recordpage.STATUS_MEANINGS.keys() == set(STATUSES)
+    assert recordpage.CODE_MEANINGS.keys() == set(CODES)
 
 
 @pytest.mark.parametrize("page", pages.files())

@@ -48,7 +48,7 @@ class Session(SMTP):
             self._smtp_methods.pop(command)
         self._place: str | None = None
         self._errors = self._held = 0
-        self._crowded = False
+        self._crowded = self._shaking = False
         self._end: asyncio.TimerHandle | None = None
         self.receiving = False
 
@@ -90,9 +90,18 @@ class Session(SMTP):
         transport = cast("asyncio.Transport | None", self.transport)
         if transport is None or transport.is_closing():
             return
+        if self._shaking:
+            self._break_off(reason)
+            return
         transport.write(_refuse(reply, reason).encode() + b"\r\n")
         transport.close()
         self.loop.call_later(LINGER, transport.abort)
+
+    def _break_off(self, reason: str) -> None:
+        """In the middle of a handshake nothing can be said, and asyncio tells nobody that the connection is lost."""
+        SMTP_REFUSED.labels("none", reason).inc()
+        cast("asyncio.Transport", self._original_transport or self.transport).abort()
+        self.connection_lost(None)
 
     async def push(self, status: Any) -> None:
         """Every refusal counts; who goes on collecting them is sent away."""
@@ -113,6 +122,13 @@ class Session(SMTP):
 
     async def smtp_VRFY(self, _arg: str) -> None:  # noqa: N802 the library's name
         await self.push("502 5.5.1 not here")
+
+    async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802
+        self._shaking = True
+        try:
+            await super().smtp_STARTTLS(arg)
+        finally:
+            self._shaking = False
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
         if await self.check_helo_needed():

@@ -15,6 +15,7 @@ from deploy.local.home import Addresses
 from services.email_adapter.smtp.certificate import Certificate
 from shared.settings import Settings
 from tests.certificates import certificate
+from tests.patience import SECONDS
 from tests.services.email_adapter.port import Client, Port, mail, port
 from tests.services.email_adapter.test_smtp_process import connected
 from tests.shared.broker import settings_for
@@ -74,6 +75,15 @@ async def test_new_files_that_cannot_be_used_keep_the_old_certificate_until_they
 async def works(door: Port, trusted: ssl.SSLContext) -> None:
     client = await encrypted(await door.client(), trusted)
     client.writer.close()
+
+
+async def test_who_is_in_the_middle_of_a_handshake_does_not_hold_up_the_end(servers: Addresses, tmp_path: Path) -> None:
+    _, *files = renewed(tmp_path / "first")
+    async with port(settings_for(servers.kafka), tmp_path, **put(tmp_path, *files)) as door:
+        client = await door.client()
+        assert (await client("STARTTLS")).startswith("220 ")
+        await asyncio.wait_for(door.listener.drain(), SECONDS)
+        assert await client.ended()
 
 
 async def test_without_a_certificate_there_is_nothing_to_watch() -> None:

@@ -1,0 +1,61 @@
+"""Whether the accounts file can be used, and how its accounts are, as their adapters tell on accounts.v1."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from services.cli.accounts import readable_by_others
+from services.cli.channels import CHANNELS
+from services.cli.finding import Finding
+from services.cli.reading import consumer, present
+from services.cli.running import System
+from shared.accounts import load
+from shared.records import ACCOUNTS, AccountState, Code, Failure
+from shared.settings import Settings
+
+REMEDIES: Final[dict[Code, str]] = {
+    "auth": "Give it a new credential in the accounts file, which is read again without a restart.",
+    "unreachable": "See whether there is a way from the adapter to the provider: addresses, proxies, network policies.",
+    "throttled": "Wait, or ask the provider for a higher limit.",
+}
+
+
+async def accounts(system: System) -> AsyncIterator[Finding]:
+    """Readable as a service would, and by nobody else."""
+    found = load(Path(system.settings.accounts), CHANNELS)
+    yield Finding("accounts", "ok", f"{len(found.apps)} apps, {len(found.accounts)} accounts")
+    for source in readable_by_others(found):
+        yield Finding("accounts", "warn", f"other users may read {source}", f"chmod 600 {source}")
+
+
+async def account_health(system: System) -> AsyncIterator[Finding]:
+    """No account of the file is told to be ill. One that nobody has told of yet is only counted."""
+    named = {(channel, account.name) for channel, account in load(Path(system.settings.accounts), CHANNELS).all()}
+    told = {place: state for place, state in (await states(system.settings)).items() if place in named}
+    for (channel, name), state in sorted(told.items()):
+        if not state.healthy:
+            failure = state.failure or Failure(code="unknown")
+            said = f"{channel}/{name} is not healthy since {state.occurred_at:%Y-%m-%d %H:%M} UTC: {failure.code} {failure.detail or ''}"
+            remedy = REMEDIES.get(failure.code, f"See docs/channels/{channel}.md.")
+            yield Finding("account health", "fail", said.strip(), remedy)
+    ill = sum(not state.healthy for state in told.values())
+    if not ill:
+        said = f"{len(told)} of {len(named)} accounts are told of, and all are healthy"
+        yield Finding("account health", "ok", said)
+
+
+async def states(settings: Settings) -> dict[tuple[str, str], AccountState]:
+    """The newest word on each account, by channel and name. What is not ours to read is left out."""
+    found: dict[tuple[str, str], AccountState] = {}
+    async with consumer(settings, [settings.topic(ACCOUNTS)]) as reading:
+        for record in await present(reading):
+            try:
+                state = AccountState.model_validate_json(record.value or b"")
+            except ValidationError:
+                continue
+            found[state.channel, state.account] = state
+    return found
