@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shared.accept import Intake
 from shared.accounts import AccountsFile
-from shared.afterwards import Afterwards, Errand
+from shared.afterwards import Afterwards, Errand, Follower
 from shared.blobs import Blobs
 from shared.calls import Caller
 from shared.channel import Channel
@@ -69,7 +69,13 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
     )
 
 
-async def serve(parts: Parts, *, senders: Mapping[str, Own] = {}, typers: Mapping[str, Typer] = {}) -> None:
+async def serve(
+    parts: Parts,
+    *,
+    senders: Mapping[str, Own] = {},
+    typers: Mapping[str, Typer] = {},
+    followers: Sequence[Follower] = (),
+) -> None:
     """Webhooks in, outbound records out, files and names fetched, accounts polled, registered and described."""
     life, settings, health = parts.life, parts.life.settings, parts.life.health
     caller = await life.resources.enter_async_context(
@@ -106,7 +112,14 @@ async def serve(parts: Parts, *, senders: Mapping[str, Own] = {}, typers: Mappin
         typers=typers,
         noticed=states.note,
     )
-    afterwards = Afterwards(settings, parts.family, errands(parts, caller), producer=parts.producer, health=health)
+    afterwards = Afterwards(
+        settings,
+        parts.family,
+        errands(parts, caller),
+        followers=followers,
+        producer=parts.producer,
+        health=health,
+    )
     life.health.ready["ingress"] = lambda: ingress.trouble
     life.routes(ingress.routes())
     life.on_stop(deliver.drain)

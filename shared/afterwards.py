@@ -1,4 +1,4 @@
-"""What is asked of a provider after a message: the inbound topic read once more, apart from the messages, which never wait for it."""
+"""What an adapter does after a message: the inbound topic read once more, apart from the messages, which never wait for it."""
 
 from __future__ import annotations
 
@@ -17,26 +17,37 @@ from shared.settings import Settings
 ENVELOPE: Final = RECORDS["inbound"].ce_type.encode()
 
 
-class Errand(Protocol):
-    """One thing to ask for: files, names. Whatever it finds becomes a record with the message's key."""
+class Follower(Protocol):
+    """Whoever stores something of each message that came in."""
 
     def wants(self, record: Any) -> bool:
-        """Whether this message, as Kafka has it, may give it something to do; the others are not even parsed."""
+        """Whether this message, as Kafka has it, may be one for it; those that nobody wants are not even parsed."""
 
     async def note(self, records: Sequence[In]) -> None:
-        """Store what is to be done for these messages; what is noted twice is done once."""
+        """Store what matters of these messages, others' among them; what is noted twice is stored once."""
+
+
+class Errand(Follower, Protocol):
+    """One thing to ask a provider for: files, names. Whatever it finds becomes a record with the message's key."""
 
     async def run(self) -> None:
         """Do it, until cancelled."""
 
 
 class Afterwards:
-    """A second reader of the inbound topic, for all errands of one adapter."""
+    """A second reader of the inbound topic, for all who want it of one adapter: each reading costs as much as the first."""
 
     def __init__(
-        self, settings: Settings, family: Family, errands: Sequence[Errand], *, producer: Producer, health: Health
+        self,
+        settings: Settings,
+        family: Family,
+        errands: Sequence[Errand] = (),
+        *,
+        followers: Sequence[Follower] = (),
+        producer: Producer,
+        health: Health,
     ) -> None:
-        self._errands = errands
+        self._errands, self._followers = errands, (*followers, *errands)
         self._reader = Reader(
             settings=settings,
             topics=[inbound_topic(family)],
@@ -57,7 +68,7 @@ class Afterwards:
                 group.create_task(errand.run())
 
     def _wants(self, record: Any) -> bool:
-        return ("ce_type", ENVELOPE) in record.headers and any(errand.wants(record) for errand in self._errands)
+        return ("ce_type", ENVELOPE) in record.headers and any(one.wants(record) for one in self._followers)
 
     async def claim(self, topic: str, partition: int) -> int | None:
         """The group's own offset is enough, since what is read twice is noted once."""
@@ -65,5 +76,5 @@ class Afterwards:
 
     async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
         messages = [record for record in records if isinstance(record.model, Envelope)]
-        for errand in self._errands:
-            await errand.note(messages)
+        for one in self._followers:
+            await one.note(messages)

@@ -682,7 +682,6 @@ REQUESTS: Final = "requests.v1"
 DELIVERY: Final = "delivery.v1"
 ACCOUNTS: Final = "accounts.v1"
 ROUTER_GROUP: Final = "router"
-TRANSCRIPT_GROUP: Final = "chat_transcript"
 ROUTER_INPUTS: Final = (*map(inbound_topic, FAMILIES), DELIVERY, REQUESTS)
 
 
@@ -691,7 +690,6 @@ def _topics() -> tuple[Topic, ...]:
         *((topic, ROUTER_GROUP) for topic in ROUTER_INPUTS),
         *((inbound_topic(family), afterwards_group(family)) for family in FAMILIES),
         *((outbound_topic(family), adapter_group(family)) for family in FAMILIES),
-        (inbound_topic("chat"), TRANSCRIPT_GROUP),
     )
     return (
         *(Topic.deleting(inbound_topic(family), 7) for family in FAMILIES),

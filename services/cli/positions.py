@@ -26,7 +26,6 @@ from shared.records import (
     FAMILIES,
     ROUTER_GROUP,
     ROUTER_INPUTS,
-    TRANSCRIPT_GROUP,
     adapter_group,
     afterwards_group,
     inbound_topic,
@@ -71,7 +70,6 @@ def consumed() -> Iterator[tuple[str, str]]:
     for family in FAMILIES:
         yield adapter_group(family), outbound_topic(family)
         yield afterwards_group(family), inbound_topic(family)
-    yield TRANSCRIPT_GROUP, inbound_topic("chat")
 
 
 async def positions(settings: Settings) -> list[Position]:

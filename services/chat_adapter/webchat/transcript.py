@@ -123,25 +123,20 @@ def name_of(account: str, peer: str) -> str:
     return hashlib.blake2b(key(account, peer).encode(), digest_size=16).hexdigest()
 
 
-def wanted(record: Any) -> bool:
-    """Whether an inbound record may be of web chat, by its key alone: other channels' are not even decoded."""
-    names = (record.key or b"").split(b"|")
-    return len(names) > 1 and names[1] == CHANNEL.name.encode()
-
-
 class Transcript:
-    """Owner of the inbound reader's batches, and sender of outbound pieces. `pool`: connections in the adapter's schema."""
+    """Follows what came in, and sends outbound pieces. `pool`: connections in the adapter's schema."""
 
     def __init__(self, pool: database.Pool) -> None:
         self._pool = pool
 
-    async def claim(self, topic: str, partition: int) -> int | None:
-        """Appending twice does nothing, so the group's own offset is good enough."""
-        return None
+    def wants(self, record: Any) -> bool:
+        """Whether a message may be of web chat, by its key alone."""
+        names = (record.key or b"").split(b"|")
+        return len(names) > 1 and names[1] == CHANNEL.name.encode()
 
-    async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
-        """Append the messages among these records; raises DatabaseUnavailable."""
-        await self.append([_received(record.model) for record in records if _is_message(record.model)])
+    async def note(self, records: Sequence[In]) -> None:
+        """Append the visitors' messages among these; raises DatabaseUnavailable."""
+        await self.append([_received(record.model) for record in records if record.model.channel == CHANNEL.name])
 
     async def send(self, account: Account, piece: Piece, outbound: Outbound) -> Sent:
         """Write a piece where the visitor's window finds it, now or when it is open again. The same piece is written once."""
@@ -231,10 +226,6 @@ class Transcript:
                 [peer for _, peer in visitors],
             )
         return [tuple(row) for row in rows]
-
-
-def _is_message(model: object) -> bool:
-    return isinstance(model, Envelope) and model.channel == CHANNEL.name
 
 
 def _received(message: Envelope) -> Said:

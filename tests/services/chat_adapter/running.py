@@ -21,18 +21,18 @@ from deploy.local.home import Addresses, choose_port
 from services.chat_adapter.webchat.channel import CHANNEL, Account
 from services.chat_adapter.webchat.live import Live
 from services.chat_adapter.webchat.server import WebChat, routes
-from services.chat_adapter.webchat.transcript import Transcript, wanted
+from services.chat_adapter.webchat.transcript import Transcript
 from shared import migrate, topics
 from shared.accept import Intake
 from shared.accounts import AccountsFile
+from shared.afterwards import Afterwards
 from shared.blobs import Blobs
 from shared.channel import Piece, Sent
-from shared.consume import Reader
 from shared.database import open_pool
 from shared.envelope import Part, Text
 from shared.lifecycle import Health
 from shared.produce import Producer
-from shared.records import DELIVERY, TRANSCRIPT_GROUP, Outbound, inbound_topic
+from shared.records import DELIVERY, Outbound, inbound_topic
 from shared.settings import Settings
 from tests.patience import SECONDS
 
@@ -199,15 +199,7 @@ async def running(settings: Settings, **app: Any) -> AsyncIterator[Running]:
             transcript=transcript,
             live=Live(transcript, settings.database),
         )
-        reader = Reader(
-            settings=settings,
-            topics=[inbound_topic("chat")],
-            group=TRANSCRIPT_GROUP,
-            owner=transcript,
-            producer=producer,
-            health=health,
-            wanted=wanted,
-        )
+        reader = Afterwards(settings, "chat", followers=[transcript], producer=producer, health=health)
         started = Running(settings, chat, pool, client, choose_port(set()))
         started.tasks = [asyncio.create_task(work) for work in (reader.run(), chat.live.run(), producer.tend())]
         await started.serve()

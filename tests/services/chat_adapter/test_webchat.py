@@ -38,7 +38,7 @@ from services.chat_adapter.webchat.session import (
     read_token,
     write_token,
 )
-from services.chat_adapter.webchat.transcript import Said, Transcript, wanted
+from services.chat_adapter.webchat.transcript import Said, Transcript
 from shared.database import open_pool
 from shared.envelope import Choices, Media, Option
 from shared.errors import SendFailed, Unverified
@@ -450,9 +450,10 @@ class TestTranscript:
         assert failed.value.reason == "refused"
 
     def test_records_of_other_channels_are_not_even_decoded(self) -> None:
-        assert wanted(SimpleNamespace(key=b"default|webchat|shop|visitor:x"))
-        assert not wanted(SimpleNamespace(key=b"default|telegram|webchat|webchat"))
-        assert not wanted(SimpleNamespace(key=None))
+        wants = Transcript(pool=None).wants
+        assert wants(SimpleNamespace(key=b"default|webchat|shop|visitor:x"))
+        assert not wants(SimpleNamespace(key=b"default|telegram|webchat|webchat"))
+        assert not wants(SimpleNamespace(key=None))
 
     async def test_history_is_read_in_pages_both_ways(self, chat: Running) -> None:
         opened = await chat.session()
