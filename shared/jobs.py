@@ -44,13 +44,14 @@ class Jobs:
     def _claim(self) -> str:
         due = "done_at IS NULL AND next_try <= now() AND (owner IS NULL OR lease_until < now())"
         key = ", ".join(self.key)
+        columns = ", ".join(dict.fromkeys((*self.key, "channel", "account", "next_try")))
         same = " AND ".join(f"{self.table}.{name} = mine.{name}" for name in self.key)
         return f"""
             WITH room AS (SELECT * FROM unnest($1::text[], $2::text[], $3::int[]) AS room (channel, account, free)),
             due AS (
                 SELECT {key}, coalesce(free, $4) AS free,
                        row_number() OVER (PARTITION BY channel, account ORDER BY next_try) AS place
-                FROM (SELECT {self.table}.*, free FROM {self.table} LEFT JOIN room USING (channel, account)
+                FROM (SELECT {columns}, free FROM {self.table} LEFT JOIN room USING (channel, account)
                       WHERE {due} AND coalesce(free, $4) > 0
                       ORDER BY next_try LIMIT 1000) AS waiting),
             mine AS (

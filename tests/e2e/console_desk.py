@@ -105,6 +105,10 @@ class Customer:
     def key(self):
         return envelope.key("default", self.channel, self.account, self.peer)
 
+    @property
+    def party(self):
+        return envelope.Party(address=self.address, name=self.name)
+
     async def says(self, *parts, **about):
         self.count += 1
         now = datetime.now(UTC)
@@ -116,11 +120,10 @@ class Customer:
             account=self.account,
             peer=self.peer,
             external_id=external,
-            sender=envelope.Party(address=self.address, name=self.name),
             parts=tuple(envelope.Text(text=part) if isinstance(part, str) else part for part in parts),
             occurred_at=now,
             received_at=now,
-            **({"window": envelope.Window()} | self.about | about),
+            **({"window": envelope.Window(), "sender": self.party} | self.about | about),
         )
         await self.tell("inbound", message, id_=message.id)
         return message
