@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import asyncpg
 import pytest
 
-from services.router.together import LANES, Batch, Together
+from services.router.together import Batch, Together
 from shared.errors import DatabaseUnavailable, Fenced
 from tests.promises.house import Customer, House, as_read
 from tests.services.router.test_batch import stored_offset, unstorable
@@ -34,11 +34,6 @@ class Work:
         published.set_result(None)
         return published
 
-    @property
-    def waiting(self) -> list[list[int]]:
-        """What was taken after the first ones, which filled the lanes."""
-        return self.taken[LANES:]
-
 
 def batch(partition: int, records: int = 1) -> Batch:
     read = [as_read(Customer().says(), offset=n) for n in range(records)]
@@ -46,30 +41,42 @@ def batch(partition: int, records: int = 1) -> Batch:
 
 
 async def all_through(work: Work, together: Together, batches: Sequence[Batch]) -> list[BaseException | None]:
-    """Each batch's outcome; the first of them have gone ahead, one in each lane, when the others come."""
+    """Each batch's outcome; the first has gone ahead when the others come."""
     turns = []
-    for n, one in enumerate(batches):
+    for one in batches:
         turns.append(asyncio.create_task(together.take(one)))
-        while len(work.taken) <= n < LANES:
+        while not work.taken:
             await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    for _ in range(10):  # what would begin now has begun
+        await asyncio.sleep(0)
     work.let.set()
     given = await asyncio.gather(*turns, return_exceptions=True)
     return [one if isinstance(one, BaseException) else None for one in given]
 
 
-async def test_what_comes_while_all_lanes_are_busy_goes_together() -> None:
+async def test_what_comes_while_a_transaction_runs_goes_together() -> None:
     work = Work()
     await all_through(work, Together(work, most=500), [batch(n) for n in range(8)])
-    assert work.taken[:LANES] == [[0], [1]]
-    assert work.waiting == [[2, 3, 4, 5, 6, 7]]
+    assert work.taken == [[0], [1, 2, 3, 4, 5, 6, 7]]
 
 
 async def test_together_they_are_no_more_records_than_allowed() -> None:
     work = Work()
-    batches = [batch(n, records) for n, records in enumerate((1, 1, 3, 2, 1, 9, 1))]
-    await all_through(work, Together(work, most=5), batches)
-    assert work.waiting == [[2, 3], [4], [5], [6]]
+    batches = [batch(n, records) for n, records in enumerate((1, 2, 2, 1, 9))]
+    await all_through(work, Together(work, most=4), batches)
+    assert work.taken == [[0], [1, 2], [3], [4]]
+
+
+async def test_a_backlog_is_worked_off_by_two_transactions_at_once_and_no_more() -> None:
+    work = Work()
+    together = Together(work, most=5)
+    turns = [asyncio.create_task(together.take(batch(n, 5))) for n in range(6)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert work.taken == [[0], [1]]
+    work.let.set()
+    await asyncio.gather(*turns)
+    assert sorted(work.taken) == [[n] for n in range(6)]
 
 
 async def test_an_error_is_told_to_whom_it_belongs() -> None:
@@ -83,25 +90,22 @@ async def test_a_database_that_is_away_is_asked_once_for_all_of_them() -> None:
     away = DatabaseUnavailable("away")
     work = Work(bad={5: away})
     outcomes = await all_through(work, Together(work, most=500), [batch(n) for n in range(8)])
-    assert outcomes == [None, None, *[away] * 6]
-    assert len(work.waiting) == 1
+    assert outcomes == [None, *[away] * 7]
+    assert len(work.taken) == 2
 
 
 async def test_a_batch_for_which_nobody_waits_any_more_is_left_out() -> None:
     work = Work()
     together = Together(work, most=500)
-    turns = [asyncio.create_task(together.take(batch(n))) for n in range(5)]
-    while len(work.taken) < 1:
+    turns = [asyncio.create_task(together.take(batch(n))) for n in range(2)]
+    while not work.taken:
         await asyncio.sleep(0)
-    await asyncio.sleep(0)
     late = asyncio.create_task(together.take(batch(9)))
     await asyncio.sleep(0)
     late.cancel()
-    await asyncio.sleep(0)
     work.let.set()
-    await asyncio.gather(*turns)
-    await together.take(batch(6))
-    assert 9 not in [partition for taken in work.taken for partition in taken]
+    await asyncio.gather(*turns, together.take(batch(6)))
+    assert work.taken == [[0, 1], [6]]
 
 
 async def test_one_partition_that_was_lost_and_one_with_poison_hold_up_no_other(house: House) -> None:
