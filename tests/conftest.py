@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 import hypothesis
+import psycopg
 import pytest
 from pydantic import SecretStr
 
@@ -64,7 +65,17 @@ def _patient_producers() -> Iterator[None]:
 def servers() -> Iterator[Addresses]:
     """Kafka and PostgreSQL, started by `parley up --servers` in a temporary home, or one's own by PARLEY_KAFKA, PARLEY_DATABASE."""
     with own_home("servers") as home:
-        yield start_servers(home)
+        addresses = start_servers(home)
+        if "PARLEY_DATABASE" not in os.environ:
+            trust_the_machine(addresses.database)
+        yield addresses
+
+
+def trust_the_machine(database: str) -> None:
+    """No test outlives a loss of power, and hundreds of databases that go away waited for the disk."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture
