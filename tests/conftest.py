@@ -66,16 +66,24 @@ def servers() -> Iterator[Addresses]:
     """Kafka and PostgreSQL, started by `parley up --servers` in a temporary home, or one's own by PARLEY_KAFKA, PARLEY_DATABASE."""
     with own_home("servers") as home:
         addresses = start_servers(home)
-        if "PARLEY_DATABASE" not in os.environ:
-            trust_the_machine(addresses.database)
+        sync(addresses.database, "off")
         yield addresses
 
 
-def trust_the_machine(database: str) -> None:
-    """No test outlives a loss of power, and hundreds of databases that go away waited for the disk."""
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
+def sync(database: str, value: str) -> None:
+    """Whether PostgreSQL waits for the disk: no test outlives a loss of power, and each database that goes away waits long.
+
+    A server of one's own stays as it is.
+    """
+    if "PARLEY_DATABASE" in os.environ:
+        return
+    told = ""
+    while told != value:
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET fsync = {value}")
+            connection.execute("SELECT pg_reload_conf()")
+        with psycopg.connect(database) as connection:
+            (told,) = connection.execute("SHOW fsync").fetchone()
 
 
 @pytest.fixture

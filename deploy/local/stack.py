@@ -38,7 +38,8 @@ from deploy.local.home import (
 from deploy.local.programs import Program, Supervised, not_ready, run_once
 from deploy.local.trouble import NotReady
 
-READY_SECONDS = 60
+READY_SECONDS = 300  # a busy machine may need minutes; what dies instead is given up sooner
+LONG_SECONDS = 30
 LEFTOVER_SECONDS = 20
 DEATHS_BEFORE_GIVING_UP = 3
 
@@ -145,10 +146,14 @@ class Stack:
 
     async def wait_ready(self, supervised: Supervised, ready: Callable[[], Awaitable[bool]]) -> None:
         """Wait until a program is ready; raises NotReady when it keeps dying or takes too long."""
-        deadline = time.monotonic() + READY_SECONDS
+        began, program, told = time.monotonic(), supervised.program, False
         while not await ready():
-            if time.monotonic() > deadline or supervised.restarts >= DEATHS_BEFORE_GIVING_UP:
-                raise not_ready(supervised.program, supervised.log_start)
+            waited = time.monotonic() - began
+            if waited > READY_SECONDS or supervised.restarts >= DEATHS_BEFORE_GIVING_UP:
+                raise not_ready(program, supervised.log_start)
+            if waited > LONG_SECONDS and not told:
+                told = True
+                self.say(f"{program.name} takes long to get ready; what it says is in {program.log}")
             await asyncio.sleep(0.1)
 
     async def stop(self) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from people import SECONDS, phone
 
+PATIENTLY = ("--timeout", f"{SECONDS:g}")
+
 
 @dataclass
 class Told:
@@ -70,7 +72,9 @@ async def test_a_message_is_seen_answered_and_followed(stack: Any) -> None:
         await dara.says(words)
         received = await first(records, "message.received", words)
         answer = f"បើក {uuid.uuid4().hex[:8]}"
-        replied = await parley(stack, "reply", received["conversation"], answer, "--json", "--id", f"once-{answer}")
+        replied = await parley(
+            stack, "reply", received["conversation"], answer, "--json", "--id", f"once-{answer}", *PATIENTLY
+        )
         assert replied.code == 0, replied.err
         assert [line["event"] for line in replied.lines] == ["requested", "message.queued", "message.status"]
         await dara.hears(answer)
@@ -99,14 +103,14 @@ async def test_a_message_is_seen_answered_and_followed(stack: Any) -> None:
 
 
 async def test_a_reply_to_nowhere_and_a_send_from_nobody_are_refused_with_the_reason(stack: Any) -> None:
-    nowhere = await parley(stack, "reply", str(uuid.uuid4()), "hello", "--json")
+    nowhere = await parley(stack, "reply", str(uuid.uuid4()), "hello", "--json", *PATIENTLY)
     assert (nowhere.code, nowhere.lines[-1]["code"]) == (4, "unknown_conversation")
-    nobody = await parley(stack, "send", "telegram", "nobody", "7", "hello", "--json")
+    nobody = await parley(stack, "send", "telegram", "nobody", "7", "hello", "--json", *PATIENTLY)
     assert (nobody.code, nobody.lines[-1]["code"]) == (4, "unknown_account")
 
 
 async def test_a_message_that_the_provider_refuses_ends_with_its_reason(stack: Any) -> None:
-    told = await parley(stack, "send", "telegram", "sandbox", "999999999999", "hello", "--json")
+    told = await parley(stack, "send", "telegram", "sandbox", "999999999999", "hello", "--json", *PATIENTLY)
     assert told.code == 6
     assert told.lines[-1]["status"] == "failed"
     assert told.lines[-1]["code"]

@@ -17,8 +17,9 @@ import asyncpg
 import psutil
 import pytest
 
-from deploy.local import kafka
+from deploy.local import kafka, stack
 from deploy.local.home import is_held, keep_ports, read_addresses, read_roll
+from deploy.local.programs import Program, Supervised
 from deploy.local.servers import start_servers, stop_servers
 from deploy.local.trouble import Trouble
 from tests.patience import SECONDS
@@ -80,6 +81,18 @@ def home(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "home"
     yield folder
     stop_servers(folder)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("own") / "home"
+
+
+@pytest.fixture
+def stopped(own: Path) -> Iterator[Path]:
+    """One folder for many tests, where the next start is quick: nothing runs in it."""
+    yield own
+    stop_servers(own)
 
 
 @pytest.fixture(scope="module")
@@ -153,30 +166,29 @@ def test_servers_of_ones_own_are_used_instead(running: Path, home: Path) -> None
     assert is_healthy(home)
 
 
-async def test_data_and_ports_outlive_a_stop(home: Path) -> None:
-    assert up(home).returncode == 0
-    before = read_addresses(home)
-    connection = await asyncpg.connect(before.database)
-    await connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
-    await connection.close()
-    assert parley("down", "--home", str(home)).returncode == 0
-    assert up(home).returncode == 0
-    assert read_addresses(home) == before
-    connection = await asyncpg.connect(before.database)
-    assert await connection.fetchval("SELECT one FROM kept") == 1
-    await connection.close()
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_no_process_outlives_its_supervisor(home: Path, number: signal.Signals) -> None:
-    assert up(home).returncode == 0
-    supervisor = supervisor_of(home)
+def test_no_process_outlives_its_supervisor(stopped: Path, number: signal.Signals) -> None:
+    assert up(stopped).returncode == 0, "it goes on, however it ended the last time"
+    supervisor = supervisor_of(stopped)
     children = supervisor.children(recursive=True)
     assert {"java", "postgres"} <= {child.name() for child in children}
     supervisor.send_signal(number)
     _, alive = psutil.wait_procs([supervisor, *children], timeout=SECONDS)
     assert alive == []
-    assert up(home).returncode == 0, "the next start goes on"
+
+
+async def test_data_and_ports_outlive_a_stop(stopped: Path) -> None:
+    assert up(stopped).returncode == 0
+    before = read_addresses(stopped)
+    connection = await asyncpg.connect(before.database)
+    await connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
+    await connection.close()
+    assert parley("down", "--home", str(stopped)).returncode == 0
+    assert up(stopped).returncode == 0
+    assert read_addresses(stopped) == before
+    connection = await asyncpg.connect(before.database)
+    assert await connection.fetchval("SELECT one FROM kept") == 1
+    await connection.close()
 
 
 def test_a_stop_in_the_middle_of_a_start_is_heeded(home: Path) -> None:
@@ -231,16 +243,36 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_sentence(tmp_path: Path) ->
     assert "choose another folder with --home" in says_one_sentence(told)
 
 
-def test_what_never_gets_ready_is_named_with_its_log(home: Path) -> None:
-    assert up(home).returncode == 0
-    assert parley("down", "--home", str(home)).returncode == 0
-    (home / "postgres" / "postgresql.auto.conf").write_text("no_such_setting = 1\n")
-    told = up(home)
+def test_what_never_gets_ready_is_named_with_its_log(stopped: Path) -> None:
+    if not (stopped / "postgres").exists():
+        assert up(stopped).returncode == 0
+        assert parley("down", "--home", str(stopped)).returncode == 0
+    setting = stopped / "postgres" / "postgresql.auto.conf"
+    before = setting.read_text()
+    setting.write_text("no_such_setting = 1\n")
+    told = up(stopped)
+    setting.write_text(before)
     assert told.returncode == 14
     sentence = says_one_sentence(told)
-    assert str(home / "logs" / "postgres.log") in sentence
+    assert str(stopped / "logs" / "postgres.log") in sentence
     assert "postgresql.auto.conf" in sentence
-    assert not is_held(home)
+    assert not is_held(stopped)
+
+
+async def test_what_takes_long_to_get_ready_is_named_once_with_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "LONG_SECONDS", 0)
+    said: list[str] = []
+    program = Program(name="slow", argv=(), log=tmp_path / "slow.log")
+    answers = iter((False, False, False, True))
+
+    async def ready() -> bool:
+        return next(answers)
+
+    starting = stack.Stack(home=tmp_path, say=said.append)
+    await starting.wait_ready(Supervised(program=program, say=said.append, changed=lambda: None), ready)
+    assert said == [f"slow takes long to get ready; what it says is in {tmp_path / 'slow.log'}"]
 
 
 def test_a_server_of_ones_own_that_is_away_is_named_by_its_variable(

@@ -8,9 +8,9 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,13 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from click.testing import Result
 from typer.testing import CliRunner
 
+from deploy.local.home import Addresses
 from services.chat_adapter.registry import CHANNELS
 from services.cli.__main__ import app
+from services.cli.checks import apart
 from services.cli.deadletters import letters
 from services.cli.reading import consumer, present
+from services.cli.running import quiet
 from shared.accept import Intake
 from shared.accounts import AccountsFile
 from shared.blobs import Blobs
@@ -36,6 +39,7 @@ from shared.consume import dead_letter_headers
 from shared.errors import Malformed
 from shared.produce import Producer
 from shared.settings import Settings
+from tests.conftest import sync
 from tests.patience import SECONDS
 
 Parley = Callable[..., Awaitable[Result]]
@@ -65,7 +69,8 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def command(settings: Settings) -> Parley:
     async def parley(*arguments: str) -> Result:
-        """The command in a thread of its own, since it brings its own event loop."""
+        """The command in a thread of its own, since it brings its own event loop; quiet, as `parley` makes itself."""
+        quiet()
         run = CliRunner(env=environment(settings))
         return await asyncio.to_thread(run.invoke, app, list(arguments))
 
@@ -408,11 +413,26 @@ def findings(told: Result) -> dict[str, set[str]]:
     return found
 
 
+@pytest.fixture
+def durable(servers: Addresses) -> Iterator[None]:
+    """PostgreSQL as it should be."""
+    sync(servers.database, "on")
+    yield
+    sync(servers.database, "off")
+
+
+@pytest.mark.usefixtures("durable")
 async def test_doctor_finds_nothing_where_all_is_well(world: Settings) -> None:
     write_accounts(world)
     told = await command(world)("doctor", "--json")
     assert told.exit_code == 0, told.output
     assert set.union(*findings(told).values()) == {"ok"}
+
+
+@pytest.mark.parametrize(("theirs", "ahead"), [(0, 0), (9, 0), (10, 0), (12.5, 2.5), (-3, -3)])
+def test_an_answer_that_was_long_on_its_way_makes_no_clock_wrong(theirs: float, ahead: float) -> None:
+    asked = datetime.now(UTC)
+    assert apart(asked + timedelta(seconds=theirs), asked, asked + timedelta(seconds=10)) == ahead
 
 
 def write_accounts(world: Settings, mode: int = 0o600) -> None:
@@ -460,6 +480,7 @@ async def blobs_in_the_way(world: Settings) -> None:
         (blobs_in_the_way, "blobs", "fail"),
     ],
 )
+@pytest.mark.usefixtures("durable")
 async def test_doctor_finds(
     world: Settings, harm: Callable[[Settings], Awaitable[None]], check: str, level: str
 ) -> None:
@@ -472,6 +493,7 @@ async def test_doctor_finds(
     assert set.union(*found.values()) == {"ok"}
 
 
+@pytest.mark.usefixtures("durable")
 async def test_doctor_without_kafka_and_postgresql_says_so_and_shows_no_password(world: Settings) -> None:
     away = world.model_copy(update={"kafka": "127.0.0.1:9"})
     told = await command(away)("doctor", "--json")
