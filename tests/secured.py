@@ -92,7 +92,7 @@ async def secured(folder: Path) -> AsyncIterator[Secured]:
     process = await spawn(kafka.program(home, jars))
     plain = f"{LOOPBACK}:{ports['plain']}"
     try:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(240):
             while not await kafka.answers(plain):
                 await asyncio.sleep(0.2)
         yield Secured(

@@ -69,7 +69,7 @@ async def secured_postgres(folder: Path) -> AsyncIterator[SecuredPostgres]:
     process = await spawn(program((programs / "postgres", "-D", home, *options), log, user))
     try:
         running = SecuredPostgres(port=port, authority=authority)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(240):
             while not await postgres.answers(running.dsn(sslmode="require")):
                 assert process.returncode is None, log.read_text()
                 await asyncio.sleep(0.2)

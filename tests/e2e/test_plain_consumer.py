@@ -20,9 +20,9 @@ from confluent_kafka import Consumer, TopicPartition, OFFSET_BEGINNING
 
 topic = os.environ["PARLEY_PREFIX"] + "events.v1"
 consumer = Consumer({"bootstrap.servers": os.environ["PARLEY_KAFKA"], "group.id": "nobody", "enable.auto.commit": False})
-partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
+partitions = consumer.list_topics(topic, timeout=90).topics[topic].partitions
 consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
-ends = {number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=20)[1] for number in partitions}
+ends = {number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=90)[1] for number in partitions}
 left = {number for number, end in ends.items() if end}
 conversations = {}
 while left:

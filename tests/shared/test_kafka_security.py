@@ -117,9 +117,9 @@ async def test_every_client_gets_in(broker: Secured, mechanism: str) -> None:
     prefix = f"k{uuid.uuid4().hex[:8]}."
     by_sasl = mechanism != "certificate"
     settings = (
-        broker.settings(kafka_mechanism=mechanism, prefix=prefix, session_seconds=6)
+        broker.settings(kafka_mechanism=mechanism, prefix=prefix, session_seconds=20)
         if by_sasl
-        else broker.by_certificate(prefix=prefix, session_seconds=6)
+        else broker.by_certificate(prefix=prefix, session_seconds=20)
     )
     await topics.apply(settings)
     assert await topics.plan(settings) == []

@@ -21,6 +21,7 @@ from shared.errors import DatabaseUnavailable, Misconfigured
 from shared.migrate import Migrated
 from shared.settings import Settings
 from tests.certificates import certificate
+from tests.patience import SECONDS
 from tests.secured_postgres import SecuredPostgres, secured_postgres
 
 
@@ -47,7 +48,7 @@ async def test_pool_and_migrations_are_encrypted(server: SecuredPostgres, mode: 
     async with open_pool(settings, "email_adapter") as pool, connected(pool) as connection:
         assert await connection.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
         migrated = Migrated(pool, "email_adapter", patient=False)
-        await asyncio.wait_for(migrated.run(), 60)
+        await asyncio.wait_for(migrated.run(), SECONDS)
         assert migrated.trouble is None
 
 

@@ -25,6 +25,7 @@ from shared.errors import BusUnavailable
 from shared.lifecycle import Health
 from shared.profiles import ProfileWorker
 from shared.records import ProfileUpdate
+from tests.patience import SECONDS
 
 INBOUND = "inbound.chat.v1"
 
@@ -252,7 +253,7 @@ async def test_an_answer_that_nobody_lived_to_tell_is_told_by_the_next_who_does_
     )
     dying = asyncio.create_task(lost.run())
     await lost.note([_read(station, person("alice"))])
-    await asyncio.wait_for(deaf.asked.wait(), 20)
+    await asyncio.wait_for(deaf.asked.wait(), SECONDS)
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
     await station.pool.execute("UPDATE profile SET lease_until = now() - interval '1 second', next_try = now()")

@@ -87,7 +87,7 @@ async def test_who_is_in_the_middle_of_a_handshake_does_not_hold_up_the_end(serv
 
 
 async def test_without_a_certificate_there_is_nothing_to_watch() -> None:
-    await asyncio.wait_for(Certificate(Settings()).watch(), 60)
+    await asyncio.wait_for(Certificate(Settings()).watch(), SECONDS)
 
 
 async def test_the_process_warns_of_files_that_cannot_be_used_and_stays_ready(world: Settings, tmp_path: Path) -> None:
