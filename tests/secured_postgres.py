@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
-from conftest import require
-
 from deploy.local import postgres
 from deploy.local.home import LOOPBACK, choose_port
 from deploy.local.programs import Program, run_once, spawn, sweep
 from tests.certificates import certificate
+from tests.conftest import require
 
 NAME: Final = "localhost"
 PASSWORD: Final = "word"
