@@ -21,6 +21,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from tests.chromium import browser, visit
+from tests.customers import Phone
 from tests.e2e.agent import Agent, at_work, text
 from tests.patience import until
 from tests.pictures import PIXEL
@@ -108,6 +109,23 @@ async def test_what_is_written_on_a_phone_is_answered_on_it(street: Street, chan
     assert page.errors == []  # type: ignore[attr-defined]
     await shot(page, f"customer-{channel}")
     assert await violations(page) == []
+    await page.context.close()
+
+
+async def test_a_phone_that_is_opened_again_shows_its_messages_as_they_were_written(street: Street) -> None:
+    """Though what was read last has changed last."""
+    person, asked, answered, thanked = number(), unique("Open?"), unique("Yes"), unique("Thank you")
+    away = Phone(street.town, person, "whatsapp", 4096)
+    await away.writes(asked)
+    message = await street.answers(await street.learns(asked), text(answered))
+    await street.status(message, "delivered")
+    await away.writes(thanked)
+    await street.learns(thanked)
+    page = await street.open("phone", query="&channel=whatsapp", user=person)
+    await street.status(message, "read")
+    await page.reload()
+    await expect(page.locator("#messages .text")).to_have_text([asked, answered, thanked])
+    await expect(page.locator("#messages .day")).to_have_count(1)
     await page.context.close()
 
 

@@ -28,7 +28,7 @@ export function createLog({ onSeen }) {
 
   return {
     find: (id) => views.get(String(id)),
-    newest: () => [...views.values()].at(-1),
+    newest: () => [...messages.children].findLast((child) => child.view)?.view,
     clear(hint) {
       views.clear();
       typing = null;
@@ -68,12 +68,25 @@ export function createLog({ onSeen }) {
     if (focused) item.focus();
   }
 
+  /** Where its time says: a chat that is opened is told in the order in which its messages last changed. */
   function append(item, view) {
     messages.querySelector(".empty")?.remove();
-    const before = [...messages.children].findLast((child) => child.view)?.view;
-    if (!before || dayStart(before.at) !== dayStart(view.at)) messages.insertBefore(dayLine(view.at), typing);
-    item.dataset.group = before?.mine === view.mine && messages.lastElementChild?.className !== "day" ? "next" : "first";
-    messages.insertBefore(item, typing);
+    const later = [...messages.children].find((child) => child.view?.at > view.at) ?? null;
+    const sameDay = later && dayStart(later.view.at) === dayStart(view.at);
+    messages.insertBefore(item, later && !sameDay ? dayOf(later) : later ?? typing);
+    if (!sameDay && !dayOf(item, view.at)) item.before(dayLine(view.at));
+    for (const one of [item, later]) if (one) group(one);
+  }
+
+  /** The line of the day in which this message stands; of another day than `at`: none. */
+  function dayOf(item, at = item.view.at) {
+    const lines = [...messages.children].slice(0, [...messages.children].indexOf(item));
+    const line = lines.findLast((child) => child.className === "day");
+    return line?.day === dayStart(at) ? line : null;
+  }
+
+  function group(item) {
+    item.dataset.group = item.previousElementSibling.view?.mine === item.view.mine ? "next" : "first";
   }
 }
 
@@ -81,5 +94,5 @@ export function createLog({ onSeen }) {
 const looks = ({ n, status, ...rest }) => JSON.stringify(rest);
 
 function dayLine(at) {
-  return h("li", { class: "day" }, h("span", {}, day(at)));
+  return Object.assign(h("li", { class: "day" }, h("span", {}, day(at))), { day: dayStart(at) });
 }
