@@ -23,6 +23,7 @@ from tests.conftest import require
 
 NAME: Final = "localhost"
 PASSWORD: Final = "word"
+DEBIANS: Final = Path("/usr/lib/postgresql")  # not in PATH, since several versions may be there
 USER: Final = "postgres"
 
 
@@ -84,9 +85,10 @@ def program(argv: tuple[object, ...], log: Path, user: str | None) -> Program:
 
 def find_programs() -> Path:
     """The folder of a PostgreSQL that can encrypt."""
-    found = shutil.which("postgres")
-    require(found, "a PostgreSQL of this machine (`postgres` in PATH)")
-    folder = Path(str(found)).resolve().parent
-    told = subprocess.run([folder / "pg_config", "--configure"], capture_output=True, text=True, check=False).stdout
-    require("openssl" in told, "a PostgreSQL that is built with TLS")
-    return folder
+    places = [Path(found).resolve()] if (found := shutil.which("postgres")) else []
+    places += sorted(DEBIANS.glob("*/bin/postgres"))
+    require(places, f"a PostgreSQL of this machine (`postgres` in PATH or under {DEBIANS})")
+    told = subprocess.run([places[0], "--describe-config"], capture_output=True, text=True, check=True).stdout
+    ciphers = next(line for line in told.splitlines() if line.startswith("ssl_ciphers\t"))
+    require("\tnone\t" not in ciphers, "a PostgreSQL that is built with TLS")
+    return places[0].parent
