@@ -47,7 +47,7 @@ async def connected(pool: Pool) -> AsyncIterator[Connection]:
         async with database.connected(pool) as connection:
             yield connection
     except (*CONTENDED, asyncpg.UndefinedTableError) as error:
-        raise DatabaseUnavailable(type(error).__name__) from error
+        raise DatabaseUnavailable(database.in_words(error)) from error
 
 
 async def patiently(step: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:

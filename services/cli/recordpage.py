@@ -8,8 +8,23 @@ from typing import Final, get_args
 from pydantic import BaseModel
 
 from services.cli.markdown import first_sentence, page, said, table
+from services.router import outbound
 from shared import envelope, schema
-from shared.records import CODES, RECORDS, STATUSES, TOPICS, TRANSITIONS, Code, Event, Request, Status, Topic, TopicName
+from shared.records import (
+    BY_MODEL,
+    CODES,
+    RECORDS,
+    STATUSES,
+    TOPICS,
+    TRANSITIONS,
+    Code,
+    Event,
+    Request,
+    SendTyping,
+    Status,
+    Topic,
+    TopicName,
+)
 
 DAY: Final = 24 * 3600 * 1000  # milliseconds
 
@@ -89,6 +104,7 @@ def records_page() -> str:
         table(("header", "what it is"), CE_HEADERS),
         "## Types",
         table(("`ce_type`", "topic", "fields of its own", "what it says", "schema"), map(_record_row, RECORDS)),
+        f"This version carries out {carried_out()}; other requests are refused as `unsupported`.",
         "Every event also has the fields of *Event*, every request those of *Request*:",
         table(("field", "meaning"), _common_rows()),
         "## Statuses of a message",
@@ -127,6 +143,13 @@ def _record_row(name: str) -> tuple[str, ...]:
     fields = ", ".join(f"`{field}`" for field in own_fields(record.model)) or "–"
     link = f"[schema](schemas/{name}{schema.SUFFIX})"
     return (f"`{record.ce_type}`", record.topic, fields, first_sentence(record.model), link)
+
+
+def carried_out() -> str:
+    """The requests that the router has a rule for."""
+    models: tuple[type[Request], ...] = (*outbound.CARRIED_OUT, SendTyping)
+    names = [f"`{BY_MODEL[model]}`" for model in models]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def own_fields(model: type[BaseModel]) -> list[str]:

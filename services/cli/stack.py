@@ -23,6 +23,10 @@ from deploy.local.home import Addresses, Roll, is_held, read_addresses, read_rol
 from deploy.local.servers import launch, stop_servers
 from deploy.local.stack import Stack, run_stack
 from deploy.local.trouble import Trouble
+from services.cli.running import MISUSED
+from shared.errors import Misconfigured
+from shared.kafka import connection
+from shared.settings import Settings
 
 PARTIAL = 1
 NOT_RUNNING = 3
@@ -46,20 +50,21 @@ def up(
     PARLEY_KAFKA and PARLEY_DATABASE, when set, name servers of your own that are used instead. PARLEY_MAVEN names a
     mirror of Maven Central for the first download; PARLEY_FREE_MB is the space that must be free (500).
 
-    Exit codes: 0 stopped in order, 1 an unforeseen failure, 10 a port is busy, 11 the disk is full, 12 no network for
-    the first download, 13 already running in this folder, 14 something did not get ready.
+    Exit codes: 0 stopped in order, 1 an unforeseen failure, 2 settings that cannot be used, 10 a port is busy, 11 the
+    disk is full, 12 no network for the first download, 13 already running in this folder, 14 something did not get ready.
     """
     browser = not (no_browser or servers) and has_screen()
     try:
+        connection(Settings())
         if detach:
             addresses = launch(home.resolve(), servers_only=servers, say=say)
             open_page(addresses, wanted=browser)
         else:
             show = partial(announce, servers=servers, browser=browser)
             asyncio.run(run_stack(Stack(home=home.resolve(), say=say, servers_only=servers), on_ready=show))
-    except Trouble as trouble:
+    except (Trouble, Misconfigured) as trouble:
         Console(stderr=True, highlight=False, soft_wrap=True).print(str(trouble), markup=False, style="red")
-        raise typer.Exit(trouble.exit_code) from None
+        raise typer.Exit(getattr(trouble, "exit_code", MISUSED)) from None
 
 
 def announce(addresses: Addresses, *, servers: bool, browser: bool) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 import orjson
 
@@ -24,6 +24,7 @@ from shared.records import (
     Failure,
     Outbound,
     Reply,
+    Request,
     Send,
     SendTyping,
     outbound_topic,
@@ -46,13 +47,10 @@ def request(facts: Facts, record: In) -> None:
         return
     facts.fresh.discard(once)
     try:
-        match record.model:
-            case Reply():
-                reply(facts, record, record.model)
-            case Send():
-                send(facts, record, record.model)
-            case _:
-                raise Refusal("unsupported", f"{record.name} is not carried out by this version")
+        rule = CARRIED_OUT.get(type(record.model))
+        if rule is None:
+            raise Refusal("unsupported", f"{record.name} is not carried out by this version")
+        rule(facts, record, record.model)
     except Refusal as refusal:
         refuse(facts, record, refusal)
 
@@ -248,3 +246,6 @@ def refuse(facts: Facts, record: In, refusal: Refusal) -> None:
 
 
 NOWHERE: Final = uuid.UUID(int=0)
+
+
+CARRIED_OUT: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {Reply: reply, Send: send}

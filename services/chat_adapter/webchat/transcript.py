@@ -166,7 +166,7 @@ class Transcript:
         try:
             added = await self._append(said)
         except database.CONTENDED as error:
-            raise DatabaseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(database.in_words(error)) from error
         PROJECTED.labels(said[0].direction).inc(added)
 
     async def _append(self, said: Sequence[Said]) -> int:
