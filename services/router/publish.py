@@ -96,8 +96,8 @@ class Outbox:
 
     async def publish(self, rows: Sequence[Row]) -> None:
         """Return when all are durable; what is on its way already is left out."""
+        await self._publisher.prepare({self._settings.topic(row.topic) for row in rows})
         fresh = [row for row in rows if place(row) not in self._mine]
-        await self._publisher.prepare({self._settings.topic(row.topic) for row in fresh})
         places = [place(row) for row in fresh]
         durable = self._publisher.enqueue([out(self._settings, row) for row in fresh])
         self._mine.update(places)
