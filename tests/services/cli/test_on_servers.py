@@ -16,6 +16,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -70,9 +71,12 @@ def environment(settings: Settings) -> dict[str, str]:
 def command(settings: Settings) -> Parley:
     async def parley(*arguments: str) -> Result:
         """The command in a thread of its own, since it brings its own event loop; quiet, as `parley` makes itself."""
-        quiet()
         run = CliRunner(env=environment(settings))
-        return await asyncio.to_thread(run.invoke, app, list(arguments))
+        quiet()
+        try:
+            return await asyncio.to_thread(run.invoke, app, list(arguments))
+        finally:
+            structlog.reset_defaults()
 
     return parley
 
