@@ -97,7 +97,7 @@ class Customer:
     def __init__(self, desk, channel, account, *, peer=None, name=None, **about):
         self.desk, self.channel, self.account, self.about = desk, channel, account, about
         self.peer = peer or f"visitor-{uuid.uuid4().hex[:8]}"
-        self.name = name or f"សុខា {uuid.uuid4().hex[:4]}"
+        self.name = name or f"សុខា {uuid.uuid4().hex[:10]}"
         self.address = self.peer
         self.count = 0
 

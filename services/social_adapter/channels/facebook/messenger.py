@@ -82,7 +82,7 @@ def _reaction(event: Json, entry: Entry) -> Iterator[Message]:
     reaction = event["reaction"]
     shown = reaction.get("emoji") or f":{reaction.get('reaction', 'other')}:"
     part = Reaction(target=reaction["mid"], emoji=None if reaction["action"] == "unreact" else shown)
-    key = f"{reaction['mid']}/reaction/{event['sender']['id']}/{event['timestamp']}"
+    key = f"{reaction['mid']}/{reaction['action']}/{event['sender']['id']}/{event['timestamp']}"
     yield _place(event, entry, key=key, parts=(part,))
 
 
