@@ -15,6 +15,7 @@ from shared.envelope import (
     ExternalId,
     Media,
     MediaKind,
+    MessageContext,
     Model,
     Part,
     Party,
@@ -24,7 +25,7 @@ from shared.envelope import (
     Window,
 )
 from shared.errors import AlreadySent, Malformed, Refusal, Scope, SendFailed, Unverified
-from shared.records import Failure, Status
+from shared.records import Cost, Failure, Status
 
 __all__ = [
     "Account",
@@ -277,6 +278,9 @@ class Message:
     container: str | None = None
     thread: Thread = Thread()
     assessment: Assessment = Assessment()
+    context: MessageContext | None = None
+    responder: str | None = None
+    answer_to: Party | None = None
     echo: bool = False
 
 
@@ -292,6 +296,7 @@ class Receipt:
     join_key: str | None = None
     watermark: datetime | None = None
     failure: Failure | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

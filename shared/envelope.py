@@ -37,6 +37,7 @@ MediaState = Literal["pending", "stored", "unavailable"]
 class Party(Model):
     """A person or an account at the channel. `verified` names the evidence for the address; hints never merge identities.
 
+    `username`: what the provider lets others find them by, which they may change; never an address.
     `aliases`: other addresses of this person at the same channel and account, by the provider's own word. `locale`: BCP 47.
     `time_zone`: of the IANA database, or where the provider tells no more, the distance from UTC (RFC 3339: +07:00).
     """
@@ -44,6 +45,7 @@ class Party(Model):
     address: Address
     aliases: Annotated[tuple[Address, ...], Field(max_length=5, exclude_if=operator.not_)] = ()
     name: Annotated[str, Field(max_length=998)] | None = None
+    username: Annotated[str, Field(max_length=255)] | None = None
     verified: Evidence | None = None
     phone: str | None = None
     email: str | None = None
@@ -62,6 +64,45 @@ class Thread(Model):
     references: tuple[ExternalId, ...] = ()
     thread_key: ExternalId | None = None
     subject: str | None = None
+
+
+class Referral(Model):
+    """What brought the person here, in the provider's words and ids. `source`: ad, post, link, product …; `ref`: what the link said.
+
+    `click_id`: by which an advertiser's system knows the click.
+    """
+
+    source: Annotated[str, Field(max_length=255)]
+    id: Annotated[str, Field(max_length=998)] | None = None
+    ref: Annotated[str, Field(max_length=2048)] | None = None
+    url: Annotated[str, Field(max_length=2048)] | None = None
+    title: Annotated[str, Field(max_length=998)] | None = None
+    text: Annotated[str, Field(max_length=4096)] | None = None
+    click_id: Annotated[str, Field(max_length=998)] | None = None
+
+
+class Quote(Model):
+    """Words or a thing that the message answers and that stand elsewhere. `container`: where; `sender`: whose they are."""
+
+    text: str | None = None
+    external_id: ExternalId | None = None
+    container: ExternalId | None = None
+    sender: Party | None = None
+    url: Annotated[str, Field(max_length=2048)] | None = None
+
+
+class MessageContext(Model):
+    """What a message refers to; never part of its text.
+
+    `forwarded`: its words are somebody else's; `forwarded_from`: whose, where the provider says so. `group`: messages that
+    were sent as one (an album) share it.
+    """
+
+    forwarded: bool = False
+    forwarded_from: Party | None = None
+    quoted: Quote | None = None
+    referral: Referral | None = None
+    group: ExternalId | None = None
 
 
 class Text(Model):
@@ -180,6 +221,19 @@ class Call(Model):
     seconds: Annotated[int, Field(ge=0)] | None = None
 
 
+class Notice(Model):
+    """What a provider tells of a chat: nobody said it, so no conversation opens, no window opens and no program may answer.
+
+    `blocked` / `unblocked`: the person stopped the account, or took that back. `moved`: the container (or person) is called
+    `to` from now on. `renamed`: `to` is the new title. `responder`: somebody else (`to`) has the thread now; no `to`: we have.
+    """
+
+    kind: Literal["notice"] = "notice"
+    type: Literal["blocked", "unblocked", "joined", "left", "pinned", "renamed", "moved", "responder", "other"]
+    to: ExternalId | None = None
+    text: str | None = None
+
+
 class Unsupported(Model):
     """Something that Parley does not translate; the raw payload is kept. `type` is the provider's word for it."""
 
@@ -203,6 +257,7 @@ Part = Annotated[
     | Deletion
     | Visibility
     | Call
+    | Notice
     | Unsupported,
     Field(discriminator="kind"),
 ]
@@ -246,6 +301,8 @@ class Envelope(Model):
     """One message. An inbound record whose `direction` is outbound is an echo: sent by the account, but perhaps not by us.
 
     No `window`: nobody has written, so what may be sent to them is as before (an echo, a notice of the provider).
+    `context`: what it refers to. `responder`: somebody else who has the thread at the provider and is expected to answer.
+    `answer_to`: who asks for the answer, where that is not the sender (a mail's Reply-To).
     """
 
     id: uuid.UUID
@@ -263,6 +320,9 @@ class Envelope(Model):
     container: ExternalId | None = None
     thread: Thread = Thread()
     parts: Annotated[tuple[Part, ...], Field(min_length=1, max_length=100)]
+    context: MessageContext | None = None
+    responder: Name | None = None
+    answer_to: Party | None = None
     occurred_at: AwareDatetime
     received_at: AwareDatetime
     raw: str | None = None

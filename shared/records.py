@@ -153,6 +153,14 @@ class Typing(Model):
     occurred_at: AwareDatetime
 
 
+class Cost(Model):
+    """What a send costs, in the provider's words: no sum, since only its bill knows one."""
+
+    billable: bool | None = None
+    category: Annotated[str, Field(max_length=255)] | None = None
+    model: Annotated[str, Field(max_length=255)] | None = None
+
+
 # delivery -----------------------------------------------------------------------------------------------------------
 
 
@@ -175,6 +183,7 @@ class Delivery(Model):
     watermark: AwareDatetime | None = None
     status: Status
     failure: Failure | None = None
+    cost: Cost | None = None
     attempt: Annotated[int, Field(ge=1)] = 1
     taken_at: AwareDatetime | None = None
     occurred_at: AwareDatetime
@@ -430,6 +439,7 @@ class MessageStatus(Event):
     message_id: uuid.UUID
     status: Status
     failure: Failure | None = None
+    cost: Cost | None = None
     external_ids: tuple[ExternalId, ...] = ()
     attempt: int = 1
 

@@ -27,7 +27,7 @@ from shared.channel import (
     Steps,
     TypingSeen,
 )
-from shared.envelope import UNSTORABLE, Assessment, Envelope, message_id, scrub
+from shared.envelope import UNSTORABLE, Assessment, Envelope, Notice, message_id, scrub
 from shared.errors import Malformed, SendFailed, Torn, Unverified
 from shared.readable import UNREADABLE, readable, where
 from shared.records import Delivery, Typing
@@ -211,11 +211,14 @@ def _envelope(
         container=incoming.container,
         thread=incoming.thread,
         parts=incoming.parts,
+        context=incoming.context,
+        responder=incoming.responder,
+        answer_to=incoming.answer_to,
         occurred_at=incoming.occurred_at,
         received_at=received_at,
         raw=raw,
         assessment=_assessed(incoming.assessment, channel),
-        window=None if incoming.echo else channel.window(account, incoming),
+        window=None if incoming.echo or isinstance(incoming.parts[0], Notice) else channel.window(account, incoming),
     )
 
 
@@ -243,6 +246,7 @@ def _delivery(incoming: Receipt, channel: Channel, account: Account) -> Delivery
         watermark=incoming.watermark,
         status=incoming.status,
         failure=incoming.failure,
+        cost=incoming.cost,
         occurred_at=incoming.occurred_at,
     )
 
