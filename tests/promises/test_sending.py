@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 from prometheus_client import REGISTRY
-from provider import Account, dead_port, hangs_up, make_channel, says, upload, waits_for
+from provider import Account, dead_port, hangs_up, make_channel, outbound as send_text, says, upload, waits_for
 from pydantic import SecretStr
 from station import QUICK, SCHEMA, Cable, Station, open_station, outbound
 
@@ -333,6 +333,49 @@ async def test_after_the_provider_has_forgotten_our_key_it_is_unknown(station: S
     await adapter.give(message)
     assert statuses(await station.told(message)) == ["unknown"]
     assert len(set(keys(station))) == 1
+
+
+async def test_the_providers_memory_counts_from_the_first_try(station: Station) -> None:
+    """The second try comes near the end of it, and the third would come after it: it is unknown at once, not in an hour."""
+    channel = make_channel(idempotent_for=timedelta(hours=1))
+    never = asyncio.Event()
+    station.provider.answers = [waits_for(never), hangs_up()]
+    adapter = await station.start(channel)
+    message = outbound("keyed")
+    await adapter.give(message)
+    await station.provider.wait(1)
+    await adapter.crash()
+    first = await station.pool.fetchval("UPDATE piece SET first_sent_at = now() - interval '55 minutes' RETURNING 1")
+    await station.expire_leases()
+    await station.start(channel, pace=Pace(first=timedelta(minutes=20), longest=timedelta(minutes=20)))
+    assert statuses(await station.told(message)) == ["unknown"]
+    assert (first, len(station.provider.seen)) == (1, 2)
+    ages = "SELECT first_sent_at < now() - interval '50 minutes' FROM piece WHERE message_id = $1"
+    assert await station.pool.fetchval(ages, message.id)
+    never.set()
+
+
+@pytest.mark.parametrize(
+    ("second", "wanted"),
+    [(says(429, retry_after="1"), "unknown"), (says(403), "failed"), (says(200, {"id": 2}), "sent")],
+)
+async def test_what_an_exchange_has_shown_already_is_not_shown_again(
+    station: Station, second: Any, wanted: str
+) -> None:
+    """Two requests that a person sees the effect of: when the second must wait, the first has left."""
+
+    def twice(account: Account, piece: Piece, context: Any) -> Any:
+        yield from send_text(account, piece, context)
+        return (yield from send_text(account, piece, context))
+
+    channel = make_channel()
+    object.__setattr__(channel, "outbound", twice)
+    station.provider.answers = [says(200, {"id": 1}), second]
+    adapter = await station.start(channel)
+    message = outbound("two in one")
+    await adapter.give(message)
+    assert statuses(await station.told(message)) == [wanted]
+    assert texts(station) == ["two in one"] * 2
 
 
 async def test_a_crash_with_a_key_that_is_honoured_is_asked_again(station: Station) -> None:

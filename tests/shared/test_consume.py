@@ -341,6 +341,24 @@ async def test_the_marks_of_transactions_are_no_missing_records(
     assert len(owner.claims) == 1
 
 
+async def test_what_a_transaction_took_back_was_never_asked_for(settings: Settings) -> None:
+    owner = Owner()
+
+    async def ask(stranger: Any, name: str) -> None:
+        one = reply(id_=name)
+        await stranger.send_and_wait(settings.topic(TOPIC), one.value, key=one.key, headers=one.headers, partition=0)
+
+    async with writing(settings, transactional_id=uuid.uuid4().hex) as stranger, reading(settings, owner):
+        with pytest.raises(LookupError):
+            async with stranger.transaction():
+                await ask(stranger, "taken back")
+                raise LookupError
+        async with stranger.transaction():
+            await ask(stranger, "meant")
+        await owner.reaches(3)
+    assert owner.ids == ["meant"]
+
+
 # the consumer's life ------------------------------------------------------------------------------------------------------
 
 
