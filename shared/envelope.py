@@ -150,11 +150,17 @@ class Contact(Model):
 
 
 class Reaction(Model):
-    """`target` is the external id of the message reacted to; no `emoji`: the reaction was taken back."""
+    """`target` is the external id of the message reacted to; no `emoji`: whatever the person showed there was taken back.
+
+    One change of a person's reactions, which are a set. `removed`: this `emoji` was taken back, the others stand.
+    `replaces`: they have one at a time there, so this one stands in the place of whatever they showed before.
+    """
 
     kind: Literal["reaction"] = "reaction"
     target: ExternalId
     emoji: str | None = None
+    removed: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    replaces: Annotated[bool, Field(exclude_if=operator.not_)] = False
 
 
 class Option(Model):

@@ -413,12 +413,17 @@ class MessageVisibility(Event):
 
 
 class MessageReaction(Event):
-    """Someone reacted to a message; no `emoji`: the reaction was taken back."""
+    """One change of someone's reactions to a message, which are a set; no `emoji`: all of theirs were taken back.
+
+    `removed`: this one was taken back, the others stand. `replaces`: it stands in the place of all that they showed before.
+    """
 
     message_id: uuid.UUID | None
     external_id: ExternalId
     sender: Party
     emoji: str | None = None
+    removed: bool = False
+    replaces: bool = False
 
 
 class MessageMedia(Event):

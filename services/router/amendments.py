@@ -32,7 +32,8 @@ def apply_amendment(facts: Facts, record: In, found: Envelope, ref: Ref, known: 
             change = about | {"hidden": part.hidden}
             emit(facts, conversation, record, "message.visibility", change, message_id=ref.message_id, trail=trail)
         case Reaction():
-            said = {"sender": found.sender.model_dump(mode="json", exclude_none=True), "emoji": part.emoji}
+            said = part.model_dump(include={"emoji", "removed", "replaces"})
+            said["sender"] = found.sender.model_dump(mode="json", exclude_none=True)
             emit(facts, conversation, record, "message.reaction", about | said, message_id=ref.message_id, trail=trail)
 
 

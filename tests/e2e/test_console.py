@@ -71,6 +71,16 @@ class TestAConversation:
         await edited.get_by_text("👍").wait_for()
         assert await edited.get_by_text("on Munday").is_visible(), "a reaction closes nothing that was opened"
 
+    async def test_shows_each_of_a_persons_reactions_until_that_one_is_taken_back(self, console, customer):
+        first = await customer.says("the menu of today")
+        for change in ({"emoji": "👍"}, {"emoji": "🔥"}, {"emoji": "👍", "removed": True}):
+            await customer.says(envelope.Reaction(target=first.external_id, **change))
+        await row(console, customer).click()
+        shown = bubble(console, "the menu of today").locator(".reactions")
+        await shown.filter(has_text="🔥").filter(has_not_text="👍").wait_for()
+        await customer.says(envelope.Reaction(target=first.external_id, emoji="🎉", replaces=True))
+        await shown.filter(has_text="🎉").filter(has_not_text="🔥").wait_for()
+
     async def test_says_honestly_what_became_of_files_and_what_is_not_translated(self, console, customer):
         late = envelope.Media(media="file", state="unavailable", reason="expired", name="receipt.pdf")
         await customer.says(late)

@@ -19,6 +19,7 @@ from shared.records import (
     Cancel,
     Hop,
     MediaUpdate,
+    MessageReaction,
     Model,
     Send,
     SendTyping,
@@ -133,6 +134,25 @@ async def test_a_reaction_is_no_message(house: House) -> None:
     conversation = await house.opened(customer, customer.says(name="m1"))
     await house.take(customer.says(parts=(Reaction(target="m1", emoji="👍"),)))
     assert await house.types(conversation) == ["conversation.opened", "message.received", "message.reaction"]
+
+
+async def test_each_change_of_a_persons_reactions_is_told_as_the_channel_told_it(house: House) -> None:
+    customer = Customer()
+    conversation = await house.opened(customer, customer.says(name="m1"))
+    changes = (
+        Reaction(target="m1", emoji="👍"),
+        Reaction(target="m1", emoji="🔥"),
+        Reaction(target="m1", emoji="👍", removed=True),
+        Reaction(target="m1", emoji="🎉", replaces=True),
+        Reaction(target="m1"),
+    )
+    for change in changes:
+        await house.take(customer.says(parts=(change,)))
+    told = [event for event in await house.story(conversation) if event["type"] == "message.reaction"]
+    read = [MessageReaction.model_validate(event) for event in told]
+    assert [(one.emoji, one.removed, one.replaces) for one in read] == [
+        (change.emoji, change.removed, change.replaces) for change in changes
+    ]
 
 
 # fleeting ---------------------------------------------------------------------------------------------------------------

@@ -69,7 +69,8 @@ def _number(phone: Json) -> str | None:
 def _reaction(message: Json) -> Parts:
     """Without an emoji it was taken back."""
     reaction = message["reaction"]
-    return (Reaction(target=reaction["message_id"], emoji=reaction.get("emoji") or None),)
+    emoji = reaction.get("emoji") or None
+    return (Reaction(target=reaction["message_id"], emoji=emoji, replaces=emoji is not None),)
 
 
 def _interactive(message: Json) -> Parts:

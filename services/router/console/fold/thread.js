@@ -98,10 +98,7 @@ const CHANGES = {
   "message.visibility": (thread, event) =>
     change(thread, target(thread, event), event, (message) => { message.hidden = event.data.hidden; }, event.data.hidden ? "hidden_elsewhere" : "shown_elsewhere"),
   "message.reaction": (thread, event) =>
-    change(thread, target(thread, event), event, (message) => {
-      if (event.data.emoji) message.reactions.set(event.data.sender.address, event.data.emoji);
-      else message.reactions.delete(event.data.sender.address);
-    }, "reacted_elsewhere"),
+    change(thread, target(thread, event), event, (message) => react(message.reactions, event.data), "reacted_elsewhere"),
   "request.refused": (thread, event) => {
     if (thread.refusal?.request_id !== event.data.request_id) note(thread, event, "refused", { failure: event.data.failure });
   },
@@ -157,6 +154,15 @@ function change(thread, id, event, apply, otherwise = null) {
     message.records.push(event);
     message.version += 1;
   } else if (otherwise) note(thread, event, otherwise);
+}
+
+/** Each person's reactions are a set, by address: one change of it. */
+function react(reactions, { sender: { address }, emoji, removed, replaces }) {
+  const shown = emoji && !replaces ? new Set(reactions.get(address)) : new Set();
+  if (removed) shown.delete(emoji);
+  else if (emoji) shown.add(emoji);
+  if (shown.size) reactions.set(address, shown);
+  else reactions.delete(address);
 }
 
 function note(thread, event, kind, { failure = null, leads = null } = {}) {

@@ -75,7 +75,7 @@ function answered(app, conversation, message) {
 
 function reactions(app, message) {
   const counted = new Map();
-  for (const emoji of message.reactions.values()) counted.set(emoji, (counted.get(emoji) ?? 0) + 1);
+  for (const shown of message.reactions.values()) for (const emoji of shown) counted.set(emoji, (counted.get(emoji) ?? 0) + 1);
   const said = [...counted].map(([emoji, n]) => h("span", {}, emoji, n > 1 && h("small", {}, app.words.number(n))));
   return h("p", { class: "reactions", "aria-label": app.words.t("reactions") }, said);
 }

@@ -63,8 +63,8 @@ def _written(value: Json, entry: Entry, *, name: str, thread: Thread) -> Iterato
 
 def _reaction(value: Json, entry: Entry) -> Iterator[Message]:
     name, kind = value["comment_id"], value.get("reaction_type", "like")
-    emoji = None if value["verb"] == "remove" else REACTIONS.get(kind, f":{kind}:")
-    part = Reaction(target=name, emoji=emoji)
+    removed = value["verb"] == "remove"
+    part = Reaction(target=name, emoji=REACTIONS.get(kind, f":{kind}:"), removed=removed, replaces=not removed)
     yield _change(value, entry, name=name, parts=(part,), thread=_thread(value, entry))
 
 

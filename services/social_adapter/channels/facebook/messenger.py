@@ -81,7 +81,8 @@ def _edit(event: Json, entry: Entry) -> Iterator[Message]:
 def _reaction(event: Json, entry: Entry) -> Iterator[Message]:
     reaction = event["reaction"]
     shown = reaction.get("emoji") or f":{reaction.get('reaction', 'other')}:"
-    part = Reaction(target=reaction["mid"], emoji=None if reaction["action"] == "unreact" else shown)
+    removed = reaction["action"] == "unreact"
+    part = Reaction(target=reaction["mid"], emoji=shown, removed=removed, replaces=not removed)
     key = f"{reaction['mid']}/{reaction['action']}/{event['sender']['id']}/{event['timestamp']}"
     yield _place(event, entry, key=key, parts=(part,))
 
