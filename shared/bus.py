@@ -17,13 +17,15 @@ from typing import Any, Final
 import orjson
 from pydantic import ValidationError
 
-from shared.envelope import UNSTORABLE, Model, scrub, utc
+from shared.envelope import Model, scrub, utc
 from shared.errors import Malformed
-from shared.records import BY_TYPE, INBOUND_LIMIT, RECORDS
+from shared.mend import mended
+from shared.records import BY_TYPE, INBOUND_LIMIT, RECORDS, RecordType
 
 Headers = list[tuple[str, bytes]]
 
 TRACEPARENT: Final = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
+CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 RAW: Final = "parley_raw"  # a header: the untouched payload an inbound record was made from
 RAW_TYPE: Final = "parley_raw_type"  # a header: its content type
 
@@ -117,7 +119,11 @@ def field(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
 
 
 def decode(record: Any, at: datetime) -> In:
-    """A consumed Kafka record, validated; raises Malformed with where it is wrong, never with what it says."""
+    """A consumed Kafka record, validated; raises Malformed with where it is wrong, never with what it says.
+
+    `value` is what stands on Kafka, with U+FFFD for what PostgreSQL cannot hold. A topic carries its own types only: what
+    may be written to requests must not speak for a provider.
+    """
     found = dict(record.headers)
     try:
         kind = BY_TYPE[found["ce_type"].decode()]
@@ -125,24 +131,23 @@ def decode(record: Any, at: datetime) -> In:
         traceparent = found.get("traceparent", b"").decode()
         if len(record.value) > INBOUND_LIMIT:
             raise Malformed(f"{len(record.value)} bytes; {INBOUND_LIMIT} are the most")
-        if b"\\u0000" in record.value and _has_nul(record.value):
-            raise Malformed("the value contains U+0000")
-        model = kind.model.model_validate_json(record.value)
+        value, model = _read(kind.model, record.value)
     except KeyError as error:
         raise Malformed(f"no known {error.args[0]}; see docs/records.md") from error
     except ValidationError as error:
         raise Malformed(explain(error)) from error
     except (UnicodeDecodeError, TypeError, ValueError) as error:
         raise Malformed(type(error).__name__) from error
-    if not id_ or len(id_) > 998 or UNSTORABLE.search(id_):
-        raise Malformed("ce_id is empty, too long or not text")
+    if not id_ or len(id_) > 998 or CONTROL.search(id_):
+        raise Malformed("ce_id is empty, longer than 998 characters, or has control characters: choose another")
+    _check_place(kind, model, record.topic)
     return In(
         name=kind.ce_type[len("parley.") : -len(".v1")],
         id=id_,
         tenant=getattr(model, "tenant", "default"),
         traceparent=traceparent if TRACEPARENT.fullmatch(traceparent) else None,
         model=model,
-        value=record.value,
+        value=value,
         key=record.key or b"",
         topic=record.topic,
         partition=record.partition,
@@ -151,9 +156,23 @@ def decode(record: Any, at: datetime) -> In:
     )
 
 
-def _has_nul(value: bytes) -> bool:
-    """Whether a string in it has U+0000 (and not just the six characters that look so)."""
-    return value.replace(b"\\\\", b"").find(b"\\u0000") >= 0
+def _read(model: type[Model], value: bytes) -> tuple[bytes, Model]:
+    """The value and what it says; texts that cannot be stored are mended in both."""
+    if b"\\u0000" in value:
+        value = mended(value)
+    try:
+        return value, model.model_validate_json(value)
+    except ValidationError as error:
+        whole = mended(value) if error.errors(include_input=False)[0]["type"] == "json_invalid" else value
+        if whole == value:
+            raise
+        return whole, model.model_validate_json(whole)
+
+
+def _check_place(kind: RecordType, model: Model, topic: str) -> None:
+    own = kind.topic_for(getattr(model, "channel", None))
+    if not topic.endswith(own):
+        raise Malformed(f"{kind.ce_type} does not travel on this topic but on {own}")
 
 
 def explain(error: ValidationError) -> str:

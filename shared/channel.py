@@ -25,6 +25,7 @@ from shared.envelope import (
     Window,
 )
 from shared.errors import AlreadySent, Malformed, Refusal, Scope, SendFailed, Unverified
+from shared.mend import loads
 from shared.records import Cost, Failure, Status
 
 __all__ = [
@@ -131,7 +132,7 @@ class Request:
     body: bytes = b""
 
     def json(self) -> Any:
-        return orjson.loads(self.body)
+        return loads(self.body)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,7 +144,7 @@ class Response:
     body: bytes = b""
 
     def json(self) -> Any:
-        return orjson.loads(self.body)
+        return loads(self.body)
 
     @classmethod
     def of_json(cls, value: object, *, status: int = 200) -> Self:

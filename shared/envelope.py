@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import re
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 NAMESPACE: Final = uuid.UUID("5f1d6c1e-5a0b-5c52-9d0c-3f0a7f6f9a10")
 
 
@@ -22,6 +25,12 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+def storable(stamp: datetime) -> datetime:
+    """A time that every zone and PostgreSQL can write: what nobody can have meant is the nearest that somebody can."""
+    return min(max(stamp, EARLIEST), LATEST)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(storable)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 Address = Annotated[str, Field(min_length=1, max_length=998)]
 ExternalId = Annotated[str, Field(min_length=1, max_length=998)]
@@ -297,10 +306,10 @@ class Window(Model):
     public message may be answered in private.
     """
 
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     allows: tuple[Way, ...] = ("free_text",)
-    human_agent_until: AwareDatetime | None = None
-    private_until: AwareDatetime | None = None
+    human_agent_until: Moment | None = None
+    private_until: Moment | None = None
 
 
 class Envelope(Model):
@@ -329,8 +338,8 @@ class Envelope(Model):
     context: MessageContext | None = None
     responder: Name | None = None
     answer_to: Party | None = None
-    occurred_at: AwareDatetime
-    received_at: AwareDatetime
+    occurred_at: Moment
+    received_at: Moment
     raw: str | None = None
     assessment: Assessment = Assessment()
     window: Window | None = None
@@ -341,14 +350,34 @@ class Envelope(Model):
         return ((self.external_id,) if self.external_id else ()) + self.external_ids
 
 
+Cause = Literal[
+    "message", "request", "media", "conversation", "customer", "event", "fleeting", "apart",
+    "delivery", "profile", "piece", "account",
+]  # fmt: skip
+
+
 def message_id(tenant: str, channel: str, account: str, event_key: str) -> uuid.UUID:
     """One event, one id, for ever: UUIDv5 over the tenant, channel, account and the channel's own key (DELIVERY: identity of things)."""
-    return derive(tenant, channel, account, event_key)
+    return derive("message", tenant, channel, account, event_key)
 
 
-def derive(*cause: object) -> uuid.UUID:
-    """An id that follows from its cause, so that a replay, a restore and a second replica make the same one."""
-    return uuid.uuid5(NAMESPACE, "\x1f".join(map(str, cause)))
+def requested_id(tenant: str, request_id: str) -> uuid.UUID:
+    """The id of the message that a request asks for: the same request makes the same message."""
+    return derive("request", tenant, request_id)
+
+
+def derive(kind: Cause, *cause: object) -> uuid.UUID:
+    """An id that follows from its cause, so that a replay, a restore and a second replica make the same one.
+
+    Each kind of cause has a namespace of its own, and names are told apart as JSON does it: whatever a requester or a
+    stranger chooses, it makes no id of another kind and none of another's.
+    """
+    return uuid.uuid5(_namespace(kind), json.dumps([str(name) for name in cause]))
+
+
+@lru_cache
+def _namespace(kind: Cause) -> uuid.UUID:
+    return uuid.uuid5(NAMESPACE, kind)
 
 
 def key(*names: str) -> str:

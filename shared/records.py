@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from shared.envelope import (
     Address,
@@ -16,6 +16,7 @@ from shared.envelope import (
     ExternalId,
     MediaState,
     Model,
+    Moment,
     Name,
     Part,
     Party,
@@ -120,7 +121,7 @@ class MediaUpdate(Model):
     sha256: str | None = None
     name: str | None = None
     reason: str | None = None
-    occurred_at: AwareDatetime
+    occurred_at: Moment
 
 
 class ProfileUpdate(Model):
@@ -134,7 +135,7 @@ class ProfileUpdate(Model):
     account: Name
     peer: Address
     party: Party
-    occurred_at: AwareDatetime
+    occurred_at: Moment
 
 
 class Typing(Model):
@@ -150,7 +151,7 @@ class Typing(Model):
     conversation: uuid.UUID | None = None
     reply_to: ExternalId | None = None
     thread_key: ExternalId | None = None
-    occurred_at: AwareDatetime
+    occurred_at: Moment
 
 
 class Cost(Model):
@@ -180,13 +181,13 @@ class Delivery(Model):
     pieces: Annotated[int, Field(ge=1)] = 1
     external_ids: Annotated[tuple[ExternalId, ...], Field(max_length=100)] = ()
     join_key: ExternalId | None = None
-    watermark: AwareDatetime | None = None
+    watermark: Moment | None = None
     status: Status
     failure: Failure | None = None
     cost: Cost | None = None
     attempt: Annotated[int, Field(ge=1)] = 1
-    taken_at: AwareDatetime | None = None
-    occurred_at: AwareDatetime
+    taken_at: Moment | None = None
+    occurred_at: Moment
 
 
 # requests -----------------------------------------------------------------------------------------------------------
@@ -204,8 +205,8 @@ class Request(Model):
     """What every request may say. Its `ce_id` is the idempotency key; answers carry it as `request_id`."""
 
     tenant: Name = "default"
-    not_before: AwareDatetime | None = None
-    expires_at: AwareDatetime | None = None
+    not_before: Moment | None = None
+    expires_at: Moment | None = None
     urgent: bool = False
     fallback: tuple[Hop, ...] = ()
 
@@ -351,8 +352,8 @@ class Outbound(Model):
     parts: Parts
     author: str | None = None
     urgent: bool = False
-    not_after: AwareDatetime | None = None
-    requested_at: AwareDatetime
+    not_after: Moment | None = None
+    requested_at: Moment
 
 
 # events -------------------------------------------------------------------------------------------------------------
@@ -361,7 +362,7 @@ class Outbound(Model):
 class Step(Model):
     """A place that the message passed, and when. The times between them are the timeline of the page and of `parley trace`."""
 
-    at: AwareDatetime
+    at: Moment
     place: Literal["webhook", "smtp", "request", "inbound", "requests", "router", "outbound", "provider", "delivery"]
 
 
@@ -372,7 +373,7 @@ class Event(Model):
     conversation: uuid.UUID | None = None
     customer: uuid.UUID | None = None
     sequence: Annotated[int, Field(ge=1)] | None = None
-    occurred_at: AwareDatetime
+    occurred_at: Moment
     request_id: str | None = None
     cause: str | None = None
     trail: tuple[Step, ...] = ()
@@ -533,9 +534,9 @@ class AccountState(Model):
     account: Name
     healthy: bool
     failure: Failure | None = None
-    token_expires_at: AwareDatetime | None = None
+    token_expires_at: Moment | None = None
     capabilities: dict[str, object] = {}
-    occurred_at: AwareDatetime
+    occurred_at: Moment
 
 
 class ConversationState(Model):
@@ -552,7 +553,7 @@ class ConversationState(Model):
     last_sequence: int
     subject: str | None = None
     window: Window = Window()
-    opened_at: AwareDatetime
+    opened_at: Moment
     last_direction: Direction | None = None
 
 
@@ -578,6 +579,11 @@ class RecordType:
     ce_type: str
     topic: TopicName
     model: type[Model]
+
+    def topic_for(self, channel: str | None) -> str:
+        """The name, without the prefix, of the one topic that carries it for this channel."""
+        family = f".{CHANNELS.get(channel or '', '')}" if self.topic in {"inbound", "outbound"} else ""
+        return f"{self.topic}{family}.v1"
 
 
 def _types() -> dict[str, RecordType]:

@@ -8,7 +8,6 @@ from datetime import datetime
 from types import NoneType
 from typing import Any, Final, TypeVar, cast
 
-import orjson
 from pydantic import BaseModel
 
 from shared.channel import (
@@ -27,8 +26,9 @@ from shared.channel import (
     Steps,
     TypingSeen,
 )
-from shared.envelope import UNSTORABLE, Assessment, Envelope, Notice, message_id, scrub
+from shared.envelope import EARLIEST, UNSTORABLE, Assessment, Envelope, Notice, message_id, scrub
 from shared.errors import Malformed, SendFailed, Torn, Unverified
+from shared.mend import loads
 from shared.readable import UNREADABLE, readable, where
 from shared.records import Delivery, Typing
 
@@ -113,15 +113,16 @@ def stamp(
     raw: str | None = None,
     clean: bool = False,
 ) -> Envelope | Delivery | Typing:
-    """The record that travels: tenant, account, id, window and assessment added, times of the future set to now.
+    """The record that travels: tenant, account, id, window and assessment added, times of the future set to now, those
+    before 1970 to 1970.
 
     `clean`: the payload was seen to hold nothing that must be replaced, so not every string is looked at.
     Raises Malformed where a value is none that an envelope may hold.
     """
     with readable():
         incoming = incoming if clean else _storable(incoming)
-        if incoming.occurred_at > received_at:
-            incoming = replace(incoming, occurred_at=received_at)
+        if not EARLIEST <= incoming.occurred_at <= received_at:
+            incoming = replace(incoming, occurred_at=max(EARLIEST, min(incoming.occurred_at, received_at)))
         match incoming:
             case Message():
                 return _envelope(incoming, channel, account, received_at=received_at, raw=raw)
@@ -160,7 +161,7 @@ def answer(steps: Steps[T], *, given: Callable[[Asked], Response], outcome: Call
 
 def _is_json(body: bytes) -> bool:
     try:
-        orjson.loads(body)
+        loads(body)
     except ValueError:
         return False
     return True

@@ -134,10 +134,10 @@ async def ask(
 ) -> int:
     """Produce the request, then tell every event that follows from it; the exit code. Raises BusUnavailable."""
     from services.cli.reading import consumer, seek
-    from shared.envelope import derive
+    from shared.envelope import requested_id
     from shared.records import EVENTS
 
-    message = str(derive(asked.tenant, id_))
+    message = str(requested_id(asked.tenant, id_))
     async with consumer(settings, [settings.topic(EVENTS)]) as events:
         await seek(events, beginning=False)
         await produce(settings, asked, place=place, id_=id_)

@@ -75,7 +75,10 @@ CODE_MEANINGS: Final[Mapping[Code, str]] = {
 
 CE_HEADERS: Final = (
     ("ce_specversion", "`1.0`"),
-    ("ce_id", "the record's id. Drop what you have seen; of a request it is the idempotency key"),
+    (
+        "ce_id",
+        "the record's id. Drop what you have seen; of a request it is the idempotency key. At most 998 characters, no control characters",
+    ),
     ("ce_type", "the record type, as below"),
     ("ce_source", "who wrote it: `/router`, `/adapter/chat`, …"),
     ("ce_time", "when, RFC 3339 in UTC"),

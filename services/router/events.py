@@ -52,7 +52,7 @@ def emit(
         conversation_id=conversation.id,
         sequence=conversation.last_sequence,
         name=name,
-        id=id_ or derive(record.tenant, record.id, name, facts.index(record.id, name)),
+        id=id_ or derive("event", record.tenant, record.id, name, facts.index(record.id, name)),
         tenant=conversation.tenant,
         at=facts.now,
         value=value,
@@ -73,7 +73,7 @@ def pass_by(
             conversation_id=conversation.id,
             sequence=0,
             name=name,
-            id=derive(name, record.id, conversation.id),
+            id=derive("fleeting", name, record.id, conversation.id),
             tenant=conversation.tenant,
             at=facts.now,
             value=dump(

@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from services.router import identity, outbound, reach
+from services.router import identity, reach
 from services.router.echoes import refs_of_echo
 from services.router.facts import IdentityKey, PeerKey, RefKey
 from services.router.receipts import delivery_refs
 from services.router.threads import mentioned, ref_key, thread_ref
 from shared.bus import In
-from shared.envelope import AMENDS, Envelope, derive
+from shared.envelope import AMENDS, Envelope, derive, requested_id
 from shared.records import Delivery, MediaUpdate, ProfileUpdate, Reply, Request, Send, SendTyping, Typing
 from shared.tokens import read_token
 
@@ -119,7 +119,7 @@ def _delivery(needs: Needs, delivery: Delivery) -> None:
 
 
 def _request(needs: Needs, record: In, asked: Request) -> None:
-    needs.ids.add(outbound.message_id(record.tenant, record.id))
+    needs.ids.add(requested_id(record.tenant, record.id))
     match asked:
         case Reply():
             needs.conversations.add(asked.conversation)

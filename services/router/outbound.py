@@ -13,7 +13,7 @@ from services.router.facts import Conversation, Emission, Facts, IdentityKey, Kn
 from services.router.participants import introduce
 from services.router.windows import UNKNOWN, able_in, note_window, opening_window, private_way, way_of
 from shared.bus import In
-from shared.envelope import Part, Thread, Way, derive
+from shared.envelope import Part, Thread, Way, derive, requested_id
 from shared.errors import Refusal
 from shared.fit import fit
 from shared.observe import REFUSED
@@ -32,14 +32,9 @@ from shared.records import (
 from shared.tokens import token
 
 
-def message_id(tenant: str, request_id: str) -> uuid.UUID:
-    """The id of the message that a request asks for: the same request makes the same message."""
-    return derive(tenant, request_id)
-
-
 def request(facts: Facts, record: In) -> None:
     """One request, once: its `ce_id` is the idempotency key."""
-    once = message_id(record.tenant, record.id)
+    once = requested_id(record.tenant, record.id)
     if isinstance(record.model, SendTyping):
         pass_on_typing(facts, record, record.model)
         return
@@ -79,7 +74,7 @@ def send(facts: Facts, record: In, asked: Send) -> None:
     opening = conversation is None
     if conversation is None:
         conversation = Conversation(
-            id=derive("conversation", message_id(asked.tenant, record.id)),
+            id=derive("conversation", requested_id(asked.tenant, record.id)),
             tenant=asked.tenant,
             customer_id=customer,
             channel=asked.channel,
@@ -134,7 +129,7 @@ def compose(
 ) -> bytes:
     """The order to the adapter. One that would not fit is refused here, before anything has got a sequence."""
     outbound = Outbound(
-        id=message_id(asked.tenant, record.id),
+        id=requested_id(asked.tenant, record.id),
         tenant=conversation.tenant,
         channel=conversation.channel,
         account=conversation.account,
@@ -171,7 +166,7 @@ def references_of(conversation: Conversation) -> tuple[str, ...]:
 
 def queue(facts: Facts, record: In, conversation: Conversation, parts: Iterable[Part], order: bytes) -> None:
     """Tell everyone (message.queued), and give the order to the adapter."""
-    message = message_id(conversation.tenant, record.id)
+    message = requested_id(conversation.tenant, record.id)
     conversation.last_at, conversation.preview = facts.now, preview_of(parts)
     event = emit(
         facts,
@@ -227,7 +222,7 @@ def refuse(facts: Facts, record: In, refusal: Refusal) -> None:
         trail = [{"place": "requests", "at": record.at}]
         emit(facts, conversation, record, "request.refused", data, trail=trail)
         return
-    once = derive(record.tenant, record.id, "refused")
+    once = derive("apart", record.tenant, record.id)
     value = {"tenant": record.tenant, "occurred_at": facts.now, "cause": record.id, **data}
     facts.emissions.append(
         Emission(

@@ -22,10 +22,10 @@ from services.router.together import Batch
 from shared import bus
 from shared.channel import Capabilities
 from shared.database import Pool
-from shared.envelope import Edit, Envelope, Model, Party, Text, Window, derive
+from shared.envelope import Edit, Envelope, Model, Party, Text, Window, derive, message_id, requested_id
 from shared.lifecycle import Health
 from shared.produce import Producer, Publisher
-from shared.records import BY_MODEL, EVENTS, Delivery, Reply, Request
+from shared.records import BY_MODEL, EVENTS, RECORDS, Delivery, Reply, Request
 from shared.settings import Settings
 from tests.patience import SECONDS
 
@@ -45,12 +45,11 @@ def as_read(model: Model, *, id_: str | None = None, offset: int = 0, partition:
     """A record as the consumer hands it over: written and read once."""
     name = BY_MODEL[type(model)]
     value = bus.encode(model)
-    own = uuid.uuid4() if isinstance(model, Request) else derive(name, value)
+    own = uuid.uuid4() if isinstance(model, Request) else derive("delivery", name, value)
     given = id_ or str(getattr(model, "id", own))
     made = bus.headers(name, source="/test", id=given, time=NOON, tenant=model.tenant, subject="test")  # type: ignore[attr-defined]
-    record = SimpleNamespace(
-        headers=made, key=b"key", value=value, topic=ROUTER_TOPIC, partition=partition, offset=offset
-    )
+    topic = RECORDS[name].topic_for(getattr(model, "channel", None))
+    record = SimpleNamespace(headers=made, key=b"key", value=value, topic=topic, partition=partition, offset=offset)
     return bus.decode(record, datetime.now(UTC))
 
 
@@ -93,7 +92,7 @@ class Customer:
 
     def _envelope(self, event: str, parts: tuple[Any, ...], minutes: float, more: dict[str, Any]) -> Envelope:
         fields: dict[str, Any] = {
-            "id": derive(self.tenant, "webhook", "main", event),
+            "id": message_id(self.tenant, "webhook", "main", event),
             "tenant": self.tenant,
             "channel": "webhook",
             "account": "main",
@@ -172,7 +171,7 @@ class House:
         """The message that a reply became."""
         id_ = id_ or uuid.uuid4().hex
         await self.take(as_read(customer.reply(conversation), id_=id_))
-        return derive(customer.tenant, id_)
+        return requested_id(customer.tenant, id_)
 
     async def story(self, conversation: uuid.UUID) -> list[dict[str, Any]]:
         """A conversation's events in order, each its value with `type`."""

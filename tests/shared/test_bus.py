@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,10 +15,12 @@ from hypothesis import given, settings, strategies as st
 from shared import bus
 from shared.envelope import Text
 from shared.errors import Malformed
-from shared.records import INBOUND_LIMIT, Reply
+from shared.records import INBOUND_LIMIT, RECORDS, TOPICS, Reply
 
+WEST, EAST = timezone(-timedelta(hours=12)), timezone(timedelta(hours=14))
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+TOPIC = "parley.requests.v1"
 MODEL = Reply(conversation=uuid.UUID(int=1), parts=(Text(text="សួស្តី"),))
 
 
@@ -28,7 +31,7 @@ def made(**more: Any) -> list[tuple[str, bytes]]:
 
 def record(value: bytes | None = bus.encode(MODEL), headers: list[tuple[str, bytes]] | None = None) -> Any:
     given = made() if headers is None else headers
-    return SimpleNamespace(headers=given, value=value, key=b"k", topic="t", partition=1, offset=2)
+    return SimpleNamespace(headers=given, value=value, key=b"k", topic=TOPIC, partition=1, offset=2)
 
 
 def changed(**headers: bytes) -> list[tuple[str, bytes]]:
@@ -39,7 +42,7 @@ def test_what_is_written_is_read_again() -> None:
     read = bus.decode(record(headers=made(traceparent=TRACE)), NOW)
     assert (read.name, read.id, read.tenant, read.traceparent) == ("request.reply", "1", "default", TRACE)
     assert read.model == MODEL
-    assert (read.topic, read.partition, read.offset, read.key, read.at) == ("t", 1, 2, b"k", NOW)
+    assert (read.topic, read.partition, read.offset, read.key, read.at) == (TOPIC, 1, 2, b"k", NOW)
 
 
 def test_the_headers_are_those_of_the_binding() -> None:
@@ -85,14 +88,12 @@ def test_the_words_that_look_like_nul_are_none() -> None:
         record(b"null"),
         record(b'{"conversation": "0-1"}'),
         record(orjson.dumps({"conversation": "my number is 012 345 678", "parts": []})),
-        record(bus.encode(MODEL).replace("សួស្តី".encode(), b"a\\u0000b")),
-        record(bus.encode(MODEL).replace("សួស្តី".encode(), b"a\\udc00b")),
         record(bus.encode(MODEL).replace("សួស្តី".encode(), b"x" * INBOUND_LIMIT)),
         record(headers=[]),
         record(headers=changed(ce_type=b"parley.request.reply.v2")),
         record(headers=changed(ce_type=b"\xff")),
         record(headers=changed(ce_id=b"")),
-        record(headers=changed(ce_id=b"a\x00")),
+        *(record(headers=changed(ce_id=f"a{letter}b".encode())) for letter in "\x00\n\x1f\x7f\x85"),
         record(headers=changed(ce_id=b"x" * 999)),
         record(headers=changed(traceparent=b"\xff")),
     ],
@@ -117,3 +118,51 @@ def test_a_span_of_ours_belongs_to_the_trace_that_came() -> None:
 @given(st.one_of(st.none(), st.text(max_size=80), st.from_regex(r"[0-9a-f-]{20,80}")))
 def test_whatever_came_our_span_is_well_formed(came: str | None) -> None:
     assert bus.TRACEPARENT.fullmatch(bus.next_span(came))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (rb"a\u0000b", "a\ufffdb"),
+        (rb"half \ud83d", "half \ufffd"),
+        (rb"\udc00\uD83D\uDE00\ud83d\ud83d\ude00", "\ufffd\U0001f600\ufffd\U0001f600"),
+        (rb"no escape: \\ud83d, one: \\\ud83d", "no escape: \\ud83d, one: \\\ufffd"),
+    ],
+)
+def test_a_text_that_cannot_be_stored_is_mended_in_the_value_too(written: bytes, read: str) -> None:
+    found = bus.decode(record(bus.encode(MODEL).replace("សួស្តី".encode(), written)), NOW)
+    assert found.model.parts[0].text == read
+    assert orjson.loads(found.value)["parts"][0]["text"] == read
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "1969-12-31T23:59:59Z", "2026-03-01T12:00:00Z"],
+)
+def test_any_time_can_be_told_in_every_zone(written: str) -> None:
+    told = {"tenant": "t", "channel": "webhook", "account": "main", "peer": "ann", "status": "read"}
+    value = orjson.dumps(told | {"occurred_at": written, "watermark": written})
+    made_ = bus.headers("delivery", source="/test", id="1", time=NOW, tenant="t", subject="s")
+    found = record(value, made_)
+    found.topic = "parley.delivery.v1"
+    read = bus.decode(found, NOW).model
+    assert {stamp.astimezone(zone) for stamp in (read.occurred_at, read.watermark) for zone in (UTC, WEST, EAST)}
+    assert (read.occurred_at.year == 2026) == written.startswith("2026")
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_each_type_travels_on_its_own_topic_and_on_no_other(name: str) -> None:
+    file = Path(__file__).resolve().parents[1] / "golden" / "v1" / f"{name}.json"
+    told = orjson.loads(file.read_bytes())
+    own = RECORDS[name].topic_for(told.get("channel"))
+    taken = []
+    for topic in TOPICS:
+        found = record(file.read_bytes(), bus.headers(name, source="/t", id="1", time=NOW, tenant="t", subject="s"))
+        found.topic = f"any.prefix.{topic.name}"
+        try:
+            bus.decode(found, NOW)
+        except Malformed as error:
+            assert own in error.detail
+        else:
+            taken.append(topic.name)
+    assert taken == [own]

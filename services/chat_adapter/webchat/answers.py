@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from shared import mend
 from shared.errors import (
     BusUnavailable,
     DatabaseUnavailable,
@@ -61,6 +62,6 @@ def refusal_of(error: ParleyError) -> Refused:
 
 def loads(data: str | bytes) -> Any:
     try:
-        return orjson.loads(data)
+        return mend.loads(data.encode() if isinstance(data, str) else data)
     except orjson.JSONDecodeError as error:
         raise Refused(400, "malformed", "not JSON") from error

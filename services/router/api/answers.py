@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from shared.blobs import NotFound
 from shared.database import DISCONNECTED
 from shared.errors import BusUnavailable, DatabaseUnavailable, Malformed, ParleyError, StoreUnavailable, TooLarge
+from shared.mend import loads
 
 M = TypeVar("M", bound=BaseModel)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -147,7 +148,7 @@ async def read_json(request: web.Request) -> Any:
         if len(body) > JSON_LIMIT:
             raise Mistake(413, "too_long", f"at most {JSON_LIMIT} bytes of JSON")
     try:
-        return orjson.loads(body or b"{}")
+        return loads(bytes(body) or b"{}")
     except orjson.JSONDecodeError as error:
         raise Mistake(400, "malformed", f"not JSON: {error}") from error
 

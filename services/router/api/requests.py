@@ -59,7 +59,7 @@ async def ask(
         ),
     )
     await producer.send(record)
-    return answer({"request_id": request_id, "message_id": envelope.derive(asked.tenant, request_id)}, status=202)
+    return answer({"request_id": request_id, "message_id": envelope.requested_id(asked.tenant, request_id)}, status=202)
 
 
 def idempotency_key(request: web.Request) -> str | None:

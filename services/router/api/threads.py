@@ -14,6 +14,7 @@ from aiohttp import web
 
 from services.router.api.answers import Mistake, answer, number, path_uuid
 from shared.database import Pool
+from shared.envelope import UNSTORABLE, storable
 
 Row = Mapping[str, Any]
 
@@ -101,7 +102,7 @@ def containing(words: str) -> str | None:
     """An ILIKE pattern for text that contains `words` as they stand."""
     if not words:
         return None
-    if len(words) > SEARCH_LENGTH or "\x00" in words:
+    if len(words) > SEARCH_LENGTH or UNSTORABLE.search(words):
         raise Mistake(400, "malformed", f"q: at most {SEARCH_LENGTH} characters, none of them NUL")
     escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
@@ -120,8 +121,8 @@ def read_cursor(text: str) -> tuple[datetime | None, uuid.UUID | None]:
         plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
         at, _, identifier = plain.partition(" ")
         moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None:
-            raise ValueError("no time zone")
+        if moment.tzinfo is None or moment != storable(moment):
+            raise ValueError("no time that was ever written")
         return moment, uuid.UUID(identifier)
     except (ValueError, binascii.Error) as error:
         raise Mistake(400, "malformed", "before: not a cursor of this API") from error

@@ -1,6 +1,7 @@
 """The router's HTTP API on a real PostgreSQL and a real Kafka."""
 
 import asyncio
+import base64
 import re
 import time
 import uuid
@@ -53,6 +54,10 @@ async def publish(house, number, *, key="c", value=None):
             ),
         )
     )
+
+
+def cursor(at: str) -> str:
+    return base64.urlsafe_b64encode(f"{at} {uuid.uuid4()}".encode()).decode().rstrip("=")
 
 
 class TestTheDoor:
@@ -127,7 +132,18 @@ class TestConversations:
             assert [row["id"] for row in found["conversations"]] == [str(expected)]
 
     @pytest.mark.parametrize(
-        "query", ["before=nonsense", "before=MjAyNg", "limit=-1", "limit=x", "q=" + "a" * 201, "q=%00"]
+        "query",
+        [
+            "before=nonsense",
+            "before=MjAyNg",
+            f"before={cursor('0001-01-01T00:00:00+07:00')}",
+            "before=%C3%A9",
+            f"before={cursor('9999-12-31T23:59:59-12:00')}",
+            "limit=-1",
+            "limit=x",
+            "q=" + "a" * 201,
+            "q=%00",
+        ],
     )
     async def test_refuse_what_cannot_be_a_query(self, house, query):
         answer = await get(house, f"/api/conversations?{query}", status=400)
@@ -200,7 +216,7 @@ class TestRequests:
         answer = await post(house, path, body, status=202, headers={"Idempotency-Key": request_id})
         assert answer == {
             "request_id": request_id,
-            "message_id": str(envelope.derive("default", request_id)),
+            "message_id": str(envelope.requested_id("default", request_id)),
         }
         [record] = await self.requests(house, request_id)
         assert record.key == str(conversation).encode()
