@@ -7,10 +7,13 @@ import uuid
 from datetime import timedelta
 
 import orjson
+import pytest
 
 from services.chat_adapter.channels.webhook import CHANNEL
+from services.router import service
+from services.router.facts import Facts
 from shared.channel import Context, Request
-from shared.envelope import derive
+from shared.envelope import derive, message_id
 from shared.translate import stamp
 from tests.promises.house import NOON, Customer, House, as_read, at
 
@@ -41,6 +44,13 @@ def test_a_webhook_delivered_again_after_five_years_is_the_same_message() -> Non
 
 def test_an_edit_is_not_its_original() -> None:
     assert id_of(CHANGED) != id_of(HELLO)
+
+
+def test_what_two_accounts_are_told_under_one_key_are_two_messages() -> None:
+    """A provider counts per account: both numbers of a business have a message 1."""
+    assert message_id("t", "telegram", "sales", "1") != message_id("t", "telegram", "help", "1")
+    assert message_id("t", "telegram", "sales", "1") != message_id("u", "telegram", "sales", "1")
+    assert message_id("t", "telegram", "sales", "1") != message_id("t", "whatsapp", "sales", "1")
 
 
 async def test_sixteen_copies_at_the_same_moment_are_one_message(house: House) -> None:
@@ -107,3 +117,28 @@ async def test_new_ids_follow_from_their_cause(house: House) -> None:
     assert ids["message.received"] == hello.id
     assert len(set(ids.values())) == len(ids)
     assert hello.occurred_at == at(1)
+
+
+async def test_a_replay_gives_every_event_the_id_that_it_had(house: House) -> None:
+    """What a transaction that was rolled back had decided is decided again, whichever event it is."""
+    customer = Customer()
+    conversation = await house.opened(customer)
+    message = await house.queued(customer, conversation)
+    records = [customer.report(message, "sent", "p1"), customer.says("and"), customer.receipt("read", "p1")]
+    ids = []
+    for _ in range(2):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(service, "write", rolls_back)
+            with pytest.raises(RolledBack) as told:
+                await house.take(*records)
+        ids.append([(event.name, event.id) for event in told.value.args[0].emissions])
+    assert [name for name, _ in ids[0]] == ["message.status", "message.received", "message.status"]
+    assert ids[0] == ids[1]
+
+
+class RolledBack(Exception):
+    """The transaction ends before it has written anything; its facts are told."""
+
+
+async def rolls_back(_connection: object, facts: Facts) -> None:
+    raise RolledBack(facts)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 
 import pytest
 
+from services.router.publish import row_of
+from services.router.together import Batch
 from shared.channel import Capabilities
 from shared.envelope import Text
-from shared.errors import TooLarge
+from shared.errors import Fenced, TooLarge
 from shared.records import INBOUND_LIMIT, Send, outbound_topic
 from tests.promises.house import Customer, House, as_read, records_of
 
@@ -57,6 +60,26 @@ async def test_a_row_is_forgotten_only_after_its_acknowledgement(house: House) -
     customer = Customer()
     await house.handle(customer.says())
     (conversation,) = await house.conversations(customer)
+    assert await left(house, conversation) == [1, 2]
+    await house.router.flush()
+    assert await left(house, conversation) == []
+
+
+async def test_what_is_on_its_way_is_not_sent_again(house: House) -> None:
+    customer = Customer()
+    facts = await house.take(customer.says())
+    rows, outbox = [row_of(event) for event in facts.emissions], house.router._outbox
+    await asyncio.gather(*(outbox.publish(rows) for _ in range(3)))
+    assert await house.log(facts.opened[0].id) == [1, 2]
+
+
+async def test_a_row_whose_deletion_was_rolled_back_is_deleted_by_the_next_transaction(house: House) -> None:
+    customer = Customer()
+    await house.handle(customer.says())
+    (conversation,) = await house.conversations(customer)
+    place = await house.partition()
+    with pytest.raises(Fenced):
+        await house.router._commit([Batch(*place, 99, [], 0, 1)])  # what a zombie tries
     assert await left(house, conversation) == [1, 2]
     await house.router.flush()
     assert await left(house, conversation) == []

@@ -132,3 +132,10 @@ async def test_a_stranger_does_not_edit_what_another_said(house: House) -> None:
     conversation = await house.opened(ann, ann.says(name="m1"))
     await house.take(replace(ann, peer="eve").edits("m1", minutes=9))
     assert "message.edited" not in await house.types(conversation)
+
+
+async def test_a_group_of_another_tenant_is_not_entered_though_all_its_names_are_the_same(house: House) -> None:
+    """Two tenants may call their accounts alike and be in one group: a token of the one opens nothing of the other."""
+    ours, theirs = Customer(container="g"), Customer(container="g")
+    conversation = await house.opened(ours)
+    assert await where(house, theirs, thread=Thread(token=token(conversation, SECRET))) != conversation
