@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from shared.channel import Account, App, Channel, Settings
 from shared.errors import Misconfigured
-from shared.observe import RELOADS
+from shared.observe import ACCOUNTS_FILE, RELOADS
 from shared.records import CHANNELS
 
 S = TypeVar("S", bound=Settings)
@@ -189,6 +189,7 @@ class AccountsFile:
         self.trouble: str | None = None
         self._seen = _digest(self.current.sources)
         self._listeners: list[Callable[[Accounts], None]] = []
+        ACCOUNTS_FILE.set(1)
 
     def on_change(self, listener: Callable[[Accounts], None]) -> None:
         """Call this with the new accounts after each change."""
@@ -214,12 +215,14 @@ class AccountsFile:
 
     def _keep(self, error: Misconfigured) -> None:
         """Go on with what there was, and say once why."""
+        ACCOUNTS_FILE.set(0)
         if error.detail != self.trouble:
             self.trouble = error.detail
             RELOADS.labels(outcome="failed").inc()
             log.error("accounts.reload_failed", detail=error.detail, kept="the accounts read before")
 
     def _take(self, fresh: Accounts, seen: bytes) -> bool:
+        ACCOUNTS_FILE.set(1)
         changed = fresh != self.current
         self.current, self.trouble, self._seen = fresh, None, seen
         if changed:

@@ -16,13 +16,14 @@ from shared.channel import Channel
 from shared.database import Pool, open_pool
 from shared.deliver import Deliver, Own, Typer
 from shared.duties import Duties
-from shared.ingress import Ingress
+from shared.ingress import OUTCOMES, Ingress
 from shared.lifecycle import Life
 from shared.media import MediaWorker
 from shared.migrate import Migrated
+from shared.observe import begin_at_zero
 from shared.produce import Producer
 from shared.profiles import ProfileWorker
-from shared.records import Family
+from shared.records import STATUSES, Family
 from shared.smtp import Mailer
 from shared.states import States
 
@@ -78,6 +79,7 @@ async def serve(
 ) -> None:
     """Webhooks in, outbound records out, files and names fetched, accounts polled, registered and described."""
     life, settings, health = parts.life, parts.life.settings, parts.life.health
+    begin_at_zero(parts.channels, sends=STATUSES, requests=OUTCOMES)
     caller = await life.resources.enter_async_context(
         Caller(parts.blobs, mailer=Mailer(parts.blobs, name=settings.smtp_name))
     )

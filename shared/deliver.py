@@ -21,7 +21,7 @@ from shared.drive import Driver
 from shared.errors import BusUnavailable, DatabaseUnavailable, Malformed, ParleyError
 from shared.ledger import Ledger
 from shared.lifecycle import Health
-from shared.observe import PARKED
+from shared.observe import OLDEST_SEND, PARKED
 from shared.outgoing import Noticed, Outgoing, Pace, Routes
 from shared.produce import Producer
 from shared.records import Family, Outbound, Typing, adapter_group, outbound_topic
@@ -162,7 +162,9 @@ class Deliver:
         """What waits is counted, what ended long ago is forgotten."""
         while True:
             try:
-                PARKED.set(await self._ledger.waiting())
+                waiting, oldest = await self._ledger.waiting()
+                PARKED.set(waiting)
+                OLDEST_SEND.set(oldest)
                 await self._ledger.prune()
             except DatabaseUnavailable as error:
                 log.info("sweep.waiting", error=str(error))

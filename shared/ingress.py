@@ -52,6 +52,9 @@ ANSWERS: Final[Mapping[type[ParleyError], Refused]] = {
 }
 
 
+OUTCOMES: Final = ("accepted", "dead_lettered", "handshake", *sorted({answer.outcome for answer in ANSWERS.values()}))
+
+
 class Ingress:
     """One address per app, /hooks/{channel}/{app}, for every channel of this adapter."""
 

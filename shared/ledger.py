@@ -186,10 +186,14 @@ class Ledger:
                 expires_in,
             )
 
-    async def waiting(self) -> int:
-        """How many messages wait in lanes."""
+    async def waiting(self) -> tuple[int, float]:
+        """How many messages wait in lanes, and for how many seconds the oldest of them has."""
         async with connected(self._pool) as connection:
-            return int(await connection.fetchval("SELECT count(*) FROM send WHERE done_at IS NULL"))
+            count, age = await connection.fetchrow(
+                "SELECT count(*), coalesce(extract(epoch FROM now() - min(received_at)), 0)::float"
+                " FROM send WHERE done_at IS NULL"
+            )
+        return count, age
 
     async def prune(self) -> None:
         """Forget what ended long ago and was reported; handles that have expired."""

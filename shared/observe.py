@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any, Final
 
 import structlog
@@ -56,12 +56,21 @@ THROTTLED = Counter(
     ["channel", "scope"],
 )
 PARKED = Gauge("parley_sends_parked", "Messages that wait in this adapter's lanes.")
+OLDEST_SEND = Gauge("parley_sends_oldest_seconds", "How long the oldest message has waited in this adapter's lanes.")
 MEDIA = Counter("parley_media_total", "Media fetched, by outcome.", ["channel", "outcome"])
 PROFILES = Counter(
     "parley_profiles_total", "People a provider was asked about, by outcome: told, or why not.", ["channel", "outcome"]
 )
 HEALTHY = Gauge("parley_account_healthy", "1 while the account can be used.", ["channel", "account"])
 RELOADS = Counter("parley_accounts_reloads_total", "Readings of a changed accounts file, by outcome.", ["outcome"])
+ACCOUNTS_FILE = Gauge(
+    "parley_accounts_file_usable",
+    "1 while the accounts file can be used as it stands; 0: the accounts read before stay.",
+)
+CERTIFICATE_END = Gauge(
+    "parley_smtp_certificate_end_seconds",
+    "When the mail port's certificate ends, in seconds since 1970; 0 without one.",
+)
 CERTIFICATE_RELOADS = Counter(
     "parley_smtp_certificate_reloads_total", "Readings of the mail port's changed certificate, by outcome.", ["outcome"]
 )
@@ -69,6 +78,15 @@ READY = Gauge("parley_ready", "1 while this process may be given work.")
 STOPPED = Gauge(
     "parley_partitions_stopped", "Partitions not read any more because records are missing.", ["topic", "group"]
 )
+
+
+def begin_at_zero(channels: Iterable[str], *, sends: Iterable[str], requests: Iterable[str]) -> None:
+    """Every outcome of these channels is there before the first of it: a counter that begins at one has not increased."""
+    for channel in channels:
+        for outcome in sends:
+            SENDS.labels(channel, outcome)
+        for outcome in requests:
+            INGRESS.labels(channel, outcome)
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -8,6 +8,7 @@ import subprocess
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, Final, get_args
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -15,10 +16,11 @@ from prometheus_client import REGISTRY
 from typer.main import get_command
 
 from services.cli.__main__ import app
-from shared.ingress import ANSWERS
+from shared.envelope import MediaState
+from shared.ingress import OUTCOMES
 from shared.records import Status
 from tests.conftest import require
-from tests.deploy.manifests import ROOT, of_kind
+from tests.deploy.manifests import BIN, K8S, ROOT, of_kind
 
 CASES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("alarms.yaml").read_text())
 PROMTOOL = shutil.which("promtool")
@@ -80,14 +82,30 @@ def test_every_rule_is_seen_to_fire_and_seen_to_be_silent() -> None:
     assert seen == {(rule["alert"], rule["labels"].get("reason")): {True, False} for rule in rules()}
 
 
-def test_there_are_five_and_each_has_its_page_and_its_line() -> None:
-    assert len({rule["alert"] for rule in rules()}) == 5
+def test_each_says_what_to_do_and_where_that_is_read() -> None:
+    """The address is whole, so that a page in the night opens it; the page begins with one line that says it all."""
     headings = dict(re.findall(r"^## (\w+)\n\n(.+)$", OPERATIONS, flags=re.MULTILINE))
     for rule in rules():
-        line, _, page = rule["annotations"]["runbook"].rpartition(": ")
-        assert line
-        assert page == f"docs/operations.md#{rule['alert'].lower()}"
-        assert headings[rule["alert"]], "the page begins with one line that says it all"
+        address = urlsplit(rule["annotations"]["runbook_url"])
+        assert (address.scheme, address.hostname) == ("https", "parley.example.org")
+        assert (address.path, address.fragment) == ("/docs/operations.md", rule["alert"].lower())
+        assert rule["annotations"]["description"].endswith(".")
+        assert headings[rule["alert"]]
+
+
+def test_an_overlay_says_where_the_pages_are_read(tmp_path: Path) -> None:
+    """The recipe of docs/kubernetes.md as it stands there."""
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    (recipe,) = (text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "runbook_url" in text)
+    overlay = shutil.copytree(K8S, tmp_path / "k8s") / "overlays" / "recipe"
+    overlay.mkdir()
+    (overlay / "kustomization.yaml").write_text("resources: [../../alerts]\n" + recipe)
+    built = subprocess.run([BIN / "kubectl", "kustomize", overlay], capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    (made,) = (one for one in yaml.safe_load_all(built.stdout) if one["kind"] == "PrometheusRule")
+    found = [rule["annotations"]["runbook_url"] for group in made["spec"]["groups"] for rule in group["rules"]]
+    assert len(found) == len(rules())
+    assert {urlsplit(address).hostname for address in found} == {"runbooks.example.com"}
 
 
 @pytest.mark.parametrize("page", ["operations.md", "kubernetes.md"])
@@ -113,7 +131,8 @@ def test_every_outcome_that_is_asked_for_exists() -> None:
     asked = [found for rule in rules() for found in re.findall(r'outcome=~?"([^"]+)"', rule["expr"])]
     assert {outcome for found in asked for outcome in found.split("|")} <= {
         *get_args(Status),
-        *(answer.outcome for answer in ANSWERS.values()),
+        *get_args(MediaState),
+        *OUTCOMES,
     }
 
 

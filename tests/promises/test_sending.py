@@ -23,6 +23,7 @@ from shared.errors import BusUnavailable, DatabaseUnavailable, Malformed
 from shared.outgoing import Pace
 from shared.produce import Producer
 from shared.records import Outbound, Typing
+from tests.patience import SECONDS
 
 THREE = "aaaa bbbb cccc dddd eeee"
 
@@ -118,6 +119,25 @@ async def test_who_lost_the_lease_changes_nothing_any_more(station: Station) -> 
     assert statuses(deliveries) == ["unknown", "sent", "sent"]
     assert await station.states(message) == ["unknown", "sent", "sent"]
     assert texts(station) == ["aaaa bbbb", "cccc dddd", "eeee"]
+
+
+async def test_who_lost_the_lease_settles_nothing_that_the_new_owner_has_under_way(station: Station) -> None:
+    """Asked again by its key: the answer that counts is the new owner's, whose lane it is."""
+    late, held = asyncio.Event(), asyncio.Event()
+    station.provider.answers = [waits_for(late), waits_for(held)]
+    channel = make_channel(idempotent_for=timedelta(hours=1))
+    old = await station.start(channel)
+    message = outbound("keyed")
+    await old.give(message)
+    await station.provider.wait(1)
+    await station.expire_leases()
+    await station.start(channel)
+    await station.provider.wait(2)
+    late.set()
+    await asyncio.wait(set(old.deliver._workers._tasks), timeout=SECONDS)
+    assert await station.states(message) == ["sending"]
+    held.set()
+    assert statuses(await station.told(message)) == ["sent"]
 
 
 async def test_order_is_kept_in_a_conversation_while_others_overtake(station: Station) -> None:

@@ -193,11 +193,13 @@ async def test_a_bad_file_changes_nothing_and_is_counted_and_logged_once(file, p
         assert not await file.refresh()
     assert token(file.current) == "1:bot"
     assert reloads("failed") == before + 1
+    assert REGISTRY.get_sample_value("parley_accounts_file_usable") == 0
     assert [log["event"] for log in logs] == ["accounts.reload_failed"]
     assert "secret-beginning" not in str(logs)
     path.write_text(TELEGRAM.replace("1:bot", "3:bot"))
     assert await file.refresh()
     assert token(file.current) == "3:bot"
+    assert REGISTRY.get_sample_value("parley_accounts_file_usable") == 1
 
 
 async def test_a_secret_file_that_comes_late_mends_the_failure(file, path, tmp_path):

@@ -196,6 +196,16 @@ async def test_what_was_frozen_longer_than_its_lease_does_not_send(
     assert station.provider.seen == []
 
 
+async def test_what_waits_is_counted_and_how_long_the_oldest_has(station: Station) -> None:
+    ledger = Ledger(station.pool)
+    assert await ledger.waiting() == (0, 0.0)
+    old = outbound()
+    await put(station, old, outbound())
+    await station.pool.execute("UPDATE send SET received_at = now() - interval '1 hour' WHERE message_id = $1", old.id)
+    count, seconds = await ledger.waiting()
+    assert (count, seconds // 3600) == (2, 1)
+
+
 async def test_what_ended_long_ago_is_forgotten_once_it_was_told(station: Station) -> None:
     told, untold, young = outbound(), outbound(), outbound()
     await put(station, told, untold, young)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from cryptography import x509
 
 from shared.errors import Misconfigured
-from shared.observe import CERTIFICATE_RELOADS
+from shared.observe import CERTIFICATE_END, CERTIFICATE_RELOADS
 from shared.settings import Settings
 
 PERIOD: Final = 10.0  # seconds between two looks at the files
@@ -65,7 +66,13 @@ class Certificate:
             context.load_cert_chain(chain, key or None, password=lambda: "")  # never asked for at a terminal
         except (OSError, ssl.SSLError) as error:
             raise Misconfigured(f"PARLEY_SMTP_CERTIFICATE, PARLEY_SMTP_KEY: {error}") from error
+        CERTIFICATE_END.set(_end(Path(chain)))
         return context
+
+
+def _end(chain: Path) -> float:
+    """When the first certificate of a chain, the port's own, ends: seconds since 1970."""
+    return x509.load_pem_x509_certificates(chain.read_bytes())[0].not_valid_after_utc.timestamp()
 
 
 def _digest(path: Path) -> bytes:

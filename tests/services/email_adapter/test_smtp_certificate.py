@@ -6,9 +6,11 @@ import asyncio
 import os
 import ssl
 import sys
+import time
 from pathlib import Path
 
 import aiohttp
+from prometheus_client import REGISTRY
 from provider import dead_port
 
 from deploy.local.home import Addresses
@@ -53,6 +55,8 @@ async def test_a_renewed_certificate_is_taken_up_and_old_connections_go_on(serve
         after = await encrypted(await door.client(), second)
         assert (await after.send(mail("m1"))).startswith("250 ")
         assert (await before.send(mail("m2"))).startswith("250 ")
+        left = (REGISTRY.get_sample_value("parley_smtp_certificate_end_seconds") or 0) - time.time()
+        assert 1 < left / 86400 < 3, "tests/certificates.py makes them for two days"
 
 
 async def test_new_files_that_cannot_be_used_keep_the_old_certificate_until_they_can(
