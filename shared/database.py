@@ -14,33 +14,16 @@ import asyncpg
 import orjson
 import structlog
 
-from shared.errors import DatabaseUnavailable, Misconfigured
+from shared.errors import Contended, DatabaseUnavailable, Misconfigured
 from shared.settings import Settings
+from shared.sqlstates import Meaning, is_waited_for, meaning, remedy
 
 Connection = Any  # asyncpg.pool.PoolConnectionProxy; asyncpg ships no types that say so
 Pool = Any
 
 log = structlog.get_logger(__name__)
 
-# What goes away when the server does, and what is gone when two transactions met: try again, with facts read anew.
-DISCONNECTED: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what asyncpg says of a connection that broke off between two of its states
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidAuthorizationSpecificationError,  # a password that is being changed is no reason to end
-    asyncpg.InvalidCatalogNameError,
-)
 FILES: Final = ("sslrootcert", "sslcert", "sslkey")  # of an address
-CONTENDED: Final = (
-    asyncpg.SerializationError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.UniqueViolationError,
-    asyncpg.LockNotAvailableError,
-)
 
 
 async def _prepare(connection: Connection) -> None:
@@ -92,8 +75,9 @@ async def _try(pool: Pool) -> None:
             pass
     except asyncpg.exceptions.ClientConfigurationError as error:
         raise Misconfigured(f"PARLEY_DATABASE: {error}.") from error
-    except DISCONNECTED:
-        pass  # health says so, for as long as it is so
+    except Exception as error:
+        if not is_waited_for(error):
+            raise  # else health says so, for as long as it is so
 
 
 @asynccontextmanager
@@ -103,7 +87,9 @@ async def connect(settings: Settings) -> AsyncIterator[Connection]:
         connection = await asyncpg.connect(_address(settings), timeout=10)
     except asyncpg.exceptions.ClientConfigurationError as error:
         raise Misconfigured(f"PARLEY_DATABASE: {error}.") from error
-    except DISCONNECTED as error:
+    except Exception as error:
+        if not is_waited_for(error):
+            raise
         raise DatabaseUnavailable(in_words(error)) from error
     try:
         yield connection
@@ -130,25 +116,34 @@ def in_words(error: BaseException) -> str:
         case ssl.SSLError():
             return f"TLS fails ({error.reason}): see sslmode and its files in PARLEY_DATABASE"
         case asyncpg.PostgresError():
-            return f"it says: {error}"
+            advice = remedy(error.sqlstate)
+            return f"it says: {error}" + (f" ({advice})" if advice else "")
         case _:
             return type(error).__name__
 
 
 @asynccontextmanager
 async def connected(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection without a transaction around it. Raises DatabaseUnavailable while the server is away."""
+    """A connection without a transaction around it.
+
+    Raises Contended where two met, DatabaseUnavailable for everything else that no record is to blame for (shared.sqlstates).
+    """
     try:
         async with pool.acquire(timeout=10) as connection:
             yield connection
-    except DISCONNECTED as error:
-        if isinstance(error, ValueError) and not isinstance(error, OSError):
-            raise  # asyncpg's word for an argument that PostgreSQL cannot take; a certificate's refusal is both
+    except Exception as error:
+        match meaning(error):
+            case None | Meaning.RECORD:
+                raise
+            case Meaning.AGAIN:
+                raise Contended(in_words(error)) from error
+            case Meaning.RECONNECT:
+                await pool.expire_connections()
         raise DatabaseUnavailable(in_words(error)) from error
 
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """One transaction on a connection of its own. Raises DatabaseUnavailable while the server is away."""
+    """One transaction on a connection of its own. Raises Contended, DatabaseUnavailable as `connected` does."""
     async with connected(pool) as connection, connection.transaction():
         yield connection

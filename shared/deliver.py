@@ -98,6 +98,7 @@ class Deliver:
         self._typing: set[asyncio.Task[None]] = set()
         self._intake: list[asyncio.Task[None]] = []
         health.ready["outbound"] = lambda: self._reader.trouble
+        health.warned["lanes"] = lambda: self._reader.waiting
 
     async def run(self) -> None:
         """Until cancelled; `drain` first, so that nothing is left half done."""

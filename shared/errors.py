@@ -76,6 +76,10 @@ class DatabaseUnavailable(ParleyError):
     retry = True
 
 
+class Contended(DatabaseUnavailable):
+    """Two transactions met in PostgreSQL; the work is done again with facts read anew."""
+
+
 class Misconfigured(ParleyError):
     """The configuration cannot be used; mend what is named and start again."""
 

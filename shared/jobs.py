@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.database import Pool
-from shared.lanes import Account, connected
+from shared.database import Pool, connected
+from shared.lanes import Account
 
 LEASE: Final = timedelta(seconds=180)  # longer than the longest download; doing it twice does no harm
 

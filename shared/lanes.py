@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, ParamSpec, TypeVar
 
-import asyncpg
 import structlog
 
-from shared import database
 from shared.bus import In
-from shared.database import CONTENDED, Connection, Pool
+from shared.database import Connection, Pool, connected
 from shared.errors import DatabaseUnavailable, Fenced
 
 log = structlog.get_logger(__name__)
@@ -36,18 +33,6 @@ class Lane:
     owner: uuid.UUID
     account: Account
     tries: int
-
-
-@asynccontextmanager
-async def connected(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection. Raises DatabaseUnavailable where trying again helps: the server is away, two met at one row, or the
-    tables are not there yet, which must not set a record aside as unreadable.
-    """
-    try:
-        async with database.connected(pool) as connection:
-            yield connection
-    except (*CONTENDED, asyncpg.UndefinedTableError) as error:
-        raise DatabaseUnavailable(database.in_words(error)) from error
 
 
 async def patiently(step: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:

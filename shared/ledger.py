@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter
 
 from shared import lanes
-from shared.database import Connection, Pool
+from shared.database import Connection, Pool, connected
 from shared.envelope import scrub
 from shared.errors import Fenced
 from shared.fit import Sendable
-from shared.lanes import Lane, connected
+from shared.lanes import Lane
 from shared.records import Failure, Outbound, Status
 
 _PART: Final[TypeAdapter[Sendable]] = TypeAdapter(Sendable)

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.bus import In
-from shared.database import Pool
+from shared.database import Pool, connected
 from shared.envelope import Envelope, Party
 from shared.jobs import Jobs
-from shared.lanes import Account, connected
+from shared.lanes import Account
 
 JOBS: Final = Jobs("profile", ("tenant", "channel", "account", "address"))
 

@@ -9,10 +9,9 @@ import structlog
 
 from shared import bus, ledger
 from shared.bus import Out
-from shared.database import Pool
+from shared.database import Pool, connected
 from shared.envelope import derive, key
 from shared.errors import BusUnavailable, DatabaseUnavailable
-from shared.lanes import connected
 from shared.ledger import Settled
 from shared.lifecycle import Health
 from shared.produce import Producer

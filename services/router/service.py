@@ -20,8 +20,8 @@ from services.router.rules import decide
 from services.router.together import Batch, Together
 from services.router.write import write
 from shared.bus import In
-from shared.database import CONTENDED, Pool, transaction
-from shared.errors import BusUnavailable, DatabaseUnavailable
+from shared.database import Pool, transaction
+from shared.errors import BusUnavailable, Contended, DatabaseUnavailable
 from shared.observe import BATCH_SIZE, EVENT_LATENCY
 from shared.produce import Producer
 from shared.settings import Settings
@@ -77,11 +77,11 @@ class Router:
             try:
                 facts, leftover = await self._commit(batches)
                 break
-            except CONTENDED as error:
-                if attempt == TRIES and isinstance(error, asyncpg.UniqueViolationError):
-                    raise  # with fresh facts every time: it is the record itself
+            except Contended as error:
+                if attempt == TRIES and isinstance(error.__cause__, asyncpg.UniqueViolationError):
+                    raise error.__cause__ from None  # with fresh facts every time: it is the record itself
                 if attempt == TRIES:
-                    raise DatabaseUnavailable(f"{type(error).__name__}, {TRIES} times") from error
+                    raise
                 await asyncio.sleep(0.01 * attempt)
         publishing = asyncio.create_task(self._publish(batches, facts, leftover), name="publishing")
         self._publishing.add(publishing)

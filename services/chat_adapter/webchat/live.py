@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from services.chat_adapter.webchat.measures import HINTS_LOST, SOCKETS, VISITORS
 from services.chat_adapter.webchat.transcript import NOTIFY, Transcript, name_of
-from shared.database import DISCONNECTED
 from shared.errors import DatabaseUnavailable
+from shared.sqlstates import meaning
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,9 @@ class Live:
         while True:
             try:
                 await self._listen_once()
-            except (*DISCONNECTED, asyncpg.PostgresError) as error:
+            except Exception as error:
+                if meaning(error) is None:
+                    raise
                 log.info("webchat.listen_failed", error=type(error).__name__)
             HINTS_LOST.inc()
             await asyncio.sleep(random.uniform(1, 3))

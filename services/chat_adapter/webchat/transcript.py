@@ -163,10 +163,7 @@ class Transcript:
         """
         if not said:
             return
-        try:
-            added = await self._append(said)
-        except database.CONTENDED as error:
-            raise DatabaseUnavailable(database.in_words(error)) from error
+        added = await self._append(said)
         PROJECTED.labels(said[0].direction).inc(added)
 
     async def _append(self, said: Sequence[Said]) -> int:

@@ -13,9 +13,17 @@ from aiohttp import web
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from shared.blobs import NotFound
-from shared.database import DISCONNECTED
-from shared.errors import BusUnavailable, DatabaseUnavailable, Malformed, ParleyError, StoreUnavailable, TooLarge
+from shared.errors import (
+    BusUnavailable,
+    Contended,
+    DatabaseUnavailable,
+    Malformed,
+    ParleyError,
+    StoreUnavailable,
+    TooLarge,
+)
 from shared.mend import loads
+from shared.sqlstates import is_waited_for
 
 M = TypeVar("M", bound=BaseModel)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -24,6 +32,7 @@ JSON_LIMIT: Final = 1024 * 1024  # bytes of a JSON body
 PRIVATE: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 STATUS_OF: Final[dict[type[ParleyError], int]] = {
     BusUnavailable: 503,
+    Contended: 503,
     DatabaseUnavailable: 503,
     StoreUnavailable: 503,
     TooLarge: 413,
@@ -120,7 +129,7 @@ def as_mistake(error: Exception) -> Mistake | None:
             return Mistake(404, "not_found", str(error))
         case ParleyError() if type(error) in STATUS_OF:
             return Mistake(STATUS_OF[type(error)], error.code, str(error))
-        case _ if isinstance(error, DISCONNECTED) and not isinstance(error, ConnectionResetError):
+        case _ if is_waited_for(error) and not isinstance(error, ConnectionResetError):
             return Mistake(503, "unreachable", "the database does not answer; try again")
         case _:
             return None

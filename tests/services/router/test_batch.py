@@ -8,14 +8,13 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import asyncpg
 import pytest
 
 from services.router.service import Router
 from shared import bus
 from shared.consume import Reader
 from shared.envelope import Envelope
-from shared.errors import DatabaseUnavailable, Fenced
+from shared.errors import Contended, DatabaseUnavailable, Fenced
 from shared.lifecycle import Health
 from shared.records import EVENTS, ROUTER_GROUP, inbound_topic
 from tests.patience import SECONDS, until
@@ -88,7 +87,7 @@ async def test_what_meets_others_again_and_again_waits_instead_of_being_set_asid
     """A deadlock is nobody's fault; only other errors make a batch be halved."""
 
     async def loses(*_: object) -> None:
-        raise asyncpg.DeadlockDetectedError
+        raise Contended
 
     router = house.another_router()
     monkeypatch.setattr(router, "_commit", loses)
