@@ -24,7 +24,9 @@ SEARCH_LENGTH: Final = 200
 
 COLUMNS: Final = """
     id, tenant, customer_id AS customer, channel, account, peer, name, subject, preview, status, "window",
-    last_sequence, opened_at, last_at, last_inbound_at, container, surface
+    last_sequence, opened_at, last_at, last_inbound_at, container, surface,
+    (SELECT jsonb_build_object('message', message_id, 'status', status) FROM sending
+     WHERE conversation_id = conversation.id ORDER BY at DESC LIMIT 1) AS sending
 """
 LIST: Final = f"""
     SELECT {COLUMNS} FROM conversation
@@ -39,6 +41,10 @@ EVENTS: Final = """
     SELECT sequence, id, type, at, body FROM event WHERE conversation_id = $1 AND sequence > $2
     ORDER BY sequence LIMIT $3
 """
+PEOPLE: Final = """
+    SELECT body FROM event WHERE conversation_id = $1 AND sequence <= $2 AND type = 'conversation.participant'
+    ORDER BY sequence LIMIT 1000
+"""
 MESSAGE: Final = "SELECT id, conversation_id, sequence, type, at, body FROM message WHERE id = $1"
 SENDING: Final = "SELECT status, attempt, pieces, progress, request_id, at FROM sending WHERE message_id = $1"
 MENTIONS: Final = """
@@ -47,7 +53,10 @@ MENTIONS: Final = """
 
 
 async def list_conversations(pool: Pool, request: web.Request) -> web.Response:
-    """GET /api/conversations?limit&before&q: newest first; `next` goes into `before` for the page after this one."""
+    """GET /api/conversations?limit&before&q: newest first; `next` goes into `before` for the page after this one.
+
+    `sending`: our newest message there and how far it is.
+    """
     limit = max(1, number(request, "limit", default=50, most=MOST_CONVERSATIONS))
     last_at, last_id = read_cursor(request.query.get("before", ""))
     pattern = containing(request.query.get("q", "").strip())
@@ -59,7 +68,10 @@ async def list_conversations(pool: Pool, request: web.Request) -> web.Response:
 
 
 async def show_conversation(pool: Pool, request: web.Request) -> web.Response:
-    """GET /api/conversations/{id}?after&limit: the conversation, and its events above sequence `after`, in order."""
+    """GET /api/conversations/{id}?after&limit: the conversation, its events above sequence `after`, in order, and `people`.
+
+    `people`: {address: name}, of those who were introduced at or before `after`.
+    """
     conversation = path_uuid(request)
     after = number(request, "after", default=0, most=2**62)
     limit = max(1, number(request, "limit", default=200, most=MOST_EVENTS))
@@ -67,7 +79,8 @@ async def show_conversation(pool: Pool, request: web.Request) -> web.Response:
     if row is None:
         raise Mistake(404, "unknown_conversation", f"no conversation {conversation}")
     events = await pool.fetch(EVENTS, conversation, after, limit)
-    return answer({**dict(row), "events": as_events(events)})
+    people = await pool.fetch(PEOPLE, conversation, after) if after else ()
+    return answer({**dict(row), "events": as_events(events), "people": names(people)})
 
 
 async def show_message(pool: Pool, request: web.Request) -> web.Response:
@@ -87,6 +100,12 @@ async def show_message(pool: Pool, request: web.Request) -> web.Response:
             "events": as_events([row, *mentions]),
         }
     )
+
+
+def names(rows: Iterable[Row]) -> dict[str, str]:
+    """What people were called last, by their addresses."""
+    told = (orjson.loads(row["body"])["participant"] for row in rows)
+    return {one["address"]: one["name"] for one in told if one.get("name")}
 
 
 def as_events(rows: Iterable[Row]) -> list[dict[str, object]]:

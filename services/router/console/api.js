@@ -1,11 +1,18 @@
 // The router's HTTP API. What it refuses is thrown as Refused, with its code; a router that is not there as "offline".
 
+const ANSWERED = 20_000; // ms after which a reply has no answer; whether it was taken, its event will say
+
 export class Refused extends Error {
   constructor(status, code, detail) {
     super(detail);
     this.status = status;
     this.code = code;
   }
+}
+
+/** Whether it is not known if the router took what was asked: no answer came, or one of somebody who could not know. */
+export function isUncertain({ status }) {
+  return status === 0 || status >= 500;
 }
 
 export function createApi(token) {
@@ -21,8 +28,8 @@ export function createApi(token) {
   }
 
   const json = async (path, options) => (await call(path, options)).json();
-  const post = (path, value, headers = {}) =>
-    json(path, { method: "POST", body: JSON.stringify(value), headers: { "Content-Type": "application/json", ...headers } });
+  const post = (path, value, headers = {}, signal = null) =>
+    json(path, { method: "POST", body: JSON.stringify(value), signal, headers: { "Content-Type": "application/json", ...headers } });
 
   async function mediaAddress(blob, name) {
     const known = addresses.get(blob);
@@ -43,7 +50,7 @@ export function createApi(token) {
     accounts: async () => (await json("/api/accounts")).accounts,
     conversations: ({ before = "", q = "" } = {}) => json(`/api/conversations?${new URLSearchParams({ before, q })}`),
     conversation: (id, after = 0, limit = 200) => json(`/api/conversations/${id}?after=${after}&limit=${limit}`),
-    reply: (conversation, body, key) => post(`/api/conversations/${conversation}/reply`, body, { "Idempotency-Key": key }),
+    reply: (conversation, body, key) => post(`/api/conversations/${conversation}/reply`, body, { "Idempotency-Key": key }, AbortSignal.timeout(ANSWERED)),
     typing: (conversation, body) => post(`/api/conversations/${conversation}/typing`, body),
     upload: (file, tenant) =>
       json(`/api/media?${new URLSearchParams({ tenant })}`, {

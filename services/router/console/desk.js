@@ -1,7 +1,7 @@
 // The desk behind the token: what is known, what changes it, and the views that show it.
 
 import { createApi } from "./api.js";
-import { accountKey, createLoader } from "./load.js";
+import { accountKey, createLoader, wished } from "./load.js";
 import { applyToList, createConversations, newestFirst } from "./fold/conversations.js";
 import { normal } from "./fold/events.js";
 import { applyToThread, askIn, newestMessage, refuseAsked } from "./fold/thread.js";
@@ -27,7 +27,7 @@ const AGAIN = 3_000; // ms until the next one while the router does not answer
 export function openDesk({ words, token, leave }) {
   const app = {
     words, token, api: createApi(token), config: null, conversations: createConversations(), accounts: new Map(),
-    times: new Map(), selected: null, thread: null, chosen: null, found: null, next: null, loaded: false,
+    times: new Map(), selected: null, unknown: null, thread: null, chosen: null, follow: false, found: null, next: null, loaded: false,
     state: "connecting", trouble: null, offline: false,
   };
   let stop = () => {};
@@ -41,6 +41,7 @@ export function openDesk({ words, token, leave }) {
   addActions(app, load);
   const reply = createReply(app);
   const customer = createCustomer(app);
+  app.settle = (event) => { app.follow ||= reply.settle(event) && event.conversation === app.selected; };
   app.writeAgain = (message) => { app.thread.asked.delete(message.id); reply.writeAgain(message); app.changed(); };
   app.answer = (message) => { reply.answer(message); app.changed(); };
   drawOnChange(app, [createList(app), createThreadView(app), reply, createWay(app), customer, createConnection(app), createAccounts(app)]);
@@ -48,6 +49,7 @@ export function openDesk({ words, token, leave }) {
 
   document.getElementById("desk").hidden = false;
   document.addEventListener("words", () => app.changed());
+  addEventListener("hashchange", () => wished() && app.select(wished()));
   document.addEventListener("visibilitychange", () => markRead(app));
   const clocks = [setInterval(() => app.changed(), TICK), lookAtAccounts(app, load)];
   const quit = follow(app.api, {
@@ -77,7 +79,7 @@ function addActions(app, load) {
   app.select = async (id) => {
     app.showView("thread");
     if (app.selected !== id) {
-      Object.assign(app, { selected: id, thread: null, chosen: null });
+      Object.assign(app, { selected: id, unknown: null, thread: null, chosen: null });
       history.replaceState(null, "", `#${new URLSearchParams({ conversation: id })}`);
     }
     markRead(app);
@@ -104,9 +106,12 @@ function addActions(app, load) {
   app.loadEarlier = () => load.earlier();
   app.loadTimes = (message) => load.times(message);
   app.loadAccounts = () => load.accounts();
-  app.asked = (conversation, answer, asked) => {
-    if (app.thread?.id === conversation) askIn(app.thread, answer, { ...asked, at: new Date().toISOString() });
-    app.chosen = answer.message_id;
+  app.asked = (conversation, answer, { asked, refused }) => {
+    if (app.thread?.id === conversation) {
+      askIn(app.thread, answer, { ...asked, at: new Date().toISOString() });
+      if (refused) refuseAsked(app.thread, { data: { request_id: answer.request_id, failure: refused } });
+    }
+    Object.assign(app, { chosen: answer.message_id, follow: true });
     app.changed();
   };
 }
@@ -128,10 +133,14 @@ function drawOnChange(app, views) {
 
 async function hear(app, load, event) {
   remember(app, event);
+  app.settle(event);
   if (event.type === "request.refused" && app.thread) refuseAsked(app.thread, event);
   const reading = document.hidden ? null : app.selected;
   applyToList(app.conversations, event, { reading, now: Date.now() });
   if (event.type === "conversation.typing") setTimeout(app.changed, TYPING_ENDS);
+  const row = app.conversations.get(event.conversation);
+  if (row && !row.whole) load.row(row.id);
+  if (app.unknown && app.unknown === event.conversation) await load.thread(app.unknown);
   const here = app.thread && app.thread.id === event.conversation;
   app.changed();
   if (here && applyToThread(app.thread, event) === "gap") await load.thread(app.selected);

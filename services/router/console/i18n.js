@@ -1,6 +1,7 @@
 // Words and plurals in the reader's language. A language is one file in i18n/; English fills what it leaves out.
 
 import { addFormats } from "./formats.js";
+import { isolated } from "./plain.js";
 
 const NAME = "parley.language";
 
@@ -29,8 +30,9 @@ export async function createWords() {
   words.t = (key, values = {}) => {
     const found = words.table[key] ?? key;
     const text = typeof found === "object" ? found[words.plurals.select(values.n)] ?? found.other : found;
-    return text.replace(/\{(\w+)\}/g, (whole, name) => (typeof values[name] === "number" ? words.number(values[name]) : values[name] ?? whole));
+    return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? said(values[name]) : whole));
   };
+  const said = (value) => (typeof value === "number" ? words.number(value) : isolated(value ?? ""));
   words.has = (key) => key in words.table;
   await words.choose(preferred(languages));
   return words;

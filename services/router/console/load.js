@@ -2,11 +2,12 @@
 
 import { addRows, applyToList } from "./fold/conversations.js";
 import { normal } from "./fold/events.js";
-import { applyToThread, createThread, keepAsked } from "./fold/thread.js";
+import { applyToThread, createThread, introduce, keepAsked } from "./fold/thread.js";
 import { keptMarks } from "./keep.js";
 
 const FIRST = 200; // events of a conversation that are shown at first, and how many "earlier" adds
 const PAGE = 500;
+const END = 2 ** 53; // above every sequence
 const CAUGHT_UP = 8; // conversations whose unread messages are counted at the same time
 const WIDE = matchMedia("(min-width: 47.01rem)");
 
@@ -14,8 +15,20 @@ export function accountKey({ tenant, channel, account }) {
   return [tenant, channel, account].join("|");
 }
 
+/** The conversation that the page's address names. */
+export function wished() {
+  return new URLSearchParams(location.hash.slice(1)).get("conversation");
+}
+
+/** What the router does not know, or what is no id at all, is an answer too. */
+function known(error) {
+  if (error.status === 404 || error.status === 400) return { id: null };
+  throw error;
+}
+
 export function createLoader(app) {
   let threadLoading = null;
+  const lookedUp = new Set();
 
   /** Do it; null where the router refuses, which the page then says. */
   async function attempt(work) {
@@ -76,13 +89,22 @@ export function createLoader(app) {
     app.changed();
   }
 
-  /** Nothing is chosen yet: what the address names, or, where there is room beside the list, the newest. */
+  /** Nothing is chosen yet: what the address names, or, where it names nothing and there is room beside the list, the newest. */
   async function first() {
     if (app.selected) return;
-    const wished = new URLSearchParams(location.hash.slice(1)).get("conversation");
     const [newest] = app.conversations.keys();
-    const id = app.conversations.has(wished) ? wished : WIDE.matches && newest;
+    const id = wished() ?? (WIDE.matches ? newest : null);
     if (id) await app.select(id);
+  }
+
+  /** An event told of a conversation that no list has shown: who it is with, and where. */
+  async function row(id) {
+    if (lookedUp.has(id)) return;
+    lookedUp.add(id);
+    const { events, ...found } = await app.api.conversation(id, END, 1).catch(() => ({}));
+    if (found.id) addRows(app.conversations, [found]);
+    else lookedUp.delete(id);
+    app.changed();
   }
 
   /** One load at a time; a conversation that moved meanwhile is loaded again. */
@@ -91,11 +113,11 @@ export function createLoader(app) {
     threadLoading = id;
     try {
       for (let round = 0; round < 3; round += 1) {
-        const loaded = await attempt(() => readThread(id, from));
+        const loaded = await attempt(() => readThread(id, from).catch(known));
         if (!loaded || app.selected !== id) return;
-        app.thread = loaded;
+        Object.assign(app, { thread: loaded.id ? loaded : null, unknown: loaded.id ? null : id });
         app.changed();
-        if (loaded.seen >= app.conversations.get(id).last_sequence) return;
+        if (app.unknown || loaded.seen >= app.conversations.get(id).last_sequence) return;
       }
     } finally {
       if (threadLoading === id) threadLoading = null;
@@ -106,9 +128,11 @@ export function createLoader(app) {
     const start = from ?? Math.max(0, (app.conversations.get(id)?.last_sequence ?? 0) - FIRST);
     const made = createThread(id, start);
     for (;;) {
-      const { events, ...row } = await app.api.conversation(id, made.seen, PAGE);
+      const { events, people, ...row } = await app.api.conversation(id, made.seen, PAGE);
+      introduce(made, people);
       for (const event of events.map(normal)) {
         applyToThread(made, { ...event, published_at: app.times.get(`${id} ${event.sequence}`) ?? null });
+        app.settle(event);
       }
       addRows(app.conversations, [row]);
       if (events.length < PAGE) break;
@@ -130,5 +154,5 @@ export function createLoader(app) {
 
   const earlier = () => thread(app.selected, Math.max(0, app.thread.first - 1 - FIRST));
 
-  return { rows, search, catchUp, accounts, first, thread, earlier, times };
+  return { rows, row, search, catchUp, accounts, first, thread, earlier, times };
 }

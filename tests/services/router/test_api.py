@@ -170,6 +170,23 @@ class TestConversations:
         rest = await get(house, f"/api/conversations/{conversation}", params={"after": 1, "limit": 2})
         assert [event["sequence"] for event in rest["events"]] == [2, 3]
 
+    async def test_say_who_was_introduced_before_the_events_that_are_asked_for(self, house):
+        """Whoever shows the end of a long conversation knows the names that its beginning told."""
+        conversation = await add_conversation(house.pool, last_sequence=3)
+        for number, name in enumerate(("Dara", "Dara Sok", "later"), start=1):
+            told = {"participant": {"address": "u-1", "name": name}}
+            await add_event(house.pool, conversation, number, "conversation.participant", told)
+        rest = await get(house, f"/api/conversations/{conversation}", params={"after": 2})
+        assert rest["people"] == {"u-1": "Dara Sok"}
+        assert (await get(house, f"/api/conversations/{conversation}"))["people"] == {}
+
+    async def test_say_how_far_our_newest_message_is(self, house):
+        conversation = await add_conversation(house.pool, peer=f"sent-{uuid.uuid4().hex}")
+        for status, seconds in (("failed", 1), ("read", 0)):
+            about = {"message_id": uuid.uuid4(), "request_id": "r", "at": START + timedelta(seconds=seconds)}
+            await insert(house.pool, "sending", {"conversation_id": conversation, "status": status, **about})
+        assert (await get(house, f"/api/conversations/{conversation}"))["sending"]["status"] == "failed"
+
     async def test_that_do_not_exist_are_told_apart_from_ids_that_cannot(self, house):
         unknown = await get(house, f"/api/conversations/{uuid.uuid4()}", status=404)
         assert unknown["error"]["code"] == "unknown_conversation"

@@ -1,8 +1,10 @@
 // The list: what is known of each conversation, folded from the API's rows and the events after them.
 
+import { unturned } from "../plain.js";
 import { isNew, previewOf } from "./events.js";
 
 const TYPING = 6_000; // ms that someone counts as typing
+const LOST = new Set(["failed", "expired", "unknown"]); // how a send may end that somebody should look at
 
 export function createConversations() {
   return new Map();
@@ -10,11 +12,11 @@ export function createConversations() {
 
 /** Take rows of the API; a row older than what the events have told already only fills what they do not say. */
 export function addRows(all, rows) {
-  for (const row of rows) {
+  for (const row of rows.map((one) => unturned(one))) {
     const known = all.get(row.id);
-    const fresh = { unread: 0, typing_until: 0, ...known, ...row };
+    const fresh = { unread: 0, typing_until: 0, ...known, ...row, whole: true };
     if (known && known.last_sequence > row.last_sequence) {
-      Object.assign(fresh, { last_sequence: known.last_sequence, last_at: known.last_at, preview: known.preview, status: known.status, window: known.window });
+      Object.assign(fresh, { last_sequence: known.last_sequence, last_at: known.last_at, preview: known.preview, status: known.status, window: known.window, sending: known.sending });
     }
     all.set(row.id, fresh);
   }
@@ -39,6 +41,7 @@ function firstSight(event) {
     id: event.conversation, tenant: data.tenant, customer: data.customer ?? null, channel: source.channel ?? "",
     account: source.account ?? "", peer: source.peer ?? "", name: null, subject: null, preview: null, status: "open",
     window: {}, last_sequence: 0, opened_at: event.at, last_at: event.at, container: null, unread: 0, typing_until: 0,
+    sending: null, whole: event.type === "conversation.opened",
   };
 }
 
@@ -61,7 +64,13 @@ const CHANGES = {
     row.typing_until = 0;
     if (row.id !== reading) row.unread += 1;
   },
-  "message.queued": (row, event) => latest(row, event, event.data.message.parts),
+  "message.queued": (row, event) => {
+    latest(row, event, event.data.message.parts);
+    row.sending = { message: event.data.message.id, status: "queued" };
+  },
+  "message.status": (row, { data }) => {
+    if (row.sending?.message === data.message_id) row.sending = { message: data.message_id, status: data.status };
+  },
 };
 
 function latest(row, event, parts) {
@@ -69,6 +78,11 @@ function latest(row, event, parts) {
   const { text, kind } = previewOf(parts);
   row.preview = text ?? null;
   row.preview_kind = kind ?? null;
+}
+
+/** How our newest message there ended, if it did not arrive or may not have; else null. */
+export function lostSend({ sending }) {
+  return LOST.has(sending?.status) ? sending.status : null;
 }
 
 export function newestFirst(all) {

@@ -1,5 +1,7 @@
 // Events by their short names, and the one rule of every consumer.
 
+import { unturned } from "../plain.js";
+
 /** "parley.message.received.v1" → "message.received". */
 export function shortType(type) {
   return (type ?? "").replace(/^parley\./, "").replace(/\.v\d+$/, "");
@@ -7,7 +9,7 @@ export function shortType(type) {
 
 /** From the stream or from the API: {type, sequence, at, published_at, data}. */
 export function normal(event) {
-  const data = event.data ?? {};
+  const data = unturned(event.data ?? {});
   return {
     type: shortType(event.type),
     sequence: event.sequence ?? data.sequence ?? null,

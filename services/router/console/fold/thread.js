@@ -1,6 +1,9 @@
 // One conversation's messages, folded from its events in sequence order.
 
+import { unturned } from "../plain.js";
 import { isNew } from "./events.js";
+
+const NOT_SENT = new Set(["failed", "refused", "expired", "cancelled"]);
 
 /**
  * Begins after sequence `seen`. `entries`: messages and notes in order. `asked`: replies that the router has not yet
@@ -31,6 +34,23 @@ export function answeredBy(thread, message) {
   return thread.messages.get(thread.external.get(external)) ?? { external };
 }
 
+/** Names that were told before this thread begins: {address: name}. */
+export function introduce(thread, people = {}) {
+  for (const [address, name] of Object.entries(unturned(people, "name"))) thread.people.set(address, name);
+}
+
+/** The newest message of someone who takes part. */
+export function newestWritten(thread) {
+  return thread?.entries.findLast((one) => one.direction === "inbound" && !one.flagged) ?? null;
+}
+
+/** Whether the message that a private answer would go to has had one: a provider lets one through, ever. */
+export function hadPrivateAnswer(thread, answers) {
+  const external = answers?.external ?? newestWritten(thread)?.external;
+  const own = [...(thread?.messages.values() ?? []), ...(thread?.asked.values() ?? [])];
+  return Boolean(external) && own.some((one) => one.way === "private" && one.reply_to === external && !NOT_SENT.has(one.status));
+}
+
 /** A reply was accepted by the bus: show it until the router announces or refuses it. */
 export function askIn(thread, { message_id: id, request_id }, asked) {
   if (thread.messages.has(id) || thread.refusal?.request_id === request_id) return;
@@ -55,14 +75,14 @@ export function keepAsked(thread, before) {
 
 const untouched = () => ({
   author: null, sender: null, recipients: [], surface: "direct", way: "free_text", subject: null, reply_to: null, flagged: null, hidden: false,
-  failure: null, reactions: new Map(), earlier: [], edited_at: null, deleted_at: null, version: 0, records: [],
+  failure: null, context: null, reactions: new Map(), earlier: [], edited_at: null, deleted_at: null, version: 0, records: [],
 });
 
 const CHANGES = {
   "message.received": (thread, event) => {
     const { message, flagged } = event.data;
     add(thread, event, {
-      ...received(thread, message), id: message.id, direction: message.direction, echo: message.direction === "outbound", parts: message.parts,
+      ...received(thread, message), id: message.id, direction: message.direction, echo: message.direction === "outbound", parts: message.parts, context: message.context ?? null,
       at: message.occurred_at ?? event.at, flagged: flagged ?? null, external_ids: [message.external_id, ...(message.external_ids ?? [])],
     });
   },

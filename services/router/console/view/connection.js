@@ -10,14 +10,15 @@ export function createConnection(app) {
     say(pill, words.t(app.state));
     const problem = problemOf(app);
     banner.hidden = !problem;
-    say(banner, problem && words.t(problem));
+    say(banner, problem && words.t(problem, { code: app.trouble }));
   };
 }
 
 function problemOf({ offline, trouble, state }) {
   if (offline || trouble === "offline") return "trouble_offline";
   if (state === "down") return "trouble_stream";
-  return trouble ? "trouble_unreachable" : "";
+  if (["unreachable", "throttled", "unknown"].includes(trouble)) return "trouble_unreachable";
+  return trouble ? "trouble_refused" : "";
 }
 
 /** Written only when it changes, or a screen reader would say it again. */

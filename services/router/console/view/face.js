@@ -1,6 +1,6 @@
 // A person as a circle of letters, with the channel's mark.
 
-import { h } from "../dom.js";
+import { h, present } from "../dom.js";
 import { channelIcon, icon } from "../icons.js";
 
 const NARROW = /^[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}]/u;
@@ -16,6 +16,19 @@ export function face(conversation, words) {
 export function nameOf({ name, peer }, words) {
   const anonymous = /^visitor:(.{4}).{8,}$/.exec(peer ?? "") ?? /^\d{11,}(\d{4})$/.exec(peer ?? "");
   return name || (anonymous && words.t("visitor", { id: anonymous[1] })) || peer || "…";
+}
+
+/** Whose word a name of a web chat is: "signed" (the site vouches for the person), "typed" (the visitor says so); else null. */
+export function vouched({ channel, peer, name }) {
+  if (channel !== "webchat") return null;
+  return peer?.startsWith("user:") ? "signed" : name ? "typed" : null;
+}
+
+/** The name, apart from what stands around it, and whose word it is. */
+export function nameViews(conversation, words) {
+  const whose = vouched(conversation);
+  const said = whose && h("span", { class: "vouched", data: { whose }, title: words.t(`name_${whose}_why`) }, icon(whose === "signed" ? "shield" : "pencil"), h("span", { class: "vouched-words" }, words.t(`name_${whose}`)));
+  return present([h("bdi", { class: "name", data: { whose } }, nameOf(conversation, words)), said]);
 }
 
 /** Who wrote a message. Under a post many write: nobody there is called after the conversation, which is someone's. */

@@ -2,7 +2,8 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { channelName, face, nameOf } from "./face.js";
+import { isolated } from "../plain.js";
+import { channelName, face, nameOf, nameViews } from "./face.js";
 
 export function createHead(app) {
   const head = document.getElementById("thread-head");
@@ -14,10 +15,10 @@ export function createHead(app) {
     if (head.entryVersion === version) return;
     head.entryVersion = version;
     if (!conversation) return head.replaceChildren();
-    const title = isMail(conversation) && conversation.subject ? conversation.subject : nameOf(conversation, words);
+    const title = isMail(conversation) && conversation.subject ? [conversation.subject] : nameViews(conversation, words);
     head.replaceChildren(
       face(conversation, words),
-      h("div", { class: "thread-title" }, h("h2", { dir: "auto" }, title), h("p", { dir: "auto" }, about(conversation, words))),
+      h("div", { class: "thread-title" }, h("h2", { dir: "auto" }, ...title), h("p", { dir: "auto" }, about(conversation, words))),
       linked ? h("button", { type: "button", class: "tag link", data: { tone: "warn" }, on: { click: () => app.select(linked) } }, icon("link"), words.t("linked")) : "",
       h("span", { class: "tag", data: { tone: conversation.status === "open" ? "good" : null } }, words.has(`status_${conversation.status}`) ? words.t(`status_${conversation.status}`) : conversation.status),
     );
@@ -35,7 +36,11 @@ export function isComment(conversation) {
 /** Where it stands, at which account, and with which address. */
 export function about(conversation, words) {
   const { channel, account, name, peer, subject } = conversation;
-  if (isMail(conversation)) return [name, peer, account].filter(Boolean).join(" · ");
-  if (isComment(conversation)) return [words.t("comments_on", { channel: channelName(channel, words) }), account, subject].filter(Boolean).join(" · ");
-  return [channelName(channel, words), account, nameOf(conversation, words) !== peer && peer, subject].filter(Boolean).join(" · ");
+  if (isMail(conversation)) return line(name, peer, account);
+  if (isComment(conversation)) return line(words.t("comments_on", { channel: channelName(channel, words) }), account, subject);
+  return line(channelName(channel, words), account, nameOf(conversation, words) !== peer && peer, subject);
+}
+
+function line(...said) {
+  return said.filter(Boolean).map(isolated).join(" · ");
 }

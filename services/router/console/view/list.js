@@ -1,8 +1,10 @@
 // The conversations, newest on top.
 
 import { h, mark, moveByArrows, present, reconcile } from "../dom.js";
-import { newestFirst } from "../fold/conversations.js";
-import { channelName, face, nameOf } from "./face.js";
+import { lostSend, newestFirst } from "../fold/conversations.js";
+import { icon } from "../icons.js";
+import { isolated } from "../plain.js";
+import { channelName, face, nameOf, nameViews } from "./face.js";
 import { about, isMail } from "./head.js";
 
 export function createList(app) {
@@ -48,12 +50,14 @@ function fill(app, item, conversation, { current, typing }) {
   if (current) button.setAttribute("aria-current", "true");
   else button.removeAttribute("aria-current");
   const at = new Date(conversation.last_at);
+  const lost = lostSend(conversation);
   button.replaceChildren(...present([
     face(conversation, words),
-    h("span", { class: "row-name", dir: "auto" }, nameOf(conversation, words)),
+    h("span", { class: "row-name", dir: "auto" }, ...nameViews(conversation, words)),
     h("span", { class: "hidden" }, `, ${channelName(conversation.channel, words)}, `),
     h("time", { class: "row-time", datetime: conversation.last_at, title: words.full(at) }, words.when(at)),
     h("span", { class: "row-preview", dir: "auto", data: { typing } }, typing ? words.t("typing", { name: nameOf(conversation, words) }) : preview(conversation, words)),
+    lost && h("span", { class: "row-lost", data: { status: lost }, title: words.t(`end_list_${lost}`) }, icon(lost === "unknown" ? "question" : "alert"), h("span", { class: "hidden" }, words.t(`end_list_${lost}`))),
     conversation.unread > 0 && h("span", { class: "row-mark count", "aria-label": words.t("unread", { n: conversation.unread }) }, words.number(conversation.unread)),
   ]));
 }
@@ -62,7 +66,7 @@ function fill(app, item, conversation, { current, typing }) {
 function preview(conversation, words) {
   const { preview: text, preview_kind: kind, subject } = conversation;
   const begins = text && !words.has(`kind_${text}`) ? text : text || kind ? words.t(`kind_${text || kind}`) : "";
-  return [isMail(conversation) && subject, begins].filter(Boolean).join(" · ") || about(conversation, words);
+  return [isMail(conversation) && subject, begins].filter(Boolean).map(isolated).join(" · ") || about(conversation, words);
 }
 
 function debounced(work, ms) {

@@ -2,6 +2,8 @@
 
 import { h, present } from "../dom.js";
 import { baseSubject } from "../fold/subject.js";
+import { isolated } from "../plain.js";
+import { linked } from "./links.js";
 
 const DESIGNED = /<(img|table|h[1-6]|ul|ol|hr|b|strong|font)\b/i; // whose text alone would say less
 const LINE = 72; // characters, to guess how high the frame must be: nothing inside can tell
@@ -25,7 +27,7 @@ function line(name, value) {
 }
 
 function party({ name, address }) {
-  return name && name !== address ? `${name} <${address}>` : address;
+  return name && name !== address ? `${isolated(name)} <${address}>` : address;
 }
 
 /** The text, and the choice to see the mail as it was designed; what was chosen stays while the page is open. */
@@ -52,7 +54,7 @@ export function mailBody(app, message, { part, at }) {
   function body() {
     if (state.designed && !isFresh(addresses)) return h("p", { class: "soft" }, app.words.t("thread_loading"));
     const source = state.designed && (state.images ? addresses.with_images : addresses.url);
-    return source ? frame(app, message, { part, source }) : h("p", { class: "text", dir: "auto" }, part.text);
+    return source ? frame(app, message, { part, source }) : h("p", { class: "text", dir: "auto" }, linked(part.text));
   }
 
   function choices() {

@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
+import { linked } from "./links.js";
 import { reasonOf } from "./reason.js";
 
 const ICONS = { image: "image", sticker: "image", audio: "microphone", video: "play", file: "file" };
@@ -14,13 +15,13 @@ export function isPicture(part) {
 export function gallery(app, pictures) {
   const open = (at) => (event) => { event.stopPropagation(); app.look(pictures, at); };
   const made = pictures.map((part, at) => h("button", { type: "button", class: "thumb", "aria-label": app.words.t("enlarge", { name: nameOf(app, part) }), on: { click: open(at) } }, fetched(app, part, h("img", { class: "picture", alt: part.caption || nameOf(app, part) }))));
-  const captions = pictures.filter((part) => part.caption).map((part) => h("p", { class: "text", dir: "auto" }, part.caption));
+  const captions = pictures.filter((part) => part.caption).map((part) => h("p", { class: "text", dir: "auto" }, linked(part.caption)));
   return [h("div", { class: "gallery", data: { count: Math.min(pictures.length, 4) } }, made), ...captions];
 }
 
 export function media(app, part) {
   const shown = part.state === "stored" && part.blob ? stored(app, part) : fileLine(icon(ICONS[part.media] ?? "file"), nameOf(app, part), stateOf(app.words, part), part.state);
-  return [shown, part.caption && h("p", { class: "text", dir: "auto" }, part.caption)];
+  return [shown, part.caption && h("p", { class: "text", dir: "auto" }, linked(part.caption))];
 }
 
 function nameOf(app, part) {

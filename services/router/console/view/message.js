@@ -4,6 +4,7 @@ import { h, mark, present } from "../dom.js";
 import { previewOf } from "../fold/events.js";
 import { answeredBy } from "../fold/thread.js";
 import { icon } from "../icons.js";
+import { contextViews } from "./context.js";
 import { detailOf, meaningOf } from "./failure.js";
 import { writerOf } from "./face.js";
 import { mailLines } from "./mail.js";
@@ -42,7 +43,7 @@ function authorLine(app, conversation, message) {
   ]);
   const name = message.echo ? words.t("from_elsewhere") : (own && message.author) || ((comment || message.flagged) && writerOf(message, conversation, words));
   if (!name && !marks.length) return null;
-  return h("p", { class: "author", dir: "auto" }, name || "", ...marks);
+  return h("p", { class: "author", dir: "auto" }, h("bdi", {}, name || ""), ...marks);
 }
 
 /** Made anew only when what it holds has changed: whoever listens or reads on is not interrupted by a receipt. */
@@ -58,6 +59,7 @@ function content(app, conversation, message) {
   return [
     message.surface === "email" && mailLines(app, conversation, message),
     message.surface !== "email" && answered(app, conversation, message),
+    ...contextViews(app, conversation, message),
     ...partViews(app, message),
   ];
 }
@@ -68,7 +70,7 @@ function answered(app, conversation, message) {
   if (!other) return null;
   if (!other.id) return h("p", { class: "answered", data: { lost: true } }, app.words.t("answers_elsewhere"));
   const { text, kind } = previewOf(other.parts);
-  const go = (event) => { event.stopPropagation(); app.selectMessage(other.id); };
+  const go = (event) => { event.stopPropagation(); app.selectMessage(other.id); app.bring(other.id); };
   return h("button", { type: "button", class: "answered", on: { click: go } },
     h("b", { dir: "auto" }, writerOf(other, conversation, app.words)), h("span", { dir: "auto" }, other.deleted_at ? app.words.t("deleted") : text ?? app.words.t(`kind_${kind}`)));
 }

@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
+import { linked, linkTo, mapAddress } from "./links.js";
 import { mailBody } from "./mail.js";
 import { fileLine, gallery, isPicture, media } from "./media.js";
 
@@ -28,18 +29,19 @@ function partView(app, message, part, at) {
 
 const VIEWS = {
   text: (app, part, { message, at }) => [
-    part.html && message.direction === "inbound" ? mailBody(app, message, { part, at }) : h("p", { class: "text", dir: "auto" }, part.text),
-    part.quoted && h("details", { class: "quoted" }, h("summary", {}, app.words.t("quoted")), h("p", { class: "quoted-text", dir: "auto" }, part.quoted)),
-    part.signature && h("p", { class: "signature", dir: "auto" }, part.signature),
+    part.html && message.direction === "inbound" ? mailBody(app, message, { part, at }) : h("p", { class: "text", dir: "auto" }, linked(part.text)),
+    part.quoted && h("details", { class: "quoted" }, h("summary", {}, app.words.t("quoted")), h("p", { class: "quoted-text", dir: "auto" }, linked(part.quoted))),
+    part.signature && h("p", { class: "signature", dir: "auto" }, linked(part.signature)),
   ],
   media,
   location: (app, part) => [
     fileLine(icon("pin"), part.name || app.words.t("kind_location"), [part.address, `${part.latitude}, ${part.longitude}`].filter(Boolean).join(" · ")),
+    h("p", { class: "more-of" }, linkTo(mapAddress(part), app.words.t("map_open"))),
   ],
-  contact: (app, part) => [fileLine(icon("card"), part.name, [...(part.phones ?? []), ...(part.emails ?? [])].join(" · "))],
+  contact: (app, part) => [fileLine(icon("card"), part.name), h("p", { class: "more-of" }, ways(part))],
   choices: (app, part) => [
-    h("p", { class: "text", dir: "auto" }, part.text),
-    h("ul", { class: "options", data: { style: part.style } }, part.options.map((option) => h("li", { class: "option", dir: "auto", title: option.url }, option.title, option.description && h("small", {}, option.description)))),
+    h("p", { class: "text", dir: "auto" }, linked(part.text)),
+    h("ul", { class: "options", data: { style: part.style } }, part.options.map((option) => h("li", { class: "option", dir: "auto" }, (option.url && linkTo(option.url, option.title)) || option.title, option.description && h("small", {}, option.description)))),
   ],
   choice: (app, part) => [h("span", { class: "option", dir: "auto", data: { chosen: true } }, icon("check"), app.words.t("chose", { title: part.title || part.id }))],
   template: (app, part) => [
@@ -50,9 +52,15 @@ const VIEWS = {
   unsupported,
 };
 
+/** How a person can be reached, each as a link where it is one. */
+function ways({ phones = [], emails = [] }) {
+  const all = [...phones.map((one) => [`tel:${one.replace(/[^\d+*#]/g, "")}`, one]), ...emails.map((one) => [`mailto:${encodeURIComponent(one).replace("%40", "@")}`, one])];
+  return all.map(([address, said]) => linkTo(address, said) ?? h("span", {}, said));
+}
+
 function unsupported(app, part) {
   return [
-    part.text && h("p", { class: "text", dir: "auto" }, part.text),
+    part.text && h("p", { class: "text", dir: "auto" }, linked(part.text)),
     h("p", { class: "unsupported" }, app.words.t("unsupported", { type: part.type ?? part.kind })),
   ];
 }

@@ -1,7 +1,7 @@
 // The reply: a draft per conversation, kept while the page is open, and the box that shows the chosen one's.
 
 import { createBox } from "./reply/box.js";
-import { alter, draftOf, emptyDraft } from "./reply/draft.js";
+import { alter, draftOf, emptyDraft, settle } from "./reply/draft.js";
 import { nameOf } from "./face.js";
 import { canAnswer } from "./message.js";
 
@@ -32,6 +32,12 @@ export function createReply(app) {
     box.update();
   }
 
+  /** Take what an event says of a request that was made here; whether it was one. */
+  render.settle = (event) => {
+    const settled = event.data.request_id && [...drafts.values()].filter((draft) => settle(draft, event)).length > 0;
+    if (settled) box?.show();
+    return Boolean(settled);
+  };
   render.writeAgain = (message) => {
     Object.assign(draftFor(app.selected), draftOf(message));
     box.fill();

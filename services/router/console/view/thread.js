@@ -1,22 +1,27 @@
 // The chosen conversation: its messages in order, days and notes between them.
 
-import { h, mark, moveByArrows, reconcile } from "../dom.js";
+import { h, mark, moveByArrows, present, reconcile } from "../dom.js";
 import { nameOf } from "./face.js";
 import { whyOf } from "./failure.js";
 import { createHead } from "./head.js";
 import { createLightbox } from "./lightbox.js";
 import { fillMessage } from "./message.js";
+import { postEntry } from "./post.js";
 
 const NEAR = 60; // px from the end within which new messages scroll into view
 
 export function createThreadView(app) {
   const renderHead = createHead(app);
   const log = document.getElementById("log");
+  const below = document.getElementById("below");
   let shown = null;
   let atEnd = true;
+  let seen = null; // the last message while the end was in view
 
   app.look = createLightbox(app);
-  log.addEventListener("scroll", () => { atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR; });
+  app.bring = (id) => [...log.children].find((node) => node.entryKey === id)?.scrollIntoView({ block: "nearest" });
+  log.addEventListener("scroll", () => { atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR; sayBelow(); });
+  below.addEventListener("click", () => { atEnd = true; toEnd(); sayBelow(); log.focus({ preventScroll: true }); });
   new ResizeObserver(toEnd).observe(log);
   log.addEventListener("load", toEnd, { capture: true });
   moveByArrows(log, ".message", (node) => app.selectMessage(node.entryKey));
@@ -26,19 +31,38 @@ export function createThreadView(app) {
     if (atEnd) log.scrollTop = log.scrollHeight;
   }
 
+  /** How much has come below what is in view. */
+  function sayBelow() {
+    const ids = [...log.querySelectorAll(":scope > .message")].map((node) => node.entryKey);
+    if (atEnd) seen = ids.at(-1) ?? null;
+    const fresh = seen === null ? 0 : ids.length - 1 - ids.lastIndexOf(seen);
+    below.hidden = atEnd || fresh === 0;
+    const said = app.words.t("new_below", { n: fresh });
+    if (below.lastChild.textContent !== said) below.lastChild.textContent = said;
+  }
+
   return function render() {
     const conversation = app.conversations.get(app.selected);
     const thread = app.thread;
     renderHead(conversation);
     const fresh = shown !== thread?.id;
-    atEnd ||= fresh;
+    atEnd ||= fresh || app.follow;
+    app.follow = false;
     const before = { height: log.scrollHeight, first: log.querySelector(".message")?.entryKey };
     if (fresh) quietly(log);
-    reconcile(log, conversation ? entries(app, conversation, thread) : [emptyEntry(app, app.conversations.size ? "thread_none" : "thread_first")]);
+    reconcile(log, conversation ? entries(app, conversation, thread) : [emptyEntry(app, nothing(app))]);
     if (atEnd) toEnd();
     else if (before.first !== log.querySelector(".message")?.entryKey) log.scrollTop += log.scrollHeight - before.height;
+    sayBelow();
     shown = thread?.id ?? null;
   };
+}
+
+/** Why no conversation is shown. */
+function nothing({ unknown, selected, conversations }) {
+  if (unknown) return "thread_unknown";
+  if (selected) return "thread_loading";
+  return conversations.size ? "thread_none" : "thread_first";
 }
 
 /** What a conversation held before it was opened is not read out; what comes after is. */
@@ -52,6 +76,7 @@ function entries(app, conversation, thread) {
   const all = [...thread.entries, ...thread.asked.values()];
   const made = thread.first > 1 ? [earlierEntry(app)] : [];
   const way = app.wayMessage()?.id;
+  made.push(...present([postEntry(app, conversation, thread)]));
   let day = null;
   for (const entry of all) {
     const today = new Date(entry.at).toDateString();

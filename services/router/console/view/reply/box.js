@@ -1,12 +1,14 @@
 // One conversation's reply box at work: it shows its draft, takes what is typed and dropped, and sends it.
 
+import { isUncertain } from "../../api.js";
 import { mark } from "../../dom.js";
+import { newestWritten } from "../../fold/thread.js";
 import { keepAuthor } from "../../keep.js";
 import { measure } from "../../limits.js";
 import { createControls, grow } from "./controls.js";
-import { alter, emptyDraft, partsOf, requestOf } from "./draft.js";
+import { alter, doubt, emptyDraft, partsOf, requestOf } from "./draft.js";
 import { attach, showFiles } from "./files.js";
-import { counter, hint, limitsOf, privacySwitch, stateOf } from "./foot.js";
+import { counter, hint, limitsOf, mayAnswerPrivately, privacySwitch, stateOf } from "./foot.js";
 import { put, showAccount, showAdvice, showAnswered, showRefusal } from "./notices.js";
 import { emptyTemplate, templateForm } from "./template.js";
 
@@ -30,25 +32,27 @@ export function createBox(app, conversation, draft) {
     else if (limits?.template === "refused") draft.template = null;
     showAccount(app, places.account, row);
     showRefusal(app, places.refusal, draft, update);
-    showAdvice(app, places.advice, draft, { kind, named: named() });
+    const unprivate = draft.private && !mayAnswerPrivately(app, row, draft);
+    showAdvice(app, places.advice, draft, { kind, named: named(), unprivate });
     showAnswered(app, places.answering, row, { answers: draft.answers, cancel: () => change({ answers: null }) });
-    put(places.privacy, [privacySwitch(app, row, draft, update)], `${draft.private} ${limits?.private_reply} ${row.window?.private_until} ${new Date().getMinutes()}`);
+    put(places.privacy, [privacySwitch(app, row, draft, update)], `${draft.private} ${limits?.private_reply} ${mayAnswerPrivately(app, row, draft)} ${row.window?.private_until} ${new Date().getMinutes()}`);
     showFiles(app, controls.chips, { draft, update });
     template.show();
     put(places.foot, [hint(app, row), counter(app, row, draft)]);
-    enable(kind, limits);
+    enable(kind, limits, unprivate);
     grow(text);
     considerFit(limits);
   }
 
-  function enable(kind, limits) {
+  function enable(kind, limits, unprivate) {
     const asTemplate = Boolean(draft.template);
     controls.byTemplate.hidden = limits?.template !== "full" || !TAKES.has(kind);
     controls.byTemplate.setAttribute("aria-pressed", String(asTemplate));
     controls.clip.hidden = text.hidden = asTemplate;
     text.disabled = controls.file.disabled = !TAKES.has(kind);
+    text.readOnly = draft.sending;
     mark(form, "kind", kind);
-    const ready = partsOf(draft).length > 0 && !draft.sending && draft.uploading.length === 0;
+    const ready = partsOf(draft).length > 0 && !unprivate && !draft.sending && draft.uploading.length === 0;
     controls.send.disabled = !ready || !(TAKES.has(kind) || (kind === "template" && asTemplate));
   }
 
@@ -57,9 +61,14 @@ export function createBox(app, conversation, draft) {
     update();
   }
 
-  function fill() {
-    text.value = draft.text;
+  /** The draft as it is now, wherever the focus may be. */
+  function show() {
+    if (text.value !== draft.text) text.value = draft.text;
     update();
+  }
+
+  function fill() {
+    show();
     if (draft.template) template.focus();
     else text.focus();
   }
@@ -83,20 +92,23 @@ export function createBox(app, conversation, draft) {
 
   async function submit() {
     if (!partsOf(draft).length || draft.sending) return;
-    Object.assign(draft, { sending: true, trouble: null });
+    const { key } = draft;
+    const body = requestOf(draft, { tenant: conversation.tenant, author: named() });
+    const asked = askedOf(app, draft, body, now());
+    Object.assign(draft, { sending: true, refused: null, trouble: null });
     update();
     try {
-      const body = requestOf(draft, { tenant: conversation.tenant, author: named() });
-      const answer = await app.api.reply(conversation.id, body, draft.key);
-      const asked = askedOf(draft, body, now());
-      Object.assign(draft, emptyDraft());
-      text.value = "";
-      app.asked(conversation.id, answer, asked);
+      const answer = await app.api.reply(conversation.id, body, key);
+      const { refused } = draft;
+      if (draft.key === key) Object.assign(draft, emptyDraft());
+      app.asked(conversation.id, answer, { asked, refused });
     } catch (error) {
-      draft.trouble = { code: error.code ?? "unknown", detail: error.code === "offline" ? "" : error.message };
-      draft.sending = false;
+      if (draft.key !== key) return; // its event came first
+      if (isUncertain(error)) doubt(draft, key);
+      else draft.trouble = { code: error.code ?? "unknown", detail: error.message };
     }
-    update();
+    draft.sending = false;
+    show();
   }
 
   const take = (files) => attach(app, draft, { files, tenant: conversation.tenant, update });
@@ -107,7 +119,7 @@ export function createBox(app, conversation, draft) {
   });
   text.value = draft.text;
   queueMicrotask(update);
-  return { form, update, fill };
+  return { form, update, show, fill };
 }
 
 function listen({ form, text, file, byTemplate, send, author }, { take, submit, typed, named, switched }) {
@@ -127,8 +139,9 @@ function listen({ form, text, file, byTemplate, send, author }, { take, submit, 
 }
 
 /** The message as it is shown until the router announces it. */
-function askedOf(draft, { parts, author = null }, { surface = "direct" }) {
-  return { parts, author, surface, reply_to: draft.answers?.external ?? null, way: draft.private ? "private" : "free_text" };
+function askedOf(app, draft, { parts, author = null }, { surface = "direct" }) {
+  const newest = draft.private ? newestWritten(app.thread)?.external : null; // which is what a private answer goes to
+  return { parts, author, surface, reply_to: draft.answers?.external ?? newest ?? null, way: draft.private ? "private" : "free_text" };
 }
 
 function announceTyping(app, conversation, draft) {

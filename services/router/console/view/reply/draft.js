@@ -1,16 +1,39 @@
 // What someone is about to send: kept per conversation until it is sent.
 
-/** `key`: the same draft keeps it however often it is tried, so that it becomes one message. */
+/**
+ * `key`: the request's id; the same draft keeps it however often it is tried, so that it becomes one message. `doubts`: keys
+ * whose answer never came, until their events say what became of them.
+ */
 export function emptyDraft() {
   return {
     text: "", files: [], uploading: [], template: null, answers: null, private: false, trouble: null, fitted: null,
-    key: crypto.randomUUID(), sending: false, typed_at: 0,
+    key: crypto.randomUUID(), doubts: new Set(), refused: null, sending: false, typed_at: 0,
   };
 }
 
 /** Another content is another message. */
 export function alter(draft, change) {
   Object.assign(draft, change, { key: crypto.randomUUID() });
+}
+
+/** No answer came to the request with this key; perhaps its event did. */
+export function doubt(draft, key) {
+  if (draft.refused) return Object.assign(draft, refusal(draft.refused));
+  draft.doubts.add(key);
+  draft.trouble = { doubt: true };
+}
+
+const refusal = (failure) => ({ trouble: failure, key: crypto.randomUUID() });
+
+/** What the event of a request says of its draft; whether it was this draft's. What was not sent is another request next time. */
+export function settle(draft, { type, data }) {
+  const id = data.request_id;
+  const underWay = draft.sending && draft.key === id;
+  if (!draft.doubts.delete(id) && !underWay) return false;
+  if (type === "request.refused") Object.assign(draft, underWay ? { refused: data.failure } : refusal(data.failure));
+  else if (draft.key === id) Object.assign(draft, emptyDraft());
+  else if (draft.trouble?.doubt) draft.trouble = null;
+  return true;
 }
 
 export function partsOf({ text, files, template }) {

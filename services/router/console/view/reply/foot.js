@@ -1,6 +1,7 @@
 // Below the reply box: until when what may be written, how much of it fits, and whose name it carries.
 
 import { h, mark, present } from "../../dom.js";
+import { hadPrivateAnswer } from "../../fold/thread.js";
 import { privateUntil, windowAt } from "../../fold/window.js";
 import { icon } from "../../icons.js";
 import { measure } from "../../limits.js";
@@ -44,16 +45,27 @@ export function counter(app, conversation, draft) {
   return node;
 }
 
-/** Public or private, where the comment may still be answered in private. */
+/** Whether the comment may still be answered in private: in time, and for the first time. */
+export function mayAnswerPrivately(app, conversation, draft) {
+  const able = app.capabilities(conversation);
+  return isComment(conversation) && Boolean(able?.private_reply) && privateUntil(conversation.window, Date.now()) !== 0 && !hadPrivateAnswer(app.thread, draft.answers);
+}
+
+/** Public or private. What was meant to be private stays so when it cannot be sent any more: nobody publishes it by accident. */
 export function privacySwitch(app, conversation, draft, update) {
   const { words } = app;
   if (!isComment(conversation)) return null;
-  const until = privateUntil(conversation.window, Date.now());
-  const able = app.capabilities(conversation);
-  const may = Boolean(able?.private_reply) && until !== 0;
-  if (!may) draft.private = false;
+  const may = mayAnswerPrivately(app, conversation, draft);
   const choose = (value) => () => { alter(draft, { private: value }); update(); };
   const choice = (key, value, sign) => h("label", {}, h("input", { type: "radio", name: "privacy", checked: draft.private === value, disabled: value && !may, on: { change: choose(value) } }), icon(sign), words.t(key));
-  const left = may && until ? words.t("private_until", { time: words.moment(new Date(until)), left: words.left(until - Date.now()) }) : may || !able ? "" : words.t("private_over");
-  return h("fieldset", { class: "privacy" }, ...present([h("legend", { class: "hidden" }, words.t("privacy")), choice("answer_public", false, "globe"), choice("answer_private", true, "lock"), left && h("span", { class: "soft" }, left)]));
+  const said = saidOfPrivacy(app, conversation, { may, answers: draft.answers });
+  return h("fieldset", { class: "privacy" }, ...present([h("legend", { class: "hidden" }, words.t("privacy")), choice("answer_public", false, "globe"), choice("answer_private", true, "lock"), said && h("span", { class: "soft" }, said)]));
+}
+
+function saidOfPrivacy(app, conversation, { may, answers }) {
+  const { words } = app;
+  const until = privateUntil(conversation.window, Date.now());
+  if (may) return until ? words.t("private_until", { time: words.moment(new Date(until)), left: words.left(until - Date.now()) }) : "";
+  if (!app.capabilities(conversation)?.private_reply) return "";
+  return words.t(hadPrivateAnswer(app.thread, answers) ? "private_had" : "private_over");
 }

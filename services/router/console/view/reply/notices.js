@@ -1,6 +1,6 @@
 // What is said around the reply box: an account that does not work, a refusal, advice, what is being answered.
 
-import { h, present } from "../../dom.js";
+import { h, mark, present } from "../../dom.js";
 import { previewOf } from "../../fold/events.js";
 import { icon } from "../../icons.js";
 import { writerOf } from "../face.js";
@@ -25,14 +25,16 @@ export function showAccount(app, node, conversation) {
 }
 
 export function showRefusal({ words }, node, draft, update) {
-  const said = draft.trouble ? words.t("not_sent", { why: whyOf(words, draft.trouble) }) : "";
+  const said = !draft.trouble ? "" : draft.trouble.doubt ? words.t("fate_unknown") : words.t("not_sent", { why: whyOf(words, draft.trouble) });
+  mark(node, "doubt", Boolean(draft.trouble?.doubt));
   const dismiss = () => { draft.trouble = null; update(); };
   put(node, [said && h("span", { dir: "auto" }, said), said && h("button", { type: "button", "aria-label": words.t("dismiss"), on: { click: dismiss } }, "×")], said);
 }
 
 /** What would be refused, before it is sent. */
-export function showAdvice({ words }, node, draft, { kind, named }) {
+export function showAdvice({ words }, node, draft, { kind, named, unprivate }) {
   const said = present([
+    unprivate && words.t("private_not_any_more"),
     kind === "human" && !named && words.t("name_needed"),
     draft.fitted?.failure && words.t("would_refuse", { why: whyOf(words, draft.fitted.failure) }),
   ]);
