@@ -32,10 +32,10 @@ RAW_TYPE: Final = "parley_raw_type"  # a header: its content type
 
 @dataclass(slots=True)
 class Out:
-    """A record to write. `topic` is the full name."""
+    """A record to write. `topic` is the full name. Only a stranger's record that is set aside may have no key."""
 
     topic: str
-    key: bytes
+    key: bytes | None
     value: bytes
     headers: Headers
 

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 from aiokafka.partitioner import murmur2
+from aiokafka.protocol.metadata import MetadataRequest
 from prometheus_client import Counter
 
 from shared.bus import Out
@@ -30,6 +31,8 @@ log = structlog.get_logger(__name__)
 PATIENCE: Final = 5.0  # seconds until a send that is not acknowledged counts as refused
 RECYCLE: Final = 24 * 3600.0  # seconds of a producer's life: its sequence numbers must never wrap (aiokafka)
 BATCH: Final = 256 * 1024  # bytes
+REPLACED: Final = 1.0  # seconds that a producer lives at least, whatever Kafka answers
+SILENCE: Final = 2.0  # seconds without an acknowledgement after which Kafka is asked whether it is there
 
 
 @lru_cache(maxsize=16_384)  # aiokafka's murmur2 is pure Python; a conversation's next event has the same key
@@ -46,8 +49,9 @@ def _written(topic: str) -> Counter:
 class Producer:
     """An idempotent producer that is built anew when it is broken, old, or has never reached a broker.
 
-    aiokafka's waits for ever when the brokers are gone, and is dead for good after an unexpected error in its sender:
-    both end here, in BusUnavailable within five seconds.
+    aiokafka's waits for ever when the brokers are gone, is dead for good after an unexpected error in its sender, and counts
+    a batch that a broker refuses as sent: that partition takes nothing from it any more. All end here, in BusUnavailable
+    within five seconds and in a new producer, while the old one finishes what it has on its way.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -55,7 +59,9 @@ class Producer:
         connection(settings)  # settings that cannot be used end the start
         self._current: AIOKafkaProducer | None = None
         self._born = 0.0
-        self._replacing = asyncio.Lock()
+        self._heard = 0.0
+        self._replacing: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self._failing_since: float | None = None
         self._reason = ""
 
@@ -73,11 +79,11 @@ class Producer:
         return self._reason and f": {self._reason}"
 
     async def tend(self) -> None:
-        """Keep a working producer: connect, recycle, and find out when Kafka is back while nobody sends."""
+        """Keep a working producer: connect, recycle, and find out whether Kafka is there while nobody sends."""
         while True:
             if self._current is None or self._broken() or time.monotonic() - self._born > RECYCLE:
-                await self._replace(self._current)
-            elif self._failing_since is not None:
+                await self.discard(self._current)
+            elif self._failing_since is not None or time.monotonic() - self._heard > SILENCE:
                 await self._probe(self._current)
             await asyncio.sleep(0.5)
 
@@ -86,29 +92,51 @@ class Producer:
         return bool(sender and sender.sender_task and sender.sender_task.done())
 
     async def _probe(self, producer: AIOKafkaProducer) -> None:
+        """Kafka is there as long as one of its brokers says so; who of them leads what shows when something is sent."""
         try:
             async with asyncio.timeout(PATIENCE):
-                await producer.client.fetch_all_metadata()
-            self._failing_since, self._reason = None, ""
+                await _first_answer(producer.client)
         except (TimeoutError, KafkaError, OSError):
+            self._fails()
             self._reason = await find_reason(self._settings)
+        else:
+            self._works()
+
+    def _works(self) -> None:
+        self._heard, self._failing_since, self._reason = time.monotonic(), None, ""
+
+    def _fails(self, reason: str = "") -> None:
+        if self._failing_since is None:
+            self._failing_since, self._reason = time.monotonic(), reason
 
     async def start(self) -> None:
         """One attempt to connect; without success `tend` goes on trying and sends are refused meanwhile."""
-        await self._replace(None)
+        await self.discard(None)
+
+    async def discard(self, producer: AIOKafkaProducer | None) -> None:
+        """Put a new one in the place of a producer that proved broken, once for all who found that out.
+
+        Whoever waits may lose patience; the work goes on. Another one is not made within a second.
+        """
+        if self._current is not producer:
+            return
+        if self._replacing is None or self._replacing.done():
+            self._replacing = asyncio.create_task(self._replace(producer), name="new producer")
+        await asyncio.shield(self._replacing)
 
     async def _replace(self, old: AIOKafkaProducer | None) -> None:
-        async with self._replacing:
-            if self._current is not old:
-                return
-            new = await self._build()
-            if new is None:
-                return
-            self._current, self._born = new, time.monotonic()
-            self._failing_since, self._reason = None, ""
+        if old is not None:
+            await asyncio.sleep(self._born + REPLACED - time.monotonic())
+        new = await self._build()
+        if new is None:
+            return
+        self._current, self._born = new, time.monotonic()
+        self._works()
         if old is not None:
             log.info("bus.producer_replaced")
-            await _close(old)
+            closing = asyncio.create_task(_close(old), name="old producer")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def _build(self) -> AIOKafkaProducer | None:
         """One that is connected; None, and why, while there can be none."""
@@ -138,24 +166,37 @@ class Producer:
             raise BusUnavailable("not connected")
         return self._current
 
-    async def discard(self, producer: AIOKafkaProducer) -> None:
-        """Put a new one in the place of a producer that proved broken."""
-        await self._replace(producer)
-
     async def send(self, record: Out) -> None:
         """Return when the record is durable. Raises BusUnavailable (not accepted, or not known to be), TooLarge."""
-        producer = await self.current()
         try:
             async with asyncio.timeout(PATIENCE):
-                await producer.send_and_wait(record.topic, record.value, key=record.key, headers=record.headers)
+                alone = False
+                while not await self._is_sent(record, alone=alone):
+                    alone = True
         except MessageSizeTooLargeError as error:
             raise TooLarge(record.topic) from error
         except (TimeoutError, KafkaError, OSError) as error:
-            if self._failing_since is None:
-                self._failing_since, self._reason = time.monotonic(), ""
+            self._fails()
             raise BusUnavailable(type(error).__name__) from error
-        self._failing_since = None
+        self._works()
         _written(record.topic).inc()
+
+    async def _is_sent(self, record: Out, *, alone: bool) -> bool:
+        """Whether it is durable; False where it certainly is not, and another record was or may have been the reason."""
+        producer = await self.current()
+        acknowledged = await (_send_alone if alone else _send)(producer, record)
+        try:
+            await acknowledged
+        except OutOfOrderSequenceNumber:
+            await self.discard(producer)
+            return False
+        except KafkaError as error:
+            await self.discard(producer)
+            if isinstance(error, MessageSizeTooLargeError) and not alone:
+                return False
+            self._fails(f"{record.topic} refuses a record ({type(error).__name__}); see `parley topics plan`")
+            raise BusUnavailable(type(error).__name__) from error
+        return True
 
     async def send_all(self, records: Iterable[Out]) -> None:
         """All durable, or the first error."""
@@ -178,9 +219,40 @@ class Producer:
             raise BusUnavailable(topic) from error
 
     async def stop(self) -> None:
+        if self._replacing is not None:
+            self._replacing.cancel()
         current, self._current = self._current, None
-        if current is not None:
-            await _close(current)
+        await asyncio.gather(*self._closing, *([_close(current)] if current is not None else []))
+
+
+async def _send(producer: AIOKafkaProducer, record: Out) -> asyncio.Future[Any]:
+    """Its acknowledgement. Raises MessageSizeTooLargeError for what no topic takes: it never leaves."""
+    acknowledged: asyncio.Future[Any]
+    acknowledged = await producer.send(record.topic, record.value, key=record.key, headers=record.headers)
+    return acknowledged
+
+
+async def _send_alone(producer: AIOKafkaProducer, record: Out) -> asyncio.Future[Any]:
+    """Its acknowledgement, in a batch of its own."""
+    batch = producer.create_batch()
+    batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
+    batch.close()
+    place = partition_of(record.key or b"", len(await producer.partitions_for(record.topic)))
+    acknowledged: asyncio.Future[Any] = await producer.send_batch(batch, record.topic, partition=place)
+    return acknowledged
+
+
+async def _first_answer(client: Any) -> None:
+    """Return when one broker has answered. Raises KafkaError of the last one where none does."""
+    brokers = client.cluster.brokers()
+    for number, broker in enumerate(brokers, 1):
+        try:
+            async with asyncio.timeout(PATIENCE / len(brokers)):
+                await client.send(broker.nodeId, MetadataRequest([]))
+            return
+        except (TimeoutError, KafkaError, OSError):
+            if number == len(brokers):
+                raise
 
 
 async def _close(producer: AIOKafkaProducer) -> None:
@@ -240,7 +312,7 @@ class Publisher:
         """Put rows behind all that was put before, at once; the future is done when they are durable."""
         ticket = _Ticket(len(rows))
         for row in rows:
-            place = (row.topic, partition_of(row.key, self._partitions[row.topic]))
+            place = (row.topic, partition_of(row.key or b"", self._partitions[row.topic]))
             lane = self._lanes.setdefault(place, _Lane())
             lane.waiting.append((row, ticket))
             if lane.task is None or lane.task.done():

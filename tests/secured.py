@@ -50,6 +50,7 @@ class Secured:
     authority: Path
     certificate: Path
     key: Path
+    pid: int
 
     def settings(self, **more: Any) -> Settings:
         """Those of a client that does everything right by SASL; `more` says what it does otherwise."""
@@ -102,6 +103,7 @@ async def secured(folder: Path) -> AsyncIterator[Secured]:
             authority=authority,
             certificate=chain,
             key=key,
+            pid=process.pid,
         )
     finally:
         sweep(process.pid)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -22,6 +24,7 @@ from shared.kafka import connection
 from shared.produce import Producer
 from shared.settings import Settings
 from tests.certificates import certificate
+from tests.patience import until
 from tests.secured import PASSWORD, USER, Secured, secured
 from tests.shared.broker import TOPIC, Owner, reading, reply
 
@@ -182,4 +185,19 @@ async def test_health_says_so_and_a_mended_password_is_taken_up(broker: Secured,
     file.write_text(PASSWORD)
     await producer.start()
     assert producer.trouble is None
+    await producer.stop()
+
+
+async def test_that_kafka_is_away_is_known_while_nobody_sends_and_that_it_is_back(broker: Secured) -> None:
+    producer = Producer(broker.settings())
+    await producer.start()
+    tending = asyncio.create_task(producer.tend())
+    assert producer.trouble is None
+    os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        assert "has not acknowledged" in await until(lambda: producer.trouble)
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+    await until(lambda: producer.trouble is None)
+    tending.cancel()
     await producer.stop()

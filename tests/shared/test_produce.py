@@ -39,7 +39,7 @@ async def producer(settings: Settings) -> AsyncIterator[Producer]:
     await producer.stop()
 
 
-def row(number: int, *, topic: str, size: int = 10, key: bytes = b"one") -> Out:
+def row(number: int, *, topic: str, size: int = 10, key: bytes | None = b"one") -> Out:
     return Out(topic, key, b"%d".ljust(size) % number, [("n", b"%d" % number)])
 
 
@@ -187,3 +187,43 @@ async def test_a_topic_that_does_not_exist_is_refused_in_time(settings: Settings
     async with our_patience():
         with pytest.raises(BusUnavailable):
             await producer.send(row(1, topic=settings.topic("nowhere")))
+
+
+# what a broker refuses ---------------------------------------------------------------------------------------------------
+
+
+async def alter(settings: Settings, **config: str) -> None:
+    async with administering(settings) as admin:
+        given = {name.replace("_", "."): value for name, value in config.items()}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic(TOPIC), given)])
+
+
+@pytest.mark.parametrize(
+    "config", [{"max_message_bytes": "500"}, {"cleanup_policy": "compact"}], ids=["too large", "no key to compact by"]
+)
+async def test_a_producer_that_a_broker_has_refused_is_replaced_and_the_partition_goes_on(
+    settings: Settings, producer: Producer, config: dict[str, str]
+) -> None:
+    await make_topics(settings, names=[TOPIC])
+    topic = settings.topic(TOPIC)
+    await producer.send(row(1, topic=topic))
+    await alter(settings, **config)
+    with pytest.raises(BusUnavailable):
+        await producer.send(row(2, topic=topic, size=1000, key=None))
+    await set_limit(settings, DEAD_LETTER_LIMIT)
+    await producer.send(row(3, topic=topic))
+    assert producer.trouble is None
+    assert numbers(await records_of(settings, TOPIC)) == [1, 3]
+
+
+async def test_whoever_shares_a_batch_with_what_is_refused_is_taken_and_taken_once(
+    settings: Settings, producer: Producer
+) -> None:
+    await set_limit(settings, 2_000)
+    topic = settings.topic(TOPIC)
+    await producer.send(row(0, topic=topic))
+    sends = (producer.send(row(n, topic=topic, size=3_000 if n == 5 else 10)) for n in range(1, 60))
+    outcomes = await asyncio.gather(*sends, return_exceptions=True)
+    assert [n for n, outcome in enumerate(outcomes, 1) if outcome is not None] == [5]
+    assert isinstance(outcomes[4], BusUnavailable)
+    assert sorted(numbers(await records_of(settings, TOPIC))) == [n for n in range(60) if n != 5]
