@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from rich.text import Text
 
+from services.cli.ids import SHORT
+
 # Strangers wrote some of it: no control sequence, no reversed line. Zero-width spaces stay, Khmer is written with them.
 UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 LENGTH: Final = 100
+REMEMBERED: Final = 10_000  # conversations whose channel and people are known
 OUTBOUND: Final = "parley.outbound.v1"  # carries its event's sequence, which has gaps there
 COLOURS: Final = {
     "message.received": "green",
@@ -24,15 +28,24 @@ COLOURS: Final = {
 }
 
 
-def line(record: dict[str, Any], *, again: bool = False) -> Text:
+@dataclass(frozen=True)
+class Place:
+    """Where a record belongs. `person`: who wrote there last."""
+
+    channel: str = ""
+    person: str = ""
+
+
+def line(record: dict[str, Any], place: Place, *, again: bool = False) -> Text:
     """A record as `reading.described` tells it. `again`: a consumer would drop it, so it is shown faintly."""
     kind = short_type(record["type"])
     data = record["data"] if isinstance(record["data"], dict) else {}
     shown = Text(clock(record["at"]) + "  ")
     shown.append(f"{kind:<22}", style=COLOURS.get(kind) or COLOURS.get(kind.partition(".")[0], "yellow"))
-    shown.append(f"{where(data, record['key']):<38}", style="dim")
+    shown.append(f"{where(data, record['key']):<{2 * SHORT + 3}}", style="dim")
     shown.append(f"{data.get('sequence') or '':>4}  ")
-    shown.append(fit(who(data), 24), style="bold")
+    shown.append(f"{fit(place.channel, 9):<9}  ")
+    shown.append(fit(place.person, 24), style="bold")
     shown.append("  " + fit(what(data), LENGTH))
     if again:
         shown.stylize("dim")
@@ -67,21 +80,64 @@ def clock(at: str) -> str:
     return datetime.fromisoformat(at).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
-def where(data: dict[str, Any], key: str) -> str:
-    """The conversation, whole, since other commands are given it; else what the key ends in."""
+class Places:
+    """What earlier records told of each conversation: most events of it name neither its channel nor its people."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Place] = {}
+
+    def of(self, record: dict[str, Any]) -> Place:
+        """As this record and those before it tell."""
+        data = record["data"] if isinstance(record["data"], dict) else {}
+        named = conversation(data)
+        known = self._known.get(named, Place())
+        place = Place(channel(data, record["key"]) or known.channel, written_by(data) or known.person)
+        if named:
+            self._known.pop(named, None)
+            self._known[named] = place  # the newest last
+            if len(self._known) > REMEMBERED:
+                del self._known[next(iter(self._known))]
+        return place
+
+
+def conversation(data: dict[str, Any]) -> str:
+    """Its id, as far as the record says."""
     message = data.get("message")
     named = data.get("conversation") or (message.get("conversation") if isinstance(message, dict) else None)
-    return fit(str(named or key.rpartition("|")[2]), 36)
+    return str(named or "")
 
 
-def who(data: dict[str, Any]) -> str:
+def message_of(data: dict[str, Any]) -> str:
+    """The id of the message that the record announces or is about."""
+    message = data.get("message")
+    named = message.get("id") if isinstance(message, dict) else data.get("message_id")
+    return str(named or "")
+
+
+def where(data: dict[str, Any], key: str) -> str:
+    """The conversation and the message by their first letters, which other commands take; else what the key ends in."""
+    ids = [id_[:SHORT] for id_ in (conversation(data), message_of(data)) if id_]
+    return fit(" ".join(ids) or key.rpartition("|")[2], 2 * SHORT + 1)
+
+
+def channel(data: dict[str, Any], key: str) -> str:
+    """Of the record, its message, or its key (tenant|channel|account|peer)."""
+    told = next(
+        (one for one in (data, data.get("message"), data.get("media")) if isinstance(one, dict) and "channel" in one),
+        {},
+    )
+    keyed = key.split("|")
+    return str(told.get("channel") or (keyed[1] if len(keyed) > 2 else ""))
+
+
+def written_by(data: dict[str, Any]) -> str:
     """Who wrote it, as far as it says."""
     message = data.get("message") if isinstance(data.get("message"), dict) else data
     sender = message.get("sender") if isinstance(message, dict) else None
     if isinstance(sender, dict):
         return str(sender.get("name") or sender.get("address") or "")
     told = message or {}
-    return str(told.get("author") or told.get("peer") or told.get("address") or told.get("channel") or "")
+    return str(told.get("author") or told.get("peer") or told.get("address") or "")
 
 
 def what(data: dict[str, Any]) -> str:

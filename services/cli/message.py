@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
-from uuid import UUID
 
 import orjson
 import typer
 
-from services.cli.running import MISUSED, AsJson, Home, fail, find, run
+from services.cli.ids import as_uuid, resolve
+from services.cli.running import MISUSED, AsJson, Home, fail, find_running, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
+    from services.cli.running import System
     from shared.records import Request
     from shared.settings import Settings
 
@@ -65,12 +67,12 @@ def send(
         )
     )
     place = record_key(tenant, channel, account, address)
-    _finish(find(home).settings, asked, place=place, key=key, timeout=timeout, as_json=as_json)
+    _finish(find_running(home, unreachable=CANNOT), asked, place=place, key=key, timeout=timeout, as_json=as_json)
 
 
 @app.command()
 def reply(
-    conversation: Annotated[str, typer.Argument(help="The conversation's id.")],
+    conversation: Annotated[str, typer.Argument(help="The conversation's id; its first letters do.")],
     text: Words,
     tenant: Tenant = "default",
     key: Key = "",
@@ -85,19 +87,18 @@ def reply(
     from shared.envelope import Text
     from shared.records import Reply
 
-    place = identified(conversation)
+    system = find_running(home, unreachable=CANNOT)
+    place = as_uuid(conversation) or identified(system, conversation)
     asked = _valid(lambda: Reply(tenant=tenant, conversation=place, parts=(Text(text=words(text)),), author="cli"))
-    _finish(find(home).settings, asked, place=str(place), key=key, timeout=timeout, as_json=as_json)
+    _finish(system, asked, place=str(place), key=key, timeout=timeout, as_json=as_json)
 
 
-def identified(conversation: str) -> UUID:
-    """The id; ends the command where it is none."""
-    try:
-        return UUID(conversation)
-    except ValueError:
-        fail(
-            f"{conversation!r} is not the id of a conversation: it is the long one that `parley tail` prints.", MISUSED
-        )
+def identified(system: System, conversation: str) -> UUID:
+    """The conversation whose id begins so; ends the command where that is none, or not one alone."""
+    import os
+
+    router = os.environ.get("PARLEY_ROUTER", "")
+    return run(resolve(system, conversation, router=router, kinds=("conversations",)), unreachable=CANNOT)
 
 
 def words(text: str) -> str:
@@ -112,11 +113,13 @@ def _valid(make: Callable[[], Request]) -> Request:
         fail(f"This is no request: {error}. See `parley send --help` and docs/records.md.", MISUSED)
 
 
-def _finish(settings: Settings, asked: Request, *, place: str, key: str, timeout: float, as_json: bool) -> None:
+def _finish(system: System, asked: Request, *, place: str, key: str, timeout: float, as_json: bool) -> None:
     from shared.bus import new_id
 
     show = _printer(as_json=as_json)
-    code = run(ask(settings, asked, place=place, id_=key or new_id(), patience=timeout, show=show), unreachable=CANNOT)
+    code = run(
+        ask(system.settings, asked, place=place, id_=key or new_id(), patience=timeout, show=show), unreachable=CANNOT
+    )
     raise typer.Exit(code)
 
 

@@ -94,7 +94,11 @@ def render(
     try:
         letter = Letter.model_validate_json(read_bytes(file))
         given = _answers(answers)
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except OSError as error:
+        misused(
+            f"{error.filename} cannot be read: {error.strerror}. Name a file, or give the message on standard input."
+        )
+    except (ValueError, LookupError, TypeError) as error:
         kind = "is not an outbound message" if isinstance(error, ValidationError) else "cannot be read"
         misused(f"The message or the answers {kind}: {_first(error)}. See `parley render --help`.")
     if not (letter.to or letter.peer):

@@ -33,11 +33,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 @dataclass(frozen=True)
 class System:
-    """Settings to reach a system by, and as far as they are known the HTTP address of each service and the mail port."""
+    """Settings to reach a system by, and as far as they are known the HTTP address of each service and the mail port.
+
+    `home`: of a local stack whose Kafka it is.
+    """
 
     settings: Settings
     services: Mapping[str, str] = field(default_factory=dict)
     smtp: str | None = None
+    home: Path | None = None
 
 
 def find(home: Path | None = None) -> System:
@@ -74,7 +78,18 @@ def _of_home(folder: Path, *, environment_first: bool) -> System:
         told = {name: value for name, value in told.items() if name not in os.environ}
     given = {name[len("PARLEY_") :].lower(): value for name, value in told.items() if name.startswith("PARLEY_")}
     services = {name: service.http for name, service in addresses.services.items()}
-    return System(read_settings(given), services, addresses.services["email_adapter"].smtp)
+    ours = folder if "kafka" in given else None
+    return System(read_settings(given), services, addresses.services["email_adapter"].smtp, ours)
+
+
+def find_running(home: Path | None, *, unreachable: int) -> System:
+    """As `find`, but ends the command where the system is a local stack that is down: nothing else is to be found out then."""
+    from deploy.local.home import is_held
+
+    system = find(home)
+    if system.home and not is_held(system.home):
+        fail(f"The stack of {system.home} is down. Start it with `parley up --home {system.home}`.", unreachable)
+    return system
 
 
 def read_settings(given: Mapping[str, Any] = {}) -> Settings:

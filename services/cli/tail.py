@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from services.cli.running import AsJson, Home, find, run
+from services.cli.running import AsJson, Home, find_running, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +35,8 @@ def tail(
     """
     from services.cli.reading import described, resolve
 
-    settings = find(home).settings
+    system = find_running(home, unreachable=CANNOT)
+    settings = system.settings
     topics = resolve(settings, topic)
     show = printer(as_json=as_json)
 
@@ -77,7 +78,8 @@ def printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
         return lambda told: print(json.dumps(told, ensure_ascii=False), flush=True)
     from rich.console import Console
 
-    from services.cli.lines import Seen, line
+    from services.cli.lines import Places, Seen, line
 
     console, seen = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200), Seen()
-    return lambda told: console.print(line(told, again=seen.again(told)))
+    places = Places()
+    return lambda told: console.print(line(told, places.of(told), again=seen.again(told)))

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from services.cli.running import AsJson, Home, fail, find, run
+from services.cli.ids import asking, get, resolve
+from services.cli.running import AsJson, Home, fail, find_running, run
 
 if TYPE_CHECKING:
-    from shared.settings import Settings
+    from services.cli.running import System
 
 CANNOT: Final = 1
 NOT_FOUND: Final = 3
@@ -34,7 +35,10 @@ class Step:
 @app.command()
 def trace(
     name: Annotated[
-        str, typer.Argument(metavar="ID", help="A message's id, or a conversation's for all its messages.")
+        str,
+        typer.Argument(
+            metavar="ID", help="A message's id, or a conversation's for all its messages; its first letters do."
+        ),
     ],
     router: Annotated[
         str, typer.Option(envvar="PARLEY_ROUTER", help="The router's address, as http://host:port.")
@@ -46,11 +50,11 @@ def trace(
 
     Exit codes: 0 found, 1 the router cannot be reached, 2 misused, 3 there is no such message or conversation.
     """
-    system = find(home)
+    system = find_running(home, unreachable=CANNOT)
     address = router or system.services.get("router", "")
     if not address:
         fail("The router's address is not known. Give it with --router or PARLEY_ROUTER.", 2)
-    messages = run(look_up(address, system.settings, name), unreachable=CANNOT)
+    messages = run(look_up(system, address, name), unreachable=CANNOT)
     if not messages:
         fail(f"The router knows no message and no conversation {name}. See `parley tail --from-beginning`.", NOT_FOUND)
     ways = [{"message": message["id"], "steps": list(way(message["events"]))} for message in messages]
@@ -61,32 +65,17 @@ def trace(
         show(one["message"], one["steps"])
 
 
-async def look_up(address: str, settings: Settings, name: str) -> list[dict[str, Any]]:
+async def look_up(system: System, address: str, name: str) -> list[dict[str, Any]]:
     """The message, or every message of the conversation, as the router's API tells them; empty: neither."""
-    import aiohttp
-
-    bearer = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
-    limit = aiohttp.ClientTimeout(total=20)
-    async with aiohttp.ClientSession(address, headers=bearer, timeout=limit) as router:
-        if message := await get(router, f"/api/messages/{name}"):
+    whole = await resolve(system, name, router=address, kinds=("conversations", "messages"))
+    async with asking(system, address) as router:
+        if message := await get(router, f"/api/messages/{whole}"):
             return [message]
-        conversation = await get(router, f"/api/conversations/{name}?limit=1000") or {"events": []}
+        conversation = await get(router, f"/api/conversations/{whole}?limit=1000") or {"events": []}
         ids = [
             event["id"] for event in conversation["events"] if event["type"] in {"message.received", "message.queued"}
         ]
         return [message for id_ in ids if (message := await get(router, f"/api/messages/{id_}"))]
-
-
-async def get(router: Any, path: str) -> dict[str, Any] | None:
-    """What the API says; None for what it does not know. Ends the command where it refuses the token."""
-    async with router.get(path) as answer:
-        if answer.status in {401, 403}:
-            fail("The router refuses the token. Set PARLEY_TOKEN to the one it was started with.", CANNOT)
-        if answer.status in {400, 404}:
-            return None
-        answer.raise_for_status()
-        found: dict[str, Any] = await answer.json()
-        return found
 
 
 def way(events: Iterable[dict[str, Any]]) -> Iterable[Step]:

@@ -100,6 +100,12 @@ async def test_a_message_is_seen_answered_and_followed(stack: Any) -> None:
     )
     assert words in shown.out
     assert answer in shown.out
+    short, message = received["conversation"][:8], received["message"]["id"][:8]
+    assert all(f"{short} " in line and "telegram" in line for line in shown.out.splitlines())
+    assert all(who in shown.out for who in ("សុខ ដារ៉ា", "  cli  "))
+    assert received["message"]["id"] in (await parley(stack, "trace", message)).out
+    assert len(json.loads((await parley(stack, "trace", short, "--json")).out)) == 2
+    assert (await parley(stack, "reply", short, "and by a short name", *PATIENTLY)).code == 0
 
 
 async def test_a_reply_to_nowhere_and_a_send_from_nobody_are_refused_with_the_reason(stack: Any) -> None:
@@ -118,7 +124,9 @@ async def test_a_message_that_the_provider_refuses_ends_with_its_reason(stack: A
 
 async def test_what_is_not_there_is_told(stack: Any) -> None:
     assert (await parley(stack, "trace", str(uuid.uuid4()))).code == 3
-    assert (await parley(stack, "reply", "not-an-id", "hello")).code == 2
+    for name, code in (("not-an-id", 2), ("00000000", 3)):
+        for told in (await parley(stack, "reply", name, "hello"), await parley(stack, "trace", name)):
+            assert (told.code, len(told.err.splitlines())) == (code, 1)
 
 
 async def test_the_stack_is_well(stack: Any) -> None:

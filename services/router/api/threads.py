@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -21,6 +22,7 @@ Row = Mapping[str, Any]
 MOST_CONVERSATIONS: Final = 200
 MOST_EVENTS: Final = 1000
 SEARCH_LENGTH: Final = 200
+PREFIX: Final = re.compile(r"[0-9a-f]{4,32}")
 
 COLUMNS: Final = """
     id, tenant, customer_id AS customer, channel, account, peer, name, subject, preview, status, "window",
@@ -45,6 +47,10 @@ PEOPLE: Final = """
     SELECT body FROM event WHERE conversation_id = $1 AND sequence <= $2 AND type = 'conversation.participant'
     ORDER BY sequence LIMIT 1000
 """
+BEGINNING: Final = {
+    "conversations": "SELECT id FROM conversation WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT 5",
+    "messages": "SELECT id FROM message WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT 5",
+}
 MESSAGE: Final = "SELECT id, conversation_id, sequence, type, at, body FROM message WHERE id = $1"
 SENDING: Final = "SELECT status, attempt, pieces, progress, request_id, at FROM sending WHERE message_id = $1"
 MENTIONS: Final = """
@@ -81,6 +87,16 @@ async def show_conversation(pool: Pool, request: web.Request) -> web.Response:
     events = await pool.fetch(EVENTS, conversation, after, limit)
     people = await pool.fetch(PEOPLE, conversation, after) if after else ()
     return answer({**dict(row), "events": as_events(events), "people": names(people)})
+
+
+async def list_ids(pool: Pool, request: web.Request) -> web.Response:
+    """GET /api/ids/{prefix}: {"conversations", "messages"}, the first five ids of each that begin with these (4 to 32) hex digits."""
+    prefix = request.match_info["prefix"].lower().replace("-", "")
+    if not PREFIX.fullmatch(prefix):
+        raise Mistake(400, "malformed", "an id begins with 4 to 32 hexadecimal digits")
+    first, last = uuid.UUID(prefix.ljust(32, "0")), uuid.UUID(prefix.ljust(32, "f"))
+    found = {kind: await pool.fetch(query, first, last) for kind, query in BEGINNING.items()}
+    return answer({kind: [row["id"] for row in rows] for kind, rows in found.items()})
 
 
 async def show_message(pool: Pool, request: web.Request) -> web.Response:

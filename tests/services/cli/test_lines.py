@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from services.cli.lines import LENGTH, Seen, fit, line
+from services.cli.lines import LENGTH, Place, Places, Seen, fit, line
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "v1"
 
@@ -21,29 +21,39 @@ def record(name: str, **data: Any) -> dict[str, Any]:
     }
 
 
+def shown(told: dict[str, Any]) -> str:
+    return line(told, Places().of(told)).plain
+
+
 def test_a_line_says_what_where_who_and_how_it_begins() -> None:
-    shown = line(record("message.received")).plain
-    for word in ("message.received", "cfe61583-abfe-5436-8b6b-cac1dcbcc6e9", " 2 ", "សុខ ដារ៉ា", "សួស្តី តើហាងបើកម៉ោងប៉ុន្មាន?"):
-        assert word in shown
+    told = shown(record("message.received"))
+    for word in ("message.received", "cfe61583 ", " 2 ", "telegram", "សុខ ដារ៉ា", "សួស្តី តើហាងបើកម៉ោងប៉ុន្មាន?"):
+        assert word in told
+
+
+def test_what_tells_neither_channel_nor_people_is_of_whom_earlier_lines_told() -> None:
+    places = Places()
+    places.of(record("message.received"))
+    assert places.of(record("message.status")) == Place("telegram", "សុខ ដារ៉ា")
+    assert places.of(record("message.status", conversation="another")) == Place("", "")
 
 
 def test_a_refusal_says_why() -> None:
-    assert "window_closed" in line(record("request.refused")).plain
+    assert "window_closed" in shown(record("request.refused"))
 
 
 def test_nothing_in_a_line_is_obeyed_by_a_terminal() -> None:
     message = json.loads((GOLDEN / "inbound.json").read_text())
     message["sender"]["name"] = "\x1b]0;owned\x07Dara\u202e"
     message["parts"] = [{"kind": "text", "text": "first\nsecond \x1b[2Jthird\x9b1A \u2066x"}]
-    shown = line(record("message.received", message=message)).plain
-    assert "first second" in shown
-    assert not set(shown) & set("\x1b\x07\x9b\n\u202e\u2066")
+    told = shown(record("message.received", message=message))
+    assert "first second" in told
+    assert not set(told) & set("\x1b\x07\x9b\n\u202e\u2066")
 
 
 def test_markup_in_a_message_is_text() -> None:
-    assert (
-        "[red]x[/red]"
-        in line(record("message.queued", message={"parts": [{"kind": "text", "text": "[red]x[/red]"}]})).plain
+    assert "[red]x[/red]" in shown(
+        record("message.queued", message={"parts": [{"kind": "text", "text": "[red]x[/red]"}]})
     )
 
 
@@ -58,7 +68,7 @@ def test_a_long_text_ends_in_an_ellipsis() -> None:
 
 def test_a_record_that_is_not_json_is_still_a_line() -> None:
     told = {"type": None, "at": "2026-11-22T09:32:02Z", "key": "", "data": None}
-    assert "?" in line(told).plain
+    assert "?" in shown(told)
 
 
 def test_an_event_that_came_before_is_a_repeat_and_another_conversation_is_not() -> None:

@@ -112,6 +112,10 @@ def test_a_body_may_come_in_base64():
         (["translate", "telegram", "/no/such/file", "--unverified"], "cannot be read"),
         (["render", "telegram"], "token"),
         (["render", "telegram", *BOT], "See `parley render --help`"),
+        (
+            ["render", "telegram", "/no/such/file", *BOT],
+            "/no/such/file cannot be read: No such file or directory. Name a",
+        ),
     ],
 )
 def test_misuse_says_what_to_do_with_exit_code_2(arguments, sentence):

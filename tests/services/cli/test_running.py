@@ -73,6 +73,16 @@ def test_no_system_named_is_misuse_with_a_way_out(arguments: list[str]) -> None:
     assert "parley up" in told.output
 
 
+@pytest.mark.parametrize("arguments", [["tail"], ["trace", "12345678"], ["reply", "12345678", "hello"]])
+def test_a_stack_that_is_down_is_told_with_how_it_starts(tmp_path: Path, arguments: list[str]) -> None:
+    """A folder keeps its addresses when its stack goes down."""
+    home = stack(tmp_path / "home")
+    told = CliRunner().invoke(app, [*arguments, "--home", str(home)])
+    assert told.exit_code == 1
+    assert f"is down. Start it with `parley up --home {home}`" in told.output
+    assert len(told.output.splitlines()) == 1
+
+
 def test_an_environment_that_cannot_be_used_is_told_by_its_variable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

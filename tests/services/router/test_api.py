@@ -88,6 +88,7 @@ class TestTheDoor:
             ("GET", "/api/conversations"),
             ("GET", f"/api/conversations/{uuid.uuid4()}"),
             ("GET", f"/api/messages/{uuid.uuid4()}"),
+            ("GET", "/api/ids/00000000"),
             ("GET", f"/api/messages/{uuid.uuid4()}/html"),
             ("GET", f"/api/messages/{uuid.uuid4()}/published"),
             ("GET", "/api/events"),
@@ -191,6 +192,18 @@ class TestConversations:
         unknown = await get(house, f"/api/conversations/{uuid.uuid4()}", status=404)
         assert unknown["error"]["code"] == "unknown_conversation"
         assert (await get(house, "/api/conversations/x", status=400))["error"]["code"] == "malformed"
+
+
+async def test_ids_are_found_by_how_they_begin(house):
+    one = await add_conversation(house.pool)
+    message = uuid.UUID(f"{str(one)[:9]}{str(uuid.uuid4())[9:]}")
+    await add_event(house.pool, one, 1, "message.received", {}, message=message)
+    for prefix in (str(one)[:8], str(one)[:9].upper()):
+        found = await get(house, f"/api/ids/{prefix}")
+        assert (found["conversations"], found["messages"]) == ([str(one)], [str(message)])
+    assert await get(house, f"/api/ids/{message}") == {"conversations": [], "messages": [str(message)]}
+    for nonsense in ("123", "xyz12345", "0" * 33):
+        assert (await get(house, f"/api/ids/{nonsense}", status=400))["error"]["code"] == "malformed"
 
 
 async def test_a_message_is_shown_with_its_whole_way(house):
