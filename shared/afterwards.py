@@ -70,7 +70,7 @@ class Afterwards:
     def _wants(self, record: Any) -> bool:
         return ("ce_type", ENVELOPE) in record.headers and any(one.wants(record) for one in self._followers)
 
-    async def claim(self, topic: str, partition: int) -> int | None:
+    async def claim(self, topic: str, partition: int, log_id: str) -> int | None:
         """The group's own offset is enough, since what is read twice is noted once."""
         return None
 

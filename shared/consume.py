@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, Final, Protocol
@@ -16,10 +17,11 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from shared.bus import In, Out, decode
-from shared.errors import BusUnavailable, DatabaseUnavailable, Fenced, Gap, Malformed, ParleyError, TooLarge
+from shared.errors import BusUnavailable, DatabaseUnavailable, Fenced, Gap, Malformed, OtherLog, ParleyError, TooLarge
 from shared.kafka import connection
 from shared.leaving import leave
 from shared.lifecycle import STALLED, Health
+from shared.logs import logs_of
 from shared.observe import DEAD_LETTERED, LAG, RECORDS_IN, STOPPED
 from shared.produce import Producer
 from shared.records import RECORD_LIMIT
@@ -29,13 +31,17 @@ log = structlog.get_logger(__name__)
 
 VERSION: Final = b"0.1.0"
 HEARTBEAT: Final = 3.0  # seconds
+LOOK_AGAIN: Final = 10.0  # seconds after which a partition that stands still is looked at again
 
 
 class Owner(Protocol):
     """Who keeps the position of a partition and makes its batches durable."""
 
-    async def claim(self, topic: str, partition: int) -> int | None:
-        """Become the owner: fence the one before, finish what it left, say where to go on. None: the group's own offset."""
+    async def claim(self, topic: str, partition: int, log_id: str) -> int | None:
+        """Become the owner: fence the one before, finish what it left, say where to go on. None: the group's own offset.
+
+        Raises OtherLog where its position belongs to another log than this one.
+        """
 
     async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
         """Make the records of offsets [start, end) durable; some may be missing, having been dead-lettered.
@@ -80,8 +86,11 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._committed: dict[TopicPartition, int] = {}
         self._running: asyncio.Task[object] | None = None
         self._waiting: dict[TopicPartition, str] = {}
-        self._stopped: set[TopicPartition] = set()
+        self._stopped: dict[TopicPartition, Gap] = {}
+        self._logs: dict[TopicPartition, str] = {}
+        self._current_logs: dict[str, str] = {}
         self.assigned_once = False
+        health.warned[f"{group} stands still"] = lambda: self.stopped
 
     # the consumer's life ---------------------------------------------------------------------------------------------
 
@@ -158,6 +167,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._committed.clear()
         for partition in assigned:
             self._leaving.discard(partition)
+            self._positions.pop(partition, None)  # where it stood when it was ours before
             task = asyncio.create_task(self._follow(partition), name=f"{partition.topic} {partition.partition}")
             task.add_done_callback(self._followed)
             self._tasks[partition] = task
@@ -201,7 +211,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             except Fenced:
                 log.info("partition.fenced", topic=partition.topic, partition=partition.partition)
                 await asyncio.sleep(HEARTBEAT)
-            except (Gap, OffsetOutOfRangeError) as error:
+            except OffsetOutOfRangeError:
+                await asyncio.sleep(1)  # the next claim says why
+            except Gap as error:
                 await self._stand_still(partition, error)
             except (BusUnavailable, DatabaseUnavailable, TimeoutError) as error:
                 log.warning("partition.waiting", topic=partition.topic, partition=partition.partition, error=str(error))
@@ -210,22 +222,23 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._health.tick(self._loop_name(partition))
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))
 
-    async def _stand_still(self, partition: TopicPartition, error: Exception) -> None:
-        """Not a record further; now and then look whether a person has accepted that some are missing."""
-        if partition not in self._stopped:
-            self._stopped.add(partition)
-            STOPPED.labels(partition.topic, self._group).inc()
+    async def _stand_still(self, partition: TopicPartition, error: Gap) -> None:
+        """Not a record further; now and then look whether a person has mended or accepted it."""
+        known = self._stopped.get(partition)
+        if known is None or known.reason != error.reason:
+            self._no_longer_stopped(partition)
+            STOPPED.labels(partition.topic, self._group, error.reason).inc()
             log.error("partition.stopped", topic=partition.topic, partition=partition.partition, error=str(error))
-        for _ in range(10):
+        self._stopped[partition] = error
+        until = time.monotonic() + LOOK_AGAIN
+        while partition not in self._leaving and time.monotonic() < until:
             self._health.tick(self._loop_name(partition))
-            if partition not in self._leaving:
-                await asyncio.sleep(1)
+            await asyncio.sleep(1)
 
     def _no_longer_stopped(self, partition: TopicPartition) -> None:
         """It goes on, or somebody else has it now, who says so itself."""
-        if partition in self._stopped:
-            self._stopped.discard(partition)
-            STOPPED.labels(partition.topic, self._group).dec()
+        if error := self._stopped.pop(partition, None):
+            STOPPED.labels(partition.topic, self._group, error.reason).dec()
 
     def _no_longer_measured(self, partition: TopicPartition) -> None:
         """Its lag is told by whoever has it now; a last value that stays for ever would be an alarm that stays."""
@@ -234,27 +247,56 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _claim(self, partition: TopicPartition) -> None:
         """Pause, fence, find the position, seek, resume: no record is seen before the position is ours."""
         self._consumer.pause(partition)
-        position = await self._owner.claim(partition.topic, partition.partition)
+        log_id = await self._log_of(partition.topic)
+        position = await self._owner.claim(partition.topic, partition.partition, log_id)
         if position is None:
-            async with asyncio.timeout(20):
-                position = await self._consumer.committed(partition)
-        position = await self._check_begin(partition, position)
+            position = await self._committed_position(partition, log_id)
+        position = await self._check_place(partition, position)
         self._consumer.seek(partition, position)
         self._positions[partition], self._moved[partition] = position, time.monotonic()
+        self._logs[partition] = log_id
         self._consumer.resume(partition)
         self._waiting.pop(partition, None)
         self._no_longer_stopped(partition)
 
-    async def _check_begin(self, partition: TopicPartition, position: int | None) -> int:
-        """The position, or the log's beginning where there is none; raises Gap where retention has passed it.
+    async def _log_of(self, topic: str) -> str:
+        """The id of the log that the topic is now. Raises BusUnavailable."""
+        try:
+            async with asyncio.timeout(20):
+                found = await logs_of(self._consumer._client, self._topics)
+        except (KafkaError, OSError) as error:
+            raise BusUnavailable(type(error).__name__) from error
+        self._current_logs = found
+        if topic not in found:
+            raise BusUnavailable(f"{topic} is not there: run `parley topics apply`")
+        return found[topic]
 
-        Only that moves the beginning: offsets that are left out behind it are the marks of a transaction.
+    async def _committed_position(self, partition: TopicPartition, log_id: str) -> int | None:
+        """The group's own, None where it has none; the log that it belongs to is committed with it. Raises OtherLog."""
+        async with asyncio.timeout(20):
+            found = await self._consumer._coordinator.fetch_committed_offsets([partition])
+        kept = found.get(partition)
+        if kept is None or kept.offset < 0:
+            return None
+        if kept.metadata not in {"", log_id}:
+            raise OtherLog(f"{partition.topic}/{partition.partition}: {kept.offset} is a place in log {kept.metadata}")
+        return int(kept.offset)
+
+    async def _check_place(self, partition: TopicPartition, position: int | None) -> int:
+        """The position, or the log's beginning where there is none. Raises Gap, OtherLog where the log has no such place.
+
+        Only retention moves the beginning: offsets that are left out behind it are the marks of a transaction.
         """
         async with asyncio.timeout(20):
             first: int = (await self._consumer.beginning_offsets([partition]))[partition]
-        if position is not None and position < first:
+            end: int = (await self._consumer.end_offsets([partition]))[partition]
+        if position is None:
+            return first
+        if position < first:
             raise Gap(f"{partition.topic}/{partition.partition}: {position}..{first - 1} are gone")
-        return first if position is None else position
+        if position > end:
+            raise OtherLog(f"{partition.topic}/{partition.partition}: {position} lies behind the log's end, {end}")
+        return position
 
     async def _follow_claimed(self, partition: TopicPartition) -> None:
         while partition not in self._leaving:
@@ -262,15 +304,22 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             records = await self._fetch(partition)
             self._reading.discard(partition)
             self._health.tick(self._loop_name(partition))
+            self._check_log(partition)
             if not records or partition in self._leaving:
                 continue
             start, end = self._positions[partition], records[-1].offset + 1
             if records[0].offset != start:
-                await self._check_begin(partition, start)
+                await self._check_place(partition, start)
             await self._take(partition, records, start)
             self._positions[partition], self._moved[partition] = end, time.monotonic()
             self._waiting.pop(partition, None)
             RECORDS_IN.labels(partition.topic).inc(len(records))
+
+    def _check_log(self, partition: TopicPartition) -> None:
+        """Raises OtherLog where the topic was made anew since its partition was claimed."""
+        mine = self._logs[partition]
+        if (now := self._current_logs.get(partition.topic, mine)) != mine:
+            raise OtherLog(f"{partition.topic}/{partition.partition}: log {mine} has become {now}")
 
     async def _fetch(self, partition: TopicPartition) -> Sequence[Any]:
         """The next records, in batches; one by one where aiokafka cannot read one among them, a header's name as it seems."""
@@ -374,11 +423,12 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _commit(self) -> None:
         """Only lag metrics, autoscalers and owners without a store read it: a commit that fails is made up by the next."""
         offsets = {p: at for p, at in self._positions.items() if p in self._tasks and self._committed.get(p) != at}
+        told = {p: (at, self._logs[p]) for p, at in offsets.items()}
         if not offsets or self._consumer is None:
             return
         try:
             async with asyncio.timeout(5):
-                await self._consumer.commit(offsets)
+                await self._consumer.commit(told)
             self._committed |= offsets
         except (KafkaError, TimeoutError, IllegalStateError) as error:
             log.info("commit.failed", group=self._group, error=repr(error))
@@ -386,11 +436,13 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     # watching ----------------------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        """Commit every second; now and then look whether there is something to read that does not come (#1154)."""
+        """Commit every second, and look whether a topic was made anew; now and then, whether what is there comes (#1154)."""
         while True:
             for _ in range(10):
                 await asyncio.sleep(1)
                 await self._commit()
+                with suppress(BusUnavailable, TimeoutError):
+                    await self._log_of(self._topics[0])
             await self._measure()
 
     async def _measure(self) -> None:
@@ -420,6 +472,11 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     def waiting(self) -> str | None:
         """What a partition waits for, such as a database that is away; None while all are read."""
         return next(iter(self._waiting.values()), None)
+
+    @property
+    def stopped(self) -> str | None:
+        """Why partitions stand still until a person has looked; None while there are none."""
+        return "; ".join(str(error) for error in self._stopped.values()) or None
 
 
 def dead_letter_headers(record: Any, group: str, error: Exception) -> list[tuple[str, bytes]]:

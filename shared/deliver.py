@@ -122,7 +122,7 @@ class Deliver:
         except (BusUnavailable, DatabaseUnavailable) as error:
             log.warning("reports.left", error=str(error))
 
-    async def claim(self, topic: str, partition: int) -> int | None:
+    async def claim(self, topic: str, partition: int, log_id: str) -> int | None:
         """The group's own offset is enough: what is read twice is stored once."""
         return None
 

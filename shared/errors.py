@@ -97,6 +97,13 @@ class Gap(ParleyError):
     """Records are gone from the log before they were read; look at the range, then accept it with `parley offsets accept`."""
 
     code = "unknown"
+    reason: ClassVar[str] = "gap"  # a metric's label
+
+
+class OtherLog(Gap):
+    """A position belongs to another log: the topic was made anew, or is another cluster's; see `parley offsets show`."""
+
+    reason = "log"
 
 
 class Refusal(ParleyError):

@@ -76,7 +76,9 @@ CERTIFICATE_RELOADS = Counter(
 )
 READY = Gauge("parley_ready", "1 while this process may be given work.")
 STOPPED = Gauge(
-    "parley_partitions_stopped", "Partitions not read any more because records are missing.", ["topic", "group"]
+    "parley_partitions_stopped",
+    "Partitions that are not read until a person has looked: records are gone (gap), the topic is another log (log).",
+    ["topic", "group", "reason"],
 )
 
 

@@ -183,8 +183,8 @@ async def outbox(system: System) -> AsyncIterator[Finding]:
 
 
 async def inputs(system: System) -> AsyncIterator[Finding]:
-    """No record was deleted before it was read."""
-    from services.cli.offsets import remedy
+    """No record was deleted before it was read, and no position belongs to another log than its topic is now."""
+    from services.cli.offsets import remedy, why_elsewhere
     from services.cli.positions import positions
 
     found = await positions(system.settings)
@@ -192,7 +192,13 @@ async def inputs(system: System) -> AsyncIterator[Finding]:
     for one in gone:
         said = f"{one.group}, {one.topic} {one.partition}: {one.next}..{one.first - 1} are gone unread"
         yield Finding("inputs", "fail", said, f"Look where they still are, then `{remedy(one)}`.")
-    if not gone:
+    elsewhere = [one for one in found if one.is_elsewhere]
+    for one in elsewhere:
+        said = (
+            f"{one.group}, {one.topic} {one.partition}: stands still, {why_elsewhere(one)}; {one.lag} records to read"
+        )
+        yield Finding("inputs", "fail", said, f"If this is the right cluster, `{remedy(one)}` reads them all.")
+    if not gone and not elsewhere:
         yield Finding("inputs", "ok", f"nothing is missing, {sum(one.lag for one in found)} records to read")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import stamina
@@ -22,6 +22,7 @@ from services.cli.reading import SECONDS, consumer
 from shared.database import connect
 from shared.joining import start
 from shared.kafka import connection
+from shared.logs import logs_of
 from shared.records import (
     FAMILIES,
     ROUTER_GROUP,
@@ -43,7 +44,10 @@ MEMBERS_ARE_ALIVE: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
-    """One partition of one group. `next`: what it reads next, None before its first start; `first`, `end`: the log's."""
+    """One partition of one group. `next`: what it reads next, None before its first start; `first`, `end`: the log's.
+
+    `log_id` is Kafka's id of the topic as it is now, `kept_log_id` of the one that `next` is a place of, where that is known.
+    """
 
     group: str
     topic: str
@@ -53,16 +57,24 @@ class Position:
     end: int
     missing_from: int | None = None
     missing_to: int | None = None
+    log_id: str | None = None
+    kept_log_id: str | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether what is kept is no place of this log: the topic was made anew, or is another cluster's."""
+        return self.next is not None and (self.next > self.end or self.kept_log_id not in {None, self.log_id})
 
     @property
     def gone(self) -> int:
         """How many records were deleted before they were read."""
-        return max(0, self.first - self.next) if self.next is not None else 0
+        return 0 if self.next is None or self.is_elsewhere else max(0, self.first - self.next)
 
     @property
     def lag(self) -> int:
         """How many of those that are there were not read yet."""
-        return self.end - (self.first if self.next is None else max(self.first, self.next))
+        unknown = self.next is None or self.is_elsewhere
+        return self.end - (self.first if unknown else max(self.first, self.next or 0))
 
 
 def consumed() -> Iterator[tuple[str, str]]:
@@ -80,33 +92,38 @@ async def positions(settings: Settings) -> list[Position]:
     async with consumer(settings, map(settings.topic, topics)) as reading, asyncio.timeout(SECONDS):
         places = sorted(reading.assignment())
         firsts, ends = await reading.beginning_offsets(places), await reading.end_offsets(places)
+        logs = await logs_of(reading._client, sorted({place.topic for place in places}))
     pairs = [(ROUTER_GROUP, topic) for topic in ROUTER_INPUTS] + list(consumed())
     return [
-        _position(group, place, firsts[place], ends[place], stored if group == ROUTER_GROUP else kept[group])
+        _position(
+            Position(
+                group=group,
+                topic=place.topic,
+                partition=place.partition,
+                next=None,
+                first=firsts[place],
+                end=ends[place],
+                log_id=logs[place.topic],
+            ),
+            (stored if group == ROUTER_GROUP else kept[group]).get(place),
+        )
         for group, topic in pairs
         for place in places
         if place.topic == settings.topic(topic)
     ]
 
 
-def _position(group: str, place: Any, first: int, end: int, known: Mapping[Any, tuple[Any, ...]]) -> Position:
-    stands, missing_from, missing_to = known.get(place, (None, None, None))
-    return Position(
-        group=group,
-        topic=place.topic,
-        partition=place.partition,
-        next=stands if stands is not None and stands >= 0 else None,
-        first=first,
-        end=end,
-        missing_from=missing_from,
-        missing_to=missing_to,
-    )
+def _position(log: Position, kept: tuple[Any, ...] | None) -> Position:
+    if kept is None or kept[0] < 0:
+        return log
+    stands, missing_from, missing_to, log_id = kept
+    return replace(log, next=stands, missing_from=missing_from, missing_to=missing_to, kept_log_id=log_id)
 
 
 async def _of_router(settings: Settings) -> dict[Any, tuple[Any, ...]]:
     async with connect(settings) as connection:
         rows = await connection.fetch(
-            "SELECT topic, partition, next_offset, missing_from, missing_to FROM router.source_offset"
+            "SELECT topic, partition, next_offset, missing_from, missing_to, log_id FROM router.source_offset"
         )
     return {TopicPartition(row[0], row[1]): tuple(row[2:]) for row in rows}
 
@@ -125,7 +142,7 @@ async def _of_groups(settings: Settings) -> dict[str, dict[Any, tuple[Any, ...]]
 async def _of_group(admin: Any, group: str) -> dict[Any, tuple[Any, ...]]:
     """A cluster makes the topic of its groups' offsets when it is asked for the first time: that takes a moment."""
     offsets = await admin.list_consumer_group_offsets(group)
-    return {place: (kept.offset, None, None) for place, kept in offsets.items()}
+    return {place: (kept.offset, None, None, kept.metadata or None) for place, kept in offsets.items()}
 
 
 async def skip(settings: Settings, one: Position) -> bool:
@@ -134,16 +151,19 @@ async def skip(settings: Settings, one: Position) -> bool:
 
 
 async def _skip_router(settings: Settings, one: Position) -> bool:
-    """The range from the first record that was ever missing to the last stays noted."""
+    """The range from the first record that was ever missing in this log to the last stays noted."""
     async with connect(settings) as connection:
         done: str = await connection.execute(
-            """UPDATE router.source_offset SET next_offset = $4::bigint, epoch = epoch + 1,
-                missing_from = coalesce(missing_from, $3), missing_to = $4::bigint - 1
+            """UPDATE router.source_offset SET next_offset = $4::bigint, epoch = epoch + 1, log_id = $5,
+                missing_from = CASE WHEN $6 THEN coalesce(missing_from, $3) ELSE missing_from END,
+                missing_to = CASE WHEN $6 THEN $4::bigint - 1 ELSE missing_to END
             WHERE topic = $1 AND partition = $2 AND next_offset = $3""",
             one.topic,
             one.partition,
             one.next,
             one.first,
+            one.log_id,
+            bool(one.gone),
         )
     return done == "UPDATE 1"
 
@@ -156,7 +176,7 @@ async def _skip_group(settings: Settings, one: Position) -> bool:
         await start(group, settings, seconds=SECONDS)
         async with asyncio.timeout(SECONDS):
             group.assign([place])
-            await group.commit({place: one.first})
+            await group.commit({place: (one.first, one.log_id or "")})
     except MEMBERS_ARE_ALIVE:
         return False
     finally:

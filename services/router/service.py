@@ -21,7 +21,7 @@ from services.router.together import Batch, Together
 from services.router.write import write
 from shared.bus import In
 from shared.database import Pool, transaction
-from shared.errors import BusUnavailable, Contended, DatabaseUnavailable
+from shared.errors import BusUnavailable, Contended, DatabaseUnavailable, OtherLog
 from shared.observe import BATCH_SIZE, EVENT_LATENCY
 from shared.produce import Producer
 from shared.settings import Settings
@@ -51,19 +51,18 @@ class Router:
         self._together = Together(self._route, most=settings.batch)
         self._publishing: set[asyncio.Task[None]] = set()
 
-    async def claim(self, topic: str, partition: int) -> int | None:
-        """Raise the epoch, which fences whoever had it, and publish what is left over."""
+    async def claim(self, topic: str, partition: int, log_id: str) -> int | None:
+        """Raise the epoch, which fences whoever had it, and publish what is left over.
+
+        A position belongs to the log in which it was first moved. Raises OtherLog where this one is another.
+        """
         await self._directory.complete.wait()
         async with transaction(self._pool) as connection:
-            offset, epoch = await connection.fetchrow(
-                """INSERT INTO source_offset (topic, partition, next_offset, epoch) VALUES ($1, $2, -1, 1)
-                ON CONFLICT (topic, partition) DO UPDATE SET epoch = source_offset.epoch + 1
-                RETURNING next_offset, epoch""",
-                topic,
-                partition,
-            )
+            offset, epoch, kept = await connection.fetchrow(CLAIM, topic, partition, log_id)
         self._epochs[topic, partition] = epoch
         await self._sweeper.sweep(older_than=0)
+        if kept != log_id:
+            raise OtherLog(f"{topic}/{partition}: {offset} is a place in log {kept}, and this one is {log_id}")
         return offset if offset >= 0 else None
 
     async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
@@ -128,6 +127,13 @@ class Router:
         while True:
             await asyncio.sleep(1)
             await self.flush()
+
+
+CLAIM: Final = """
+INSERT INTO source_offset (topic, partition, next_offset, epoch, log_id) VALUES ($1, $2, -1, 1, $3)
+ON CONFLICT (topic, partition) DO UPDATE SET epoch = source_offset.epoch + 1,
+    log_id = CASE WHEN source_offset.next_offset < 0 THEN $3 ELSE coalesce(source_offset.log_id, $3) END
+RETURNING next_offset, epoch, log_id"""
 
 
 def _measure(records: Sequence[In]) -> None:

@@ -31,6 +31,7 @@ from tests.patience import SECONDS
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CAPABILITIES = Capabilities(text=4000)
+LOG = "a log"  # of topics of the tables only
 ROUTER_TOPIC = "test.v1"  # a topic of the tables only: what is handed to the router by hand counts its offsets there
 
 places = itertools.count()

@@ -18,6 +18,7 @@ from pytest import MonkeyPatch
 from shared import bus, produce
 from shared.consume import Reader
 from shared.envelope import Text
+from shared.errors import OtherLog
 from shared.lifecycle import Health
 from shared.produce import Producer
 from shared.records import DEAD_LETTER_LIMIT, Reply
@@ -40,6 +41,16 @@ async def make_topics(settings: Settings, *, partitions: int = 1, names: Sequenc
         async with asyncio.timeout(SECONDS):
             while {settings.topic(n) for n in names} - set(await admin.list_topics()):
                 await asyncio.sleep(0.05)
+
+
+async def make_anew(settings: Settings) -> None:
+    """What a cluster that has lost its data looks like: the same topic, another log."""
+    async with administering(settings) as admin:
+        await admin.delete_topics([settings.topic(TOPIC)])
+        async with asyncio.timeout(SECONDS):
+            while settings.topic(TOPIC) in await admin.list_topics():
+                await asyncio.sleep(0.05)
+    await make_topics(settings, names=[TOPIC])
 
 
 async def forget_before(settings: Settings, offset: int) -> None:
@@ -129,10 +140,13 @@ class Owner:
     seen: list[bus.In] = field(default_factory=list)
     batches: list[tuple[int, int]] = field(default_factory=list)
     claims: list[int] = field(default_factory=list)
+    logs: dict[tuple[str, int], str] = field(default_factory=dict)
     _moved: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def claim(self, topic: str, partition: int) -> int | None:
+    async def claim(self, topic: str, partition: int, log_id: str) -> int | None:
         self.claims.append(partition)
+        if self.logs.setdefault((topic, partition), log_id) != log_id:
+            raise OtherLog(log_id)
         return self.positions.get((topic, partition))
 
     async def handle(self, topic: str, partition: int, records: Sequence[bus.In], start: int, end: int) -> None:

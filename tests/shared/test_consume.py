@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownError
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
@@ -30,6 +31,7 @@ from tests.shared.broker import (
     TOPIC,
     Owner,
     forget_before,
+    make_anew,
     make_topics,
     reading,
     records_of,
@@ -58,8 +60,6 @@ TEXT = b'"text":"hello"'
 POISON: dict[str, tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = {
     "not JSON": (b"key", b"{", headers()),
     "not UTF-8": (b"key", GOOD.replace(TEXT, b'"text":"\xff\xfe"'), headers()),
-    "NUL": (b"key", GOOD.replace(TEXT, b'"text":"a\\u0000b"'), headers()),
-    "a lone surrogate": (b"key", GOOD.replace(TEXT, b'"text":"\\ud800"'), headers()),
     "another shape": (b"key", b'{"parts": 7}', headers()),
     "nothing": (b"key", b"", headers()),
     "a tombstone": (b"key", None, headers()),
@@ -221,10 +221,10 @@ async def test_no_record_is_seen_before_the_partition_is_claimed(settings: Setti
     claimed, may_go_on = asyncio.Event(), asyncio.Event()
 
     class Slow(Owner):
-        async def claim(self, topic: str, partition: int) -> int | None:
+        async def claim(self, topic: str, partition: int, log_id: str) -> int | None:
             claimed.set()
             await may_go_on.wait()
-            return await super().claim(topic, partition)
+            return await super().claim(topic, partition, log_id)
 
     owner = Slow()
     async with reading(settings, owner) as running:
@@ -289,12 +289,12 @@ async def test_records_that_retention_has_removed_unread_stop_the_partition_loud
     owner = Owner(positions={(topic, 0): 3, (topic, 1): 0})
     async with reading(settings, owner) as running:
         await owner.reaches(1)
-        await until(lambda: STOPPED.labels(topic, GROUP)._value.get())
+        await until(lambda: STOPPED.labels(topic, GROUP, "gap")._value.get())
         assert running.health.stuck() == {}, "it is no reason to restart the process"
         await write(settings, reply(id_="goes on"), partition=1)
         await owner.reaches(2)
     assert owner.ids == ["elsewhere", "goes on"]
-    assert STOPPED.labels(topic, GROUP)._value.get() == 0, "whoever has the partition next says so itself"
+    assert STOPPED.labels(topic, GROUP, "gap")._value.get() == 0, "whoever has the partition next says so itself"
 
 
 async def test_the_lag_of_a_partition_is_told_by_whoever_has_it_and_by_nobody_else(settings: Settings) -> None:
@@ -313,12 +313,95 @@ async def test_the_lag_of_a_partition_is_told_by_whoever_has_it_and_by_nobody_el
     assert gone is None, "a last value that stayed would be an alarm that stays"
 
 
-async def test_a_position_that_lies_behind_the_log_stops_the_partition_too(settings: Settings) -> None:
+async def test_a_position_behind_the_end_of_its_log_is_an_alarm_that_stays(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consume, "LOOK_AGAIN", 0.1)
     await write(settings, reply())
     topic = settings.topic(TOPIC)
-    owner = Owner(positions={(topic, 0): 7})
-    async with reading(settings, owner):
-        await until(lambda: STOPPED.labels(topic, GROUP)._value.get())
+    told: list[float] = []
+
+    class Told(Owner):
+        async def claim(self, topic: str, partition: int, log_id: str) -> int | None:
+            told.append(STOPPED.labels(topic, GROUP, "log")._value.get())
+            return await super().claim(topic, partition, log_id)
+
+    owner = Told(positions={(topic, 0): 7})
+    async with reading(settings, owner) as running:
+        await until(lambda: len(told) > 3)
+        assert "7 lies behind the log's end, 1" in str(running.reader.stopped)
+        assert running.health.warned[f"{GROUP} stands still"]() == running.reader.stopped
+        assert STOPPED.labels(topic, GROUP, "log")._value.get() == 1
+    assert told[:4] == [0, 1, 1, 1]
+    assert owner.ids == []
+
+
+async def test_a_topic_that_is_made_anew_under_a_reader_is_not_read_on_however_far_it_has_grown(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consume, "LOOK_AGAIN", 0.1)
+    place = (settings.topic(TOPIC), 0)
+    may_go_on = asyncio.Event()
+    may_go_on.set()
+
+    class Slow(Owner):
+        async def claim(self, topic: str, partition: int, log_id: str) -> int | None:
+            await may_go_on.wait()
+            return await super().claim(topic, partition, log_id)
+
+    await write(settings, *(reply(id_=f"old {n}") for n in range(3)))
+    owner = Slow()
+    async with reading(settings, owner) as running:
+        await owner.reaches(3)
+        may_go_on.clear()
+        await make_anew(settings)
+        await write(settings, *(reply(id_=f"new {n}") for n in range(5)))
+        may_go_on.set()
+        await until(lambda: running.reader.stopped)
+        assert not [id_ for id_ in owner.ids if id_ == "new 0"]
+        owner.logs.clear()
+        owner.positions[place] = 0  # what `parley offsets accept` does
+        await until(lambda: "new 4" in owner.ids)
+        assert running.reader.stopped is None
+    assert [id_ for id_ in owner.ids if id_.startswith("new")][-5:] == [f"new {n}" for n in range(5)]
+
+
+class Storeless(Owner):
+    """As adapters are: the group's own offset says where to go on."""
+
+    async def claim(self, topic: str, partition: int, log_id: str) -> int | None:
+        self.claims.append(partition)
+        return None
+
+
+async def test_a_group_reads_a_topic_that_was_made_anew_from_its_beginning(settings: Settings) -> None:
+    await write(settings, *(reply(id_=f"old {n}") for n in range(3)))
+    before, after = Storeless(), Storeless()
+    async with reading(settings, before):
+        await before.reaches(3)
+    await make_anew(settings)
+    await write(settings, *(reply(id_=f"new {n}") for n in range(5)))
+    async with reading(settings, after):
+        await after.reaches(5)
+    assert after.ids == [f"new {n}" for n in range(5)]
+
+
+async def test_a_groups_offset_that_was_committed_for_another_log_is_not_taken_for_a_place_of_this_one(
+    settings: Settings,
+) -> None:
+    """As mirrors carry offsets over, and as a topic of the same length looks that was made anew."""
+    await write(settings, *(reply(id_=f"r{n}") for n in range(5)))
+    place = TopicPartition(settings.topic(TOPIC), 0)
+    mirror = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka, group_id=settings.topic(GROUP), enable_auto_commit=False
+    )
+    await mirror.start()
+    mirror.assign([place])
+    await mirror.commit({place: (3, "the log of another cluster")})
+    await mirror.stop()
+    owner = Storeless()
+    async with reading(settings, owner) as running:
+        assert "another cluster" in await until(lambda: running.reader.stopped)
     assert owner.ids == []
 
 
@@ -401,7 +484,7 @@ async def test_an_error_nobody_foresaw_in_a_claim_ends_the_reader(settings: Sett
     """Trap 4: aiokafka only logs what a rebalance callback raises; the process must learn of it."""
 
     class Broken(Owner):
-        async def claim(self, topic: str, partition: int) -> int | None:
+        async def claim(self, topic: str, partition: int, log_id: str) -> int | None:
             raise ZeroDivisionError
 
     async with reading(settings, Broken()) as running:

@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from click.testing import Result
@@ -27,10 +27,10 @@ from typer.testing import CliRunner
 from deploy.local.home import Addresses
 from services.chat_adapter.registry import CHANNELS
 from services.cli.__main__ import app
-from services.cli.checks import apart
+from services.cli.checks import apart, examine, inputs
 from services.cli.deadletters import letters
 from services.cli.reading import consumer, present
-from services.cli.running import quiet
+from services.cli.running import System, quiet
 from shared.accept import Intake
 from shared.accounts import AccountsFile
 from shared.blobs import Blobs
@@ -38,6 +38,7 @@ from shared.bus import Out
 from shared.channel import Request
 from shared.consume import dead_letter_headers
 from shared.errors import Malformed
+from shared.logs import logs_of
 from shared.produce import Producer
 from shared.settings import Settings
 from tests.conftest import sync
@@ -333,6 +334,61 @@ async def test_records_that_are_gone_are_shown_and_accepted_once(world: Settings
     assert (await parley("offsets", "accept", "delivery.v1", "0")).exit_code == 4
 
 
+async def make_anew(settings: Settings, topic: str) -> None:
+    """The same topic, empty, and another log."""
+    async with administering(settings) as admin:
+        await admin.delete_topics([topic])
+        await until_listed(admin, topic, there=False)
+        await admin.create_topics([NewTopic(topic, 1, 1)])
+        await until_listed(admin, topic, there=True)
+
+
+async def until_listed(admin: Any, topic: str, *, there: bool) -> None:
+    async with asyncio.timeout(SECONDS):
+        while (topic in await admin.list_topics()) != there:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(("stood", "said"), [(2, "the topic was made anew"), (9, "9 lies behind its end")])
+async def test_a_position_of_another_log_is_told_and_all_of_the_new_log_is_read_when_that_is_accepted(
+    world: Settings, stood: int, said: str
+) -> None:
+    """A topic made anew that has grown past the old position, and one of an unknown past that is shorter than it."""
+    parley, topic = command(world), world.topic("delivery.v1")
+    old = await log_of(world, topic) if stood == 2 else None
+    await stand_at(world, topic, 0, stood, old)
+    await make_anew(world, topic)
+    async with strange_producer(world) as producer:
+        for number in range(4):
+            await producer.send_and_wait(topic, b"%d" % number, partition=0)
+    shown = await parley("offsets", "show")
+    assert shown.exit_code == 4
+    assert f"NOT THIS LOG, {said}" in shown.stdout
+    assert "4 to read" in shown.stdout
+    (finding,) = [one async for one in examine(System(settings=world), inputs)]
+    assert finding.level == "fail"
+    assert said in finding.said
+    accepted = await parley("offsets", "accept", "delivery.v1")
+    assert accepted.exit_code == 0, accepted.output
+    assert "reads on from 0, 4 records" in accepted.stdout
+    row = await fetch(world, "SELECT next_offset, log_id, missing_from, epoch FROM router.source_offset")
+    assert tuple(row) == (0, await log_of(world, topic), None, 2)
+    assert (await parley("offsets", "show")).exit_code == 0
+
+
+async def log_of(settings: Settings, topic: str) -> str:
+    async with administering(settings) as admin:
+        return (await logs_of(admin._client, [topic]))[topic]
+
+
+@asynccontextmanager
+async def strange_producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    yield producer
+    await producer.stop()
+
+
 async def test_a_partition_that_the_router_does_not_read_is_misuse(world: Settings) -> None:
     assert (await command(world)("offsets", "accept", "events.v1", "0")).exit_code == 2
 
@@ -372,9 +428,10 @@ async def member(settings: Settings, group: str, topic: str) -> AsyncIterator[AI
     await running.stop()
 
 
-async def stand_at(settings: Settings, topic: str, partition: int, offset: int) -> None:
+async def stand_at(settings: Settings, topic: str, partition: int, offset: int, log_id: str | None = None) -> None:
     connection = await asyncpg.connect(settings.database.get_secret_value())
-    await connection.execute("INSERT INTO router.source_offset VALUES ($1, $2, $3, 1)", topic, partition, offset)
+    sql = "INSERT INTO router.source_offset (topic, partition, next_offset, epoch, log_id) VALUES ($1, $2, $3, 1, $4)"
+    await connection.execute(sql, topic, partition, offset, log_id)
     await connection.close()
 
 

@@ -14,11 +14,11 @@ from services.router.service import Router
 from shared import bus
 from shared.consume import Reader
 from shared.envelope import Envelope
-from shared.errors import Contended, DatabaseUnavailable, Fenced
+from shared.errors import Contended, DatabaseUnavailable, Fenced, OtherLog
 from shared.lifecycle import Health
 from shared.records import EVENTS, ROUTER_GROUP, inbound_topic
 from tests.patience import SECONDS, until
-from tests.promises.house import Customer, House, as_read, records_of
+from tests.promises.house import LOG, Customer, House, as_read, records_of
 
 INBOUND = inbound_topic("chat")
 DLQ = f"{INBOUND}.{ROUTER_GROUP}.dlq"
@@ -38,18 +38,18 @@ async def handle(router: Router, place: tuple[str, int], *models: Envelope, star
 
 async def test_the_offset_moves_with_what_the_batch_wrote(house: House) -> None:
     place = (f"t{uuid.uuid4().hex}", 0)
-    assert await house.router.claim(*place) is None, "nothing was ever read here"
+    assert await house.router.claim(*place, LOG) is None, "nothing was ever read here"
     await handle(house.router, place, Customer().says(), Customer().says(), start=5)
     assert await stored_offset(house, place) == (7, 1)
-    assert await house.another_router().claim(*place) == 7
+    assert await house.another_router().claim(*place, LOG) == 7
 
 
 async def test_a_zombie_matches_no_row_and_writes_nothing(house: House) -> None:
     place, customer = (f"t{uuid.uuid4().hex}", 0), Customer()
     zombie, heir = house.another_router(), house.another_router()
-    await zombie.claim(*place)
+    await zombie.claim(*place, LOG)
     await handle(zombie, place, customer.says(), start=0)
-    await heir.claim(*place)
+    await heir.claim(*place, LOG)
     with pytest.raises(Fenced):
         await handle(zombie, place, customer.says("nobody shall hear this"), start=1)
     assert await stored_offset(house, place) == (1, 2)
@@ -59,9 +59,22 @@ async def test_a_zombie_matches_no_row_and_writes_nothing(house: House) -> None:
     assert (await house.types(conversation))[-1] == "message.received"
 
 
+async def test_a_position_belongs_to_the_log_in_which_it_was_first_moved(house: House) -> None:
+    place, customer = (f"t{uuid.uuid4().hex}", 0), Customer()
+    assert await house.router.claim(*place, "a log of which nothing was read") is None
+    assert await house.router.claim(*place, LOG) is None
+    await handle(house.router, place, customer.says(), start=0)
+    with pytest.raises(OtherLog):
+        await house.router.claim(*place, "another log")
+    await house.pool.execute("UPDATE source_offset SET log_id = NULL WHERE topic = $1", place[0])
+    assert await house.router.claim(*place, LOG) == 1, "a row of an earlier version takes the log that is there"
+    with pytest.raises(OtherLog):
+        await house.router.claim(*place, "another log")
+
+
 async def test_a_batch_that_does_not_begin_at_the_stored_offset_is_not_written(house: House) -> None:
     place, customer = (f"t{uuid.uuid4().hex}", 0), Customer()
-    await house.router.claim(*place)
+    await house.router.claim(*place, LOG)
     await handle(house.router, place, customer.says(), start=0)
     for wrong in (0, 2):
         with pytest.raises(Fenced):
@@ -71,7 +84,7 @@ async def test_a_batch_that_does_not_begin_at_the_stored_offset_is_not_written(h
 async def test_of_two_owners_with_the_same_epoch_one_batch_wins(house: House) -> None:
     place, customer = (f"t{uuid.uuid4().hex}", 0), Customer()
     first, second = house.another_router(), house.another_router()
-    await first.claim(*place)
+    await first.claim(*place, LOG)
     second._epochs[place] = 1
     done = await asyncio.gather(
         *(handle(router, place, customer.says(), start=0) for router in (first, second)), return_exceptions=True
@@ -101,9 +114,9 @@ async def test_rows_of_a_partition_that_was_lost_before_they_were_forgotten_are_
     house: House,
 ) -> None:
     router, place, customer = house.another_router(), (f"t{uuid.uuid4().hex}", 0), Customer()
-    await router.claim(*place)
+    await router.claim(*place, LOG)
     await handle(router, place, customer.says(), start=0)
-    await house.another_router().claim(*place)
+    await house.another_router().claim(*place, LOG)
     await router.flush()
     (conversation,) = await house.conversations(customer)
     assert await rows_left(house, conversation) == 0

@@ -12,7 +12,7 @@ import pytest
 
 from services.router.together import Batch, Together
 from shared.errors import DatabaseUnavailable, Fenced
-from tests.promises.house import Customer, House, as_read
+from tests.promises.house import LOG, Customer, House, as_read
 from tests.services.router.test_batch import stored_offset, unstorable
 
 
@@ -111,8 +111,8 @@ async def test_a_batch_for_which_nobody_waits_any_more_is_left_out() -> None:
 async def test_one_partition_that_was_lost_and_one_with_poison_hold_up_no_other(house: House) -> None:
     router, customer, topic = house.another_router(), Customer(), f"t{uuid.uuid4().hex}"
     for partition in range(8):
-        await router.claim(topic, partition)
-    await house.another_router().claim(topic, 4)
+        await router.claim(topic, partition, LOG)
+    await house.another_router().claim(topic, 4, LOG)
     said = [customer.says(f"{n}") if n != 6 else unstorable(customer) for n in range(8)]
     outcomes = await asyncio.gather(
         *(router.handle(topic, n, [as_read(one)], 0, 1) for n, one in enumerate(said)), return_exceptions=True

@@ -1,0 +1,10 @@
+"""A position belongs to a log."""
+
+from shared.migrate import run_sql
+
+revision = "router_0004"
+down_revision = "router_0003"
+
+
+def upgrade() -> None:
+    run_sql(__file__)
