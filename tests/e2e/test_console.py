@@ -229,6 +229,16 @@ class TestTheCustomersSide:
         assert list(dict.fromkeys(places)) == ["Requests", "Router", "Events", "Outbound", "Provider", "Delivery"]
         await shot(console, "whole")
 
+    @pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
+    async def test_the_keyboard_leaves_the_widget_as_it_came(self, console, key):
+        await console.frame_locator("#panel-webchat iframe").get_by_label("Write a message").focus()
+        assert await console.evaluate("document.activeElement.localName") == "iframe"
+        for _ in range(8):
+            await console.keyboard.press(key)
+            if await console.evaluate("document.activeElement.localName") != "iframe":
+                break
+        assert await console.evaluate("document.activeElement.localName") in {"button", "input"}
+
     @pytest.mark.parametrize(
         ("tab", "status"), [("Telegram", "^sent$"), ("WhatsApp", "^read$"), ("Messenger", "^read$")]
     )

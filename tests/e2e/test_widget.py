@@ -17,6 +17,7 @@ from aiohttp import ClientSession, web
 from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, WebSocketRoute, expect
 
 from deploy.local.home import Addresses
+from services.chat_adapter.webchat.pages import VERSION
 from shared.envelope import Choices, Media, Option
 from shared.settings import Settings
 from tests.chromium import browser, visit
@@ -357,7 +358,9 @@ async def test_khmer_visitors_read_khmer(chromium: Browser, chat: Running) -> No
         await expect(log(page).locator(".icon-ticks")).to_be_visible()
 
 
-async def test_on_a_phone_the_window_covers_the_page_and_keeps_the_focus(chromium: Browser, chat: Running) -> None:
+async def test_on_a_phone_the_window_covers_the_page_and_nobody_wanders_behind_it(
+    chromium: Browser, chat: Running
+) -> None:
     async with visiting(chromium, viewport={"width": 390, "height": 780}, reduced_motion="reduce") as context:
         page = await opened(context, chat)
         dialog = page.get_by_role("dialog")
@@ -367,7 +370,51 @@ async def test_on_a_phone_the_window_covers_the_page_and_keeps_the_focus(chromiu
         await expect(dialog).to_have_attribute("aria-modal", "true")
         for _ in range(12):
             await page.keyboard.press("Tab")
-            assert await page.evaluate("document.activeElement.localName") == "parley-webchat"
+            assert await page.evaluate("document.activeElement.localName") in {"parley-webchat", "body"}
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("button", name="Ask us anything")).to_be_enabled()
+        assert await page.locator("[inert]").count() == 0
+
+
+async def test_it_is_two_requests(context: BrowserContext, chat: Running) -> None:
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    page = await opened(context, chat)
+    assert await box(page).is_visible()
+    scripts = [url.removeprefix(f"{chat.base}/") for url in asked if "widget" in url and "/demo/" not in url]
+    assert scripts == ["widget.js", f"widget/{VERSION}/main.js"]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_on_a_page_that_is_written_from_right_to_left_it_stands_where_lines_end(
+    chromium: Browser, chat: Running, width: int
+) -> None:
+    """Its own words go in the direction of their own language."""
+
+    async def turned(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, body=(await answer.text()).replace("<html", '<html dir="rtl"'))
+
+    async with visiting(chromium, viewport={"width": width, "height": 780}, reduced_motion="reduce") as context:
+        page = await context.new_page()
+        await page.route("**/demo", turned)
+        await page.goto(f"{chat.base}/demo")
+        button = await launcher(page).bounding_box()
+        assert button
+        assert button["x"] == 20
+        await launcher(page).click()
+        await expect(box(page)).to_be_visible()
+        title = await page.get_by_role("dialog").locator("h2").bounding_box()
+        close = await page.get_by_role("dialog").locator("button.close").bounding_box()
+        assert title
+        assert close
+        assert 0 <= title["x"] < close["x"] < width
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await say(page, "مرحبا, hello")
+        written = bubbles(page, "مرحبا, hello")
+        assert await written.evaluate("node => getComputedStyle(node).direction") == "rtl"
+        if folder := os.environ.get("PARLEY_SCREENSHOTS"):
+            await page.screenshot(path=Path(folder) / f"widget-rtl-{width}.png")
 
 
 async def test_it_works_on_another_sites_page_under_a_strict_policy(

@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from services.chat_adapter.webchat.answers import Refused
+from services.chat_adapter.webchat.bundle import bundle
 from services.chat_adapter.webchat.channel import App
 from services.chat_adapter.webchat.door import Call
 
@@ -33,14 +34,23 @@ class File:
     mime_type: str
 
 
-def _read(file: Path) -> File:
-    content = file.read_bytes()
-    return File(content, gzip.compress(content, mtime=0), TYPES[file.suffix])
+def _file(content: bytes, suffix: str) -> File:
+    return File(content, gzip.compress(content, mtime=0), TYPES[suffix])
 
 
-FILES: Final = {
-    file.relative_to(ROOT).as_posix(): _read(file) for file in sorted(ROOT.rglob("*")) if file.suffix in TYPES
-}
+def _served() -> dict[str, File]:
+    """What a browser may ask for: the loader, the widget as one script, and the demonstration's own files."""
+    demo = (file for file in sorted((ROOT / "demo").iterdir()) if file.suffix in TYPES)
+    widget = bundle(SOURCES, "main.js").encode()
+    return {
+        "loader.js": _file(SOURCES["loader.js"].encode(), ".js"),
+        "main.js": _file(widget, ".js"),
+        **{file.relative_to(ROOT).as_posix(): _file(file.read_bytes(), file.suffix) for file in demo},
+    }
+
+
+SOURCES: Final = {file.relative_to(ROOT).as_posix(): file.read_text("utf-8") for file in sorted(ROOT.rglob("*.js"))}
+FILES: Final = _served()
 VERSION: Final = hashlib.sha256(b"".join(file.content for file in FILES.values())).hexdigest()[:12]
 LOOPBACK: Final = ("http://127.0.0.1:*", "http://localhost:*")
 
@@ -48,7 +58,7 @@ LOOPBACK: Final = ("http://127.0.0.1:*", "http://localhost:*")
 async def show_loader(call: Call) -> web.StreamResponse:
     """GET /webchat/{app}/widget.js: the one script that a site embeds. It is asked for each time, the rest once per version."""
     loader = FILES["loader.js"].content.replace(b"widget/main.js", f"widget/{VERSION}/main.js".encode())
-    return _answer(call, File(loader, gzip.compress(loader, mtime=0), TYPES[".js"]), lasting=False)
+    return _answer(call, _file(loader, ".js"), lasting=False)
 
 
 async def show_file(call: Call) -> web.StreamResponse:

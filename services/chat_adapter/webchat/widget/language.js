@@ -1,12 +1,13 @@
 // The visitor's language: its words, and dates, times and numbers as its readers write them. A language is one file in strings/.
+import en from "./strings/en.js";
+import km from "./strings/km.js";
 
-export const LANGUAGES = ["en", "km"];
+const LANGUAGES = { en, km };
 
-export async function languageOf(wishes) {
-  const known = wishes.find((wish) => LANGUAGES.includes(baseOf(wish))) ?? "en";
-  const { default: strings } = await import(`./strings/${baseOf(known)}.js`);
+export function languageOf(wishes) {
+  const known = wishes.find((wish) => Object.hasOwn(LANGUAGES, baseOf(wish))) ?? "en";
   const local = navigator.languages.find((wish) => baseOf(wish) === baseOf(known)) ?? known;
-  return new Language(baseOf(known), local, strings);
+  return new Language(baseOf(known), local, LANGUAGES[baseOf(known)]);
 }
 
 function baseOf(tag) {
@@ -22,6 +23,7 @@ class Language {
 
   constructor(code, local, strings) {
     this.code = code;
+    this.direction = directionOf(code);
     this.#strings = strings;
     // Not every browser carries the data of every language: then dates are made of our words, times as all can read them.
     const carried = Intl.DateTimeFormat.supportedLocalesOf(local).length > 0;
@@ -58,6 +60,11 @@ class Language {
       Math.max(amount, 1),
     );
   }
+}
+
+function directionOf(code) {
+  const locale = new Intl.Locale(code);
+  return (locale.getTextInfo?.() ?? locale.textInfo)?.direction ?? "ltr";
 }
 
 function midnight(date) {

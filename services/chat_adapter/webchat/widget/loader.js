@@ -1,4 +1,4 @@
-// The one script tag of a site: remembers which tag it was, then fetches the widget's modules from where it came itself.
+// The one script tag of a site: remembers which tag it was, then fetches the widget, one script more, from where it came itself.
 {
   const script = document.currentScript;
   import(new URL("widget/main.js", script.src).href)

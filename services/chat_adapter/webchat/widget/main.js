@@ -6,10 +6,10 @@ import { readOptions } from "./options.js";
 import { Panel } from "./panel.js";
 import { Server } from "./server.js";
 
-export async function start(script) {
+export function start(script) {
   if (window.Parley) return;
   const options = readOptions(script);
-  const language = await languageOf(options.languages);
+  const language = languageOf(options.languages);
   const memory = new Memory(`parley ${options.base.host}${options.base.pathname}`, options.user.id);
   const conversation = new Conversation(new Server(options, memory), memory);
   const panel = new Panel({ conversation, language, options });

@@ -7,12 +7,18 @@ export function readOptions(script) {
     base: new URL(".", script.src),
     languages: [said.lang, document.documentElement.lang, ...navigator.languages].filter(Boolean),
     theme: ["light", "dark"].includes(said.theme) ? said.theme : "auto",
-    side: said.position === "left" ? "left" : "right",
+    side: sideOf(said.position),
     accent: said.accent && CSS.supports("color", said.accent) ? said.accent : "",
     title: said.title ?? "",
     open: "open" in said && said.open !== "false",
     user: readUser(said),
   });
+}
+
+// Where the site says; else where its lines end, which is where readers look last.
+function sideOf(position) {
+  if (["left", "right"].includes(position)) return position;
+  return getComputedStyle(document.documentElement).direction === "rtl" ? "left" : "right";
 }
 
 function readUser(said) {

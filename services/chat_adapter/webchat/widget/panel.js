@@ -20,6 +20,7 @@ export class Panel {
   #status;
   #log;
   #composer;
+  #hidden = []; // what of the page stands behind a window that covers it
 
   constructor({ conversation, language, options }) {
     this.#conversation = conversation;
@@ -30,6 +31,7 @@ export class Panel {
     conversation.addEventListener("change", () => this.#show());
     document.addEventListener("visibilitychange", () => this.#seen());
     addEventListener("focus", () => this.#seen());
+    matchMedia(PHONE).addEventListener("change", () => this.#cover());
     this.#show();
   }
 
@@ -45,8 +47,8 @@ export class Panel {
   open({ focus = true } = {}) {
     if (this.isOpen) return;
     this.#dialog.hidden = false;
-    this.#dialog.setAttribute("aria-modal", String(this.covers));
     this.#root.classList.add("open");
+    this.#cover();
     this.#conversation.remember("open", true);
     this.#conversation.begin();
     this.#show();
@@ -58,6 +60,7 @@ export class Panel {
     if (!this.isOpen) return;
     this.#dialog.hidden = true;
     this.#root.classList.remove("open");
+    this.#cover();
     this.#conversation.remember("open", undefined);
     this.#show();
     this.#launcher.focus();
@@ -76,7 +79,7 @@ export class Panel {
     this.#dialog = this.#buildDialog();
     this.#root = el(
       `div.root.${this.#options.side}`,
-      { lang: this.#language.code, "data-theme": this.#options.theme },
+      { lang: this.#language.code, dir: this.#language.direction, "data-theme": this.#options.theme },
       this.#dialog,
       this.#launcher,
     );
@@ -172,19 +175,15 @@ export class Panel {
   #pressed(event) {
     event.stopPropagation(); // the site's own shortcuts are not for what is written here
     if (event.key === "Escape" && !event.isComposing) this.close();
-    if (event.key === "Tab" && this.covers) this.#stayInside(event);
   }
 
-  // On a phone the dialog covers the page, so the keyboard must not wander behind it.
-  #stayInside(event) {
-    const inside = [...this.#dialog.querySelectorAll("button, a[href], textarea, [tabindex='0']")].filter(
-      (node) => !node.disabled && node.offsetParent !== null,
-    );
-    const [first, last] = [inside.at(0), inside.at(-1)];
-    const here = this.host.shadowRoot.activeElement;
-    if (event.shiftKey ? here === first : here === last) {
-      event.preventDefault();
-      (event.shiftKey ? last : first).focus();
-    }
+  // Where the window covers the page, nobody wanders behind it; the keyboard still leaves by Tab, to the browser or to the
+  // page in whose frame this one is (WCAG 2.2, 2.1.2: no keyboard trap).
+  #cover() {
+    const covered = this.isOpen && this.covers;
+    this.#dialog.setAttribute("aria-modal", String(covered));
+    this.#hidden.forEach((node) => (node.inert = false));
+    this.#hidden = covered ? [...document.body.children].filter((node) => node !== this.host && !node.inert) : [];
+    this.#hidden.forEach((node) => (node.inert = true));
   }
 }
