@@ -54,6 +54,7 @@ async def open_pool(settings: Settings, schema: str) -> AsyncIterator[Pool]:
         server_settings={
             "search_path": schema,
             "application_name": schema,
+            "enable_seqscan": "off",  # a plan made while a table was small, and kept, walked it whole for every row it found
             "plan_cache_mode": "force_generic_plan",  # the same few statements for ever: planning them anew costs more
         },
     )

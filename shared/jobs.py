@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from shared import turns
 from shared.database import Pool, connected
-from shared.lanes import Account
+from shared.turns import Account
 
 LEASE: Final = timedelta(seconds=180)  # longer than the longest download; doing it twice does no harm
 
@@ -28,39 +29,9 @@ class Jobs:
         `free` (else `default`); and these rows.
         """
         owner = uuid.uuid4()
-        async with connected(pool) as connection:
-            rows = await connection.fetch(
-                self._claim(),
-                [channel for channel, _ in free],
-                [account for _, account in free],
-                list(free.values()),
-                default,
-                limit,
-                owner,
-                LEASE,
-            )
+        statement = turns.claim(self.table, pending="done_at IS NULL")
+        rows = await turns.take(pool, statement, free=free, default=default, limit=limit, owner=owner, lease=LEASE)
         return owner, rows
-
-    def _claim(self) -> str:
-        due = "done_at IS NULL AND next_try <= now() AND (owner IS NULL OR lease_until < now())"
-        key = ", ".join(self.key)
-        columns = ", ".join(dict.fromkeys((*self.key, "channel", "account", "next_try")))
-        same = " AND ".join(f"{self.table}.{name} = mine.{name}" for name in self.key)
-        return f"""
-            WITH room AS (SELECT * FROM unnest($1::text[], $2::text[], $3::int[]) AS room (channel, account, free)),
-            due AS (
-                SELECT {key}, coalesce(free, $4) AS free,
-                       row_number() OVER (PARTITION BY channel, account ORDER BY next_try) AS place
-                FROM (SELECT {columns}, free FROM {self.table} LEFT JOIN room USING (channel, account)
-                      WHERE {due} AND coalesce(free, $4) > 0
-                      ORDER BY next_try LIMIT 1000) AS waiting),
-            mine AS (
-                SELECT {key} FROM {self.table} JOIN due USING ({key})
-                WHERE place <= free AND {due}
-                ORDER BY next_try LIMIT $5 FOR UPDATE OF {self.table} SKIP LOCKED)
-            UPDATE {self.table} SET owner = $6, lease_until = now() + $7 FROM mine WHERE {same}
-            RETURNING {self.table}.*
-            """  # noqa: S608 names of the code's own
 
     async def put_off(self, pool: Pool, key: Sequence[object], *, owner: uuid.UUID, delay: timedelta) -> None:
         """Try again then."""

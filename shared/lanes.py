@@ -12,9 +12,11 @@ from typing import Final, ParamSpec, TypeVar
 
 import structlog
 
+from shared import turns
 from shared.bus import In
 from shared.database import Connection, Pool, connected
 from shared.errors import DatabaseUnavailable, Fenced
+from shared.turns import Account
 
 log = structlog.get_logger(__name__)
 P = ParamSpec("P")
@@ -22,7 +24,7 @@ T = TypeVar("T")
 
 LEASE: Final = timedelta(seconds=30)  # between two steps; around a call the lease outlives that call
 
-Account = tuple[str, str]  # channel, account
+TURN: Final = turns.claim("lane")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,33 +84,7 @@ async def append(pool: Pool, records: Sequence[In]) -> None:
 async def claim(pool: Pool, *, free: Mapping[Account, int], default: int, limit: int) -> list[Lane]:
     """Take lanes that are due and that nobody holds, for each account at most as many as are `free` (else `default`)."""
     owner = uuid.uuid4()
-    async with connected(pool) as connection:
-        rows = await connection.fetch(
-            """
-            WITH room AS (SELECT * FROM unnest($1::text[], $2::text[], $3::int[]) AS room (channel, account, free)),
-            due AS (
-                SELECT conversation, coalesce(free, $4) AS free,
-                       row_number() OVER (PARTITION BY channel, account ORDER BY next_try) AS place
-                FROM (SELECT conversation, channel, account, next_try, free
-                      FROM lane LEFT JOIN room USING (channel, account)
-                      WHERE next_try <= now() AND (owner IS NULL OR lease_until < now()) AND coalesce(free, $4) > 0
-                      ORDER BY next_try LIMIT 1000) AS waiting),
-            mine AS (
-                SELECT conversation FROM lane JOIN due USING (conversation)
-                WHERE place <= free AND next_try <= now() AND (owner IS NULL OR lease_until < now())
-                ORDER BY next_try LIMIT $5 FOR UPDATE OF lane SKIP LOCKED)
-            UPDATE lane SET owner = $6, lease_until = now() + $7 FROM mine
-            WHERE lane.conversation = mine.conversation
-            RETURNING lane.conversation, channel, account, tries
-            """,
-            [channel for channel, _ in free],
-            [account for _, account in free],
-            list(free.values()),
-            default,
-            limit,
-            owner,
-            LEASE,
-        )
+    rows = await turns.take(pool, TURN, free=free, default=default, limit=limit, owner=owner, lease=LEASE)
     return [Lane(row["conversation"], owner, (row["channel"], row["account"]), row["tries"]) for row in rows]
 
 

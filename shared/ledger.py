@@ -17,6 +17,7 @@ from shared.errors import Fenced
 from shared.fit import Sendable
 from shared.lanes import Lane
 from shared.records import Failure, Outbound, Status
+from shared.turns import Account
 
 _PART: Final[TypeAdapter[Sendable]] = TypeAdapter(Sendable)
 KEPT: Final = timedelta(days=14)  # longer than the outbound topic, so that a record read again is still known
@@ -162,7 +163,7 @@ class Ledger:
         async with connected(self._pool) as connection:
             await lanes.park(connection, lane, delay, tried=tried)
 
-    async def handle(self, account: lanes.Account, blob: str) -> str | None:
+    async def handle(self, account: Account, blob: str) -> str | None:
         """What the provider calls this file, where it was uploaded before and lives for another minute."""
         async with connected(self._pool) as connection:
             value: str | None = await connection.fetchval(
@@ -173,7 +174,7 @@ class Ledger:
             )
         return value
 
-    async def keep_handle(self, account: lanes.Account, blob: str, *, value: str, expires_in: timedelta | None) -> None:
+    async def keep_handle(self, account: Account, blob: str, *, value: str, expires_in: timedelta | None) -> None:
         async with connected(self._pool) as connection:
             await connection.execute(
                 "INSERT INTO handle (channel, account, blob, value, expires_at)"

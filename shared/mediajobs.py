@@ -12,7 +12,7 @@ from shared.bus import In
 from shared.database import Pool, connected
 from shared.envelope import Envelope, Media
 from shared.jobs import Jobs
-from shared.lanes import Account
+from shared.turns import Account
 
 JOBS: Final = Jobs("media_job", ("message_id", "part"))
 KEPT: Final = timedelta(days=14)  # longer than the inbound topic, so that a record read again is still known

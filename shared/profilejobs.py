@@ -12,7 +12,7 @@ from shared.bus import In
 from shared.database import Pool, connected
 from shared.envelope import Envelope, Party
 from shared.jobs import Jobs
-from shared.lanes import Account
+from shared.turns import Account
 
 JOBS: Final = Jobs("profile", ("tenant", "channel", "account", "address"))
 

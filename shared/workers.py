@@ -13,8 +13,8 @@ import structlog
 
 from shared.channel import Channel
 from shared.errors import DatabaseUnavailable
-from shared.lanes import Account
 from shared.lifecycle import Health
+from shared.turns import Account
 
 log = structlog.get_logger(__name__)
 

@@ -105,10 +105,10 @@ def apart(theirs: datetime, asked: datetime, answered: datetime) -> float:
 
 
 async def migrations(system: System) -> AsyncIterator[Finding]:
-    """Every schema at the version of this code."""
-    from services.cli.migrate import missing
+    """Every schema at the version of this code, or beyond it."""
+    from services.cli.migrate import missing, versions
 
-    found = await missing(system.settings)
+    found = missing(await versions(system.settings))
     for schema, revisions in found.items():
         yield Finding("migrations", "fail", f"{schema} lacks {', '.join(revisions)}", "Run `parley migrate`.")
     if not found:

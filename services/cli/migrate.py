@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from services.cli.running import AsJson, Home, find, run
+from services.cli.running import AsJson, Home, fail, find, run
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from shared.settings import Settings
 
 CANNOT: Final = 1
 MISSING: Final = 2
+
+Versions = dict[str, list[str]]
 
 app = typer.Typer()
 
@@ -29,36 +33,52 @@ def migrate(
     Exit codes: 0 all is there, 1 PostgreSQL cannot be reached or refuses, 2 something is missing (with --check).
     """
     system = find(home)
-    found = run(missing(system.settings), unreachable=CANNOT)
+    at = run(versions(system.settings), unreachable=CANNOT)
+    found, newer = missing(at), beyond(at)
+    if stuck := sorted(found.keys() & newer.keys()):
+        fail(f"{stuck[0]} is partly newer than this code: run `parley migrate` of the newest version.", CANNOT)
     if not check:
         run(upgrade(system.settings, tuple(found)), unreachable=CANNOT)
     if as_json:
-        print(json.dumps({"missing" if check else "migrated": found}))
+        print(json.dumps({"missing" if check else "migrated": found, "newer": newer}))
     else:
-        word = "lacks" if check else "is brought to"
-        for schema, revisions in found.items():
-            print(f"{schema} {word} {', '.join(revisions)}")
-        print("Run `parley migrate`." if check and found else f"{'nothing missing' if not found else 'migrated'}")
+        tell(found, newer, check=check)
     if check and found:
         raise typer.Exit(MISSING)
 
 
-async def missing(settings: Settings) -> dict[str, list[str]]:
-    """Per schema the revisions that this code expects and the database does not have. Raises DatabaseUnavailable, PostgresError."""
+def tell(found: Versions, newer: Versions, *, check: bool) -> None:
+    """What is missing or was done, schema by schema, and in one line what to do."""
+    for schema, revisions in found.items():
+        print(f"{schema} {'lacks' if check else 'is brought to'} {', '.join(revisions)}")
+    for schema, revisions in newer.items():
+        print(
+            f"{schema} is at {', '.join(revisions)}, which is newer than this code: it is left alone, and this code works with it"
+        )
+    print("Run `parley migrate`." if check and found else "migrated" if found else "nothing missing")
+
+
+async def versions(settings: Settings) -> dict[str, set[str]]:
+    """Where every schema is. Raises DatabaseUnavailable, PostgresError."""
     from shared.database import connect
-    from shared.migrate import SCHEMAS, heads
+    from shared.migrate import SCHEMAS, versions as of
 
     async with connect(settings) as connection:
-        found = {schema: await _versions(connection, schema) for schema in SCHEMAS}
-    return {schema: sorted(lacking) for schema in SCHEMAS if (lacking := heads(schema) - found[schema])}
+        return {schema: await of(connection, schema) for schema in SCHEMAS}
 
 
-async def _versions(connection: Any, schema: str) -> set[str]:
-    table = f'"{schema}".alembic_version'
-    if await connection.fetchval("SELECT to_regclass($1)", table) is None:
-        return set()
-    rows = await connection.fetch(f"SELECT version_num FROM {table}")  # noqa: S608 our own schemas' names
-    return {row[0] for row in rows}
+def missing(at: Mapping[str, Collection[str]]) -> Versions:
+    """Per schema the revisions that this code expects and the database has not reached."""
+    from shared.migrate import lacking
+
+    return {schema: found for schema in at if (found := lacking(schema, at[schema]))}
+
+
+def beyond(at: Mapping[str, Collection[str]]) -> Versions:
+    """Per schema the revisions of a newer code."""
+    from shared.migrate import ahead
+
+    return {schema: found for schema in at if (found := ahead(schema, at[schema]))}
 
 
 async def upgrade(settings: Settings, schemas: tuple[str, ...]) -> None:

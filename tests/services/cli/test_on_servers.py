@@ -117,9 +117,9 @@ async def test_migrate_says_what_is_missing_and_makes_it(parley: Parley) -> None
     missing = json.loads(before.stdout)["missing"]
     assert missing.keys() == {"router", "chat_adapter", "social_adapter", "email_adapter"}
     made = await parley("migrate", "--json")
-    assert (made.exit_code, json.loads(made.stdout)) == (0, {"migrated": missing})
+    assert (made.exit_code, json.loads(made.stdout)) == (0, {"migrated": missing, "newer": {}})
     after = await parley("migrate", "--check", "--json")
-    assert (after.exit_code, json.loads(after.stdout)) == (0, {"missing": {}})
+    assert (after.exit_code, json.loads(after.stdout)) == (0, {"missing": {}, "newer": {}})
 
 
 async def test_two_processes_migrate_at_once_and_both_succeed(settings: Settings) -> None:
