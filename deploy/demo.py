@@ -1,7 +1,10 @@
-"""The accounts file of a demonstration in containers: every channel speaks to the sandbox. `python -m deploy.demo FILE …`."""
+"""What a demonstration in containers is made of at its first start: secrets, and accounts that all speak to the sandbox."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -10,9 +13,18 @@ from deploy.local.home import Addresses, Service
 
 
 def main() -> None:
-    """Write the file with secrets made at random, unless it is there."""
+    """Write the accounts file, and `token` and `secret` beside it, all made at random, unless they are there."""
     given = read_arguments()
     write_accounts(given.file, make_addresses(given))
+    for name in ("token", "secret"):
+        write_once(given.file.with_name(name), secrets.token_urlsafe(32))
+
+
+def write_once(file: Path, content: str) -> None:
+    """A file that only its owner reads; one that is there stays."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with contextlib.suppress(FileExistsError), os.fdopen(os.open(file, flags, 0o600), "w") as made:
+        made.write(content)
 
 
 def read_arguments() -> Namespace:

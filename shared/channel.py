@@ -510,7 +510,9 @@ class Channel:
     """One channel, whole. The fields stand in the order in which every channel file is written.
 
     `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
-    JSON may be torn on the way and is answered 400. `inbound`: a Malformed among its records stands for an event that
+    JSON may be torn on the way and is answered 400. `proof`: the header (lower case) without which a body proves nothing and
+    is not read. `encodings`: the Content-Encodings in which bodies are taken, as they were sent; the channel unpacks them
+    itself, within its `body_limit`. `inbound`: a Malformed among its records stands for an event that
     cannot be read (shared.readable.each), so that it takes no other along. `accepted`: how a request is answered whose
     records are durable. `mail`: reads what a mail transport delivered. `polled`: whether this account is one that is
     polled. `join_key`: by what the echo of a piece can be known when its answer was lost: what was sent along and comes
@@ -526,6 +528,8 @@ class Channel:
     capabilities: Capabilities
     outcome: Callable[[Response], None]
     signed: bool = True
+    proof: str = ""
+    encodings: frozenset[str] = frozenset()
     body_limit: int = 1024 * 1024
     handshake: Callable[[Any, Request, Context], Response | None] = no_handshake
     keys: Callable[[Any], Iterable[str]] = no_keys

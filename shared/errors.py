@@ -51,6 +51,26 @@ class TooLarge(ParleyError):
     code = "too_long"
 
 
+class Encoded(ParleyError):
+    """The body is encoded, which this address does not take; send it without Content-Encoding."""
+
+    code = "unsupported"
+
+
+class TooSlow(ParleyError):
+    """The body did not arrive in time; the sender should try again."""
+
+    code = "unreachable"
+    retry = True
+
+
+class Crowded(ParleyError):
+    """Too much is under way at once; nothing was accepted, the sender should try again."""
+
+    code = "throttled"
+    retry = True
+
+
 class BusUnavailable(ParleyError):
     """Kafka did not acknowledge in time; nothing was accepted, the sender should try again."""
 

@@ -4,36 +4,43 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final, NamedTuple
 
 import structlog
 from aiohttp import web
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter as Count, Histogram
 
 from shared.accept import Intake
 from shared.accounts import AccountsFile
 from shared.channel import App, Channel, Context, Request, Response
 from shared.errors import (
     BusUnavailable,
+    Crowded,
+    Encoded,
     Malformed,
     ParleyError,
     StoreUnavailable,
     TooLarge,
+    TooSlow,
     Torn,
     UnknownAccount,
     Unverified,
 )
 from shared.observe import ACKNOWLEDGED, IN_FLIGHT, INGRESS
+from shared.port import HOOK, body_of, check_length
 from shared.readable import UNREADABLE
 from shared.settings import Settings
 from shared.translate import verify
 
 log = structlog.get_logger(__name__)
 
-CONCURRENT: Final = 512  # requests at once; more are told to come again
+CONCURRENT: Final = 512  # proven requests at once; more are told to come again
+SHARE: Final = 384  # of them, of one channel
 
 
 class Refused(NamedTuple):
@@ -47,6 +54,9 @@ ANSWERS: Final[Mapping[type[ParleyError], Refused]] = {
     Unverified: Refused(401, "unverified"),
     Torn: Refused(400, "torn"),
     TooLarge: Refused(413, "too_large"),
+    TooSlow: Refused(408, "too_slow"),
+    Encoded: Refused(415, "encoded"),
+    Crowded: Refused(503, "crowded"),
     BusUnavailable: Refused(503, "unavailable"),
     StoreUnavailable: Refused(503, "unavailable"),
 }
@@ -68,47 +78,64 @@ class Ingress:
     ) -> None:
         self._settings, self._channels, self._accounts = settings, channels, accounts
         self._intake = intake
-        self._open = 0
-        IN_FLIGHT.set_function(lambda: self._open)
+        self._open: Counter[str] = Counter()
+        IN_FLIGHT.set_function(self._open.total)
 
     @property
     def trouble(self) -> str | None:
         """Why no more requests should come here at the moment."""
-        return "as many requests as may be open" if self._open >= CONCURRENT else None
+        return "as many requests as may be open" if self._open.total() >= CONCURRENT else None
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.route("*", "/hooks/{channel}/{app}", self.receive)]
+        return [web.route("*", HOOK, self.receive, expect_handler=self.expect)]
 
-    async def receive(self, request: web.Request) -> web.Response:
-        """Answer one request of a provider: 2xx only for what is durable."""
+    async def expect(self, request: web.Request) -> web.Response | None:
+        """Who asks whether to send the body (RFC 9110 §10.1.1) is told by the head alone, where that is enough for a no."""
+        channel, app = self._named(request)
+        if channel is None or app is None:
+            return await self.receive(request)
+        try:
+            _check_head(channel, app, request)
+        except tuple(ANSWERS):
+            return await self.receive(request)
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return None
+
+    def _named(self, request: web.Request) -> tuple[Channel | None, App | None]:
         name = request.match_info["channel"]
         channel = self._channels.get(name)
         app = self._accounts.current.app(name, request.match_info["app"])
-        if channel is None or app is None or channel.verify is None:
+        return (channel, app) if channel and channel.verify else (None, None)
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Answer one request of a provider: 2xx only for what is durable."""
+        channel, app = self._named(request)
+        if channel is None or app is None:
             INGRESS.labels("none", "unknown_address").inc()
             return _plain(404, "unknown address: no such app in the accounts file")
-        if self._open >= CONCURRENT:
-            INGRESS.labels(name, "unavailable").inc()
-            return _plain(503, "too many requests at once; send it again")
-        self._open += 1
         started = time.perf_counter()
         try:
             answer, outcome = await self._take(channel, app, request)
         except tuple(ANSWERS) as error:
             status, outcome = ANSWERS[type(error)]
             answer = Response(status=status, body=_said(error))
-        finally:
-            self._open -= 1
-        _counted(name, outcome).inc()
-        _timed(name).observe(time.perf_counter() - started)
+        _counted(channel.name, outcome).inc()
+        _timed(channel.name).observe(time.perf_counter() - started)
         return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
 
     async def _take(self, channel: Channel, app: App, incoming: web.Request) -> tuple[Response, str]:
-        context = Context(now=datetime.now(UTC), nonce=secrets.token_hex(16))
-        request = await self._read(channel, incoming)
-        if (answer := _handshake(channel, app, request, context)) is not None:
-            return answer, "handshake"
-        verify(channel, app, request, context)
+        """What can be refused by the head alone is refused before the body is read; no place is taken without proof."""
+        _check_head(channel, app, incoming)
+        async with body_of(incoming, channel.body_limit) as body:
+            context = _context()
+            request = self._request(incoming, body)
+            if (answer := _handshake(channel, app, request, context)) is not None:
+                return answer, "handshake"
+            verify(channel, app, request, context)
+            with self._place(channel):
+                return await self._accept(channel, app, request, context)
+
+    async def _accept(self, channel: Channel, app: App, request: Request, context: Context) -> tuple[Response, str]:
         try:
             await self._intake.take(channel, app, self._accounts.current, request, context)
         except (Malformed, UnknownAccount, TooLarge) as error:
@@ -116,15 +143,18 @@ class Ingress:
             return _accepted(channel, app, request, context), "dead_lettered"
         return _accepted(channel, app, request, context), "accepted"
 
-    async def _read(self, channel: Channel, incoming: web.Request) -> Request:
-        if (incoming.content_length or 0) > channel.body_limit:
-            raise TooLarge(f"{channel.body_limit} bytes are the most")
+    @contextmanager
+    def _place(self, channel: Channel) -> Iterator[None]:
+        """One of those that may wait for Kafka at once; no channel has them all. Raises BusUnavailable."""
+        if self._open.total() >= CONCURRENT or self._open[channel.name] >= SHARE:
+            raise BusUnavailable("too many requests at once")
+        self._open[channel.name] += 1
         try:
-            body = await incoming.read()
-        except web.HTTPRequestEntityTooLarge:
-            raise TooLarge(f"{channel.body_limit} bytes are the most") from None
-        if len(body) > channel.body_limit:
-            raise TooLarge(f"{channel.body_limit} bytes are the most")
+            yield
+        finally:
+            self._open[channel.name] -= 1
+
+    def _request(self, incoming: web.Request, body: bytes) -> Request:
         base = self._settings.public_url or f"{incoming.scheme}://{incoming.host}"
         return Request(
             method=incoming.method,
@@ -135,8 +165,29 @@ class Ingress:
         )
 
 
+def _context() -> Context:
+    return Context(now=datetime.now(UTC), nonce=secrets.token_hex(16))
+
+
+def _check_head(channel: Channel, app: App, incoming: web.Request) -> None:
+    """Raises TooLarge, Encoded, and Unverified where the head would have to hold the proof and does not."""
+    check_length(incoming, channel.body_limit)
+    encoding = incoming.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in {"", "identity", *channel.encodings}:
+        raise Encoded(encoding)
+    if not incoming.body_exists:
+        return
+    if channel.proof and channel.proof not in incoming.headers:
+        raise Unverified("nothing in the head proves the body")
+    if not channel.signed:
+        head = Request(
+            method=incoming.method, headers={name.lower(): given for name, given in incoming.headers.items()}
+        )
+        verify(channel, app, head, _context())
+
+
 @cache
-def _counted(channel: str, outcome: str) -> Counter:
+def _counted(channel: str, outcome: str) -> Count:
     return INGRESS.labels(channel, outcome)
 
 

@@ -16,6 +16,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
 
+from shared import port
 from shared.errors import Misconfigured
 from shared.observe import READY, configure_logging, watch_loop
 from shared.settings import Settings
@@ -73,6 +74,7 @@ class Life:
         self.settings = settings
         self.health = Health()
         self.app = web.Application(client_max_size=4 * 1024 * 1024)
+        port.guard(self.app, settings)
         self.resources = AsyncExitStack()
         self._closing: list[Callable[[], Awaitable[object]]] = []
         self._tasks: set[asyncio.Task[object]] = set()
@@ -132,17 +134,18 @@ class Life:
             await start(self)
             runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=self.settings.drain_seconds)
             await runner.setup()
-            await web.TCPSite(runner, self.settings.http_host, self.settings.http_port, backlog=1024).start()
+            server = await port.open_port(runner, self.settings.http_host, self.settings.http_port)
             self.spawn(watch_loop(), "loop lag")
             spare_garbage_collection()
-            log.info("service.started", addresses=[str(address) for address in runner.addresses])
+            log.info("service.started", addresses=[str(one.getsockname()) for one in server.sockets])
             await self._ended.wait()
-            await self._stop(runner)
+            await self._stop(runner, server)
         return 1 if self._failure else 0
 
-    async def _stop(self, runner: web.AppRunner) -> None:
+    async def _stop(self, runner: web.AppRunner, server: asyncio.Server) -> None:
         self.health.stopping = True
         log.info("service.stopping")
+        server.close()
         await runner.cleanup()
         for close in reversed(self._closing):
             try:
@@ -170,6 +173,8 @@ def run(name: str, start: Callable[[Life], Awaitable[None]]) -> None:
     except ValidationError as error:
         names = ", ".join("PARLEY_" + str(item["loc"][0]).upper() for item in error.errors())
         sys.exit(f"{name}: the environment cannot be used: see {names}; `parley doctor` explains each variable")
+    except Misconfigured as error:
+        sys.exit(f"{name}: {error}")
     configure_logging(settings, name)
     try:
         sys.exit(asyncio.run(Life(name, settings).live(start)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import Misconfigured
 
 
 class Settings(BaseSettings):
@@ -39,6 +42,8 @@ class Settings(BaseSettings):
     token: SecretStr = Field(
         SecretStr(""), description="the bearer token of the HTTP API and the page; empty: both are closed"
     )
+    token_file: str = Field("", description="the file that holds the token, where PARLEY_TOKEN is empty")
+    secret_file: str = Field("", description="the file that holds the key, where PARLEY_SECRET is empty")
     secret: SecretStr = Field(
         SecretStr(""),
         description="key of the signed conversation tokens in addresses and ids, the same for router and adapters; never change it",
@@ -48,6 +53,16 @@ class Settings(BaseSettings):
     replication: int = Field(3, ge=1, description="replicas of new topics; above 1, two of them must acknowledge")
     http_host: str = Field("0.0.0.0", description="the address on which HTTP is served")  # noqa: S104 a container's own
     http_port: int = Field(8080, ge=0, le=65535, description="the port on which HTTP is served")
+    hosts: str = Field(
+        "localhost,127.0.0.1,::1",
+        description="router and sandbox: the hosts, without a port and with commas between them, at which page and API may be "
+        "asked for; any other is refused (DNS rebinding)",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="networks of the proxies in front of this service, as 10.0.0.0/8 with commas between them: who asks is "
+        "then taken from their X-Forwarded-For, and has a share of its own",
+    )
     smtp_host: str = Field("0.0.0.0", description="email_adapter: the address on which mail is taken")  # noqa: S104 a container's own
     smtp_port: int = Field(0, ge=0, le=65535, description="email_adapter: the port on which mail is taken; 0: none")
     smtp_name: str = Field("", description="the name by which we greet and are greeted in SMTP; empty: the host's own")
@@ -68,6 +83,20 @@ class Settings(BaseSettings):
     connections: int = Field(8, ge=2, description="PostgreSQL connections of one process at the most")
     drain_seconds: float = Field(20.0, description="how long a stopping process finishes what it has begun")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Secrets by file. Raises Misconfigured."""
+        found = {name: str(given.get(f"{name}_file") or "") for name in ("token", "secret") if not given.get(name)}
+        return given | {name: _content(name, Path(file)) for name, file in found.items() if file}
+
     def topic(self, name: str) -> str:
         """The full name of a topic or consumer group."""
         return self.prefix + name
+
+
+def _content(name: str, file: Path) -> str:
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"PARLEY_{name.upper()}_FILE: {file} cannot be read ({error}).") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
 Address = IPv4Address | IPv6Address
@@ -12,7 +12,22 @@ Reach = Callable[[Address], bool]
 
 NAT64: Final = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the IPv4 address that is reached
 UNICAST: Final = IPv6Network("2000::/3")  # RFC 4291 §2.4: what is assigned of global unicast
-RELAY: Final = IPv6Network("2002::/16")  # RFC 7526: 6to4, an IPv4 address in disguise
+
+# Every row of https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry (RFC 6890), also
+# those that are reachable by anybody: they are anycast or belong to a protocol, and nobody's files lie there. Addresses that
+# carry another one (6to4, Teredo) are refused with their registries.
+SPECIAL: Final = tuple(
+    map(
+        ip_network,
+        (
+            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+            "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24",
+            "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+            "168.63.129.16/32",  # no registry's: what a machine of Azure asks for its secrets
+            "2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20",
+        ),
+    )
+)  # fmt: skip
 
 
 class NotPublic(PermissionError):
@@ -20,15 +35,15 @@ class NotPublic(PermissionError):
 
 
 def public(address: Address) -> bool:
-    """Whether the whole internet can mean this address, and only one host by it (RFC 6890); mapped ones count as what they map."""
+    """Whether the whole internet can mean this address, and only one host by it; mapped ones count as what they map."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped:
             return public(address.ipv4_mapped)
         if address in NAT64:
             return public(IPv4Address(int(address) & 0xFFFFFFFF))
-        if address not in UNICAST or address in RELAY:
+        if address not in UNICAST:
             return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    return not any(address in network for network in SPECIAL) and address.is_global
 
 
 def guarded_socket(reach: Reach) -> Callable[[Any], socket.socket]:

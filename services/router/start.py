@@ -6,6 +6,7 @@ from services.router.api import Deps, mount
 from services.router.directory import Directory
 from services.router.publish import Outbox, Sweeper
 from services.router.service import Router
+from shared import hosts
 from shared.blobs import Blobs
 from shared.consume import Reader
 from shared.database import open_pool
@@ -42,6 +43,7 @@ async def start(life: Life) -> None:
     life.health.ready["bus"] = lambda: producer.trouble
     life.health.ready["consumer"] = lambda: reader.trouble
     life.health.ready["partitions"] = lambda: reader.waiting
+    life.app.middlewares.append(hosts.only(settings))
     mount(
         life.app,
         Deps(settings=settings, pool=pool, producer=producer, blobs=Blobs.open(settings.blobs), directory=directory),

@@ -16,6 +16,7 @@ from services.sandbox.shelf import Shelf
 from services.sandbox.telegram import Telegram
 from services.sandbox.webhook import Webhook
 from services.sandbox.whatsapp import WhatsApp
+from shared import hosts
 from shared.lifecycle import Life
 
 
@@ -41,6 +42,7 @@ async def start(life: Life) -> None:
     facebook = Facebook(shelf("facebook"), control, graph)
     mx = os.environ.get("PARLEY_SANDBOX_MX", "")
     mail = Mail(shelf("mail"), control, mx=mx, accounts=Path(life.settings.accounts))
+    life.app.middlewares.append(hosts.only(life.settings))
     life.app.middlewares.append(access.guard(life.settings.token))
     streams.prepare(life.app)
     life.app.on_shutdown.extend((control.close, telegram.end_polls))

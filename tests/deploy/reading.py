@@ -41,6 +41,8 @@ def fields_read(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Attribute) and ends_in_settings(node.value):
             if node.attr in FIELDS:
                 yield node.attr
+            if f"{node.attr}_file" in FIELDS:  # the settings themselves read it
+                yield f"{node.attr}_file"
             elif node.attr == "topic":
                 yield "prefix"
 

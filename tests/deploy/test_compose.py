@@ -16,6 +16,7 @@ import yaml
 from deploy.local.kafka import PROPERTIES, VERSION as KAFKA
 from services.cli.channels import CHANNELS
 from shared.accounts import load
+from shared.errors import Misconfigured
 from shared.settings import Settings
 from tests.deploy.manifests import ROOT, named
 from tests.deploy.reading import FIELDS, file_of, variable, variables_read
@@ -55,7 +56,8 @@ def test_what_compose_runs_exists_and_reads_what_it_is_given(name: str) -> None:
     common = environment("router").keys() & environment("setup").keys()  # all of the house are told these
     assert given.keys() - common <= variables_read(module(name))
     of_settings = {key.removeprefix("PARLEY_").lower(): value for key, value in given.items()}
-    Settings(**{key: value for key, value in of_settings.items() if key in FIELDS})
+    in_container = {"token_file", "secret_file"}
+    Settings(**{key: value for key, value in of_settings.items() if key in FIELDS - in_container})
 
 
 @pytest.mark.parametrize("name", STAY)
@@ -121,9 +123,27 @@ def test_the_accounts_of_the_first_start_can_be_used_and_stay(tmp_path: Path) ->
     assert telegram and mail
     assert telegram.model_dump()["api"] == "http://sandbox:8080"
     assert (mail.model_dump()["host"], mail.model_dump()["port"]) == ("sandbox", 2525)
-    before = file.read_bytes()
+    made = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    assert made.keys() == {"accounts.toml", "token", "secret"}
+    assert len({made["token"], made["secret"]}) == 2
+    assert all(one.stat().st_mode & 0o077 == 0 for one in tmp_path.iterdir())
     subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, check=True)
-    assert file.read_bytes() == before
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == made
+
+
+def test_every_secret_is_made_at_the_first_start_and_read_where_it_was_made(tmp_path: Path) -> None:
+    """No two houses begin with the same words, and whoever read compose.yaml knows none of them."""
+    folder = PurePosixPath(services()["accounts"]["command"][1]).parent
+    for name in STAY:
+        given = environment(name)
+        for secret in {"token", "secret"} & {key.removeprefix("PARLEY_").lower() for key in given}:
+            assert given[variable(secret)] == ""
+            assert given[variable(f"{secret}_file")] == str(folder / secret)
+    (tmp_path / "token").write_text("made here\n")
+    assert Settings(token_file=str(tmp_path / "token")).token.get_secret_value() == "made here"
+    assert Settings(token="mine", token_file=str(tmp_path / "token")).token.get_secret_value() == "mine"
+    with pytest.raises(Misconfigured, match="PARLEY_TOKEN_FILE"):
+        Settings(token_file=str(tmp_path / "none"))
 
 
 @pytest.mark.parametrize("place", ["compose", "dev"])

@@ -22,6 +22,7 @@ from shared.accounts import AccountsFile
 from shared.blobs import Blobs
 from shared.ingress import Ingress
 from shared.observe import INGRESS
+from shared.port import guard, open_port
 from shared.produce import Producer
 from shared.records import inbound_topic, ingress_dlq
 from shared.settings import Settings
@@ -99,12 +100,14 @@ async def gate(settings: Settings, folder: Path, *, topics: bool = True) -> Asyn
         intake=Intake(settings, "chat", producer, Blobs.open(settings.blobs)),
     )
     app = web.Application(client_max_size=4 * 1024 * 1024)
+    guard(app, settings)
     app.add_routes(ingress.routes())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    port = runner.addresses[0][1]
+    server = await open_port(runner, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
     async with ClientSession() as client:
         yield Gate(settings, producer, client, f"http://127.0.0.1:{port}", port)
+    server.close()
     await runner.cleanup()
     await producer.stop()

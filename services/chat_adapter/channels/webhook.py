@@ -393,4 +393,5 @@ CHANNEL = Channel(
     fetch=fetch,
     window=window,
     outcome=outcome,
+    proof="webhook-signature",
 )

@@ -11,11 +11,13 @@ from aiohttp import web
 from shared import mend
 from shared.errors import (
     BusUnavailable,
+    Crowded,
     DatabaseUnavailable,
     Malformed,
     ParleyError,
     StoreUnavailable,
     TooLarge,
+    TooSlow,
     Unverified,
 )
 
@@ -54,6 +56,10 @@ def refusal_of(error: ParleyError) -> Refused:
             return Refused(400, "malformed", error.detail)
         case TooLarge():
             return Refused(413, "too_long", "larger than this address takes")
+        case TooSlow():
+            return Refused(408, "malformed", "the body did not arrive in time")
+        case Crowded():
+            return Refused(503, "throttled", "too much at once, try again", retry_after=5)
         case BusUnavailable() | DatabaseUnavailable() | StoreUnavailable():
             return Refused(503, "unreachable", "not accepted, try again", retry_after=2)
         case _:

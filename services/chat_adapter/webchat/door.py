@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -23,12 +22,12 @@ from shared.accounts import AccountsFile
 from shared.bus import explain
 from shared.envelope import Model
 from shared.errors import ParleyError
+from shared.port import body_of
 
 log = structlog.get_logger(__name__)
 M = TypeVar("M", bound=Model)
 
 BODY_LIMIT: Final = 64 * 1024  # bytes of a JSON body
-BODY_SECONDS: Final = 20.0
 PREFLIGHT_SECONDS: Final = "600"
 
 
@@ -52,7 +51,7 @@ class Call:
         return read_token(self.app, token.strip() if scheme.lower() == "bearer" else "", self.now)
 
     async def body(self, model: type[M]) -> M:
-        """The JSON body; raises Refused 400, 408, 413."""
+        """The JSON body; raises Refused 400, and as `read_bytes`."""
         try:
             return model.model_validate_json(await read_bytes(self.request))
         except ValidationError as error:
@@ -156,16 +155,6 @@ def client_address(request: web.Request, proxies: int) -> str:
 
 
 async def read_bytes(request: web.Request, limit: int = BODY_LIMIT) -> bytes:
-    """The body, bounded in size and time."""
-    if (request.content_length or 0) > limit:
-        raise Refused(413, "too_long", f"at most {limit} bytes")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > limit:
-                    raise Refused(413, "too_long", f"at most {limit} bytes")
-    except TimeoutError as error:
-        raise Refused(408, "malformed", "the body did not arrive in time") from error
-    return bytes(body)
+    """The body, bounded in size and time. Raises TooLarge, TooSlow, Crowded."""
+    async with body_of(request, limit) as body:
+        return body

@@ -234,6 +234,7 @@ CHANNEL = Channel(
         per_peer_second=1,
     ),
     signed=False,
+    proof="x-telegram-bot-api-secret-token",
     verify=verify,
     inbound=inbound,
     accepted=accepted,

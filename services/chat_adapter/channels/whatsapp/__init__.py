@@ -149,6 +149,7 @@ CHANNEL = Channel(
         per_second=80,
         per_peer_second=1,
     ),
+    proof="x-hub-signature-256",
     body_limit=3 * 1024 * 1024,
     handshake=meta.handshake,
     verify=meta.verify,

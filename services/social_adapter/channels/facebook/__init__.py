@@ -192,6 +192,7 @@ CHANNEL = Channel(
         per_second=100,
         per_peer_second=10,
     ),
+    proof="x-hub-signature-256",
     body_limit=BODY_BYTES,
     handshake=meta.handshake,
     verify=meta.verify,
