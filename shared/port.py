@@ -33,6 +33,7 @@ class Connection(web.RequestHandler):
         super().__init__(server, **more)
         self._crowd, self._timer = crowd, None  # type: tuple[Crowd, asyncio.TimerHandle | None]
         self.address, self.waiting = "", True
+        self._current: web.Request | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.address = place_of(str((transport.get_extra_info("peername") or ("",))[0]))
@@ -54,22 +55,25 @@ class Connection(web.RequestHandler):
 
     def begins(self, request: web.Request) -> None:
         """A head is whole; its body, where there is one, has a deadline of its own."""
+        self._current = request
         self.waiting = request.body_exists and not request.content.is_eof()
         if not self.waiting:
             self._within(None)
             return
-        request.content.on_eof(self._arrived)
+        request.content.on_eof(lambda: self._arrived(request))
         declared = request.content_length or request.client_max_size
         self._within(BODY_SECONDS + declared / BODY_RATE, self._too_late, request)
 
     def ends(self) -> None:
         """It is answered; the next head may come."""
-        self.waiting = True
+        self._current, self.waiting = None, True
         self._within(IDLE_SECONDS, self.dismiss)
 
-    def _arrived(self) -> None:
-        self.waiting = False
-        self._within(None)
+    def _arrived(self, request: web.Request) -> None:
+        """A body that comes to its end after its answer, unread, changes nothing."""
+        if request is self._current:
+            self.waiting = False
+            self._within(None)
 
     def _too_late(self, request: web.Request) -> None:
         """Whoever reads the body is told; a body that nobody reads goes with its connection."""
