@@ -36,6 +36,13 @@ REFUSED = Counter("parley_requests_refused_total", "Requests refused early, by c
 DEAD_LETTERED = Counter(
     "parley_dead_lettered_total", "Records kept aside, by the topic they came from.", ["topic", "code"]
 )
+UNTOLD = Counter(
+    "parley_router_untold_total",
+    "What the router took in and told nobody, by why: it waits for its message (receipt_waits), says what is known or was"
+    " overtaken (known_notice, older_edit, older_notice, older_receipt), or is about what is nobody's message here"
+    " (receipt_of_nothing_sent, file_of_our_own); full: told already, and too much waits for that message.",
+    ["reason"],
+)
 EVENT_LATENCY = Histogram(
     "parley_event_latency_seconds",
     "From the time of a batch's oldest record to the acknowledgement of all its events.",

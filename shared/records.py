@@ -18,6 +18,7 @@ from shared.envelope import (
     Model,
     Moment,
     Name,
+    Notice,
     Part,
     Party,
     Surface,
@@ -70,6 +71,7 @@ Code = Literal[
     "unknown_account",
     "expired",
     "cancelled",
+    "braked",
     "unknown",
 ]
 CODES: Final[tuple[Code, ...]] = get_args(Code)
@@ -492,9 +494,35 @@ class ConversationMerged(Event):
 
 
 class ConversationParticipant(Event):
-    """What became known of someone who takes part, by their address; `name`: as they are called here from now on."""
+    """What became known of someone who takes part, by their address; `name`: as they are called here from now on.
+
+    `blocked`: they have stopped the account, or have not any more. Without a conversation where they have none.
+    """
 
     participant: Party
+    blocked: bool | None = None
+
+
+class ConversationNotice(Event):
+    """What the provider tells of the chat; nobody said it. Without a conversation where there is none."""
+
+    channel: Name
+    account: Name
+    peer: Address
+    sender: Party
+    notice: Notice
+
+
+class ConversationResponder(Event):
+    """Who has the thread at the provider and is expected to answer: somebody else, by that name; no `responder`: we have."""
+
+    responder: Name | None = None
+
+
+class ConversationBraked(Event):
+    """Programs answer each other here: `until` then they are refused (`braked`), unless a person answers before."""
+
+    until: Moment
 
 
 class ConversationTyping(Event):
@@ -624,6 +652,9 @@ def _types() -> dict[str, RecordType]:
         ("events", "conversation.reopened", ConversationReopened),
         ("events", "conversation.merged", ConversationMerged),
         ("events", "conversation.participant", ConversationParticipant),
+        ("events", "conversation.notice", ConversationNotice),
+        ("events", "conversation.responder", ConversationResponder),
+        ("events", "conversation.braked", ConversationBraked),
         ("events", "conversation.typing", ConversationTyping),
         ("events", "customer.merged", CustomerMerged),
         ("events", "customer.split", CustomerSplit),

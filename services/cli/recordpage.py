@@ -70,6 +70,7 @@ CODE_MEANINGS: Final[Mapping[Code, str]] = {
     "unknown_account": "there is no such account in the accounts file",
     "expired": "it came too late",
     "cancelled": "it was taken back",
+    "braked": "programs answer each other in this conversation; a person's answer, or time, lets it go",
     "unknown": "nobody can say",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
-from services.router import identity, reach
+from services.router import files, identity, reach
 from services.router.facts import Conversation, Facts, RefKey, Sending
 from services.router.messages import receive, take_in
 from services.router.parked import release, reread
@@ -29,9 +29,10 @@ def echo(facts: Facts, record: In, found: Envelope) -> None:
             {"envelope": base64.b64encode(record.value).decode(), "id": record.id, "names": names}
         )
         conversation.changed = conversation.moved = True
+        files.wait_for_echo(facts, found)
         return
-    receive(facts, record, found)
     claim_names(facts, found)
+    receive(facts, record, found)
 
 
 def is_sending(facts: Facts, conversation: Conversation) -> bool:
@@ -43,7 +44,8 @@ def refs_of_echo(found: Envelope) -> list[RefKey]:
     names = [ref_key(found, "message", name) for name in found.all_external_ids]
     key = [ref_key(found, "join", found.join_key)] if found.join_key else []
     person = reach.reached(found)
-    return [*names, *key, *([person] if person else [])]
+    waiting = [files.media_ref(found.tenant, found.channel, found.account, found.id)] if files.has_files(found) else []
+    return [*names, *key, *([person] if person else []), *waiting]
 
 
 def sending_of_echo(facts: Facts, found: Envelope) -> tuple[Sending, int] | None:
@@ -89,11 +91,12 @@ def join(facts: Facts, record: In, found: Envelope, own: tuple[Sending, int]) ->
     for name in found.all_external_ids:
         bind(facts, ref_key(found, "message", name), sending, piece)
     advance(facts, record, sending, piece=piece, status="sent", at=found.occurred_at, ids=found.all_external_ids)
+    reach.note(facts, record, found, sending, piece)
+    files.belong(facts, found, sending.message_id)
     for name in found.all_external_ids:
         ref = facts.ref(ref_key(found, "message", name))
         if ref.parked:
             release(facts, record, ref)
-    reach.note(facts, record, found, sending, piece)
     if conversation := facts.conversations.get(sending.conversation_id):
         catch_up(facts, record, conversation, sending)
 
@@ -130,5 +133,7 @@ def settle_echoes(facts: Facts, record: In, conversation: Conversation) -> None:
         elif still_sending:
             conversation.parked.append(item)
         else:
-            take_in(facts, early, early.model, conversation)
             claim_names(facts, early.model)
+            take_in(facts, early, early.model, conversation)
+            if ref := files.belong(facts, early.model, early.model.id):
+                release(facts, early, ref)

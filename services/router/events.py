@@ -63,6 +63,44 @@ def emit(
     return emission
 
 
+def tell_apart(
+    facts: Facts,
+    record: In,
+    name: str,
+    data: Mapping[str, Any],
+    *,
+    customer: uuid.UUID | None = None,
+    trail: Sequence[Mapping[str, object]] = (),
+) -> None:
+    """An event that belongs to no conversation: without a sequence, keyed and told apart by its `ce_id`."""
+    once = derive("apart", record.tenant, record.id, name, facts.index(record.id, name))
+    content = {
+        "tenant": record.tenant,
+        **({"customer": customer} if customer else {}),
+        "occurred_at": facts.now,
+        "cause": record.id,
+        "trail": [*trail, {"place": "router", "at": facts.now}],
+        **data,
+    }
+    value = dump(content)
+    if len(value) > EVENT_LIMIT:
+        raise TooLarge(f"{name}: {len(value)} bytes")
+    facts.emissions.append(
+        Emission(
+            topic=EVENTS,
+            conversation_id=once,
+            sequence=0,
+            name=name,
+            id=once,
+            tenant=record.tenant,
+            at=facts.now,
+            value=value,
+            traceparent=record.traceparent,
+            stored=False,
+        )
+    )
+
+
 def pass_by(
     facts: Facts, conversation: Conversation, record: In, name: str, *, topic: str, value: Mapping[str, object]
 ) -> None:

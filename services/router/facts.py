@@ -17,8 +17,8 @@ NEWEST: Final = 10  # Message-IDs that are kept beside the first
 
 
 class RefKey(NamedTuple):
-    """What a provider calls something. `kind`: message, join (the key an echo will carry), thread, or person (whom private
-    answers to public comments reached).
+    """What a provider calls something. `kind`: message, join (the key an echo will carry), thread, person (whom private answers to
+    public comments reached), or media (where the files of an echo wait, by its id).
     """
 
     tenant: str
@@ -32,6 +32,14 @@ class IdentityKey(NamedTuple):
     tenant: str
     kind: str
     value: str
+
+
+class Place(NamedTuple):
+    """One person at one account, by whichever name."""
+
+    customer_id: uuid.UUID
+    channel: str
+    account: str
 
 
 class PeerKey(NamedTuple):
@@ -57,8 +65,9 @@ class Ref:
 @dataclass(slots=True)
 class Conversation:
     """`parked`: echoes that wait until it is known whether they are our own sends. `chain`: of a mail conversation the first
-    and the newest Message-IDs, oldest first. `changed`: to be written; `moved`: its peer, status, window, watermarks, chain
-    or parked echoes as well.
+    and the newest Message-IDs, oldest first. `blocked_at`: since when its customer has stopped the account; `responder`: who else
+    has the thread at the provider; `brake`: of services/router/brake.py. `changed`: to be written; `moved`: what changes seldom
+    as well, which is all but sequence, name, preview and what is newest.
     """
 
     id: uuid.UUID
@@ -82,6 +91,10 @@ class Conversation:
     window: dict[str, Any] = field(default_factory=dict)
     delivered_to: datetime | None = None
     read_to: datetime | None = None
+    blocked_at: datetime | None = None
+    responder: str | None = None
+    responder_at: datetime | None = None
+    brake: dict[str, Any] | None = None
     parked: list[dict[str, Any]] = field(default_factory=list)
     chain: list[str] = field(default_factory=list)
     changed: bool = False
@@ -105,7 +118,9 @@ class Conversation:
 
 @dataclass(slots=True)
 class Sending:
-    """How far one message of ours is. `progress`: by piece number, {"status", "ids", "at", "sent_at"?, "join"?, "failure"?}."""
+    """How far one message of ours is. `progress`: by piece number, {"status", "ids", "at", "sent_at"?,
+    "join"?, "failure"?, "cost"?, "reader"?}.
+    """
 
     message_id: uuid.UUID
     conversation_id: uuid.UUID
@@ -124,10 +139,16 @@ class Sending:
 
 @dataclass(slots=True)
 class Known:
-    """A message that is stored already: whose conversation it is in, what the provider calls it."""
+    """A message that is stored already: whose conversation it is in, what the provider calls it.
+
+    `author`: the names of whoever wrote it; `ours`: it went out; `private`: a private answer of ours to a public comment.
+    """
 
     conversation_id: uuid.UUID
     external_id: str | None
+    author: frozenset[str] = frozenset()
+    ours: bool = False
+    private: bool = False
 
 
 @dataclass(slots=True)
@@ -175,6 +196,11 @@ class Facts:
     people: dict[IdentityKey, Person] = field(default_factory=dict)
     capabilities: Mapping[tuple[str, str, str], Capabilities] = field(default_factory=dict)
 
+    blocked: dict[Place, datetime] = field(default_factory=dict)
+
+    blocks: dict[PeerKey, datetime | None] = field(default_factory=dict)
+    lifted: set[Place] = field(default_factory=set)
+    merged: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)
     emissions: list[Emission] = field(default_factory=list)
     fleeting: list[Emission] = field(default_factory=list)
     opened: list[Conversation] = field(default_factory=list)
@@ -197,6 +223,40 @@ class Facts:
     def open_conversation(self, customer: uuid.UUID, channel: str, account: str) -> Conversation | None:
         """The customer's latest conversation there that goes on."""
         return self._open.get((customer, channel, account))
+
+    def open_with(self, customer: uuid.UUID | None, channel: str, account: str) -> list[Conversation]:
+        """The customer's open conversations there that are theirs alone, oldest first."""
+        return sorted(
+            (
+                one
+                for one in self.conversations.values()
+                if one.customer_id == customer
+                and (one.channel, one.account) == (channel, account)
+                and one.container is None
+                and one.status == "open"
+            ),
+            key=lambda one: (one.opened_at, one.id),
+        )
+
+    def lift(self, place: Place) -> None:
+        """They have not stopped this account, by any of their names."""
+        self.lifted.add(place)
+        self.blocked.pop(place, None)
+        for key in self.blocks:
+            mine = self.customers.get(IdentityKey(key.tenant, key.channel, key.peer)) == place.customer_id
+            if mine and (key.channel, key.account) == (place.channel, place.account):
+                self.blocks[key] = None
+
+    def close(self, conversation: Conversation) -> None:
+        """What its customer writes next is not its any more."""
+        conversation.status, conversation.changed, conversation.moved = "closed", True, True
+        self._open = {place: one for place, one in self._open.items() if one is not conversation}
+
+    def give(self, conversation: Conversation, customer: uuid.UUID) -> None:
+        """Its customer is known as another one from now on."""
+        self._open = {place: one for place, one in self._open.items() if one is not conversation}
+        conversation.customer_id, conversation.changed, conversation.moved = customer, True, True
+        self.load(conversation)
 
     def move(self, conversation: Conversation, peer: str) -> None:
         """Its customer writes from another address now; that is where answers go."""

@@ -20,6 +20,18 @@ def of_envelope(envelope: Envelope) -> IdentityKey | None:
     return None
 
 
+def names_of_person(envelope: Envelope) -> tuple[IdentityKey, ...]:
+    """All addresses by which the person of a notice may be known."""
+    sender = (envelope.sender.address, *envelope.sender.aliases) if envelope.direction == "inbound" else ()
+    peer = (envelope.peer,) if envelope.container is None else ()
+    return tuple(IdentityKey(envelope.tenant, envelope.channel, name) for name in (*sender, *peer))
+
+
+def of_person(facts: Facts, envelope: Envelope) -> uuid.UUID | None:
+    """The customer by any of these names, if they are known."""
+    return next((facts.customers[key] for key in names_of_person(envelope) if key in facts.customers), None)
+
+
 def new_customer(key: IdentityKey) -> uuid.UUID:
     """The id that follows from the first address a customer was seen with."""
     return derive("customer", *key)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import asyncpg
 import orjson
 
-from services.router import identity, reach
+from services.router import identity, moves, reach
 from services.router.facts import (
     Conversation,
     Facts,
     IdentityKey,
     Known,
+    PeerKey,
     Person,
+    Place,
     Ref,
     RefKey,
     Sending,
@@ -23,11 +25,12 @@ from services.router.facts import (
 from services.router.needs import Needs
 from services.router.publish import Row
 from shared.database import Connection
+from shared.envelope import Envelope, Notice
 
 BEGUN: Final = 1000  # conversations under posts and in groups that are told of a name: the newest
 CONVERSATION = """id, tenant, customer_id, channel, account, peer, container, thread_key, opened_at, last_at, surface,
     status, last_sequence, name, subject, preview, last_inbound_at, last_external_id, "window", delivered_to, read_to,
-    parked, chain"""
+    blocked_at, responder, responder_at, brake, parked, chain"""
 
 
 async def load(
@@ -37,13 +40,17 @@ async def load(
 ) -> list[Row]:
     """Fill in the facts; what others left in the outbox of the conversations that are locked now."""
     await mention_waiting_echoes(connection, needs)
+    await mention_unknown_files(connection, needs)
+    await mention_topics(connection, needs)
     named = await lock_refs(connection, facts, needs)
     await find_identities(connection, facts, needs)
     await lock_customers(connection, facts)
     await find_people(connection, facts, needs)
+    await find_blocks(connection, facts, needs)
     await find_messages(connection, facts, needs.messages | named)
     await lock_conversations(connection, facts, needs)
     check_waiting_echoes(facts, needs)
+    check_topics(facts, needs)
     await find_sendings(connection, facts, needs, named)
     return await find_outbox(connection, facts)
 
@@ -67,6 +74,47 @@ def check_waiting_echoes(facts: Facts, needs: Needs) -> None:
         names = (RefKey(*name) for item in conversation.parked for name in item["names"]) if conversation else ()
         if any(name not in facts.refs for name in names):
             raise asyncpg.SerializationError("an echo was parked meanwhile")
+
+
+async def mention_unknown_files(connection: Connection, needs: Needs) -> None:
+    """A file of what is no message yet may be an echo's that waits: it waits at the echo's name."""
+    if needs.files:
+        rows = await connection.fetch("SELECT id FROM message WHERE id = ANY($1::uuid[])", list(needs.files))
+        known = {row[0] for row in rows}
+        needs.mention(key for message, key in needs.files.items() if message not in known)
+
+
+async def mention_topics(connection: Connection, needs: Needs) -> None:
+    """A group that is called otherwise from now on: each of its topics has a name under both."""
+    for found in needs.moves:
+        needs.mention(moves.names_of(found, moved(found), await _topics(connection, found)))
+
+
+async def _topics(connection: Connection, found: Envelope) -> list[str]:
+    rows = await connection.fetch(
+        """SELECT DISTINCT thread_key FROM conversation WHERE (tenant, channel, account) = ($1, $2, $3)
+        AND peer = ANY($4::text[]) AND container IS NOT NULL AND thread_key IS NOT NULL""",
+        found.tenant,
+        found.channel,
+        found.account,
+        [found.peer, moved(found).to],
+    )
+    return [row[0] for row in rows]
+
+
+def moved(found: Envelope) -> Notice:
+    """The part of a notice that says so."""
+    return cast("Notice", found.parts[0])
+
+
+def check_topics(facts: Facts, needs: Needs) -> None:
+    """One that began between that look and the locks: begin again."""
+    for found in needs.moves:
+        for name in (found.peer, moved(found).to or ""):
+            here = facts.with_peer(PeerKey(found.tenant, found.channel, found.account, name))
+            topics = {one.thread_key for one in here if one.container}
+            if any(key not in facts.refs for key in moves.names_of(found, moved(found), topics)):
+                raise asyncpg.SerializationError("a topic began meanwhile")
 
 
 async def lock_refs(connection: Connection, facts: Facts, needs: Needs) -> set[uuid.UUID]:
@@ -101,7 +149,7 @@ async def lock_refs(connection: Connection, facts: Facts, needs: Needs) -> set[u
 
 async def find_identities(connection: Connection, facts: Facts, needs: Needs) -> None:
     """The customer of each address and its aliases; new ones are made. Merges move pointers under the customers' locks, read after this."""
-    keys = sorted({*needs.identities, *(alias for aliases in needs.aliases.values() for alias in aliases)})
+    keys = sorted({*needs.identities, *needs.sought, *(alias for some in needs.aliases.values() for alias in some)})
     if not keys:
         return
     columns = [list(column) for column in zip(*keys, strict=True)]
@@ -109,7 +157,8 @@ async def find_identities(connection: Connection, facts: Facts, needs: Needs) ->
         JOIN unnest($1::text[], $2::text[], $3::text[]) k(tenant, kind, value) USING (tenant, kind, value)"""
     for row in await connection.fetch(find, *columns):
         facts.customers[IdentityKey(*row[:3])] = row[3]
-    missing = [key for key in keys if key not in facts.customers]
+    sought = needs.sought - needs.identities.keys() - {alias for some in needs.aliases.values() for alias in some}
+    missing = [key for key in keys if key not in facts.customers and key not in sought]
     if not missing:
         return
     columns = [list(column) for column in zip(*missing, strict=True)]
@@ -170,6 +219,18 @@ async def find_people(connection: Connection, facts: Facts, needs: Needs) -> Non
         facts.people = {IdentityKey(*row[:3]): Person(*row[3:]) for row in rows}
 
 
+async def find_blocks(connection: Connection, facts: Facts, needs: Needs) -> None:
+    """Who has stopped which account, by whichever of their addresses it came."""
+    if needs.blocks and facts.customers:
+        rows = await connection.fetch(
+            """SELECT i.customer_id, b.channel, b.account, max(b.since) FROM identity i
+            JOIN blocked b ON (b.tenant, b.channel, b.address) = (i.tenant, i.kind, i.value)
+            WHERE i.customer_id = ANY($1::uuid[]) GROUP BY 1, 2, 3""",
+            list({*facts.customers.values()}),
+        )
+        facts.blocked = {Place(*row[:3]): row[3] for row in rows}
+
+
 async def find_messages(connection: Connection, facts: Facts, ids: set[uuid.UUID]) -> None:
     """Where messages are; that never changes, so it needs no lock."""
     if not ids:
@@ -177,8 +238,19 @@ async def find_messages(connection: Connection, facts: Facts, ids: set[uuid.UUID
     for row in await connection.fetch(
         "SELECT id, conversation_id, body FROM message WHERE id = ANY($1::uuid[])", list(ids)
     ):
-        message = orjson.loads(row[2]).get("message", {})
-        facts.known[row[0]] = Known(row[1], message.get("external_id"))
+        facts.known[row[0]] = _known(row[1], orjson.loads(row[2]).get("message", {}))
+
+
+def _known(conversation: uuid.UUID, message: Mapping[str, Any]) -> Known:
+    """`message`: an Envelope or an Outbound, as its event told it."""
+    sender = message.get("sender")
+    return Known(
+        conversation,
+        message.get("external_id"),
+        author=frozenset((sender["address"], *sender.get("aliases", ()))) if sender else frozenset(),
+        ours=sender is None or message.get("direction") == "outbound",
+        private=message.get("way") == "private",
+    )
 
 
 async def lock_conversations(connection: Connection, facts: Facts, needs: Needs) -> None:
@@ -237,7 +309,7 @@ async def find_sendings(connection: Connection, facts: Facts, needs: Needs, name
     )
     for row in rows:
         facts.sendings[row[0]] = Sending(*row)
-        facts.known.setdefault(row[0], Known(row[1], None))
+        facts.known.setdefault(row[0], Known(row[1], None, ours=True))
 
 
 async def find_outbox(connection: Connection, facts: Facts) -> list[Row]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Literal
 
 import orjson
 
 from services.router import identity
-from services.router.events import announce_opening, emit, inbound_trail, preview_of
+from services.router.blocks import lift
+from services.router.events import emit, inbound_trail, preview_of
 from services.router.facts import Conversation, Facts, Known
+from services.router.openings import open_conversation
 from services.router.parked import release
-from services.router.participants import introduce
-from services.router.threads import choose, is_strangers, named, ref_key, thread_ref
-from services.router.windows import able_in, note_window, opening_window
-from shared.bus import In
-from shared.envelope import Envelope, derive
+from services.router.responders import note_responder
+from services.router.threads import choose, is_strangers, named, ref_key
+from services.router.windows import note_window
+from shared.bus import In, encode
+from shared.envelope import Envelope
 
 
 def receive(facts: Facts, record: In, found: Envelope) -> None:
@@ -34,6 +35,9 @@ def receive(facts: Facts, record: In, found: Envelope) -> None:
 def take_in(facts: Facts, record: In, found: Envelope, conversation: Conversation) -> None:
     """The next message of this conversation."""
     note_message(facts, conversation, found)
+    if found.direction == "inbound":
+        note_responder(facts, record, conversation, found.responder, found.occurred_at)
+        lift(facts, record, conversation, found)
     announce(facts, record, found, conversation)
 
 
@@ -46,16 +50,26 @@ def announce(
         conversation,
         record,
         "message.received",
-        {"message": orjson.Fragment(record.value), **({"flagged": flagged} if flagged else {})},
+        {"message": orjson.Fragment(shown(record, found)), **({"flagged": flagged} if flagged else {})},
         id_=found.id,
         message_id=found.id,
         trail=inbound_trail(record, found),
     )
-    facts.known[found.id] = Known(conversation.id, found.external_id)
+    author = frozenset((found.sender.address, *found.sender.aliases))
+    facts.known[found.id] = Known(conversation.id, found.external_id, author, ours=found.direction == "outbound")
     for name in found.all_external_ids:
         ref = facts.ref(ref_key(found, "message", name))
         if ref.parked:
             release(facts, record, ref)
+
+
+def shown(record: In, found: Envelope) -> bytes:
+    """As it came; where somebody else is to answer it, no program of ours may."""
+    if found.responder is None or not found.assessment.may_auto_answer:
+        return record.value
+    reasons = (*found.assessment.reasons, f"somebody else has the thread: {found.responder}")
+    judged = found.assessment.model_copy(update={"may_auto_answer": False, "reasons": reasons})
+    return encode(found.model_copy(update={"assessment": judged}))
 
 
 def note_message(facts: Facts, conversation: Conversation, found: Envelope) -> None:
@@ -78,34 +92,3 @@ def note_message(facts: Facts, conversation: Conversation, found: Envelope) -> N
 def is_beginner(facts: Facts, conversation: Conversation, found: Envelope) -> bool:
     """Whether it is by whoever began the conversation: under a post and in a group, others write too."""
     return identity.customer(facts, identity.of_envelope(found)) == conversation.customer_id
-
-
-def open_conversation(
-    facts: Facts, record: In, found: Envelope, customer: uuid.UUID | None, linked: Conversation | None
-) -> Conversation:
-    """Rule 6: its id follows from its first message. `linked`: the one that the message names but may not enter."""
-    conversation = facts.add(
-        Conversation(
-            id=derive("conversation", found.id),
-            tenant=found.tenant,
-            customer_id=customer or derive("customer", found.tenant, found.channel, found.account, found.peer),
-            channel=found.channel,
-            account=found.account,
-            peer=found.peer,
-            container=found.container,
-            thread_key=found.thread.thread_key,
-            opened_at=facts.now,
-            last_at=found.received_at,
-            surface=found.surface,
-            subject=found.thread.subject,
-            name=found.sender.name,
-        )
-    )
-    if thread := thread_ref(found):
-        ref = facts.ref(thread)
-        ref.conversation_id, ref.changed = conversation.id, True
-    window = found.window or opening_window(able_in(facts, conversation))
-    note_window(conversation, window)
-    announce_opening(facts, record, conversation, window, linked.id if linked else None)
-    introduce(facts, record, conversation, identity.of_envelope(found))
-    return conversation

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from services.router import identity, reach
 from services.router.echoes import refs_of_echo
 from services.router.facts import IdentityKey, PeerKey, RefKey
+from services.router.files import media_ref
+from services.router.moves import names_of
 from services.router.receipts import delivery_refs
 from services.router.threads import mentioned, ref_key, thread_ref
 from shared.bus import In
-from shared.envelope import AMENDS, Envelope, derive, requested_id
+from shared.envelope import AMENDS, Envelope, Notice, derive, requested_id
 from shared.records import Delivery, MediaUpdate, ProfileUpdate, Reply, Request, Send, SendTyping, Typing
 from shared.tokens import read_token
 
@@ -40,7 +42,11 @@ class Needs:
     reported: set[uuid.UUID] = field(default_factory=set)
     conversations: set[uuid.UUID] = field(default_factory=set)
     peers: set[PeerKey] = field(default_factory=set)
+    sought: set[IdentityKey] = field(default_factory=set)
+    moves: list[Envelope] = field(default_factory=list)
+    files: dict[uuid.UUID, RefKey] = field(default_factory=dict)
     echoes: bool = False
+    blocks: bool = False
 
     def mention(self, keys: Iterable[RefKey]) -> None:
         for key in keys:
@@ -59,6 +65,7 @@ def of(records: Sequence[In], secret: bytes) -> Needs:
             case MediaUpdate() as media:
                 needs.ids.add(derive("media", media.message_id, media.part, media.state))
                 needs.messages.add(media.message_id)
+                needs.files[media.message_id] = media_ref(media.tenant, media.channel, media.account, media.message_id)
             case ProfileUpdate() as profile:
                 _profile(needs, profile)
             case Typing() as typing:
@@ -72,6 +79,10 @@ def of(records: Sequence[In], secret: bytes) -> Needs:
 
 def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
     needs.ids.add(envelope.id)
+    part = envelope.parts[0]
+    if isinstance(part, Notice):
+        _notice(needs, envelope, part)
+        return
     if owner := identity.of_envelope(envelope):
         party = envelope.sender if envelope.direction == "inbound" else None
         needs.identities.setdefault(owner, party.name if party else None)
@@ -79,7 +90,6 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
             needs.people.add(owner)
         if party and party.aliases:
             needs.aliases[owner] = identity.aliases_of(envelope)
-    part = envelope.parts[0]
     own = [ref_key(envelope, "message", name) for name in envelope.all_external_ids]
     if isinstance(part, AMENDS):
         needs.mention([ref_key(envelope, "message", part.target)])
@@ -95,6 +105,26 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
         needs.mention([thread])
     if envelope.thread.token and (named := read_token(envelope.thread.token, secret)):
         needs.conversations.add(named)
+
+
+def _notice(needs: Needs, envelope: Envelope, part: Notice) -> None:
+    """Nobody wrote, so nobody becomes known by it; but a person's other name is theirs, whichever of the two is known."""
+    needs.sought.update(identity.names_of_person(envelope))
+    needs.blocks = needs.blocks or part.type in {"blocked", "unblocked"}
+    if thread := thread_ref(envelope):
+        needs.mention([thread])
+    needs.mention(mentioned(envelope))
+    if part.type != "moved" or not part.to:
+        return
+    if envelope.container is None:
+        old, new = (IdentityKey(envelope.tenant, envelope.channel, name) for name in (envelope.peer, part.to))
+        needs.identities.setdefault(old, None)
+        needs.aliases[old] = (*needs.aliases.get(old, ()), new)
+    else:
+        needs.moves.append(envelope)
+        needs.mention(names_of(envelope, part))
+        names = (envelope.peer, part.to)
+        needs.peers.update(PeerKey(envelope.tenant, envelope.channel, envelope.account, name) for name in names)
 
 
 def _profile(needs: Needs, profile: ProfileUpdate) -> None:
@@ -129,5 +159,6 @@ def _request(needs: Needs, record: In, asked: Request) -> None:
             owner = IdentityKey(asked.tenant, asked.channel, asked.address)
             needs.identities.setdefault(owner, None)
             needs.people.add(owner)
+            needs.blocks = True
         case _ if conversation := getattr(asked, "conversation", None):
             needs.conversations.add(conversation)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
 
-from services.router.events import announce_opening, dump, emit, pass_by, preview_of
+from services.router.blocks import check_block
+from services.router.brake import check_brake, note_answer
+from services.router.events import announce_opening, emit, pass_by, preview_of, tell_apart
 from services.router.facts import Conversation, Emission, Facts, IdentityKey, Known, Sending
 from services.router.participants import introduce
 from services.router.windows import UNKNOWN, able_in, note_window, opening_window, private_way, way_of
 from shared.bus import In
-from shared.envelope import Part, Thread, Way, derive, requested_id
+from shared.envelope import Thread, Way, derive, requested_id
 from shared.errors import Refusal
 from shared.fit import fit
 from shared.observe import REFUSED
 from shared.records import (
     CHANNELS,
-    EVENTS,
     INBOUND_LIMIT,
     Failure,
     Outbound,
@@ -60,9 +61,10 @@ def reply(facts: Facts, record: In, asked: Reply) -> None:
         raise Refusal("malformed", "in_reply_to names no message of this conversation")
     newest = conversation.last_external_id if way == "private" else None  # whose window it is
     reply_to = answered.external_id if answered else newest
+    check_brake(facts, record, conversation, asked)
     sequence = conversation.last_sequence + 1
     order = compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=reply_to)
-    queue(facts, record, conversation, asked.parts, order)
+    queue(facts, record, conversation, asked, order)
 
 
 def send(facts: Facts, record: In, asked: Send) -> None:
@@ -88,6 +90,7 @@ def send(facts: Facts, record: In, asked: Send) -> None:
             subject=asked.subject,
         )
     way = check(facts, conversation, asked)
+    check_brake(facts, record, conversation, asked)
     sequence = conversation.last_sequence + 1 + opening
     order = compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=None)
     if opening:
@@ -95,7 +98,7 @@ def send(facts: Facts, record: In, asked: Send) -> None:
         window = opening_window(able_in(facts, conversation))
         note_window(conversation, window)
         announce_opening(facts, record, conversation, window)
-    queue(facts, record, conversation, asked.parts, order)
+    queue(facts, record, conversation, asked, order)
     if opening:
         introduce(facts, record, conversation, IdentityKey(asked.tenant, asked.channel, asked.address))
 
@@ -110,6 +113,7 @@ def check(facts: Facts, conversation: Conversation, asked: Reply | Send, *, priv
         raise Refusal("unsupported", "fallback is not carried out by this version")
     if conversation.status != "open":
         raise Refusal("refused", f"the conversation is {conversation.status}")
+    check_block(facts, conversation)
     able = able_in(facts, conversation)
     way = private_way(facts, conversation, able) if private else way_of(facts, conversation, asked, able)
     if able is not UNKNOWN:
@@ -164,10 +168,11 @@ def references_of(conversation: Conversation) -> tuple[str, ...]:
     return (*(name for name in conversation.chain if name != newest), *([newest] if newest else ()))
 
 
-def queue(facts: Facts, record: In, conversation: Conversation, parts: Iterable[Part], order: bytes) -> None:
+def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | Send, order: bytes) -> None:
     """Tell everyone (message.queued), and give the order to the adapter."""
     message = requested_id(conversation.tenant, record.id)
-    conversation.last_at, conversation.preview = facts.now, preview_of(parts)
+    conversation.last_at, conversation.preview = facts.now, preview_of(asked.parts)
+    note_answer(conversation, record, asked)
     event = emit(
         facts,
         conversation,
@@ -195,7 +200,8 @@ def queue(facts: Facts, record: In, conversation: Conversation, parts: Iterable[
     sending = Sending(message, conversation.id, "queued", record.id, facts.now)
     facts.sendings[message] = sending
     facts.queued.append(sending)
-    facts.known[message] = Known(conversation.id, None)
+    private = isinstance(asked, Reply) and asked.private
+    facts.known[message] = Known(conversation.id, None, ours=True, private=private)
 
 
 def pass_on_typing(facts: Facts, record: In, asked: SendTyping) -> None:
@@ -222,22 +228,7 @@ def refuse(facts: Facts, record: In, refusal: Refusal) -> None:
         trail = [{"place": "requests", "at": record.at}]
         emit(facts, conversation, record, "request.refused", data, trail=trail)
         return
-    once = derive("apart", record.tenant, record.id)
-    value = {"tenant": record.tenant, "occurred_at": facts.now, "cause": record.id, **data}
-    facts.emissions.append(
-        Emission(
-            topic=EVENTS,
-            conversation_id=once,
-            sequence=0,
-            name="request.refused",
-            id=once,
-            tenant=record.tenant,
-            at=facts.now,
-            value=dump(value),
-            traceparent=record.traceparent,
-            stored=False,
-        )
-    )
+    tell_apart(facts, record, "request.refused", data)
 
 
 NOWHERE: Final = uuid.UUID(int=0)

@@ -6,34 +6,85 @@ import base64
 from datetime import datetime
 from typing import Any, Final
 
-from services.router.amendments import apply_amendment
-from services.router.facts import Facts, Ref
+import orjson
+
+from services.router.amendments import apply_amendment, may_amend, may_become_known, tell_unknown
+from services.router.events import emit
+from services.router.facts import Facts, Known, Ref
 from services.router.progress import apply_receipt
 from shared.bus import In
 from shared.envelope import Envelope
+from shared.observe import UNTOLD
+from shared.records import MediaUpdate
 
 PARKED_LIMIT: Final = 100  # what may wait for one message that never came
 PARKED_BYTES: Final = 2 * 1024 * 1024  # of it altogether
 
 
-def park(ref: Ref, record: In, found: Envelope) -> None:
+def amend(facts: Facts, record: In, found: Envelope, ref: Ref) -> None:
+    """Applied to its message. Where that one is not known yet it waits for it, and is told at once unless it stands behind
+    it in the same batch; so nothing is lost by what waits in vain, or is more than may wait.
+    """
+    known = facts.known.get(ref.message_id) if ref.message_id else None
+    if known is None:
+        comes = ref.message_id in facts.fresh
+        if not comes:
+            tell_unknown(facts, record, found)
+        park(ref, record, told=not comes)
+    elif may_amend(facts, found, ref, known):
+        apply_amendment(facts, record, found, ref, known)
+    else:
+        tell_unknown(facts, record, found)
+        if may_become_known(facts, ref, known):
+            park(ref, record, told=True)
+
+
+def park(ref: Ref, record: In, *, told: bool) -> None:
     waiting = sum(len(item.get("envelope", "")) for item in ref.parked)
     if len(ref.parked) < PARKED_LIMIT and waiting + len(record.value) <= PARKED_BYTES:
-        ref.parked.append({"envelope": base64.b64encode(record.value).decode(), "id": record.id})
+        ref.parked.append({"envelope": base64.b64encode(record.value).decode(), "id": record.id, "told": told})
         ref.changed = True
+    else:
+        UNTOLD.labels("full").inc()
+
+
+def park_receipt(ref: Ref, status: dict[str, Any]) -> None:
+    """One of each status is all that it can say of its message."""
+    ref.parked = [item for item in ref.parked if item.get("status") != status["status"]] + [status]
+    ref.changed = True
+    UNTOLD.labels("receipt_waits").inc()
 
 
 def release(facts: Facts, record: In, ref: Ref) -> None:
     """Apply what came ahead of the message that this name now belongs to."""
     waiting, ref.parked, ref.changed = ref.parked, [], True
+    known = facts.known.get(ref.message_id) if ref.message_id else None
     for item in waiting:
-        if "envelope" in item:
-            early = reread(record, item)
-            known = facts.known.get(ref.message_id) if ref.message_id else None
-            if known:
-                apply_amendment(facts, early, early.model, ref, known)
-        else:
-            apply_receipt(facts, record, ref, item["status"], datetime.fromisoformat(item["at"]), item.get("failure"))
+        if "envelope" in item and known:
+            settle(facts, record, ref, known, item)
+        elif "media" in item and known:
+            settle_media(facts, record, known, item)
+        elif "status" in item:
+            apply_receipt(facts, record, ref, item, datetime.fromisoformat(item["at"]))
+
+
+def settle(facts: Facts, record: In, ref: Ref, known: Known, item: dict[str, Any]) -> None:
+    early = reread(record, item)
+    if may_amend(facts, early.model, ref, known):
+        apply_amendment(facts, early, early.model, ref, known)
+    elif may_become_known(facts, ref, known):
+        ref.parked.append(item)
+    elif not item.get("told"):
+        tell_unknown(facts, early, early.model)
+
+
+def settle_media(facts: Facts, record: In, known: Known, item: dict[str, Any]) -> None:
+    """A file that was stored while its message waited."""
+    value = base64.b64decode(item["media"])
+    media = MediaUpdate.model_validate_json(value)
+    if conversation := facts.conversations.get(known.conversation_id):
+        data = {"media": orjson.Fragment(value)}
+        emit(facts, conversation, record, "message.media", data, message_id=media.message_id)
 
 
 def reread(record: In, item: dict[str, Any]) -> In:

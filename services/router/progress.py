@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from services.router import statuses
 from services.router.events import emit
 from services.router.facts import Conversation, Facts, Ref, Sending
 from shared.bus import In
-from shared.records import Failure, Status
+from shared.observe import UNTOLD
+from shared.records import Cost, Failure, Status, advances
 
 MARKED: Final[tuple[Status, ...]] = ("delivered", "read")  # what a watermark can say, in the order in which it happens
 
@@ -25,9 +26,10 @@ def advance(
     at: datetime,
     ids: tuple[str, ...] = (),
     failure: Failure | None = None,
+    cost: Cost | None = None,
     taken_at: datetime | None = None,
 ) -> None:
-    """Note how far a piece is; an event when the whole message has moved."""
+    """Note how far a piece is; an event when the whole message has moved, or what it costs became known."""
     moved = statuses.progress(
         sending,
         piece=piece,
@@ -35,6 +37,7 @@ def advance(
         at=at,
         external_ids=ids,
         failure=failure,
+        cost=cost,
     )
     if status == "sent":
         note_sent(sending, piece=piece, at=at)
@@ -47,7 +50,7 @@ def advance(
     ]
     if taken_at:
         trail.insert(0, {"place": "outbound", "at": taken_at})
-    first_failure = statuses.failure_of(sending)
+    about = {"failure": statuses.failure_of(sending), "cost": statuses.cost_of(sending)}
     emit(
         facts,
         conversation,
@@ -59,7 +62,7 @@ def advance(
             "external_ids": sending.external_ids,
             "attempt": sending.attempt,
             "request_id": sending.request_id,
-            **({"failure": first_failure.model_dump(mode="json")} if first_failure else {}),
+            **{name: known.model_dump(mode="json", exclude_none=True) for name, known in about.items() if known},
         },
         message_id=sending.message_id,
         trail=trail,
@@ -102,10 +105,28 @@ def measure(facts: Facts, record: In, sending: Sending, number: int, marks: Mapp
             advance(facts, record, sending, piece=number, status=status, at=until)
 
 
-def apply_receipt(
-    facts: Facts, record: In, ref: Ref, status: Status, at: datetime, failure: dict[str, Any] | None
-) -> None:
+def apply_receipt(facts: Facts, record: In, ref: Ref, said: Mapping[str, Any], at: datetime) -> None:
+    """`said`: {"status", "failure"?, "cost"?}, of our own send, or of what somebody else sent from the account."""
     sending = facts.sendings.get(ref.message_id) if ref.message_id else None
+    why = Failure.model_validate(said["failure"]) if said.get("failure") else None
+    cost = Cost.model_validate(said["cost"]) if said.get("cost") else None
     if sending is not None:
-        why = Failure.model_validate(failure) if failure else None
-        advance(facts, record, sending, piece=ref.piece, status=status, at=at, failure=why)
+        advance(facts, record, sending, piece=ref.piece, status=said["status"], at=at, failure=why, cost=cost)
+    else:
+        tell_of_others(facts, record, ref, said, at)
+
+
+def tell_of_others(facts: Facts, record: In, ref: Ref, said: Mapping[str, Any], at: datetime) -> None:
+    """An outbound message that did not begin here has no progress of its own: how far it is stands at its name."""
+    known = facts.known.get(ref.message_id) if ref.message_id else None
+    conversation = facts.conversations.get(known.conversation_id) if known and known.ours else None
+    before = next((item["far"] for item in ref.parked if "far" in item), "sent")
+    if conversation is None or not advances(cast("Status", before), said["status"]):
+        UNTOLD.labels("receipt_of_nothing_sent" if conversation is None else "older_receipt").inc()
+        return
+    ref.parked = [item for item in ref.parked if "far" not in item] + [{"far": said["status"]}]
+    ref.changed = True
+    data = {"message_id": str(ref.message_id), "external_ids": [ref.key.external_id]}
+    data |= {name: value for name, value in said.items() if name in {"status", "failure", "cost"} and value}
+    trail = [{"place": "provider", "at": at}, {"place": "delivery", "at": max(record.at, at)}]
+    emit(facts, conversation, record, "message.status", data, message_id=ref.message_id, trail=trail)

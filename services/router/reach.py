@@ -39,6 +39,7 @@ def sent_to(ref: Ref) -> Iterator[tuple[uuid.UUID, int]]:
 def note(facts: Facts, record: In, found: Envelope, sending: Sending, piece: int) -> None:
     """Whom the echo reached will tell of it; what was told before the echo came counts too."""
     if key := reached(found):
+        sending.progress[str(piece)]["reader"], sending.changed = key.external_id, True
         ref = facts.ref(key)
         _keep(ref, {*sent_to(ref), (sending.message_id, piece)}, _marks(ref))
         _apply(facts, record, ref)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from services.router import reach
 from services.router.echoes import bind, settle_echoes
+from services.router.events import tell_apart
 from services.router.facts import Facts, PeerKey, Ref, RefKey
-from services.router.parked import PARKED_LIMIT, release
+from services.router.parked import park_receipt, release
 from services.router.progress import advance, apply_receipt, catch_up, note_key
 from shared.bus import In
 from shared.records import Delivery
@@ -34,6 +35,9 @@ def report(facts: Facts, record: In, found: Delivery) -> None:
     """The adapter's own word on one piece of one attempt."""
     sending = facts.sendings.get(found.message_id) if found.message_id else None
     if sending is None or found.attempt != sending.attempt:
+        what = {"message_id", "status", "failure", "cost", "external_ids", "attempt"}
+        told = found.model_dump(mode="json", include=what, exclude_none=True)
+        tell_apart(facts, record, "message.status", told)  # a send, or an attempt, that is not known here
         return
     sending.pieces = max(sending.pieces, found.pieces)
     for key in delivery_refs(found):
@@ -47,6 +51,7 @@ def report(facts: Facts, record: In, found: Delivery) -> None:
         at=found.occurred_at,
         ids=found.external_ids,
         failure=found.failure,
+        cost=found.cost,
         taken_at=found.taken_at,
     )
     if found.join_key:
@@ -63,12 +68,11 @@ def report(facts: Facts, record: In, found: Delivery) -> None:
 
 def receipt(facts: Facts, record: In, ref: Ref, found: Delivery) -> None:
     """A receipt binds to its attempt by external id; one that overtakes its own send is parked, not dropped."""
-    failure = found.failure.model_dump(mode="json") if found.failure else None
+    said = found.model_dump(mode="json", include={"status", "failure", "cost"}, exclude_none=True)
     if ref.message_id is not None and is_told(facts, ref):
-        apply_receipt(facts, record, ref, found.status, found.occurred_at, failure)
-    elif len(ref.parked) < PARKED_LIMIT:
-        ref.parked.append({"status": found.status, "at": found.occurred_at.isoformat(), "failure": failure})
-        ref.changed = True
+        apply_receipt(facts, record, ref, said, found.occurred_at)
+    else:
+        park_receipt(ref, said | {"at": found.occurred_at.isoformat()})
 
 
 def is_told(facts: Facts, ref: Ref) -> bool:

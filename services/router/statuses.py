@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.router.facts import Sending
-from shared.records import Failure, Status, advances
+from shared.records import Cost, Failure, Status, advances
 
 RANK: Final[tuple[Status, ...]] = ("queued", "unknown", "sent", "delivered", "read")
 ENDS: Final[tuple[Status, ...]] = ("failed", "expired", "cancelled")
@@ -31,22 +31,26 @@ def progress(
     at: datetime,
     external_ids: Iterable[str] = (),
     failure: Failure | None = None,
+    cost: Cost | None = None,
 ) -> bool:
-    """Take in what is known of one piece; whether the message's own status moved."""
+    """Take in what is known of one piece; whether the message's own status moved, or its cost became known."""
     row = sending.progress.setdefault(str(piece), {"status": "queued", "ids": []})
     new_ids = [name for name in external_ids if name not in row["ids"]]
     if new_ids:
         row["ids"] += new_ids
         sending.changed = True
+    priced = cost is not None and row.get("cost") != (told := cost.model_dump(exclude_none=True))
+    if priced:
+        row["cost"], sending.changed = told, True
     if not advances(row["status"], status):
-        return False
+        return priced
     row["status"], row["at"] = status, at.isoformat()
     if failure:
         row["failure"] = failure.model_dump(mode="json")
     sending.changed = True
     whole = overall(sending.pieces, sending.progress)
     if not advances(sending.status, whole):
-        return False
+        return priced
     sending.status = whole
     return True
 
@@ -56,4 +60,12 @@ def failure_of(sending: Sending) -> Failure | None:
     for number in sorted(sending.progress, key=int):
         if found := sending.progress[number].get("failure"):
             return Failure.model_validate(found)
+    return None
+
+
+def cost_of(sending: Sending) -> Cost | None:
+    """The cost of the first piece whose cost is known."""
+    for number in sorted(sending.progress, key=int):
+        if found := sending.progress[number].get("cost"):
+            return Cost.model_validate(found)
     return None

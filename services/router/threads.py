@@ -35,7 +35,7 @@ def choose(facts: Facts, envelope: Envelope, customer: uuid.UUID | None) -> Conv
     """The conversation by the first rule that finds one whose participant this is; None: rule 6, a new one."""
     thread = thread_ref(envelope)
     for conversation in _candidates(facts, envelope, thread):
-        if conversation.status == "open" and takes_part(conversation, envelope, customer):
+        if conversation.status == "open" and takes_part(facts, conversation, envelope, customer):
             return conversation
     if thread is None and customer is not None:
         return facts.open_conversation(customer, envelope.channel, envelope.account)
@@ -52,7 +52,7 @@ def is_strangers(facts: Facts, envelope: Envelope, conversation: Conversation, c
     """A mail with our own valid token, from someone who does not take part: forwarded, or stolen."""
     token = envelope.thread.token
     by_token = token is not None and read_token(token, facts.secret) == conversation.id
-    return envelope.surface == "email" and by_token and not takes_part(conversation, envelope, customer)
+    return envelope.surface == "email" and by_token and not takes_part(facts, conversation, envelope, customer)
 
 
 def _candidates(facts: Facts, envelope: Envelope, thread: RefKey | None) -> Iterator[Conversation]:
@@ -73,11 +73,22 @@ def _conversation_of(facts: Facts, key: RefKey) -> uuid.UUID | None:
     return known.conversation_id if known else ref.conversation_id
 
 
-def takes_part(conversation: Conversation, envelope: Envelope, customer: uuid.UUID | None) -> bool:
+def takes_part(facts: Facts, conversation: Conversation, envelope: Envelope, customer: uuid.UUID | None) -> bool:
     """The guard: nobody enters a conversation by quoting its id. In a group, whoever writes into the group takes part."""
     if conversation.tenant != envelope.tenant:
         return False
-    here = (envelope.channel, envelope.account, envelope.peer)
     if envelope.container is not None:
-        return here == (conversation.channel, conversation.account, conversation.peer)
+        here = (envelope.channel, envelope.account, envelope.peer)
+        by_name = here == (conversation.channel, conversation.account, conversation.peer)
+        return by_name or is_in_container(facts, envelope, conversation)
     return conversation.container is None and conversation.customer_id == customer
+
+
+def is_in_container(facts: Facts, envelope: Envelope, conversation: Conversation) -> bool:
+    """Whether the group that a message came from is the conversation's, which may have had another name then."""
+    thread = thread_ref(envelope)
+    if envelope.container is None or thread is None:
+        return False
+    name = facts.ref(thread).conversation_id
+    other = facts.conversations.get(name) if name else None
+    return other is not None and other.peer_key == conversation.peer_key

@@ -15,6 +15,8 @@ from shared.records import EVENTS
 async def write(connection: Connection, facts: Facts) -> None:
     await write_refs(connection, facts)
     await write_people(connection, facts)
+    await write_merges(connection, facts)
+    await write_blocks(connection, facts)
     await open_conversations(connection, facts.opened)
     await write_conversations(connection, [c for c in facts.conversations.values() if c.changed])
     await write_messages(connection, [e for e in facts.emissions if e.stored and e.announces])
@@ -62,6 +64,40 @@ async def write_people(connection: Connection, facts: Facts) -> None:
         )
 
 
+async def write_merges(connection: Connection, facts: Facts) -> None:
+    if facts.merged:
+        await connection.execute(
+            """UPDATE customer c SET merged_into = n.survivor FROM unnest($1::uuid[], $2::uuid[]) n(id, survivor)
+            WHERE c.id = n.id""",
+            *_columns(sorted(facts.merged.items())),
+        )
+
+
+async def write_blocks(connection: Connection, facts: Facts) -> None:
+    """Whoever wrote has stopped nothing, by any of their addresses; then what was told of each address last."""
+    if facts.lifted:
+        await connection.execute(
+            """DELETE FROM blocked b USING identity i JOIN unnest($1::uuid[], $2::text[], $3::text[])
+                n(customer_id, channel, account) USING (customer_id)
+            WHERE (b.tenant, b.channel, b.address) = (i.tenant, i.kind, i.value)
+                AND (b.channel, b.account) = (n.channel, n.account)""",
+            *_columns(sorted(facts.lifted)),
+        )
+    if ended := sorted(key for key, since in facts.blocks.items() if since is None):
+        await connection.execute(
+            """DELETE FROM blocked b USING unnest($1::text[], $2::text[], $3::text[], $4::text[])
+                n(tenant, channel, account, address)
+            WHERE (b.tenant, b.channel, b.account, b.address) = (n.tenant, n.channel, n.account, n.address)""",
+            *_columns(ended),
+        )
+    if begun := sorted((*key, since) for key, since in facts.blocks.items() if since is not None):
+        await connection.execute(
+            """INSERT INTO blocked SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+            ON CONFLICT (tenant, channel, account, address) DO UPDATE SET since = excluded.since""",
+            *_columns(begun),
+        )
+
+
 async def open_conversations(connection: Connection, conversations: Sequence[Conversation]) -> None:
     """New rows with what never changes; the rest follows in the update."""
     if conversations:
@@ -90,11 +126,17 @@ async def write_conversations(connection: Connection, conversations: Sequence[Co
     if seldom := [c for c in conversations if c.moved]:
         await connection.execute(
             """UPDATE conversation c SET status = n.status, "window" = n."window", delivered_to = n.delivered_to,
-                read_to = n.read_to, parked = n.parked, chain = n.chain, peer = n.peer
+                read_to = n.read_to, parked = n.parked, chain = n.chain, peer = n.peer, container = n.container,
+                customer_id = n.customer_id, blocked_at = n.blocked_at, responder = n.responder,
+                responder_at = n.responder_at, brake = n.brake
             FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[], $6::text[]::jsonb[],
-                $7::text[]::jsonb[], $8::text[]) n(id, status, "window", delivered_to, read_to, parked, chain, peer)
+                $7::text[]::jsonb[], $8::text[], $9::text[], $10::uuid[], $11::timestamptz[], $12::text[],
+                $13::timestamptz[], $14::jsonb[])
+                n(id, status, "window", delivered_to, read_to, parked, chain, peer, container, customer_id, blocked_at,
+                responder, responder_at, brake)
             WHERE c.id = n.id""",
-            *_columns([(c.id, c.status, c.window, c.delivered_to, c.read_to, _json(c.parked), _json(c.chain), c.peer)
+            *_columns([(c.id, c.status, c.window, c.delivered_to, c.read_to, _json(c.parked), _json(c.chain), c.peer,
+                        c.container, c.customer_id, c.blocked_at, c.responder, c.responder_at, c.brake)
                        for c in seldom]),
         )  # fmt: skip
 

@@ -60,6 +60,7 @@ TEXT = b'"text":"hello"'
 POISON: dict[str, tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = {
     "not JSON": (b"key", b"{", headers()),
     "not UTF-8": (b"key", GOOD.replace(TEXT, b'"text":"\xff\xfe"'), headers()),
+    "a type of another topic": (b"key", GOOD, headers(ce_type=b"parley.delivery.v1")),
     "another shape": (b"key", b'{"parts": 7}', headers()),
     "nothing": (b"key", b"", headers()),
     "a tombstone": (b"key", None, headers()),
