@@ -71,6 +71,13 @@ class TestAConversation:
         await edited.get_by_text("👍").wait_for()
         assert await edited.get_by_text("on Munday").is_visible(), "a reaction closes nothing that was opened"
 
+    async def test_shows_the_words_of_an_edit_whose_message_is_not_known(self, console, customer):
+        await customer.says("hello")
+        await customer.says(envelope.Edit(target="v-early"), "on Monday")
+        await row(console, customer).click()
+        await bubble(console, "on Monday").wait_for()
+        await console.get_by_text("A message that is not shown here was edited").wait_for()
+
     async def test_shows_each_of_a_persons_reactions_until_that_one_is_taken_back(self, console, customer):
         first = await customer.says("the menu of today")
         for change in ({"emoji": "👍"}, {"emoji": "🔥"}, {"emoji": "👍", "removed": True}):

@@ -107,11 +107,14 @@ const CHANGES = {
     });
   },
   "message.edited": (thread, event) => {
-    const parts = event.data.message.parts.filter((part) => part.kind !== "edit");
-    change(thread, target(thread, event), event, (message) => {
+    const { message: edit } = event.data;
+    const parts = edit.parts.filter((part) => part.kind !== "edit");
+    if (!thread.messages.has(target(thread, event))) return showWords(thread, event, parts);
+    thread.entries = thread.entries.filter((entry) => entry.id !== edit.id); // its words were shown ahead of their message
+    return change(thread, target(thread, event), event, (message) => {
       message.earlier.push({ parts: message.parts, at: message.edited_at ?? message.at });
       Object.assign(message, { parts, edited_at: event.at });
-    }, "edited_elsewhere");
+    });
   },
   "message.deleted": (thread, event) =>
     change(thread, target(thread, event), event, (message) => { message.deleted_at = event.at; }, "deleted_elsewhere"),
@@ -155,6 +158,13 @@ function add(thread, event, { external_ids = [], ...message }) {
   thread.messages.set(message.id, whole);
   thread.entries.push(whole);
   name(thread, message.id, external_ids);
+}
+
+/** The words of an edit whose message is not known here. */
+function showWords(thread, event, parts) {
+  const { message } = event.data;
+  note(thread, event, "edited_elsewhere");
+  add(thread, event, { ...received(thread, message), id: message.id, direction: message.direction ?? "inbound", parts, at: message.occurred_at ?? event.at, edited_at: event.at });
 }
 
 function name(thread, id, externalIds = []) {
