@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
 
 from pydantic import ValidationError
 
@@ -13,15 +12,10 @@ from services.cli.channels import CHANNELS
 from services.cli.finding import Finding
 from services.cli.reading import consumer, present
 from services.cli.running import System
+from services.cli.sendchecks import remedy_of
 from shared.accounts import load
-from shared.records import ACCOUNTS, AccountState, Code, Failure
+from shared.records import ACCOUNTS, AccountState, Failure
 from shared.settings import Settings
-
-REMEDIES: Final[dict[Code, str]] = {
-    "auth": "Give it a new credential in the accounts file, which is read again without a restart.",
-    "unreachable": "See whether there is a way from the adapter to the provider: addresses, proxies, network policies.",
-    "throttled": "Wait, or ask the provider for a higher limit.",
-}
 
 
 async def accounts(system: System) -> AsyncIterator[Finding]:
@@ -40,8 +34,7 @@ async def account_health(system: System) -> AsyncIterator[Finding]:
         if not state.healthy:
             failure = state.failure or Failure(code="unknown")
             said = f"{channel}/{name} is not healthy since {state.occurred_at:%Y-%m-%d %H:%M} UTC: {failure.code} {failure.detail or ''}"
-            remedy = REMEDIES.get(failure.code, f"See docs/channels/{channel}.md.")
-            yield Finding("account health", "fail", said.strip(), remedy)
+            yield Finding("account health", "fail", said.strip(), remedy_of(failure.code, system))
     ill = sum(not state.healthy for state in told.values())
     if not ill:
         said = f"{len(told)} of {len(named)} accounts are told of, and all are healthy"

@@ -16,6 +16,8 @@ from services.cli.accountchecks import account_health, accounts
 from services.cli.finding import PATIENCE, Check, Finding, Level
 from services.cli.mailchecks import smtp
 from services.cli.running import System, explain
+from services.cli.sendchecks import sends
+from services.cli.standing import MIGRATE, START, there
 from shared.database import connect
 from shared.errors import ParleyError
 from shared.joining import start
@@ -110,7 +112,7 @@ async def migrations(system: System) -> AsyncIterator[Finding]:
 
     found = missing(await versions(system.settings))
     for schema, revisions in found.items():
-        yield Finding("migrations", "fail", f"{schema} lacks {', '.join(revisions)}", "Run `parley migrate`.")
+        yield Finding("migrations", "fail", f"{schema} lacks {', '.join(revisions)}", there(MIGRATE, system))
     if not found:
         yield Finding("migrations", "ok", "all schemas are at this code's version")
 
@@ -130,18 +132,18 @@ async def services(system: System) -> AsyncIterator[Finding]:
     """Every service whose address is known says that it is ready."""
     async with ClientSession(timeout=ClientTimeout(total=PATIENCE)) as client:
         for name, address in system.services.items():
-            yield await _service(client, name, address)
+            yield await _service(client, system, name, address)
     if not system.services:
         yield Finding("services", "ok", "no addresses are known here, so none was asked")
 
 
-async def _service(client: ClientSession, name: str, address: str) -> Finding:
+async def _service(client: ClientSession, system: System, name: str, address: str) -> Finding:
     try:
         async with client.get(f"{address}/health/ready") as answer:
             told = await answer.json()
     except (ClientError, OSError, ValueError) as error:
         said = f"{name} does not answer at {address}: {type(error).__name__}"
-        return Finding("services", "fail", said, "Start it (`parley up`), or read its log.")
+        return Finding("services", "fail", said, there(START, system, name=name))
     if wrong := _listed(told.get("wrong")):
         return Finding(
             "services", "fail", f"{name} is not ready: {wrong}", "Mend what it names; then it becomes ready by itself."
@@ -176,7 +178,7 @@ async def outbox(system: System) -> AsyncIterator[Finding]:
     said = f"{rows} rows, the oldest of {age:.0f} s"
     if age > OLD_ROW:
         yield Finding(
-            "outbox", "fail", said, "See whether the router runs and Kafka acknowledges: read the router's log."
+            "outbox", "fail", said, f"See whether Kafka acknowledges the router. {there(START, system, name='router')}"
         )
     else:
         yield Finding("outbox", "ok", said)
@@ -213,6 +215,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     account_health,
     services,
     smtp,
+    sends,
     inputs,
     outbox,
     dead_letters,
@@ -226,6 +229,7 @@ REMEDIES: Final = {
     "blobs": "Correct PARLEY_BLOBS, or the rights of its folder or bucket.",
     "accounts": "Mend the file; `parley accounts check` reads it alone.",
     "account_health": "Mend Kafka and the accounts file first.",
+    "sends": "Mend PostgreSQL first.",
     "inputs": "Run `parley migrate` and `parley topics apply`.",
     "outbox": "Run `parley migrate`.",
     "dead_letters": "Mend Kafka first.",

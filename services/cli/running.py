@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 import typer
 from pydantic import ValidationError
 
+from shared.errors import Misconfigured
 from shared.settings import Settings
 
 T = TypeVar("T")
@@ -99,6 +100,8 @@ def read_settings(given: Mapping[str, Any] = {}) -> Settings:
     except ValidationError as error:
         wrong = "; ".join(f"PARLEY_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
         fail(f"The environment cannot be used: {wrong}. See docs/settings.md.", MISUSED)
+    except Misconfigured as error:
+        fail(str(error), MISUSED)
 
 
 def fail(sentence: str, code: int) -> NoReturn:

@@ -8,13 +8,17 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
 import pytest
+from station import outbound
 
 from deploy.local.home import Addresses
 from services.cli.accountchecks import account_health
 from services.cli.finding import Finding
 from services.cli.mailchecks import smtp
 from services.cli.running import System, find
+from services.cli.sendchecks import sends
+from services.cli.standing import CREDENTIAL, MIGRATE, START, place_of, there
 from shared.bus import Out, encode, headers
 from shared.envelope import key
 from shared.produce import Producer
@@ -147,3 +151,73 @@ async def test_an_account_that_is_well_again_is_no_finding(world: Settings) -> N
     await tell(world, ("one", Failure(code="auth")))
     await tell(world, ("one", None))
     assert await findings(account_health(System(world))) == [("ok", "1 of 2 accounts are told of, and all are healthy")]
+
+
+# sends ----------------------------------------------------------------------------------------------------------------
+
+
+async def sent(dsn: str, *, status: str, code: str | None = None, account: str = "main", minutes: int = 5) -> None:
+    """A message of one piece that ended so long ago, as an adapter writes it down."""
+    message = outbound(account=account)
+    connection = await asyncpg.connect(dsn, server_settings={"search_path": "chat_adapter"})
+    try:
+        await connection.execute(
+            "INSERT INTO send (message_id, attempt, conversation, body, done_at) VALUES ($1, 1, $2, $3, now())",
+            message.id, message.conversation, encode(message),
+        )  # fmt: skip
+        await connection.execute(
+            "INSERT INTO piece (message_id, attempt, piece, pieces, status, code, settled_at)"
+            " VALUES ($1, 1, 0, 1, $2, $3, now() - make_interval(mins => $4))",
+            message.id, status, code, minutes,
+        )  # fmt: skip
+    finally:
+        await connection.close()
+
+
+async def test_an_account_whose_sends_fail_is_told_with_what_to_do(world: Settings) -> None:
+    dsn = world.database.get_secret_value()
+    for _ in range(9):
+        await sent(dsn, status="sent")
+    await sent(dsn, status="failed", code="blocked")
+    await sent(dsn, status="failed", code="refused", minutes=90)
+    assert await findings(sends(System(world))) == [("ok", "10 ended within an hour, 1 of them not well")]
+    for _ in range(3):
+        await sent(dsn, status="failed", code="auth", account="other")
+    ((level, said),) = await findings(sends(System(world)))
+    assert (level, said) == ("fail", "line/other: 3 of 3 failed within an hour, mostly auth")
+
+
+async def test_a_message_that_waits_long_is_told(world: Settings) -> None:
+    message = outbound()
+    connection = await asyncpg.connect(world.database.get_secret_value())
+    await connection.execute(
+        "INSERT INTO chat_adapter.send (message_id, attempt, conversation, body, received_at)"
+        " VALUES ($1, 1, $2, $3, now() - interval '50 minutes')",
+        message.id, message.conversation, encode(message),
+    )  # fmt: skip
+    await connection.close()
+    told = await findings(sends(System(world)))
+    assert ("warn", "chat_adapter: 1 messages wait, the oldest for 50 minutes") in told
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("kubernetes", "kubectl logs deploy/chat-adapter"),
+        ("compose", "docker compose logs chat-adapter"),
+        ("local", "parley up --home /home/p"),
+        ("elsewhere", "read its log"),
+    ],
+)
+def test_the_remedy_is_in_the_words_of_where_doctor_stands(
+    monkeypatch: pytest.MonkeyPatch, place: str, words: str
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    if place == "kubernetes":
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) == "/.dockerenv" and place == "compose")
+    system = System(Settings(), home=Path("/home/p") if place == "local" else None)
+    for remedy in (START, MIGRATE, CREDENTIAL):
+        assert there(remedy, system, name="chat_adapter")
+    assert place_of(system) == place
+    assert words in there(START, system, name="chat_adapter")
