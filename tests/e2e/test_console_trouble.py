@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from playwright.async_api import expect
 
 from shared import records
 from tests.e2e.console_desk import bubble, live, row, shot
@@ -114,3 +115,34 @@ async def test_a_router_that_is_away_is_told_while_what_was_shown_stays(desk, op
     await page.unroute("**/api/**")
     await live(page)
     await page.get_by_role("alert").get_by_text("The router cannot be reached").wait_for(state="hidden")
+
+
+async def test_what_does_not_work_is_told_in_words_and_so_is_what_does(open_page):
+    """The running stack, of which Kafka and then the chat adapter are said to be away."""
+    states = {}
+
+    async def tell(route):
+        answer = await route.fetch()
+        body = await answer.json()
+        assert {part["state"] for part in body["parts"]} <= {"works", "moving"}
+        await route.fulfill(
+            response=answer, json={"parts": [one | states.get(one["name"], {}) for one in body["parts"]]}
+        )
+
+    page = await open_page(prepare=lambda page: page.route("**/api/state", tell))
+    await live(page)
+    await page.get_by_role("button", name="Accounts").click()
+    parts = page.get_by_role("dialog").locator("ul").last.locator("li")
+    await expect(parts.get_by_text("Works", exact=True)).to_have_count(6)
+    await shot(page, "system")
+    states["kafka"] = {"state": "away"}
+    states["chat_adapter"] = {"state": "absent"}
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Accounts").click()
+    await parts.filter(has_text="Kafka").get_by_text("Does not answer", exact=True).wait_for()
+    await page.keyboard.press("Escape")
+    await page.get_by_role("alert").get_by_text("Kafka does not answer: nothing new is shown").wait_for()
+    await page.get_by_role("alert").get_by_text("Chat adapter: nobody runs it.").wait_for()
+    await shot(page, "system-ill")
+    states.clear()
+    await page.get_by_role("alert").get_by_text("Kafka does not answer").wait_for(state="hidden")

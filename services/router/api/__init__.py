@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from services.router.api import fitting, mails, media, page, published, requests, stream, threads
+from services.router.api import fitting, mails, media, page, published, requests, state, stream, threads
 from services.router.api.answers import answer, guarded, open_to_all
 from services.router.api.feed import Feed
 from services.router.directory import Directory
@@ -74,6 +74,7 @@ def routes(deps: Deps, feed: Feed | None = None) -> list[web.RouteDef]:
         post("/api/conversations/{id}/typing", requests.typing, deps.producer, settings),
         post("/api/send", requests.send, deps.producer, settings),
         get("/api/events", stream.stream_events, feed),
+        get("/api/state", state.show_state, state.Standing(settings, deps.pool)),
         get("/api/accounts", list_accounts, deps.directory),
         post("/api/media", media.upload, deps.blobs),
         get(f"/api/media/{FILE}", media.give_address, deps.blobs, token),

@@ -47,6 +47,7 @@ export function createApi(token) {
     published: async (message) => (await json(`/api/messages/${message}/published`)).published,
     fit: (conversation, body) => post(`/api/conversations/${conversation}/fit`, body),
     config: () => json("/console/config.json"),
+    state: async () => (await json("/api/state")).parts,
     accounts: async () => (await json("/api/accounts")).accounts,
     conversations: ({ before = "", q = "" } = {}) => json(`/api/conversations?${new URLSearchParams({ before, q })}`),
     conversation: (id, after = 0, limit = 200) => json(`/api/conversations/${id}?after=${after}&limit=${limit}`),

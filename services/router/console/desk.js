@@ -15,6 +15,7 @@ import { createHelp } from "./view/help.js";
 import { createList } from "./view/list.js";
 import { createReply } from "./view/reply.js";
 import { createSwitch } from "./view/switch.js";
+import { isIll } from "./view/system.js";
 import { createThreadView } from "./view/thread.js";
 import { createWay } from "./view/way.js";
 
@@ -26,7 +27,7 @@ const AGAIN = 3_000; // ms until the next one while the router does not answer
 
 export function openDesk({ words, token, leave }) {
   const app = {
-    words, token, api: createApi(token), config: null, conversations: createConversations(), accounts: new Map(),
+    words, token, api: createApi(token), config: null, conversations: createConversations(), accounts: new Map(), parts: [],
     times: new Map(), selected: null, unknown: null, thread: null, chosen: null, follow: false, found: null, next: null, loaded: false,
     state: "connecting", trouble: null, offline: false,
   };
@@ -71,7 +72,7 @@ function lookAtAccounts(app, load) {
   const look = () => { looked = Date.now(); load.accounts(); };
   for (const change of ["online", "offline"]) addEventListener(change, look);
   return setInterval(() => {
-    if (!document.hidden && (app.trouble || Date.now() - looked >= ACCOUNTS)) look();
+    if (!document.hidden && (app.trouble || app.parts.some(isIll) || Date.now() - looked >= ACCOUNTS)) look();
   }, AGAIN);
 }
 

@@ -86,6 +86,7 @@ export function createLoader(app) {
 
   async function accounts() {
     for (const one of (await attempt(() => app.api.accounts())) ?? []) app.accounts.set(accountKey(one), one);
+    app.parts = await app.api.state().catch(() => []);
     app.changed();
   }
 

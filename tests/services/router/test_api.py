@@ -18,10 +18,12 @@ from services.router.api import Deps
 from services.router.api.feed import QUEUE, Dropped, Listener
 from services.router.api.media import sign
 from services.router.api.page import ROOT
+from services.router.api.state import Standing
 from services.router.api.tail import Event
 from shared import bus, envelope, records
 from shared.produce import Producer
 from tests.patience import SECONDS
+from tests.provider import dead_port
 from tests.services.router.served import (
     BEARER,
     PNG,
@@ -93,6 +95,7 @@ class TestTheDoor:
             ("GET", f"/api/messages/{uuid.uuid4()}/published"),
             ("GET", "/api/events"),
             ("GET", "/api/accounts"),
+            ("GET", "/api/state"),
             ("GET", f"/api/media/default/{'0' * 64}"),
             ("GET", "/console/config.json"),
             ("POST", f"/api/conversations/{uuid.uuid4()}/reply"),
@@ -192,6 +195,17 @@ class TestConversations:
         unknown = await get(house, f"/api/conversations/{uuid.uuid4()}", status=404)
         assert unknown["error"]["code"] == "unknown_conversation"
         assert (await get(house, "/api/conversations/x", status=400))["error"]["code"] == "malformed"
+
+
+async def test_the_parts_of_the_system_are_told_each_by_itself(house):
+    """Here is a Kafka and a PostgreSQL, and no service that reads."""
+    parts = {one["name"]: one["state"] for one in (await get(house, "/api/state"))["parts"]}
+    assert (parts.pop("kafka"), parts.pop("postgresql")) == ("works", "works")
+    assert set(parts) == {"router", "email_adapter", "social_adapter", "chat_adapter"}
+    assert set(parts.values()) == {"absent"}
+    away = house.settings.model_copy(update={"kafka": f"127.0.0.1:{dead_port()}"})
+    told = dict(await Standing(away, house.pool).parts())
+    assert (told["kafka"], told["postgresql"], told["chat_adapter"]) == ("away", "works", "unknown")
 
 
 async def test_ids_are_found_by_how_they_begin(house):

@@ -5,6 +5,7 @@ import { createDialog } from "./dialog.js";
 import { channelName } from "./face.js";
 import { detailOf, meaningOf, remedyOf } from "./failure.js";
 import { channelIcon } from "../icons.js";
+import { isIll, showParts } from "./system.js";
 
 const SOON = 7 * 24 * 3600 * 1000; // ms; a token that ends within is worth a word
 
@@ -14,13 +15,15 @@ export function createAccounts(app) {
   const { dialog, body, name } = createDialog({ id: "accounts", title: "accounts" });
   const list = h("ul", { class: "accounts" });
   const empty = h("p", { class: "empty" });
-  body.append(list, empty);
+  const parts = h("ul", { class: "accounts" });
+  const system = h("h3", {});
+  body.append(list, empty, system, parts);
   button.addEventListener("click", () => { app.loadAccounts(); dialog.showModal(); });
 
   return function render() {
     const { words } = app;
     const all = [...app.accounts.values()].sort((one, other) => one.healthy - other.healthy || one.channel.localeCompare(other.channel));
-    const ill = all.filter((one) => !one.healthy).length;
+    const ill = [...all.filter((one) => !one.healthy), ...app.parts.filter(isIll)].length;
     mark(button, "tone", ill > 0 && "bad");
     count.hidden = ill === 0;
     count.textContent = words.number(ill);
@@ -29,6 +32,8 @@ export function createAccounts(app) {
     empty.hidden = all.length > 0;
     empty.textContent = words.t("accounts_none");
     reconcile(list, all.map((one) => entry(words, one)));
+    system.textContent = words.t("system");
+    showParts(app, parts);
   };
 }
 
