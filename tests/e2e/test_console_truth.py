@@ -300,6 +300,24 @@ class TestWhatAMessageRefersTo:
         await shot(console, "context")
 
 
+class TestWhatAProviderTells:
+    async def test_is_a_thin_line_and_a_block_is_said_at_the_box(self, console, customer):
+        await customer.says("hello")
+        await row(console, customer).click()
+        await bubble(console, "hello").wait_for()
+        await customer.says(envelope.Notice(type="pinned"))
+        await console.locator(".note", has_text=f"{customer.name} pinned a message").wait_for()
+        await customer.says(envelope.Notice(type="blocked"))
+        await console.locator(".note", has_text="has blocked this account").wait_for()
+        await console.locator(".advice", has_text="what you send would be refused").wait_for()
+        assert await console.locator(".message").count() == 1
+        await shot(console, "blocked")
+        await console.reload()
+        await console.locator(".advice", has_text="what you send would be refused").wait_for()
+        await customer.says(envelope.Notice(type="responder", to="Other Desk"))
+        await console.locator(".advice", has_text="Another app (Other Desk) answers here now").wait_for()
+
+
 async def test_a_send_that_failed_is_marked_in_the_list_and_stays_so_after_a_reload(desk, open_page):
     customer = desk.customer("telegram", await desk.account("telegram"))
     await customer.says("hello")

@@ -16,7 +16,7 @@ export function addRows(all, rows) {
     const known = all.get(row.id);
     const fresh = { unread: 0, typing_until: 0, ...known, ...row, whole: true };
     if (known && known.last_sequence > row.last_sequence) {
-      Object.assign(fresh, { last_sequence: known.last_sequence, last_at: known.last_at, preview: known.preview, status: known.status, window: known.window, sending: known.sending });
+      Object.assign(fresh, { last_sequence: known.last_sequence, last_at: known.last_at, preview: known.preview, status: known.status, window: known.window, sending: known.sending, blocked_at: known.blocked_at, responder: known.responder });
     }
     all.set(row.id, fresh);
   }
@@ -51,7 +51,12 @@ const CHANGES = {
   },
   "conversation.closed": (row) => { row.status = "closed"; },
   "conversation.reopened": (row) => { row.status = "open"; },
-  "conversation.participant": (row, { data }) => { row.name = data.participant.name ?? row.name; },
+  "conversation.participant": (row, { data, at }) => {
+    row.name = data.participant.name ?? row.name;
+    if (typeof data.blocked === "boolean") row.blocked_at = data.blocked ? at : null;
+  },
+  "conversation.responder": (row, { data }) => { row.responder = data.responder ?? null; },
+  "conversation.braked": (row, { data }) => { row.braked_until = data.until; },
   "conversation.typing": (row, event, { now }) => { row.typing_until = now + TYPING; },
   "message.received": (row, event, { reading }) => {
     const { message } = event.data;

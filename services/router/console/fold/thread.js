@@ -129,7 +129,12 @@ const CHANGES = {
     thread.linked = event.data.linked ?? null;
     note(thread, event, thread.linked ? "linked" : "opened", { leads: thread.linked });
   },
-  "conversation.participant": (thread, { data: { participant } }) => {
+  "conversation.notice": (thread, event) => note(thread, event, `notice_${event.data.notice.type}`, { said: { name: event.data.sender.name ?? event.data.sender.address, to: event.data.notice.to ?? "", text: event.data.notice.text ?? "" } }),
+  "conversation.responder": (thread, event) => note(thread, event, event.data.responder ? "responder" : "responder_back", { said: { name: event.data.responder ?? "" } }),
+  "conversation.braked": (thread, event) => note(thread, event, "braked", { until: event.data.until }),
+  "conversation.participant": (thread, event) => {
+    const { participant, blocked } = event.data;
+    if (typeof blocked === "boolean") note(thread, event, blocked ? "blocked" : "unblocked", { said: { name: participant.name ?? thread.people.get(participant.address) ?? participant.address } });
     if (!participant.name) return;
     thread.people.set(participant.address, participant.name);
     for (const message of thread.entries) {
@@ -195,6 +200,6 @@ function react(reactions, { sender: { address }, emoji, removed, replaces }) {
   else reactions.delete(address);
 }
 
-function note(thread, event, kind, { failure = null, leads = null } = {}) {
-  thread.entries.push({ id: `note-${event.sequence ?? event.at}`, note: kind, failure, leads, at: event.at, version: 0 });
+function note(thread, event, kind, { failure = null, leads = null, said = {}, until = null } = {}) {
+  thread.entries.push({ id: `note-${event.sequence ?? event.at}`, note: kind, failure, leads, said, until, at: event.at, version: 0 });
 }

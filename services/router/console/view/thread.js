@@ -114,9 +114,9 @@ function noteEntry(app, entry) {
     key: entry.id, version: words.code, tag: "p",
     fill: (node) => {
       node.className = "note";
-      mark(node, "tone", { refused: "bad", linked: "warn" }[entry.note]);
+      mark(node, "tone", { refused: "bad", linked: "warn", blocked: "warn", responder: "warn", braked: "warn" }[entry.note]);
       const lead = entry.leads && h("button", { type: "button", class: "quiet", on: { click: () => app.select(entry.leads) } }, words.t("open_other"));
-      node.replaceChildren(words.t(`note_${entry.note}`, { why: entry.failure ? whyOf(words, entry.failure) : "" }), lead || "");
+      node.replaceChildren(words.t(words.has(`note_${entry.note}`) ? `note_${entry.note}` : "note_notice_other", { ...entry.said, why: entry.failure ? whyOf(words, entry.failure) : "", until: entry.until ? words.moment(new Date(entry.until)) : "" }), lead || "");
     },
   };
 }

@@ -33,7 +33,7 @@ export function createBox(app, conversation, draft) {
     showAccount(app, places.account, row);
     showRefusal(app, places.refusal, draft, update);
     const unprivate = draft.private && !mayAnswerPrivately(app, row, draft);
-    showAdvice(app, places.advice, draft, { kind, named: named(), unprivate });
+    showAdvice(app, places.advice, draft, { kind, named: named(), unprivate, row });
     showAnswered(app, places.answering, row, { answers: draft.answers, cancel: () => change({ answers: null }) });
     put(places.privacy, [privacySwitch(app, row, draft, update)], `${draft.private} ${limits?.private_reply} ${mayAnswerPrivately(app, row, draft)} ${row.window?.private_until} ${new Date().getMinutes()}`);
     showFiles(app, controls.chips, { draft, update });
