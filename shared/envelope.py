@@ -239,8 +239,8 @@ class Call(Model):
 class Notice(Model):
     """What a provider tells of a chat: nobody said it, so no conversation opens, no window opens and no program may answer.
 
-    `blocked` / `unblocked`: the person stopped the account, or took that back. `moved`: the container (or person) is called
-    `to` from now on. `renamed`: `to` is the new title. `responder`: somebody else (`to`) has the thread now; no `to`: we have.
+    `blocked` / `unblocked`: the person (`sender`) stopped the account, or took that back. `moved`: the container, or without
+    one the person, that the envelope names (`peer`) is called `to` from now on, whichever of the two the provider told it in. `renamed`: `to` is the new title. `responder`: somebody else (`to`) has the thread now; no `to`: we have.
     """
 
     kind: Literal["notice"] = "notice"

@@ -13,7 +13,7 @@ from shared.channel import Capabilities
 from shared.envelope import Text
 from shared.errors import Fenced, TooLarge
 from shared.records import INBOUND_LIMIT, Send, outbound_topic
-from tests.promises.house import Customer, House, as_read, records_of
+from tests.promises.house import LOG, Customer, House, as_read, records_of
 
 FULL = "x" * (INBOUND_LIMIT - 700)
 
@@ -38,7 +38,7 @@ async def test_a_new_owner_publishes_in_order_what_a_killed_router_left(house: H
     conversation = await house.opened(customer)
     await house.take(customer.says("two"), customer.says("three"))
     heir = house.another_router()
-    await heir.claim("test.v1", -1)
+    await heir.claim("test.v1", -1, LOG)
     assert await house.log(conversation) == [1, 2, 3, 4]
     await heir.flush()
     assert await left(house, conversation) == []

@@ -49,6 +49,19 @@ async def test_under_the_persons_other_name_it_is_applied(house: House, kind: st
 
 
 @each_kind
+async def test_of_our_own_message_it_is_applied_under_the_persons_other_name(
+    house: House, kind: str, parts: Any
+) -> None:
+    customer = Customer(peer=PHONE)
+    house.allows(customer)
+    conversation = await house.opened(customer, customer.says(sender=Party(address=PHONE, aliases=(USER,))))
+    message = await house.queued(customer, conversation)
+    await house.take(customer.report(message, "sent", "m1"))
+    (told,) = events(await house.take(customer.says(parts=parts, peer=USER, sender=Party(address=USER))))
+    assert (told["type"], told["message_id"]) == (kind, str(message))
+
+
+@each_kind
 async def test_in_a_group_it_is_applied_whoever_began_it(house: House, kind: str, parts: Any) -> None:
     tenant = f"t-{uuid.uuid4().hex[:8]}"
     ann, bob = Customer(tenant, container="g"), Customer(tenant, peer="bob", container="g")
