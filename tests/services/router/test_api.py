@@ -153,6 +153,14 @@ class TestConversations:
         answer = await get(house, f"/api/conversations?{query}", status=400)
         assert answer["error"]["code"] == "malformed"
 
+    async def test_say_who_has_the_thread_and_since_when_the_person_has_stopped_the_account(self, house):
+        since = START.isoformat().replace("+00:00", "Z")
+        conversation = await add_conversation(house.pool, responder="booking", responder_at=START, blocked_at=START)
+        shown = await get(house, f"/api/conversations/{conversation}")
+        assert (shown["responder"], shown["responder_at"], shown["blocked_at"]) == ("booking", since, since)
+        ordinary = await get(house, f"/api/conversations/{await add_conversation(house.pool)}")
+        assert (ordinary["responder"], ordinary["blocked_at"]) == (None, None)
+
     async def test_have_their_events_in_sequence_order_from_both_tables(self, house):
         conversation = await add_conversation(house.pool, last_sequence=4, window={"allows": ["template"]})
         one, two = uuid.uuid4(), uuid.uuid4()
