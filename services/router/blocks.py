@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
+from services.router import identity
 from services.router.events import emit, tell_apart
 from services.router.facts import Conversation, Facts, PeerKey, Place
 from shared.bus import In
@@ -22,7 +23,7 @@ def note_block(facts: Facts, record: In, found: Envelope, part: Notice, customer
         UNTOLD.labels("older_notice").inc()
         return
     if place:
-        facts.lift(place)
+        facts.lift(place, found.occurred_at)
     if place and since:
         facts.blocked[place] = since
     for address in (found.sender.address, *found.sender.aliases):
@@ -62,13 +63,12 @@ def lift(facts: Facts, record: In, conversation: Conversation, found: Envelope) 
         return
     ends = conversation.blocked_at is not None and found.occurred_at >= conversation.blocked_at
     if ends or any(one is conversation for one in facts.opened):
-        place = Place(conversation.customer_id, conversation.channel, conversation.account)
-        facts.lift(place)
-        for address in (found.sender.address, *found.sender.aliases):
-            facts.blocks[PeerKey(found.tenant, found.channel, found.account, address)] = None
+        names = (conversation.customer_id, *map(facts.customers.get, identity.names_of_person(found)))
+        for customer in filter(None, names):
+            facts.lift(Place(customer, found.channel, found.account), found.occurred_at)
     if ends:
         sender = found.sender.model_dump(mode="json", exclude_none=True)
-        for one in facts.open_with(*place):
+        for one in facts.open_with(conversation.customer_id, found.channel, found.account):
             set_block(facts, record, one, None, sender)
 
 

@@ -199,7 +199,7 @@ class Facts:
     blocked: dict[Place, datetime] = field(default_factory=dict)
 
     blocks: dict[PeerKey, datetime | None] = field(default_factory=dict)
-    lifted: set[Place] = field(default_factory=set)
+    lifted: dict[Place, datetime] = field(default_factory=dict)
     merged: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)
     emissions: list[Emission] = field(default_factory=list)
     fleeting: list[Emission] = field(default_factory=list)
@@ -238,13 +238,15 @@ class Facts:
             key=lambda one: (one.opened_at, one.id),
         )
 
-    def lift(self, place: Place) -> None:
-        """They have not stopped this account, by any of their names."""
-        self.lifted.add(place)
-        self.blocked.pop(place, None)
-        for key in self.blocks:
+    def lift(self, place: Place, moment: datetime) -> None:
+        """At that moment they have not stopped this account, by any of their names."""
+        self.lifted[place] = max(moment, self.lifted.get(place, moment))
+        if place in self.blocked and self.blocked[place] <= moment:
+            del self.blocked[place]
+        for key, since in self.blocks.items():
             mine = self.customers.get(IdentityKey(key.tenant, key.channel, key.peer)) == place.customer_id
-            if mine and (key.channel, key.account) == (place.channel, place.account):
+            is_here = (key.channel, key.account) == (place.channel, place.account)
+            if mine and is_here and since is not None and since <= moment:
                 self.blocks[key] = None
 
     def close(self, conversation: Conversation) -> None:

@@ -77,11 +77,11 @@ async def write_blocks(connection: Connection, facts: Facts) -> None:
     """Whoever wrote has stopped nothing, by any of their addresses; then what was told of each address last."""
     if facts.lifted:
         await connection.execute(
-            """DELETE FROM blocked b USING identity i JOIN unnest($1::uuid[], $2::text[], $3::text[])
-                n(customer_id, channel, account) USING (customer_id)
+            """DELETE FROM blocked b USING identity i JOIN unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
+                n(customer_id, channel, account, moment) USING (customer_id)
             WHERE (b.tenant, b.channel, b.address) = (i.tenant, i.kind, i.value)
-                AND (b.channel, b.account) = (n.channel, n.account)""",
-            *_columns(sorted(facts.lifted)),
+                AND (b.channel, b.account) = (n.channel, n.account) AND b.since <= n.moment""",
+            *_columns(sorted((*place, moment) for place, moment in facts.lifted.items())),
         )
     if ended := sorted(key for key, since in facts.blocks.items() if since is None):
         await connection.execute(

@@ -119,6 +119,14 @@ async def test_what_is_older_says_nothing(house: House) -> None:
     assert await code(house, customer.reply(conversation)) == "blocked"
 
 
+async def test_what_was_written_before_the_block_and_comes_after_it_lifts_nothing(house: House) -> None:
+    customer = Customer()
+    house.allows(customer)
+    await house.take(notice(customer, "blocked", minutes=5))
+    await house.take(customer.says(minutes=4))
+    assert await code(house, first_message(customer, "ann")) == "blocked"
+
+
 async def test_another_account_and_a_group_are_not_concerned(house: House) -> None:
     customer = Customer()
     house.allows(customer)
