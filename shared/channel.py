@@ -316,12 +316,14 @@ Incoming = Message | Receipt | TypingSeen
 class Mail:
     """A mail as a transport delivered it: its bytes, the envelope's sender and recipients (RFC 5321).
 
-    `sender` is "<>" where the envelope says that nobody is to be answered, "" where there was no envelope.
+    `sender` is "<>" where the envelope says that nobody is to be answered, "" where there was no envelope. `transaction`:
+    which of several alike it is, where nothing in the mail tells; the same when that one is tried again.
     """
 
     raw: bytes
     sender: str = ""
     recipients: tuple[str, ...] = ()
+    transaction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,7 +384,7 @@ class Piece(Model):
     """What goes out in one send: one part that fits, and the files that go along. `id` is the same however often it is tried.
 
     `reply_to`: the message answered, where the request named one. `references`: the conversation's first and newest
-    external ids, oldest first. `token`: our signed name of the conversation.
+    external ids, oldest first. `token`: our signed name of the conversation. `automatic`: no person is named who wrote it.
     """
 
     id: str
@@ -397,6 +399,7 @@ class Piece(Model):
     references: tuple[ExternalId, ...] = ()
     token: str | None = None
     handle: str | None = None
+    automatic: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from shared.text import undirected
+
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
@@ -33,6 +35,7 @@ def storable(stamp: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, AfterValidator(storable)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 Address = Annotated[str, Field(min_length=1, max_length=998)]
+Shown = Annotated[str, AfterValidator(undirected)]  # what people know something by
 ExternalId = Annotated[str, Field(min_length=1, max_length=998)]
 
 Direction = Literal["inbound", "outbound"]
@@ -53,8 +56,8 @@ class Party(Model):
 
     address: Address
     aliases: Annotated[tuple[Address, ...], Field(max_length=5, exclude_if=operator.not_)] = ()
-    name: Annotated[str, Field(max_length=998)] | None = None
-    username: Annotated[str, Field(max_length=255)] | None = None
+    name: Annotated[Shown, Field(max_length=998)] | None = None
+    username: Annotated[Shown, Field(max_length=255)] | None = None
     verified: Evidence | None = None
     phone: str | None = None
     email: str | None = None
@@ -72,7 +75,7 @@ class Thread(Model):
     reply_to: ExternalId | None = None
     references: tuple[ExternalId, ...] = ()
     thread_key: ExternalId | None = None
-    subject: str | None = None
+    subject: Shown | None = None
 
 
 class Referral(Model):
@@ -85,7 +88,7 @@ class Referral(Model):
     id: Annotated[str, Field(max_length=998)] | None = None
     ref: Annotated[str, Field(max_length=2048)] | None = None
     url: Annotated[str, Field(max_length=2048)] | None = None
-    title: Annotated[str, Field(max_length=998)] | None = None
+    title: Annotated[Shown, Field(max_length=998)] | None = None
     text: Annotated[str, Field(max_length=4096)] | None = None
     click_id: Annotated[str, Field(max_length=998)] | None = None
 
@@ -135,7 +138,7 @@ class Media(Model):
     mime_type: str | None = None
     size: Annotated[int, Field(ge=0)] | None = None
     sha256: str | None = None
-    name: str | None = None
+    name: Shown | None = None
     caption: str | None = None
     content_id: str | None = None
     reason: str | None = None
@@ -147,13 +150,13 @@ class Location(Model):
     kind: Literal["location"] = "location"
     latitude: Annotated[float, Field(ge=-90, le=90)]
     longitude: Annotated[float, Field(ge=-180, le=180)]
-    name: str | None = None
-    address: str | None = None
+    name: Shown | None = None
+    address: Shown | None = None
 
 
 class Contact(Model):
     kind: Literal["contact"] = "contact"
-    name: str
+    name: Shown
     phones: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
 

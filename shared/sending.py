@@ -183,6 +183,7 @@ def _piece(job: Job, handle: str | None) -> Piece:
         references=thread.references,
         token=thread.token,
         handle=handle,
+        automatic=not message.author,
     )
 
 

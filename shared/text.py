@@ -14,12 +14,19 @@ from icu4py.breakers import CharacterBreaker, LineBreaker, SentenceBreaker
 
 Unit = Literal["code_points", "utf16", "bytes", "graphemes"]
 
+# Embeddings, overrides and isolates of UAX #9, which turn round how what is beside them is read. Marks (LRM, RLM, ALM) turn nothing.
+TURNING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 LINE_END: Final = re.compile(r"\r\n|[\n\r\u2028]")
 PARAGRAPH_END: Final = re.compile(r"(?>\r\n|[\n\r])[^\S\r\n]*[\r\n]\n?|\u2029")
 
 # How good a place for a cut is; a better one is taken unless it leaves the piece less than half full.
 CLUSTER, WORD, SENTENCE, LINE, PARAGRAPH = range(1, 6)
+
+
+def undirected(name: str) -> str:
+    """A name, a subject or a title without what makes it read as another: `exe.gpj` as `jpg.exe`, a stranger as a colleague."""
+    return name if name.isascii() else TURNING.sub("", name)
 
 
 def measure(text: str, unit: Unit) -> int:

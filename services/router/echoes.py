@@ -7,22 +7,25 @@ from collections.abc import Iterator
 
 from services.router import files, identity, reach
 from services.router.facts import Conversation, Facts, RefKey, Sending
-from services.router.messages import receive, take_in
+from services.router.mails import as_its_senders, is_mail
+from services.router.messages import announce, receive, take_in
 from services.router.parked import release, reread
 from services.router.progress import advance, catch_up
-from services.router.threads import choose, ref_key
+from services.router.threads import choose, named, ref_key
 from shared.bus import In
 from shared.envelope import Envelope
 
 
 def echo(facts: Facts, record: In, found: Envelope) -> None:
-    """Our own send is joined by its external id or join key; while a send to that peer is open, it waits; else it is a message."""
+    """Our own send is joined by its external id or join key; while a send to that peer is open, it waits; else it is a
+    message: of the account, or where it is a mail, which proves nothing, of its sender.
+    """
     own = sending_of_echo(facts, found)
     if own is not None:
         join(facts, record, found, own)
         return
     customer = identity.customer(facts, identity.of_envelope(found))
-    conversation = choose(facts, found, customer)
+    conversation = named(facts, found) if is_mail(found) else choose(facts, found, customer)
     if conversation is not None and is_sending(facts, conversation):
         names = [list(name) for name in refs_of_echo(found)]
         conversation.parked.append(
@@ -30,6 +33,10 @@ def echo(facts: Facts, record: In, found: Envelope) -> None:
         )
         conversation.changed = conversation.moved = True
         files.wait_for_echo(facts, found)
+        return
+    if is_mail(found):
+        its = as_its_senders(record)
+        receive(facts, its, its.model)
         return
     claim_names(facts, found)
     receive(facts, record, found)
@@ -132,6 +139,9 @@ def settle_echoes(facts: Facts, record: In, conversation: Conversation) -> None:
             join(facts, early, early.model, own)
         elif still_sending:
             conversation.parked.append(item)
+        elif is_mail(early.model):
+            its = as_its_senders(early)
+            announce(facts, its, its.model, conversation, flagged="stranger")
         else:
             claim_names(facts, early.model)
             take_in(facts, early, early.model, conversation)

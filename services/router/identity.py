@@ -12,8 +12,11 @@ Customers = dict[IdentityKey, uuid.UUID]
 
 
 def of_envelope(envelope: Envelope) -> IdentityKey | None:
-    """The customer's address: the sender, or for an echo the peer; None for an echo into a group, which is nobody's."""
-    if envelope.direction == "inbound":
+    """The customer's address: the sender, or for an echo the peer; None for an echo into a group, which is nobody's.
+
+    A mail is its sender's even where it says that it is ours: only its send can prove that.
+    """
+    if envelope.direction == "inbound" or envelope.surface == "email":
         return IdentityKey(envelope.tenant, envelope.channel, envelope.sender.address)
     if envelope.container is None:
         return IdentityKey(envelope.tenant, envelope.channel, envelope.peer)

@@ -10,6 +10,7 @@ from services.router import identity
 from services.router.blocks import lift
 from services.router.events import emit, inbound_trail, preview_of
 from services.router.facts import Conversation, Facts, Known
+from services.router.mails import is_mail
 from services.router.openings import open_conversation
 from services.router.parked import release
 from services.router.responders import note_responder
@@ -82,8 +83,10 @@ def note_message(facts: Facts, conversation: Conversation, found: Envelope) -> N
         conversation.last_external_id = found.external_id or conversation.last_external_id
         if found.container is None or is_beginner(facts, conversation, found):
             conversation.name = found.sender.name or conversation.name
-        if found.container is None and found.peer != conversation.peer:
+        if found.container is None and found.answer_to is None and found.peer != conversation.peer:
             facts.move(conversation, found.peer)
+        if is_mail(found) and found.thread.subject:
+            conversation.subject, conversation.moved = found.thread.subject, True
         if found.window is not None:
             conversation.last_inbound_at = found.occurred_at
             note_window(conversation, found.window)

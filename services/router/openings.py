@@ -7,6 +7,7 @@ import uuid
 from services.router import identity
 from services.router.events import announce_opening
 from services.router.facts import Conversation, Facts
+from services.router.mails import answered_at
 from services.router.participants import introduce
 from services.router.threads import thread_ref
 from services.router.windows import able_in, note_window, opening_window
@@ -29,7 +30,7 @@ def open_conversation(
             customer_id=customer or derive("customer", found.tenant, found.channel, found.account, found.peer),
             channel=found.channel,
             account=found.account,
-            peer=called or found.peer,
+            peer=called or answered_at(found),
             container=called or found.container,
             thread_key=found.thread.thread_key,
             opened_at=facts.now,

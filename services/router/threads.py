@@ -74,13 +74,17 @@ def _conversation_of(facts: Facts, key: RefKey) -> uuid.UUID | None:
 
 
 def takes_part(facts: Facts, conversation: Conversation, envelope: Envelope, customer: uuid.UUID | None) -> bool:
-    """The guard: nobody enters a conversation by quoting its id. In a group, whoever writes into the group takes part."""
+    """The guard: nobody enters a conversation by quoting its id. In a group, whoever writes into the group takes part; of a
+    mail conversation, so does whoever our answers go to.
+    """
     if conversation.tenant != envelope.tenant:
         return False
+    here = (envelope.channel, envelope.account, envelope.peer)
     if envelope.container is not None:
-        here = (envelope.channel, envelope.account, envelope.peer)
         by_name = here == (conversation.channel, conversation.account, conversation.peer)
         return by_name or is_in_container(facts, envelope, conversation)
+    if envelope.surface == "email" and here == (conversation.channel, conversation.account, conversation.peer):
+        return True
     return conversation.container is None and conversation.customer_id == customer
 
 

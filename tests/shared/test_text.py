@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 from icu4py.breakers import CharacterBreaker, WordBreaker
 
-from shared.text import Unit, measure, split
+from shared.envelope import Contact, Location, Media, Party, Thread
+from shared.text import Unit, measure, split, undirected
 
 UNITS: tuple[Unit, ...] = ("code_points", "utf16", "bytes", "graphemes")
 FAMILY = "👨‍👩‍👧‍👦"
@@ -132,3 +133,24 @@ def cpu_seconds(text: str, unit: Unit) -> float:
 def test_time_grows_in_proportion_to_the_text(lump, unit):
     small, large = (lump * (size // len(lump)) + "end." * 100 for size in (50_000, 500_000))
     assert cpu_seconds(large, unit) < 40 * max(cpu_seconds(small, unit), 0.005)
+
+
+@pytest.mark.parametrize("turning", [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))])
+@pytest.mark.parametrize(
+    "named",
+    [
+        lambda name: Party(address="a", name=name).name,
+        lambda name: Party(address="a", username=name).username,
+        lambda name: Thread(subject=name).subject,
+        lambda name: Media(media="file", name=name).name,
+        lambda name: Contact(name=name).name,
+        lambda name: Location(latitude=0, longitude=0, name=name).name,
+    ],
+    ids=["name", "username", "subject", "file", "contact", "place"],
+)
+def test_what_people_read_as_a_name_turns_nothing_round(turning, named):
+    assert named(f"រូប{turning}gpj.exe") == "រូបgpj.exe"
+
+
+def test_a_name_keeps_the_marks_of_its_own_script():
+    assert undirected("שלום\u200f!") == "שלום\u200f!"

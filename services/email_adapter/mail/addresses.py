@@ -10,6 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from services.email_adapter.mail.charsets import decode
 from services.email_adapter.mail.words import read_words
+from shared.text import undirected
 
 ADDRESS: Final = 320  # characters of an address at the most (RFC 3696, errata 1690: 254 on the way)
 NAME: Final = 255
@@ -20,6 +21,7 @@ QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 LIKE_ADDRESS: Final = re.compile(
     r"(?<![^\s<>()\",;:])(?:\"[^\"]{1,64}\"|[^\s@<>()\",;:]{1,200})@[^\s@<>()\",;]{1,255}", re.ASCII
 )
+AROUND_AT: Final = re.compile(r"(?<=\S)\s*+@\s*+")  # obsolete (RFC 5322 §4.4), and seen
 ORDINARY: Final = re.compile(r"[a-z0-9][a-z0-9._+=-]{0,63}@(?!.*xn--)[a-z0-9][a-z0-9.-]{1,200}", re.ASCII)
 
 
@@ -31,11 +33,17 @@ class Mailbox(NamedTuple):
 
 
 def mailboxes(header: bytes, hint: str | None = None) -> Iterator[Mailbox]:
-    """Whoever is named, in order; members of groups too, whatever has no address not."""
-    for found in _entries(header.decode("latin-1")):
+    """Whoever is named, in order; members of groups too, whatever has no address not.
+
+    Where nobody is, the header is looked at as people read it: some mailers encode the address with the name.
+    """
+    entries = list(_entries(header.decode("latin-1")))
+    if b"=?" in header and not any(found.address for found in entries):
+        entries = list(_entries(read_words(header, hint).encode().decode("latin-1")))
+    for found in entries:
         if found.address:
             name = read_words(found.name.encode("latin-1"), hint).strip("'\" ")[:NAME].strip()
-            address = normal(decode(found.address.encode("latin-1"), guess=False))
+            address = normal(undirected(decode(found.address.encode("latin-1"), guess=False)))
             yield Mailbox(address, name if name and name.lower() != address else None)
 
 
@@ -113,7 +121,9 @@ def _address(text: str) -> str:
     """What looks like an address in it, behind a source route (RFC 5322 §4.4); empty if nothing does."""
     route, colon, rest = text.rpartition(":")
     candidate = rest if colon and route.lstrip().startswith("@") else text
-    found = LIKE_ADDRESS.search(candidate) if len(candidate) <= 2 * ADDRESS else None
+    if len(candidate) > 2 * ADDRESS:
+        return ""
+    found = LIKE_ADDRESS.search(candidate) or LIKE_ADDRESS.search(AROUND_AT.sub("@", candidate))
     address = found[0].strip("'.") if found else ""
     return address if len(address) <= ADDRESS else ""
 

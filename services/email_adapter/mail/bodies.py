@@ -13,9 +13,10 @@ from services.email_adapter.mail.flowed import unflow
 from services.email_adapter.mail.parameters import Structured, parse
 from services.email_adapter.mail.readable import as_text
 from services.email_adapter.mail.sections import Section
-from services.email_adapter.mail.transfer import undo
+from services.email_adapter.mail.transfer import footer, undo
 
 CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+TEXTS: Final = frozenset({"text/plain", "text/html"})
 SAME_AGAIN: Final = frozenset({"text/x-amp-html", "text/watch-html"})  # the words once more, for some readers only
 
 
@@ -43,11 +44,29 @@ class Body:
         return "\n".join(one.html or _marked_up(one.plain or "") for one in self.words)
 
 
-def read_body(section: Section, raw: bytes) -> Body:
-    """The words and files of a section; as deep as sections may nest."""
+def read_body(top: Section, raw: bytes, hint: str | None = None) -> Body:
+    """The words and files of a mail. `hint`: the charset of words that nothing describes.
+
+    A text with a file's name that is meant to be read where it stands is the words where there are no others.
+    """
+    body = _read(top, raw, hint, alone=True)
+    shown = next((one for one in body.files if _is_shown(one)), None)
+    if body.words or shown is None:
+        return body
+    files = tuple(one for one in body.files if one is not shown)
+    return Body(_words(shown, raw, hint), files)
+
+
+def _is_shown(section: Section) -> bool:
+    return section.kind in TEXTS and disposition(section).main == "inline"
+
+
+def _read(section: Section, raw: bytes, hint: str | None, *, alone: bool) -> Body:
+    """As deep as sections may nest. `alone`: nothing else beside it, or only the same again, so that it is no file."""
     if not section.children:
-        return _leaf(section, raw)
-    inner = [read_body(child, raw) for child in section.children]
+        return _leaf(section, raw, hint, alone=alone)
+    alone = section.kind == "multipart/alternative" or (alone and len(section.children) == 1)
+    inner = [_read(child, raw, hint, alone=alone) for child in section.children]
     match section.kind:
         case "multipart/alternative":
             return Body(_alternatives(inner), _files(inner))
@@ -59,8 +78,11 @@ def read_body(section: Section, raw: bytes) -> Body:
 
 def content(section: Section, raw: bytes) -> bytes:
     """The bytes of a section as they were before they were encoded for the way."""
-    encoding = parse(section.headers.first("content-transfer-encoding") or b"").main
-    return undo(section.body(raw), encoding)
+    return undo(section.body(raw), _encoding(section))
+
+
+def _encoding(section: Section) -> str:
+    return parse(section.headers.first("content-transfer-encoding") or b"").main
 
 
 def disposition(section: Section) -> Structured:
@@ -68,26 +90,37 @@ def disposition(section: Section) -> Structured:
     return parse(section.headers.first("content-disposition") or b"")
 
 
-def _leaf(section: Section, raw: bytes) -> Body:
+def _leaf(section: Section, raw: bytes, hint: str | None, *, alone: bool) -> Body:
     if section.kind in SAME_AGAIN:
         return Body()
-    if not _is_words(section):
+    if not _is_words(section, alone=alone):
         return Body(files=(section,))
-    text = decode(content(section, raw), section.type.token("charset") or None)
-    text = CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return Body(_words(section, raw, hint))
+
+
+def _words(section: Section, raw: bytes, hint: str | None) -> tuple[Words, ...]:
+    """A text as it was meant, and behind it what a list has put there unencoded."""
+    declared = section.type.token("charset") or None
+    text = decode(content(section, raw), declared, hint)
+    added = decode(footer(section.body(raw), _encoding(section)), None, hint)
+    text = _lines(text)
     if section.kind == "text/html":
-        return Body((Words(html=text),))
+        return (Words(html=text), *((Words(plain=_lines(added)),) if added else ()))
     if section.type.token("format") == "flowed":
         text = unflow(text, delete_space=section.type.token("delsp") == "yes")
-    return Body((Words(plain=text.rstrip()),))
+    return (Words(plain=f"{text.rstrip()}\n\n{_lines(added)}".rstrip()),)
 
 
-def _is_words(section: Section) -> bool:
+def _lines(text: str) -> str:
+    return CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _is_words(section: Section, *, alone: bool) -> bool:
     """A text with a file name is a file that mailers show, and still a file. A multipart without parts is shown as it is."""
     if section.kind.startswith("multipart/"):
         return True
     told = disposition(section)
-    return section.kind in {"text/plain", "text/html"} and told.main != "attachment" and "filename" not in told.values
+    return section.kind in TEXTS and told.main != "attachment" and (alone or "filename" not in told.values)
 
 
 def _alternatives(inner: Iterable[Body]) -> tuple[Words, ...]:

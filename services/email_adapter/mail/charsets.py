@@ -60,6 +60,7 @@ ALIASES: Final = {
 NEVER: Final = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"})
 SAY_NOTHING: Final = frozenset({"us-ascii", "ascii"})
 WIDE: Final = ("utf-16", "utf-32")
+TWO_BYTES: Final = frozenset({b"$B", b"$@"})  # escapes of ISO-2022-JP after which a character has two
 SURROGATES: Final = frozenset({"utf-7"})  # decodes halves of characters that do not exist
 
 
@@ -74,6 +75,13 @@ def decode(data: bytes, declared: str | None = None, hint: str | None = None, *,
     if text is None:
         text = _damaged(data, declared) or _guessed(data, guess=guess)
     return text.removeprefix("\ufeff").replace("\x00", "")
+
+
+def guessed(data: bytes) -> str | None:
+    """The charset that the bytes seem to be in; None where there is nothing to guess, or UTF-8 does."""
+    if data.isascii() or _strictly(data, "utf-8") is not None:
+        return None
+    return codec(chardet.detect(_sample(data)).get("encoding"))
 
 
 def codec(name: str | None) -> str | None:
@@ -107,8 +115,35 @@ def _strictly(data: bytes, declared: str | None) -> str | None:
     try:
         text = data.decode(name)
     except (UnicodeError, ValueError):
-        return None
+        return _windows_jis(data) if name.startswith("iso2022_jp") else None
     return UNSTORABLE.sub("\ufffd", text) if name in SURROGATES else text
+
+
+def _windows_jis(data: bytes) -> str | None:
+    """ISO-2022-JP with the characters that Windows adds to its rows (CP50220: circled numbers, Roman numerals)."""
+    text, rest = list[str](), b"\x1b(B" + data
+    for piece in rest.split(b"\x1b")[1:]:
+        way, letters = piece[:2], piece[2:]
+        try:
+            text.append(_shifted(letters).decode("cp932") if way in TWO_BYTES else letters.decode("ascii"))
+        except (UnicodeError, ValueError):
+            return None
+    return "".join(text)
+
+
+def _shifted(letters: bytes) -> bytes:
+    """Rows and cells of JIS X 0208 as Shift JIS writes them; ASCII where a line ends within."""
+    shifted, at = bytearray(), 0
+    while at < len(letters):
+        if letters[at] < 0x21 or at + 1 == len(letters):
+            shifted.append(letters[at])
+            at += 1
+            continue
+        row, cell = letters[at] - 0x21, letters[at + 1] - 0x21
+        lead, trail = row // 2 + 0x81, cell + (0x9F if row % 2 else 0x40)
+        shifted += bytes((lead + (0x40 if lead > 0x9F else 0), trail + (not row % 2 and trail >= 0x7F)))
+        at += 2
+    return bytes(shifted)
 
 
 def _damaged(data: bytes, declared: str | None) -> str | None:

@@ -38,6 +38,7 @@ def compose(account: Account, piece: Piece, context: Context, *, sender: str, to
         field("Date", format_datetime(context.now)),
         field("Message-ID", f"<{message_id}>"),
         *_thread(account, piece),
+        *_automatic(piece),
         field("MIME-Version", "1.0"),
     ]
     body = _alternatives(text, html, piece.id) if html else _text("plain", text)
@@ -83,6 +84,14 @@ def _thread(account: Account, piece: Piece) -> list[str]:
     if references := ids((*fixed, *_newest(newest, REFERENCES - sum(len(one) + 3 for one in fixed)))):
         told.append(field("References", references))
     return told
+
+
+def _automatic(piece: Piece) -> list[str]:
+    """What a program wrote says so, and no other program answers it (RFC 3834 §5; MS-OXCMAIL §2.2.3.2.14)."""
+    if not piece.automatic:
+        return []
+    told = "auto-replied" if piece.reply_to or piece.references else "auto-generated"
+    return [field("Auto-Submitted", told), field("X-Auto-Response-Suppress", "OOF, AutoReply")]
 
 
 def _newest(names: Sequence[str], room: int) -> tuple[str, ...]:

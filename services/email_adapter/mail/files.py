@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from services.email_adapter.mail.bodies import content, disposition
+from services.email_adapter.mail.charsets import guessed
 from services.email_adapter.mail.headers import head
 from services.email_adapter.mail.refusals import Refused
 from services.email_adapter.mail.sections import Section
@@ -15,8 +16,9 @@ from shared.envelope import Media, MediaKind
 
 NAME: Final = 255
 FOLDERS: Final = re.compile(r"^.*[/\\]", re.DOTALL)
-# Controls, and the marks that turn the direction of text round, so that gpj.exe looks like another kind of file.
-DECEIVING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+UNSEEN: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200e\u200f]"
+)  # what turns text round is taken from every name (shared/text.py)
 MIME_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,80}/[a-z0-9][a-z0-9!#$&^_.+-]{0,80}")
 KINDS: Final[dict[str, MediaKind]] = {"image": "image", "audio": "audio", "video": "video"}
 MAILS: Final = frozenset({"message/rfc822", "message/global"})
@@ -27,9 +29,18 @@ class File(NamedTuple):
     data: bytes
 
 
-def read_files(sections: Iterable[Section], raw: bytes, hint: str | None) -> tuple[File, ...]:
-    """Each section as a pending media part, its `handle` the section's number, with its bytes."""
+def read_files(sections: Sequence[Section], raw: bytes, hint: str | None) -> tuple[File, ...]:
+    """Each section as a pending media part, its `handle` the section's number, with its bytes.
+
+    Names whose charset nothing says are looked at together: a short one alone tells little, and one guess costs less.
+    """
+    hint = hint or guessed(b" ".join(_bare_name(section) for section in sections))
     return tuple(_file(section, raw, hint) for section in sections)
+
+
+def _bare_name(section: Section) -> bytes:
+    named = disposition(section).raw("filename") or section.type.raw("name")
+    return b"" if named.isascii() else named
 
 
 def _file(section: Section, raw: bytes, hint: str | None) -> File:
@@ -56,7 +67,7 @@ def _name(section: Section, data: bytes, hint: str | None) -> str | None:
     told = disposition(section).text("filename", hint) or section.type.text("name", hint)
     if not told and section.kind in MAILS:
         told = f"{_subject(data) or 'message'}.eml".replace("/", "-").replace("\\", "-")
-    name = DECEIVING.sub("", FOLDERS.sub("", told or "")).strip(" .")
+    name = UNSEEN.sub("", FOLDERS.sub("", told or "")).strip(" .")
     return _shortened(name) or None
 
 

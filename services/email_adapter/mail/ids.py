@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from services.email_adapter.mail.names import Account
 from services.email_adapter.mail.words import read_words
 
 LENGTH: Final = 996  # a line of 998 without its angle brackets
@@ -31,19 +32,22 @@ def _ids(text: str) -> Iterator[str]:
     yield from bracketed or (found[0] for found in BARE.finditer(text))
 
 
-def ours(piece_id: str, *, domain: str, secret: bytes) -> str:
-    """The id of what we send: the same for the same piece however often it is tried, and nobody else's without the key."""
+def ours(piece_id: str, account: Account, secret: bytes) -> str:
+    """The id of what an inbox sends: the same for the same piece however often it is tried, and nobody else's without the key."""
     name = _letters(hashlib.sha256(piece_id.encode()).digest()[:16])
-    return f"{name}.{_tag(name, domain, secret)}@{domain}"
+    return f"{name}.{_tag(name, account, account.id_domain, secret)}@{account.id_domain}"
 
 
-def is_ours(message_id: str, secret: bytes) -> bool:
-    """Whether we made it. Letters may have changed their case on the way; never without a secret."""
+def is_ours(message_id: str, account: Account, secret: bytes) -> bool:
+    """Whether we made it for this inbox of this tenant, which says nothing of who wrote the mail that bears it.
+
+    Letters may have changed their case on the way; never without a secret.
+    """
     local, _, domain = message_id.lower().rpartition("@")
     name, dot, tag = local.partition(".")
     if not (secret and dot and len(tag) == TAG_LETTERS):
         return False
-    return hmac.compare_digest(_bytes(tag), _bytes(_tag(name, domain, secret)))
+    return hmac.compare_digest(_bytes(tag), _bytes(_tag(name, account, domain, secret)))
 
 
 def token_of(message_id: str, domain: str) -> str | None:
@@ -52,8 +56,10 @@ def token_of(message_id: str, domain: str) -> str | None:
     return name.lower() if place.lower() == domain.lower() and TOKEN.fullmatch(name) else None
 
 
-def _tag(name: str, domain: str, secret: bytes) -> str:
-    return _letters(hmac.digest(secret, _bytes(f"message {name} {domain.lower()}"), hashlib.sha256)[:TAG])
+def _tag(name: str, account: Account, domain: str, secret: bytes) -> str:
+    """Over the tenant and the inbox too: an id that one inbox made is none of another's."""
+    told = f"message\x1f{account.tenant}\x1f{account.address}\x1f{name}\x1f{domain.lower()}"
+    return _letters(hmac.digest(secret, _bytes(told), hashlib.sha256)[:TAG])
 
 
 def _letters(data: bytes) -> str:

@@ -17,16 +17,20 @@ from services.email_adapter.mail.headers import Headers
 from services.email_adapter.mail.ids import found_in, is_ours
 from services.email_adapter.mail.names import Account
 from services.email_adapter.mail.refusals import Refused
-from services.email_adapter.mail.sections import cut
+from services.email_adapter.mail.sections import cut, plain_ends
 from services.email_adapter.mail.sizes import parts_of
 from services.email_adapter.mail.threads import thread_of
-from services.email_adapter.mail.words import read_words
+from services.email_adapter.mail.words import charset_of, read_words
 from shared.channel import Context, Mail, MailRead, Malformed, Message
 from shared.envelope import Assessment, Party
 
 RECIPIENTS: Final = 100
 SENDERS: Final = ("from", "reply-to", "return-path", "sender")
 NOBODY: Final = "unknown"  # the address of a mail that names no sender at all
+SPACES: Final = b" \t\r\n"  # transports change line ends, and what stands before them
+OUR_ID: Final = "our own message-id"
+OUR_ADDRESS: Final = "from this inbox"
+ANSWER_ELSEWHERE: Final = "reply-to is not the sender"
 OLDEST: Final = 1990  # an earlier year is a clock that was never set
 DATE: Final = 200  # characters
 
@@ -37,12 +41,13 @@ def read(account: Account, mail: Mail, context: Context) -> MailRead:
     Raises Malformed only for a mail that is beyond the limits (see `limits.scan`).
     """
     try:
-        top = cut(mail.raw)
+        raw = plain_ends(mail.raw)
+        top = cut(raw)
     except Refused as refused:
         raise Malformed(refused.reply) from None
-    hint = top.type.token("charset") or None
-    body = read_body(top, mail.raw)
-    reading = Reading(account, mail, context, top.headers, hint, body, read_files(body.files, mail.raw, hint))
+    hint = top.type.token("charset") or _words_charset(top.headers)
+    body = read_body(top, raw, hint)
+    reading = Reading(account, mail, context, top.headers, hint, body, read_files(body.files, raw, hint))
     return reading.result()
 
 
@@ -61,20 +66,24 @@ class Reading:
     def result(self) -> MailRead:
         text = self.body.text()
         parts, files = parts_of(text, self.body.html(), self.files)
-        own_id = next(iter(found_in(self.headers.first("message-id") or b"")), None)
-        echo = own_id is not None and is_ours(own_id, self.context.secret.get_secret_value().encode())
+        name = next(iter(found_in(self.headers.first("message-id") or b"")), None)
+        ours = name is not None and is_ours(name, self.account, self.context.secret.get_secret_value().encode())
         sender, recipients, date = self.sender(), self.recipients(), self.date()
+        echo = ours and sender.address == self.account.address
+        thread = thread_of(self.headers, self.mail, self.account, self.hint)
+        answer_to = self.answer_to(sender, recipients)
         message = Message(
             account_key=self.account.key,
-            event_key=self.event_key(own_id, sender, date, text),
-            peer=self.peer(sender, recipients, echo=echo),
-            sender=Party(address=sender.address, name=sender.name, email=_if_address(sender.address)),
+            event_key=self.event_key(name, sender, thread.subject, date, text),
+            peer=sender.address,
+            sender=_party(sender),
             recipients=tuple(Party(address=one.address, name=one.name) for one in recipients),
             surface="email",
-            external_id=own_id.lower() if own_id and echo else own_id,
-            thread=thread_of(self.headers, self.mail, self.account, self.hint),
+            external_id=name if not ours else name.lower() if name and echo else None,
+            thread=thread,
             parts=parts,
-            assessment=self.assessment(sender),
+            answer_to=_party(answer_to) if answer_to else None,
+            assessment=self.assessment(sender, answer_to, ours=ours),
             occurred_at=date or self.context.now,
             echo=echo,
         )
@@ -92,21 +101,28 @@ class Reading:
                 return Mailbox(words.lower())
         return Mailbox(NOBODY)
 
-    def assessment(self, sender: Mailbox) -> Assessment:
-        """Nothing proves who wrote it; only whether a program may answer is said."""
-        found = tuple(automatic.reasons(self.headers, sender=sender.address, envelope_sender=self.mail.sender))
-        return Assessment(may_auto_answer=not found, reasons=found)
+    def assessment(self, sender: Mailbox, answer_to: Mailbox | None, *, ours: bool) -> Assessment:
+        """Nothing proves who wrote it; only whether a program may answer is said (EMAIL rule 10: our own never)."""
+        found = [*automatic.reasons(self.headers, sender=sender.address, envelope_sender=self.mail.sender)]
+        if ours:
+            found.append(OUR_ID)
+        if sender.address == self.account.address:
+            found.append(OUR_ADDRESS)
+        if answer_to:
+            found.append(ANSWER_ELSEWHERE)
+        return Assessment(may_auto_answer=not found, reasons=tuple(found))
+
+    def answer_to(self, sender: Mailbox, recipients: tuple[Mailbox, ...]) -> Mailbox | None:
+        """Who asks for the answer, where that is not the sender: a form's Reply-To. A list's, which it was sent to, is nobody's wish."""
+        named = next((box for value in self.headers.every("reply-to") for box in mailboxes(value, self.hint)), None)
+        known = {sender.address, self.account.address, *(box.address for box in recipients)}
+        return named if named and named.address not in known else None
 
     def recipients(self) -> tuple[Mailbox, ...]:
         every = (
             box for name in ("to", "cc") for value in self.headers.every(name) for box in mailboxes(value, self.hint)
         )
         return tuple({box.address: box for box in islice(every, RECIPIENTS)}.values())
-
-    def peer(self, sender: Mailbox, recipients: tuple[Mailbox, ...], *, echo: bool) -> str:
-        """The customer: of a mail of ours that came back, the one that it was for."""
-        others = (box.address for box in recipients if box.address != self.account.address)
-        return next(others, sender.address) if echo else sender.address
 
     def date(self) -> datetime | None:
         told = read_words(self.headers.first("date") or b"")[:DATE]
@@ -117,15 +133,28 @@ class Reading:
             return None
         return at if at.year >= OLDEST else None
 
-    def event_key(self, own_id: str | None, sender: Mailbox, date: datetime | None, text: str) -> str:
-        """The same by whatever transport the mail came: they change headers and line ends."""
-        told = (sender.address, date.isoformat() if date else "", " ".join(text.split()))
-        digest = hashlib.sha256("\x1f".join(told).encode(errors="surrogatepass"))
-        if not told[-1]:
-            for file in self.files:
-                digest.update(hashlib.sha256(file.data).digest())
-        return "/".join(filter(None, (own_id and own_id[:900], digest.hexdigest())))
+    def event_key(
+        self, name: str | None, sender: Mailbox, subject: str | None, date: datetime | None, text: str
+    ) -> str:
+        """What it says, under the name that it was given: the same by whatever transport it came, which changes other headers
+        and line ends. Without a name the whole mail as it came: a server on the way has put its time and its own name of it
+        into Received, the same ones when it tries again; where none has, in the transaction that brought it.
+        """
+        if name is None:
+            told = hashlib.sha256(self.mail.raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")).hexdigest()
+            queued = any(self.headers.every("received"))
+            return told if queued or not self.mail.transaction else f"{told}/{self.mail.transaction}"
+        said = (sender.address, date.isoformat() if date else "", subject or "", " ".join(text.split()))
+        digest = hashlib.sha256("\x1f".join(said).encode(errors="surrogatepass"))
+        for file in self.files:
+            digest.update(hashlib.sha256(file.data.translate(None, SPACES)).digest())
+        return f"{name[:900]}/{digest.hexdigest()}"
 
 
-def _if_address(text: str) -> str | None:
-    return text if "@" in text else None
+def _party(box: Mailbox) -> Party:
+    return Party(address=box.address, name=box.name, email=box.address if "@" in box.address else None)
+
+
+def _words_charset(headers: Headers) -> str | None:
+    every = (charset_of(value) for name in ("subject", "from") for value in headers.every(name))
+    return next(filter(None, every), None)

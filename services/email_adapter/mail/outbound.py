@@ -14,7 +14,7 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     if not account.host:
         raise SendFailed("refused", "this inbox has no server to send by; give its account a host")
     sender, to = _wire(account.address), _wire(piece.to)
-    message_id = ours(piece.id, domain=account.id_domain, secret=context.secret.get_secret_value().encode())
+    message_id = ours(piece.id, account, context.secret.get_secret_value().encode())
     yield Smtp(
         host=account.host,
         port=account.port,

@@ -14,7 +14,9 @@ from services.email_adapter.mail.words import read_words
 PARAMETERS: Final = 100
 COMMENT: Final = re.compile(r"\([^()]*\)?")
 PARAMETER: Final = re.compile(r";\s*+([^=;\s\"]++)\s*+=\s*+(\"(?:[^\"\\]|\\.)*+\"?|[^;]*+)", re.DOTALL)
-QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
+QUOTED_PAIR: Final = re.compile(r"\\([\"\\])")  # other backslashes stand for themselves: C:\Users\dara\a.pdf
+# `text/html charset=utf-8`: the semicolon that was forgotten.
+NO_SEMICOLON: Final = re.compile(r"\A(\s*+[^\s;=\"/,]++(?:\s*+/\s*+[^\s;=\",]++)?)[\s,:]++(?=[\w*-]++\s*+=)")
 SPLIT_NAME: Final = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
 
 
@@ -39,8 +41,8 @@ class Structured:
         return value.data if value else b""
 
     def token(self, name: str) -> str:
-        """A parameter whose values are words of a protocol, in lower case."""
-        return self.raw(name).decode("ascii", "replace").strip().lower()
+        """A parameter whose values are one word of a protocol each, in lower case; what stands behind it lacks its semicolon."""
+        return next(iter(self.raw(name).decode("ascii", "replace").lower().split()), "")
 
     def text(self, name: str, hint: str | None = None) -> str | None:
         """A parameter for people, such as a file name; encoded words are read although RFC 2047 §5 forbids them here."""
@@ -57,6 +59,7 @@ def parse(header: bytes) -> Structured:
     text = header.decode("latin-1")
     if text.isalnum():
         return Structured(text.lower())
+    text = NO_SEMICOLON.sub(r"\1;", text, count=1)
     main, semicolon, _ = text.partition(";")
     pieces: dict[str, dict[int, tuple[str, bool]]] = {}
     for count, found in enumerate(PARAMETER.finditer(text, len(main))):

@@ -50,6 +50,12 @@ class Section:
             waiting.extend(reversed(section.children))
 
 
+def plain_ends(raw: bytes) -> bytes:
+    """The mail with CRLF where every line ends with CR CR LF, as a program writes that turns line ends into CRLF twice."""
+    doubled = raw.count(b"\r\r\n")
+    return raw.replace(b"\r\r\n", b"\r\n") if doubled and doubled >= raw.count(b"\n") - 1 else raw
+
+
 def cut(raw: bytes) -> Section:
     """The sections of a mail; line ends of any kind. Linear in time.
 

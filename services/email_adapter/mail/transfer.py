@@ -11,6 +11,9 @@ from services.email_adapter.mail.words import unbase64
 
 CHUNK: Final = re.compile(rb"[^=]++")
 NOT_ENCODED: Final = re.compile(rb"[^A-Za-z0-9+/\s]")
+# Behind an empty line, one with words or rules: letters with spaces between, or what base64 has no letters for.
+FOOTER: Final = re.compile(rb"(?:\r?\n|\r)[ \t]*(?:\r?\n|\r)(?=[^\r\n]*(?:[^A-Za-z0-9+/=\s]|\S[ \t]+\S)).*", re.DOTALL)
+LONG_LINE: Final = re.compile(rb"(?:\A|[\r\n])[A-Za-z0-9+/]{60,76}={0,2}(?:[\r\n]|\Z)")
 SPACES_AFTER: Final = re.compile(rb"=[ \t]++\r?\n")  # a soft break, padded on the way (RFC 2045 §6.7, rule 3)
 BARE_CR: Final = re.compile(rb"\r(?!\n)")
 UU_BEGIN: Final = re.compile(rb"^begin [0-7]{3,4} [^\r\n]*[\r\n]+", re.MULTILINE)
@@ -21,8 +24,18 @@ def undo(body: bytes, encoding: str) -> bytes:
     return DECODERS.get(encoding, bytes)(body)
 
 
+def footer(body: bytes, encoding: str) -> bytes:
+    """The lines that a list put behind a body in base64 as they are: from the first on that no line of base64 can be."""
+    if encoding != "base64":
+        return b""
+    found = FOOTER.search(body)
+    return found[0].strip() if found and not LONG_LINE.search(body, found.start()) else b""
+
+
 def _base64(body: bytes) -> bytes:
     """Some writers pad every chunk; what follows the padding and is no base64 was put there by a list on the way."""
+    if added := footer(body, "base64"):
+        body = body[: body.rindex(added)]
     data = bytearray()
     for chunk in CHUNK.finditer(body):
         if data and NOT_ENCODED.search(chunk[0]):

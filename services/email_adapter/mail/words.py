@@ -9,7 +9,11 @@ from typing import Final
 from services.email_adapter.mail.charsets import decode
 
 # The charset may carry a language (RFC 2231 §5). White space inside is forbidden, but seen in Q.
-ENCODED: Final = re.compile(rb"=\?([^?*\s]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?\r\n]*+)\?=")
+# So is a bare ?, which no `=` may follow but that of an encoded byte, and which never makes an `=?` that begins a word.
+ENCODED: Final = re.compile(
+    rb"=\?([^?*\s]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?"
+    rb"((?:[^?\r\n]|(?<!=)\?(?!=)|(?<!=)\?(?==[0-9A-F]{2}[^?\s]*+\?++=(?![0-9A-F]{2})))*+)\?="
+)
 Q_BYTE: Final = re.compile(rb"=([0-9A-Fa-f]{2})")
 SPACES: Final = re.compile(r"\s+")
 CONTROLS: Final = re.compile("[\x00-\x1f\x7f\x80-\x9f]+")
@@ -38,6 +42,12 @@ def read_words(value: bytes, hint: str | None = None, *, guess: bool = False) ->
         run_charset, at = charset, found.end()
     texts += [decode(run, run_charset, hint, guess=False), decode(value[at:], None, hint, guess=False)]
     return _line("".join(texts))
+
+
+def charset_of(value: bytes) -> str | None:
+    """The charset of the first encoded word: whoever wrote the header in it wrote the body in it too, most likely."""
+    found = ENCODED.search(value) if b"=?" in value else None
+    return found[1].decode("latin-1") if found else None
 
 
 def _word(encoding: bytes, text: bytes) -> bytes:

@@ -42,10 +42,13 @@ class Content:
 
     def fault(self, line: int) -> str | None:
         """The reply for what no honest sender sends: a CR or LF alone, with which a second mail can be smuggled past one
-        of two servers (CVE-2023-51764 and its family), or a line of more than `line` bytes.
+        of two servers (CVE-2023-51764 and its family), or a line of more than `line` bytes. A mail whose every line ends
+        with CR CR LF is one whose line ends were made twice, and hides nothing.
         """
         data = self._data
-        if not data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n"):
+        pairs, doubled = data.count(b"\r\n"), data.count(b"\r\r\n")
+        whole = doubled if doubled >= pairs - 2 else 0  # but for the first, which is ours, and the last before the dot
+        if not pairs == data.count(b"\r") - whole == data.count(b"\n"):
             return "550 5.5.2 CR and LF must come together"
         if longest_exceeds(data, line):
             return f"500 5.5.2 a line is longer than {line} bytes"

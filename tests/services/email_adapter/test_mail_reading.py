@@ -5,10 +5,11 @@ import re
 import orjson
 import pytest
 
-from services.email_adapter.mail import replies
+from services.email_adapter.mail import CHANNEL, replies
 from services.email_adapter.mail.ids import found_in, is_ours, ours
 from services.email_adapter.mail.sizes import HTML, TEXT
-from shared.channel import Context
+from shared import translate
+from shared.channel import Context, Mail
 from shared.records import INBOUND_LIMIT
 from tests.services.email_adapter.letters import ACCOUNT, CONTEXT, mail, read, record, stamped
 
@@ -147,29 +148,62 @@ def test_ids_are_found_however_they_are_written(header, ids):
 
 def test_an_id_of_ours_is_known_in_any_case_and_cannot_be_made_by_others():
     secret = CONTEXT.secret.get_secret_value().encode()
-    made = ours("piece", domain="shop.example", secret=secret)
-    assert is_ours(made, secret)
-    assert is_ours(made.upper(), secret)
+    made = ours("piece", ACCOUNT, secret)
+    assert is_ours(made, ACCOUNT, secret)
+    assert is_ours(made.upper(), ACCOUNT, secret)
     for forged in (*changes(made), f"x{made}", made + ".org", made.replace(".", "", 1), "@", "", "é.é@é"):
-        assert not is_ours(forged, secret)
-    assert not is_ours(made, b"another secret")
-    assert not is_ours(ours("piece", domain="shop.example", secret=b""), b"")
+        assert not is_ours(forged, ACCOUNT, secret)
+    assert not is_ours(made, ACCOUNT, b"another secret")
+    assert not is_ours(ours("piece", ACCOUNT, b""), ACCOUNT, b"")
+
+
+@pytest.mark.parametrize("other", [{"tenant": "acme"}, {"address": "sales@shop.example"}], ids=["tenant", "inbox"])
+def test_an_id_is_ours_for_the_inbox_that_made_it_only(other):
+    secret = CONTEXT.secret.get_secret_value().encode()
+    assert not is_ours(ours("piece", ACCOUNT.model_copy(update=other), secret), ACCOUNT, secret)
 
 
 def changes(text):
     return (text[:at] + ("b" if old != "b" else "c") + text[at + 1 :] for at, old in enumerate(text) if old not in ".@")
 
 
-def test_a_mail_of_ours_that_comes_back_is_an_echo_and_anyone_elses_is_not():
+def test_a_mail_under_our_own_name_is_an_echo_only_from_our_own_address():
     secret = CONTEXT.secret.get_secret_value().encode()
     headers = [
         "To: help@shop.example, dara@example.com",
-        f"Message-ID: <{ours('p', domain='x.example', secret=secret)}>",
+        f"Message-ID: <{ours('p', ACCOUNT, secret)}>",
     ]
     own = mail("x", *headers).replace(b"dara@example.com>", b"help@shop.example>", 1)
-    assert (record(own).echo, record(own).peer) == (True, "dara@example.com")
-    (stranger,) = read(own, context=Context(now=CONTEXT.now)).records
-    assert not stranger.echo
+    assert (record(own).echo, record(own).peer) == (True, "help@shop.example")
+    (keyless,) = read(own, context=Context(now=CONTEXT.now)).records
+    assert not keyless.echo
+    forged = record(mail("x", *headers))
+    assert (forged.echo, forged.peer, forged.external_id) == (False, "dara@example.com", None)
+    assert forged.assessment.reasons == ("our own message-id",)
+    assert not forged.assessment.may_auto_answer
+
+
+def test_mails_without_a_name_are_the_transaction_that_brought_them_unless_a_server_on_the_way_has_named_it():
+    def key(transaction, *headers):
+        (found,) = translate.read_mail(
+            CHANNEL.mail, ACCOUNT, Mail(mail("x", *headers), transaction=transaction), CONTEXT
+        ).records
+        return found.event_key
+
+    assert key("1") == key("1") != key("2")
+    first, second = (
+        "Received: by a id 1; Tue, 3 Feb 2026 10:00:00 +0700",
+        "Received: by a id 2; Tue, 3 Feb 2026 10:00:20 +0700",
+    )
+    assert key("1", first) == key("2", first) != key("1", second)
+
+
+@pytest.mark.parametrize("headers", [(), DATED], ids=["no name", "one name and date"])
+@pytest.mark.parametrize("other", [(b"Bill A", b"Bill B"), (b"%PDF A", b"%PDF B")], ids=["subject", "file"])
+def test_two_scans_of_the_same_words_are_two(headers, other):
+    body = b"--b\r\n\r\nSee the file.\r\n--b\r\nContent-Type: application/pdf\r\n\r\n%PDF A\r\n--b--"
+    one = mail(body, "Subject: Bill A", "Content-Type: multipart/mixed; boundary=b", *headers)
+    assert record(one).event_key != record(one.replace(*other)).event_key
 
 
 def test_a_long_text_travels_as_its_head_and_a_file_with_the_whole():

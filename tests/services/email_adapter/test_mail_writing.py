@@ -15,6 +15,7 @@ from shared.channel import Piece, Response, SendFailed
 from shared.envelope import Choices, Location, Media, Option, Text
 from shared.fit import Bundle, fit
 from tests.services.email_adapter.letters import (
+    ACCOUNT,
     CONTEXT,
     FILE,
     external_ids,
@@ -100,7 +101,7 @@ def test_the_id_is_known_before_the_mail_has_left_and_stays_the_same():
     (told,) = external_ids(piece())
     later = replace(CONTEXT, now=CONTEXT.now + timedelta(hours=5))
     assert f"Message-ID: <{told}>".encode() in on_the_wire(sent(piece(), later))
-    assert is_ours(told, CONTEXT.secret.get_secret_value().encode())
+    assert is_ours(told, ACCOUNT, CONTEXT.secret.get_secret_value().encode())
     assert external_ids(piece().model_copy(update={"id": "p/1"})) != (told,)
 
 
