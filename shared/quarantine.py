@@ -25,6 +25,7 @@ INLINE: Final = RECORD_LIMIT - 64 * 1024  # bytes of a body that stand in the le
 BLOB: Final = "dlq-body-blob"
 SENDER: Final = "mail-sender"
 RECIPIENTS: Final = "mail-recipients"
+TRANSACTION: Final = "mail-transaction"
 POLLED: Final = "polled"
 SECRET_WORDS: Final = ("authorization", "token", "secret", "cookie", "signature")
 SHARED: Final = "default"  # the tenant of what came to an app, which may receive for several
@@ -53,6 +54,7 @@ class Quarantine:
         about = [
             (SENDER, mail.sender.encode(errors="surrogateescape")),
             (RECIPIENTS, orjson.dumps([_text(one) for one in mail.recipients])),
+            *([(TRANSACTION, mail.transaction.encode())] if mail.transaction else []),
         ]
         await self._keep((account.tenant, channel.name, account.name), mail.raw, about, error)
 

@@ -19,7 +19,7 @@ from shared.bus import Out
 from shared.channel import Account, Channel, Context, Mail, Request
 from shared.errors import Malformed, ParleyError, UnknownAccount
 from shared.produce import Producer
-from shared.quarantine import BLOB, POLLED, RECIPIENTS, SENDER, read_body
+from shared.quarantine import BLOB, POLLED, RECIPIENTS, SENDER, TRANSACTION, read_body
 from shared.records import FAMILIES, TOPICS, Family, ingress_dlq
 from shared.settings import Settings
 from shared.translate import read_mail, read_page_each
@@ -140,7 +140,7 @@ def mail_of(letter: Letter, raw: bytes) -> Mail:
         recipients = tuple(map(str, orjson.loads(letter.headers[RECIPIENTS])))
     except (orjson.JSONDecodeError, TypeError):
         raise Malformed(f"its {RECIPIENTS} cannot be read") from None
-    return Mail(raw, letter.headers.get(SENDER, ""), recipients)
+    return Mail(raw, letter.headers.get(SENDER, ""), recipients, letter.headers.get(TRANSACTION, ""))
 
 
 def request_of(letter: Letter, body: bytes) -> Request:

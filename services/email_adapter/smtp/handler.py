@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import structlog
@@ -12,6 +13,7 @@ from services.email_adapter.mail.refusals import Refused
 from services.email_adapter.recipients import Recipients
 from services.email_adapter.smtp.limits import Limits
 from services.email_adapter.smtp.session import TOO_MANY, Letter
+from services.email_adapter.smtp.transactions import Transactions
 from services.email_adapter.taking import Taking
 from shared.channel import Mail
 from shared.errors import BusUnavailable, StoreUnavailable
@@ -28,6 +30,7 @@ class Handler:
 
     def __init__(self, recipients: Recipients, taking: Taking, limits: Limits) -> None:
         self._recipients, self._taking, self._limits = recipients, taking, limits
+        self._transactions = Transactions()
 
     async def handle_EHLO(  # noqa: N802 the library's name
         self, _server: Any, session: Any, _envelope: Letter, hostname: str, responses: list[str]
@@ -56,9 +59,12 @@ class Handler:
         """250 when everything is durable; 451 for whatever is our own trouble."""
         started = time.perf_counter()
         name = next(iter(envelope.owners)).channel.name
-        assert isinstance(envelope.content, bytes)
+        content, sender = envelope.content, envelope.mail_from or ""
+        assert isinstance(content, bytes)
+        mark, transaction = await self._transactions.begin(content, sender, envelope.rcpt_tos)
+        envelope.known = partial(self._transactions.end, mark)
         try:
-            await self._taking.take(Mail(envelope.content, envelope.mail_from or ""), envelope.owners)
+            await self._taking.take(Mail(content, sender, transaction=transaction), envelope.owners)
         except Refused as refused:
             INGRESS.labels(name, "refused").inc()
             SMTP_REFUSED.labels(refused.reply[:3], "content").inc()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from aiosmtpd.smtp import SMTP, Envelope
@@ -24,11 +25,12 @@ TOO_MANY: Final = "452 4.5.3 too many recipients; send it to the others in anoth
 
 
 class Letter(Envelope):
-    """A mail that is being brought: whose its recipients are, and which."""
+    """A mail that is being brought: whose its recipients are, and which. `known`: called when the 250 was surely read."""
 
     def __init__(self) -> None:
         super().__init__()
         self.owners: dict[Owner, list[str]] = {}
+        self.known: Callable[[], None] | None = None
 
 
 class Session(SMTP):
@@ -50,7 +52,8 @@ class Session(SMTP):
         self._errors = self._held = 0
         self._crowded = self._shaking = False
         self._end: asyncio.TimerHandle | None = None
-        self.receiving = False
+        self.receiving = self._left = False
+        self._known: Callable[[], None] | None = None
 
     def _create_envelope(self) -> Letter:
         return Letter()
@@ -77,9 +80,18 @@ class Session(SMTP):
         self._sessions.discard(self)
         if self._end:
             self._end.cancel()
+        if error is None and not self._left:
+            self._is_known()
         super().connection_lost(error)
 
+    def _is_known(self) -> None:
+        """Who goes on after the 250, or leaves in order, has read it; who breaks off, or had left before, may not have."""
+        known, self._known = self._known, None
+        if known:
+            known()
+
     def eof_received(self) -> bool | None:
+        self._left |= self.receiving
         return super().eof_received() if self._place else None
 
     def _timeout_cb(self) -> None:
@@ -105,6 +117,7 @@ class Session(SMTP):
 
     async def push(self, status: Any) -> None:
         """Every refusal counts; who goes on collecting them is sent away."""
+        self._is_known()
         await super().push(status)
         if status[:1] in {"4", "5"} and status != TOO_MANY:
             self._errors += 1
@@ -153,6 +166,7 @@ class Session(SMTP):
             await self._read(content)
             status = self._fault(content) or await self._take(content)
             await self.push(status)
+            self._known = cast("Letter", self.envelope).known
         except TimeoutError:
             self.dismiss("421 4.4.2 the mail came too slowly", "slow")
         finally:

@@ -58,7 +58,7 @@ def read(account: Box, mail: Mail, context: Context) -> MailRead:
         parts += (Media(media="file", handle="1", name=headers["X-File"], mime_type="text/plain"),)
     message = Message(
         account_key=account.key,
-        event_key=headers["Message-ID"],
+        event_key=headers["Message-ID"] or mail.transaction,
         peer=headers["From"],
         sender=Party(address=headers["From"]),
         recipients=tuple(Party(address=one) for one in mail.recipients),
