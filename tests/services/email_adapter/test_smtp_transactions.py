@@ -37,7 +37,9 @@ async def leaves(client: Client) -> None:
 
 
 @pytest.mark.parametrize("parts", [quits, leaves])
-async def test_who_has_read_the_250_and_sends_the_same_again_sends_another(door: Port, parts: Callable[[Client], Awaitable[None]]) -> None:
+async def test_who_has_read_the_250_and_sends_the_same_again_sends_another(
+    door: Port, parts: Callable[[Client], Awaitable[None]]
+) -> None:
     for _ in range(2):
         client = await door.client()
         assert (await client.send(ALIKE)).startswith("250")
