@@ -53,7 +53,7 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
     migrated = Migrated(pool, f"{family}_adapter", patient=True)
     life.health.startup["migrations"] = lambda: migrated.trouble
     life.health.warned["postgres"] = lambda: migrated.away
-    life.spawn(migrated.run(), "migrations")
+    life.spawn(migrated.run(), "migrations", ends=True)
     life.spawn(producer.tend(), "producer")
     accounts = AccountsFile(Path(settings.accounts), channels)
     life.spawn(accounts.watch(), "accounts file")

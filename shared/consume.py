@@ -19,6 +19,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError, Of
 from shared.bus import In, Out, decode
 from shared.errors import BusUnavailable, DatabaseUnavailable, Fenced, Gap, Malformed, OtherLog, ParleyError, TooLarge
 from shared.kafka import connection
+from shared.lasting import Ended
 from shared.leaving import leave
 from shared.lifecycle import STALLED, Health
 from shared.logs import logs_of
@@ -180,7 +181,13 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             self._no_longer_measured(partition)
 
     def _followed(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) and self._failed and not self._failed.done():
+        """A partition that nobody follows any more, though it is ours, ends the reading, whatever was the reason."""
+        error: BaseException | None = None
+        if not task.cancelled():
+            error = task.exception()
+        elif task in self._tasks.values() and not task.cancelling():
+            error = Ended(task.get_name())
+        if error and self._failed and not self._failed.done():
             self._failed.set_exception(error)
 
     async def _leave(self, partition: TopicPartition) -> None:

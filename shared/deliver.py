@@ -19,6 +19,7 @@ from shared.consume import Reader
 from shared.database import Pool
 from shared.drive import Driver
 from shared.errors import BusUnavailable, DatabaseUnavailable, Malformed, ParleyError
+from shared.lasting import for_ever
 from shared.ledger import Ledger
 from shared.lifecycle import Health
 from shared.observe import OLDEST_SEND, PARKED
@@ -104,9 +105,12 @@ class Deliver:
         """Until cancelled; `drain` first, so that nothing is left half done."""
         try:
             async with asyncio.TaskGroup() as group:
-                self._intake = [group.create_task(self._reader.run()), group.create_task(self._workers.run())]
-                group.create_task(self._reports.run())
-                group.create_task(self._sweep())
+                self._intake = [
+                    group.create_task(for_ever(self._reader.run(), "outbound")),
+                    group.create_task(for_ever(self._workers.run(), "workers")),
+                ]
+                group.create_task(for_ever(self._reports.run(), "reports"))
+                group.create_task(for_ever(self._sweep(), "sweep"))
         finally:
             await self._workers.finish(0)
 

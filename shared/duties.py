@@ -50,13 +50,25 @@ class Duties:
     async def run(self) -> None:
         while True:
             self._changed.clear()
-            tasks = [asyncio.create_task(self._serve(name, account)) for name, account in self._accounts.current.all()]
+            tasks = [
+                asyncio.create_task(self._keep_serving(name, account)) for name, account in self._accounts.current.all()
+            ]
             try:
                 await self._changed.wait()
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep_serving(self, name: str, account: Account) -> None:
+        """Begun again after what nobody foresaw: an account is not left alone, and takes no other along."""
+        while True:
+            try:
+                await self._serve(name, account)
+                return
+            except Exception:
+                log.exception("duty.failed", channel=name, account=account.name)
+            await asyncio.sleep(AGAIN)
 
     async def _serve(self, name: str, account: Account) -> None:
         channel = self._channels[name]

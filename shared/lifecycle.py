@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from shared import port
 from shared.errors import Misconfigured
+from shared.lasting import for_ever
 from shared.observe import READY, configure_logging, watch_loop
 from shared.settings import Settings
 
@@ -57,7 +58,14 @@ class Health:
 
 
 def _failing(checks: dict[str, Check]) -> dict[str, str]:
-    return {name: wrong for name, check in checks.items() if (wrong := check())}
+    return {name: wrong for name, check in checks.items() if (wrong := _told(check))}
+
+
+def _told(check: Check) -> str | None:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001 whatever it is: a check that breaks must not hide the others
+        return f"cannot be told: {type(error).__name__}"
 
 
 def _answer(wrong: dict[str, str], warned: Mapping[str, str] = {}) -> web.Response:
@@ -84,9 +92,12 @@ class Life:
     def routes(self, routes: Iterable[web.AbstractRouteDef]) -> None:
         self.app.add_routes(routes)
 
-    def spawn(self, work: Coroutine[Any, Any, object], name: str) -> asyncio.Task[object]:
-        """Run until the end; a task that fails ends the process, since nobody else would notice."""
-        task = asyncio.create_task(work, name=name)
+    def spawn(self, work: Coroutine[Any, Any, object], name: str, *, ends: bool = False) -> asyncio.Task[object]:
+        """Run until the end; a task that fails ends the process, since nobody else would notice.
+
+        So does one that ends before, unless that is what it `ends`.
+        """
+        task = asyncio.create_task(work if ends else for_ever(work, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
@@ -98,9 +109,9 @@ class Life:
     def _done(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("task.failed", task=task.get_name(), exc_info=error)
             self._failure = error
             self._ended.set()
+            log.error("task.failed", task=task.get_name(), exc_info=error)
 
     def end(self) -> None:
         self._ended.set()

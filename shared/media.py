@@ -22,6 +22,7 @@ from shared.database import Pool
 from shared.drive import drive
 from shared.envelope import derive, scrub
 from shared.errors import BusUnavailable, DatabaseUnavailable, ParleyError, SendFailed, TooLarge
+from shared.lasting import for_ever
 from shared.lifecycle import Health
 from shared.mediajobs import MediaJob
 from shared.observe import MEDIA
@@ -82,8 +83,8 @@ class MediaWorker:
         """Until cancelled; a file half fetched is fetched again by whoever comes next."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._workers.run())
-                group.create_task(self._sweep())
+                group.create_task(for_ever(self._workers.run(), "media"))
+                group.create_task(for_ever(self._sweep(), "media sweep"))
         finally:
             await self._workers.finish(0)
 

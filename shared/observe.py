@@ -81,6 +81,7 @@ CERTIFICATE_END = Gauge(
 CERTIFICATE_RELOADS = Counter(
     "parley_smtp_certificate_reloads_total", "Readings of the mail port's changed certificate, by outcome.", ["outcome"]
 )
+LOST_LINES = Counter("parley_log_lines_lost_total", "Lines of the log that could not be written.")
 READY = Gauge("parley_ready", "1 while this process may be given work.")
 STOPPED = Gauge(
     "parley_partitions_stopped",
@@ -106,6 +107,19 @@ def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
     return event
 
 
+def _unbreakable(logger: Any) -> Any:
+    """That kind of logger, but a line that cannot be made or written (a full disk, a closed pipe) is counted and breaks nothing."""
+
+    class Unbreakable(logger):  # type: ignore[misc]
+        def _proxy_to_logger(self, *given: Any, **more: Any) -> Any:
+            try:
+                return super()._proxy_to_logger(*given, **more)
+            except Exception:  # noqa: BLE001 there is nobody to tell it but the metric
+                LOST_LINES.inc()
+
+    return Unbreakable
+
+
 def configure_logging(settings: Settings, service: str) -> None:
     """Structured lines on stderr; libraries that log by themselves go the same way, warnings and above."""
     level = getattr(logging, settings.log_level.upper())
@@ -122,7 +136,7 @@ def configure_logging(settings: Settings, service: str) -> None:
     ]
     structlog.configure(
         processors=[*common, structlog.processors.format_exc_info, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=_unbreakable(structlog.make_filtering_bound_logger(level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

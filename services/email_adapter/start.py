@@ -32,5 +32,5 @@ async def take_mail(parts: Parts) -> None:
     life.app.on_shutdown.append(listener.close)
     life.health.ready["smtp"] = lambda: listener.trouble
     life.health.warned["certificate"] = lambda: listener.certificate.trouble
-    life.spawn(listener.certificate.watch(), "certificate")
+    life.spawn(listener.certificate.watch(), "certificate", ends=True)
     await listener.start()

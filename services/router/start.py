@@ -53,7 +53,7 @@ async def start(life: Life) -> None:
     life.on_stop(router.flush)
     life.on_stop(reader.stop)
     await producer.start()
-    life.spawn(migrated.run(), "migrations")
+    life.spawn(migrated.run(), "migrations", ends=True)
     life.spawn(producer.tend(), "producer")
     life.spawn(directory.run(), "directory")
     life.spawn(sweeper.run(), "sweeper")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,6 +125,71 @@ async def test_a_task_that_fails_ends_the_process_with_a_failure() -> None:
         started.spawn(fails(), "fails")
 
     assert await asyncio.wait_for(running.live(start), SECONDS) == 1
+
+
+async def returns() -> None: ...
+
+
+async def awaits_what_is_cancelled() -> None:
+    future = asyncio.get_running_loop().create_future()
+    future.cancel()
+    await future
+
+
+@pytest.mark.parametrize("work", [returns, awaits_what_is_cancelled])
+async def test_a_task_that_ends_before_the_process_ends_it_too(work: Callable[[], Any]) -> None:
+    async def start(started: Life) -> None:
+        started.spawn(work(), "should run for ever")
+
+    assert await asyncio.wait_for(life().live(start), SECONDS) == 1
+
+
+async def test_a_check_that_breaks_is_what_is_wrong_and_hides_no_other() -> None:
+    health = Health()
+    health.ready |= {"broken": lambda: str(1 // 0), "bus": lambda: "no connection"}
+    assert health.unready() == {"broken": "cannot be told: ZeroDivisionError", "bus": "no connection"}
+
+
+MUTE = """
+import asyncio, structlog
+from shared.lifecycle import run
+log = structlog.get_logger("mute")
+turns = 0
+async def loop():
+    global turns
+    while True:
+        try:
+            raise OSError("what a broker's end looks like")
+        except OSError as error:
+            log.warning("loop.waiting", error=repr(error), unprintable=Unprintable())
+        turns += 1
+        await asyncio.sleep(0.01)
+class Unprintable:
+    def __repr__(self):
+        raise ValueError
+async def fails():
+    while turns < 20:
+        await asyncio.sleep(0.01)
+    raise ZeroDivisionError
+async def start(life):
+    life.spawn(loop(), "loop")
+    life.spawn(fails(), "fails")
+run("mute", start)
+"""
+
+
+@pytest.mark.parametrize("stderr", ["closed pipe", "full disk"])
+async def test_a_process_whose_log_cannot_be_written_works_on_and_still_notices_what_fails(stderr: str) -> None:
+    environment = os.environ | {"PARLEY_HTTP_PORT": str(choose_port(set())), "PARLEY_HTTP_HOST": "127.0.0.1"}
+    if stderr == "full disk":
+        with Path("/dev/full").open("wb") as full:
+            process = subprocess.Popen([sys.executable, "-c", MUTE], env=environment, stderr=full)
+    else:
+        reading, writing = os.pipe()
+        process = subprocess.Popen([sys.executable, "-c", MUTE], env=environment, stderr=writing)
+        os.close(writing)
+        os.close(reading)
+    assert await asyncio.to_thread(process.wait, SECONDS) == 1
 
 
 async def test_a_process_about_to_end_wants_no_more_work() -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
-from aiokafka.errors import KafkaError
 
 from services.router.api.tail import SECONDS, Event, Positions, Start, Tail, open_tail
 from shared.errors import BusUnavailable
@@ -144,8 +143,8 @@ class Feed:
                     self._positions = tail.positions
                     ready.set()
                     await self._read_until_stalled(tail)
-            except (KafkaError, OSError, TimeoutError) as error:
-                log.warning("feed.interrupted", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 whatever it is: who listens waits for this task
+                log.warning("feed.interrupted", error=repr(error))
             await asyncio.sleep(BACK_OFF_SECONDS)
 
     async def _read_until_stalled(self, tail: Tail) -> None:
