@@ -112,6 +112,18 @@ async def test_what_is_written_on_a_phone_is_answered_on_it(street: Street, chan
     await page.context.close()
 
 
+@pytest.mark.parametrize("channel", PHONES)
+async def test_the_first_screen_offers_questions_to_press(street: Street, channel: str) -> None:
+    page = await street.open("phone", query=f"&channel={channel}", user=str(random.randint(10**9, 10**10)))
+    question = page.get_by_role("button", name="Do you deliver to Siem Reap?")
+    await question.wait_for()
+    await shot(page, f"first-{channel}")
+    await question.click()
+    await page.locator("#messages .mine", has_text="Do you deliver to Siem Reap?").wait_for()
+    await expect(question).to_have_count(0)
+    await street.learns("Do you deliver to Siem Reap?")
+
+
 async def test_a_phone_that_is_opened_again_shows_its_messages_as_they_were_written(street: Street) -> None:
     """Though what was read last has changed last."""
     person, asked, answered, thanked = number(), unique("Open?"), unique("Yes"), unique("Thank you")

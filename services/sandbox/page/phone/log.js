@@ -29,10 +29,10 @@ export function createLog({ onSeen }) {
   return {
     find: (id) => views.get(String(id)),
     newest: () => [...messages.children].findLast((child) => child.view)?.view,
-    clear(hint) {
+    clear(hint, ...more) {
       views.clear();
       typing = null;
-      messages.replaceChildren(h("li", { class: "empty" }, hint));
+      messages.replaceChildren(h("li", { class: "empty" }, hint, ...more));
     },
 
     show(view, chat) {

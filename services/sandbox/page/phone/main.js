@@ -1,6 +1,6 @@
 // A phone with a chat in it: who writes here is the customer. Address: ?channel=…&lang=…#token=…&account=…&user=…&name=…
 
-import { $, h } from "../shared/dom.js";
+import { $, button, h } from "../shared/dom.js";
 import { face } from "../shared/face.js";
 import { begin, drawPerson, fail, find, say } from "../shared/header.js";
 import { current } from "../shared/people.js";
@@ -38,12 +38,18 @@ function connect() {
   const connection = app.open.chat(channel, account.id, person);
   chat = { ...connection, name: account.name, offers: app.offers, find: log.find, press, open };
   told = 0;
-  log.clear(t("empty_chat", { channel: app.name }));
+  log.clear(t("empty_chat", { channel: app.name }), questions());
   drawHeader();
   drawBlocked(false);
   drawQuick();
   say(t("connecting"));
   listen({ where: connection.events, hear, state: lineState, until: line.signal });
+}
+
+/** What somebody may ask who does not know yet what to write: pressed, it is said. */
+function questions() {
+  const asked = [t("ask_hours"), t("ask_price"), t("ask_delivery")];
+  return h("div", { class: "questions" }, ...asked.map((text) => button(text, () => send({ text }))));
 }
 
 function hear(event, data) {

@@ -1,6 +1,6 @@
 // A page of a social network as people see it: posts, and comments that they write. Address: ?lang=…#token=…&user=…&name=…
 
-import { $, h, reconcile } from "../shared/dom.js";
+import { $, button, h, reconcile } from "../shared/dom.js";
 import { face } from "../shared/face.js";
 import { begin, drawPerson, fail, find, say } from "../shared/header.js";
 import { current } from "../shared/people.js";
@@ -94,11 +94,17 @@ function formOf(post) {
 
 function draw() {
   $("publish").hidden = false;
-  $("empty").textContent = t("no_posts");
+  if (!posts.length) $("empty").replaceChildren(t("no_posts"), example());
   $("empty").hidden = posts.length > 0;
   const newestFirst = [...posts].sort((one, other) => other.at.localeCompare(one.at));
   const version = (post) => JSON.stringify([post, person.id]);
   reconcile($("posts"), newestFirst.map((post) => ({ key: post.id, version: version(post), make: () => postView(post, acts) })));
+}
+
+/** A first post to begin with, published when it is pressed. */
+function example() {
+  const text = t("example_post");
+  return h("span", { class: "questions" }, button(text, () => act({ write: { text } }), { "aria-label": t("publish_example", { text }) }));
 }
 
 function drawHeader() {
