@@ -167,6 +167,21 @@ class TestAReply:
         assert len(keys) == 2
         assert keys[0] == keys[1]
 
+    async def test_offers_buttons_to_press(self, console, customer):
+        await customer.says("do you deliver?")
+        await row(console, customer).click()
+        await console.get_by_role("button", name="Offer buttons").click()
+        await console.get_by_label("Answers to press, one per line").fill("Today\n\nTomorrow\nToday")
+        await console.locator("#reply-text").fill("When?")
+        async with console.expect_request("**/reply") as asked:
+            await console.locator("#reply-text").press("Enter")
+        [part] = (await asked.value).post_data_json["parts"]
+        options = [{"id": "1", "title": "Today"}, {"id": "2", "title": "Tomorrow"}]
+        assert part == {"kind": "choices", "text": "When?", "style": "buttons", "options": options}
+        await bubble(console, "When?").locator(".option", has_text="Tomorrow").wait_for()
+        await expect(console.get_by_label("Answers to press, one per line")).to_be_hidden()
+        await shot(console, "offered")
+
     async def test_carries_a_file(self, console, customer):
         await customer.says("send me the list")
         await row(console, customer).click()

@@ -49,6 +49,10 @@ export function createBox(app, conversation, draft) {
     controls.byTemplate.hidden = limits?.template !== "full" || !TAKES.has(kind);
     controls.byTemplate.setAttribute("aria-pressed", String(asTemplate));
     controls.clip.hidden = text.hidden = asTemplate;
+    controls.offer.hidden = asTemplate || !TAKES.has(kind) || !limits || limits.choices === "refused";
+    controls.offer.setAttribute("aria-pressed", String(draft.options !== null));
+    controls.options.hidden = asTemplate || draft.options === null;
+    if (controls.options.value !== (draft.options ?? "")) controls.options.value = draft.options ?? "";
     text.disabled = controls.file.disabled = !TAKES.has(kind);
     text.readOnly = draft.sending;
     mark(form, "kind", kind);
@@ -80,7 +84,7 @@ export function createBox(app, conversation, draft) {
     Object.assign(draft, { fit_version: version, fitted: null });
     clearTimeout(fitting);
     const parts = partsOf(draft);
-    const plain = !draft.files.length && !draft.template && measure(draft.text, limits?.unit) <= (limits?.text ?? Infinity);
+    const plain = !draft.options && !draft.files.length && !draft.template && measure(draft.text, limits?.unit) <= (limits?.text ?? Infinity);
     if (!parts.length || plain) return;
     fitting = setTimeout(async () => {
       const fitted = await app.api.fit(conversation.id, { parts, private: draft.private }).catch(() => null);
@@ -115,6 +119,8 @@ export function createBox(app, conversation, draft) {
   listen(controls, {
     take, submit, typed: () => { change({ text: text.value }); announceTyping(app, conversation, draft); },
     named: () => { keepAuthor(named()); update(); },
+    offered: () => change({ options: controls.options.value }),
+    offering: () => { change({ options: draft.options === null ? "" : null }); if (draft.options !== null) controls.options.focus(); },
     switched: () => { alter(draft, { template: draft.template ? null : emptyTemplate(app.words) }); fill(); },
   });
   text.value = draft.text;
@@ -122,7 +128,9 @@ export function createBox(app, conversation, draft) {
   return { form, update, show, fill };
 }
 
-function listen({ form, text, file, byTemplate, send, author }, { take, submit, typed, named, switched }) {
+function listen({ form, text, file, byTemplate, offer, options, send, author }, { take, submit, typed, named, switched, offering, offered }) {
+  offer.addEventListener("click", offering);
+  options.addEventListener("input", offered);
   text.addEventListener("input", typed);
   text.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

@@ -14,6 +14,8 @@ export function createControls({ words }, conversation, template) {
   const file = h("input", { type: "file", class: "hidden", multiple: true, "aria-label": words.t("attach") });
   const clip = h("label", { class: "tool", title: words.t("attach") }, icon("clip"), file);
   const byTemplate = h("button", { type: "button", class: "tool", "aria-label": words.t("template_form"), title: words.t("template_form") }, icon("form"));
+  const offer = h("button", { type: "button", class: "tool", "aria-label": words.t("offer"), title: words.t("offer") }, icon("list"));
+  const options = h("textarea", { class: "offered", rows: 2, dir: "auto", hidden: true, maxlength: 2000, "aria-label": words.t("offer_lines"), placeholder: words.t("offer_lines") });
   const send = h("button", { class: "primary send", "aria-label": words.t("send"), title: words.t("send") }, icon("send"));
   const author = h("input", {
     class: "name", value: keptAuthor(), maxlength: 120, autocomplete: "name", dir: "auto",
@@ -25,9 +27,9 @@ export function createControls({ words }, conversation, template) {
   places.advice.setAttribute("role", "status");
   places.foot.id = "reply-foot";
   const form = h("form", {},
-    places.account, places.refusal, places.answering, places.privacy, template.box, chips, places.advice,
-    h("div", { class: "reply-line" }, clip, byTemplate, text, send), h("div", { class: "reply-foot" }, places.foot, author));
-  return { form, text, file, clip, byTemplate, send, author, chips, places };
+    places.account, places.refusal, places.answering, places.privacy, template.box, chips, places.advice, options,
+    h("div", { class: "reply-line" }, clip, byTemplate, offer, text, send), h("div", { class: "reply-foot" }, places.foot, author));
+  return { form, text, file, clip, byTemplate, offer, options, send, author, chips, places };
 }
 
 /** As tall as what it holds, where the browser does not see to it. */

@@ -6,7 +6,7 @@
  */
 export function emptyDraft() {
   return {
-    text: "", files: [], uploading: [], template: null, answers: null, private: false, trouble: null, fitted: null,
+    text: "", options: null, files: [], uploading: [], template: null, answers: null, private: false, trouble: null, fitted: null,
     key: crypto.randomUUID(), doubts: new Set(), refused: null, sending: false, typed_at: 0,
   };
 }
@@ -36,9 +36,18 @@ export function settle(draft, { type, data }) {
   return true;
 }
 
-export function partsOf({ text, files, template }) {
+export function partsOf({ text, options, files, template }) {
   if (template) return template.name.trim() && template.language.trim() ? [templatePart(template)] : [];
+  const offered = titles(options);
+  if (offered.length && text.trim()) return [choicesPart(text.trimEnd(), offered), ...files];
   return [...(text.trim() ? [{ kind: "text", text: text.trimEnd() }] : []), ...files];
+}
+
+/** Answers to press, one a line. */
+const titles = (options) => [...new Set((options ?? "").split("\n").map((one) => one.trim()).filter(Boolean))];
+
+function choicesPart(text, offered) {
+  return { kind: "choices", text, style: "buttons", options: offered.map((title, at) => ({ id: String(at + 1), title })) };
 }
 
 function templatePart({ name, language, parameters }) {
