@@ -22,6 +22,7 @@ from deploy.local.trouble import AlreadyRunning, BusyPort, FullDisk, Trouble
 
 SMTP = ("email_adapter", "sandbox")  # these listen for mail as well
 SERVICES = ("router", "email_adapter", "social_adapter", "chat_adapter", "sandbox")
+OURS = ("kafka", "logs", "blobs", "sandbox", "accounts.toml")  # what an earlier release left readable
 LOOPBACK = "127.0.0.1"
 # Below the ephemeral ranges of Linux and macOS: an outgoing connection can never sit on a port that is kept here.
 PORTS = range(20000, 30000)
@@ -137,7 +138,7 @@ def check_space(home: Path) -> None:
 def disk_told(home: Path) -> Iterator[None]:
     """Make the folder, and turn the system's refusals to write there into Trouble."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
@@ -147,6 +148,23 @@ def disk_told(home: Path) -> Iterator[None]:
             advice = "give this user the right to write there, or choose another folder with --home"
             raise Trouble(f"{error.filename} cannot be used ({error.strerror}): {advice}.") from error
         raise
+
+
+@contextmanager
+def kept_private(home: Path) -> Iterator[None]:
+    """Whatever this process and its children write until the block ends is its owner's only; so is what stands there already.
+
+    The home itself may be a folder that the user made for more than this: its mode is theirs.
+    """
+    for name in OURS:
+        with suppress(FileNotFoundError):
+            found = home / name
+            found.chmod(found.stat().st_mode & 0o700)
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from deploy.local.home import (
     held,
     keep_ports,
     keep_secret,
+    kept_private,
     read_roll,
     write_addresses,
     write_roll,
@@ -237,7 +238,7 @@ async def run_stack(stack: Stack, on_ready: Callable[[Addresses], None]) -> None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, told.set)
-    with disk_told(stack.home), held(stack.home):
+    with disk_told(stack.home), kept_private(stack.home), held(stack.home):
         check_space(stack.home)
         try:
             await run_until(told, stack, on_ready)

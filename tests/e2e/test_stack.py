@@ -116,6 +116,20 @@ def test_addresses_are_written_for_the_owner_only(running: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_nobody_else_reads_what_stands_in_a_home(running: Path) -> None:
+    """Kafka's log segments, PostgreSQL's files and logs too. Others may pass through the home: PostgreSQL's own user does."""
+    found = [path for path in running.rglob("*") if not path.is_symlink() and path.exists()]
+    assert {"kafka", "postgres", "logs"} <= {path.name for path in found}
+    assert [path for path in found if path.stat().st_mode & 0o077 and _is_open(path, running)] == []
+    assert not running.stat().st_mode & 0o066
+
+
+def _is_open(path: Path, home: Path) -> bool:
+    """Whether no folder between it and the home keeps others out."""
+    between = [parent for parent in path.parents if parent.is_relative_to(home) and parent != home]
+    return all(parent.stat().st_mode & 0o001 for parent in between)
+
+
 async def test_the_servers_answer_at_their_addresses(running: Path) -> None:
     addresses = read_addresses(running)
     assert await kafka.answers(addresses.kafka)

@@ -14,10 +14,14 @@ import pkgutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 from rich.console import Console
 from rich.table import Table
 
@@ -43,6 +47,18 @@ token = "sandbox-only"
 """
 Found = dict[str, dict[str, Any]]
 UNITS: Final = {"p50": "ms", "p99": "ms", "megabytes": "MiB", "refused": "", "unready": "", "sent": ""}
+
+
+@contextmanager
+def own_database(server: str) -> Iterator[str]:
+    """The DSN of an empty database that goes away afterwards, whoever's server this is."""
+    name = f"siege_{time.time_ns()}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield server.rpartition("/")[0] + "/" + name
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def besiege(settings: Settings, name: str) -> dict[str, Any]:
@@ -88,12 +104,13 @@ def main() -> None:
         home = Path(folder)
         addresses = start_servers(home)
         try:
-            settings = world(home, addresses.kafka, addresses.database)
-            with Path(settings.accounts).open("a") as accounts:
-                accounts.write(ACCOUNTS)
-            for name in asked.names or every:
-                Console(stderr=True).print(f"{name} …")
-                found[name] = besiege(settings, name)
+            with own_database(addresses.database) as database:
+                settings = world(home, addresses.kafka, database)
+                with Path(settings.accounts).open("a") as accounts:
+                    accounts.write(ACCOUNTS)
+                for name in asked.names or every:
+                    Console(stderr=True).print(f"{name} …")
+                    found[name] = besiege(settings, name)
         finally:
             stop_servers(home)
     RESULTS.write_text(json.dumps(found, indent=2))
