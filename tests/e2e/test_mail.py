@@ -96,6 +96,24 @@ async def test_the_reply_address_alone_finds_the_conversation(desk: Desk, person
     assert again == conversation
 
 
+async def test_a_mail_of_ours_sent_back_with_other_words_is_its_senders(
+    desk: Desk, person: Mailbox, stack: Any
+) -> None:
+    await person.writes("One", to=INBOX, subject="Rice")
+    conversation, _ = await desk.conversation(person.address)
+    await desk.answers(conversation, text("Two"))
+    ours = header(await person.gets("Two"), "Message-ID")
+    mallory = f"mallory.{uuid.uuid4().hex[:10]}@home.example"
+    host, _, port = stack.addresses.services["email_adapter"].smtp.rpartition(":")
+    forged = f"From: {mallory}\r\nTo: {person.address}\r\nMessage-ID: {ours}\r\n\r\nPay Mallory.\r\n"
+    async with aiosmtplib.SMTP(hostname=host, port=int(port), start_tls=False) as smtp:
+        await smtp.sendmail(mallory, [INBOX], forged.encode())
+    _, (received,) = await desk.conversation(mallory)
+    assert (received["direction"], received["sender"]["address"]) == ("inbound", mallory)
+    assert "our own message-id" in received["assessment"]["reasons"]
+    assert all("Mallory" not in str(event) for event in await desk.events(conversation))
+
+
 async def test_a_forged_reply_address_and_an_unknown_one_come_back(person: Mailbox) -> None:
     for address in (f"inbox+{'a' * 42}@reply.parley.example", "nobody@parley.example"):
         sent = await person.writes("Let me in", to=address)
