@@ -170,6 +170,7 @@ class Unprintable:
 async def fails():
     while turns < 20:
         await asyncio.sleep(0.01)
+    print("turned", flush=True)
     raise ZeroDivisionError
 async def start(life):
     life.spawn(loop(), "loop")
@@ -183,13 +184,18 @@ async def test_a_process_whose_log_cannot_be_written_works_on_and_still_notices_
     environment = os.environ | {"PARLEY_HTTP_PORT": str(choose_port(set())), "PARLEY_HTTP_HOST": "127.0.0.1"}
     if stderr == "full disk":
         with Path("/dev/full").open("wb") as full:
-            process = subprocess.Popen([sys.executable, "-c", MUTE], env=environment, stderr=full)
+            process = subprocess.Popen(
+                [sys.executable, "-c", MUTE], env=environment, stdout=subprocess.PIPE, stderr=full
+            )
     else:
         reading, writing = os.pipe()
-        process = subprocess.Popen([sys.executable, "-c", MUTE], env=environment, stderr=writing)
+        process = subprocess.Popen(
+            [sys.executable, "-c", MUTE], env=environment, stdout=subprocess.PIPE, stderr=writing
+        )
         os.close(writing)
         os.close(reading)
-    assert await asyncio.to_thread(process.wait, SECONDS) == 1
+    said, _ = await asyncio.to_thread(process.communicate, timeout=SECONDS)
+    assert (process.returncode, said) == (1, b"turned\n")
 
 
 async def test_a_process_about_to_end_wants_no_more_work() -> None:
