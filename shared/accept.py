@@ -102,19 +102,22 @@ class Intake:
         return tuple(records)
 
     async def take_page(
-        self, channel: Channel, account: Account, found: Iterable[Incoming | Malformed], context: Context
+        self, channel: Channel, account: Account, found: Sequence[Incoming | Malformed], page: bytes, context: Context
     ) -> tuple[Out, ...]:
-        """What a page of this account's poll says, received at the context's `now`: the records, when all are durable.
+        """What a page of this account's poll says, received at the context's `now`: the records, when all are durable, each
+        with the page that it was read from, as a pushed one has its request.
 
-        Raises Malformed, TooLarge where one cannot be taken; by then all the others are durable. Raises BusUnavailable.
+        Raises Malformed, TooLarge where one cannot be taken; by then all the others are durable. Raises BusUnavailable,
+        StoreUnavailable: nothing was taken.
         """
         records, troubles, trace = list[Out](), list[ParleyError](), new_trace()
+        raw = await self.keep(account.tenant, page, "application/json") if found else NO_RAW
         for one in map(named, found):
             try:
                 if isinstance(one, Malformed):
                     raise one
-                stamped = stamp(one, channel=channel, account=account, received_at=context.now)
-                records.append(self.record(stamped, raw=NO_RAW, traceparent=trace))
+                stamped = stamp(one, channel=channel, account=account, received_at=context.now, raw=raw.ref)
+                records.append(self.record(stamped, raw=raw, traceparent=trace))
             except (Malformed, TooLarge) as error:
                 troubles.append(error)
         await self.publish(records)

@@ -338,7 +338,7 @@ class MailRead:
 class Polled:
     """One page of a poll: its records, where to go on (stored when they are durable), how long to wait before the next.
 
-    `page`: the provider's answer that they were read from, kept where one of them is a Malformed (shared.readable.each).
+    `page`: the provider's answer that they were read from, which each of them keeps as its raw payload.
     """
 
     records: tuple[Incoming | Malformed, ...]
@@ -452,7 +452,8 @@ class Capabilities(Model):
     """What a channel can show. Degraded: sent as text; refused: the reply is refused early. Limits count in `unit`.
 
     `starts`: what may be sent to someone who has not written. `attachments`: files that one send carries beside its text.
-    `comment`: what a public comment can show, where that is something else. `private_reply`: it may be answered in private.
+    `linked`: options of a question that has links among them, at most, and `link_text`: the characters of its words; where it
+    does not fit, links stand in the words. `comment`: what a public comment can show, where that is something else. `private_reply`: it may be answered in private.
     """
 
     text: int
@@ -463,6 +464,8 @@ class Capabilities(Model):
     choices: Level = "degraded"
     options: int = 10
     option_title: int = 20
+    linked: int | None = None
+    link_text: int | None = None
     location: Level = "degraded"
     contact: Level = "degraded"
     template: Level = "refused"

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from shared.calls import Caller, Party
 from shared.channel import Account, Asked, Channel, Response, Smtp, Steps
-from shared.errors import SendFailed
+from shared.errors import AlreadySent, SendFailed
 from shared.readable import readable
 
 T = TypeVar("T")
@@ -24,8 +24,8 @@ class _Returned(Generic[T]):
 async def drive(steps: Steps[T], *, channel: Channel, ask: Ask) -> T:
     """What the exchange comes to. The channel's `outcome` looks at every answer.
 
-    A refusal is thrown where the request was yielded, so that an exchange may go on without it. Raises what `ask` and
-    `outcome` raise (SendFailed, AlreadySent) otherwise, and Malformed for an answer that cannot be read.
+    A refusal, and that the provider has it already, is thrown where the request was yielded, so that an exchange may go
+    on, or say more. Raises what `ask` and `outcome` raise (SendFailed, AlreadySent) otherwise, and Malformed for an answer that cannot be read.
     """
     with closing(steps):
         step = _advance(steps, None)
@@ -34,12 +34,12 @@ async def drive(steps: Steps[T], *, channel: Channel, ask: Ask) -> T:
         return step.value
 
 
-async def _answered(request: Asked, channel: Channel, ask: Ask) -> Response | SendFailed:
+async def _answered(request: Asked, channel: Channel, ask: Ask) -> Response | SendFailed | AlreadySent:
     try:
         answer = await ask(request)
         _judge(channel, request, answer)
-    except SendFailed as failed:
-        return failed
+    except (SendFailed, AlreadySent) as thrown:
+        return thrown
     return answer
 
 
@@ -55,10 +55,10 @@ class Driver:
         return await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))
 
 
-def _advance(steps: Steps[T], answer: Response | SendFailed | None) -> Asked | _Returned[T]:
+def _advance(steps: Steps[T], answer: Response | SendFailed | AlreadySent | None) -> Asked | _Returned[T]:
     with readable():
         try:
-            if isinstance(answer, SendFailed):
+            if isinstance(answer, SendFailed | AlreadySent):
                 return steps.throw(answer)
             return next(steps) if answer is None else steps.send(answer)
         except StopIteration as end:

@@ -149,4 +149,8 @@ class SendFailed(ParleyError):
 
 
 class AlreadySent(ParleyError):
-    """The provider has this piece already: a success."""
+    """The provider has this piece already: a success. Its names are those that the answer tells, so that receipts find them."""
+
+    def __init__(self, detail: str = "", *, external_ids: tuple[str, ...] = (), join_key: str | None = None) -> None:
+        super().__init__(detail)
+        self.external_ids, self.join_key = external_ids, join_key

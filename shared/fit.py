@@ -13,7 +13,9 @@ from shared.envelope import Choices, Contact, Location, Media, Model, Option, Pa
 from shared.errors import Refusal
 from shared.text import fits, split
 
-ONLY_INBOUND: Final = frozenset({"reaction", "choice", "edit", "deletion", "visibility", "call", "unsupported"})
+ONLY_INBOUND: Final = frozenset(
+    {"reaction", "choice", "edit", "deletion", "visibility", "call", "notice", "unsupported"}
+)
 
 
 class Bundle(Model):
@@ -118,10 +120,10 @@ def _text(part: Text, capabilities: Capabilities) -> Fitted:
     return Fitted(_texts(pieces), (f"The text is split into {len(pieces)} pieces.",))
 
 
-def _split(text: str, capabilities: Capabilities) -> tuple[str, ...]:
+def _split(text: str, capabilities: Capabilities, limit: int | None = None) -> tuple[str, ...]:
     if not text or text.isspace():
         raise Refusal("malformed", "The text is empty.")
-    return split(text, capabilities.text, capabilities.unit)
+    return split(text, limit or capabilities.text, capabilities.unit)
 
 
 def _texts(pieces: Iterable[str]) -> tuple[Text, ...]:
@@ -153,11 +155,39 @@ def _shown_media(part: Media, capabilities: Capabilities) -> tuple[Media, tuple[
 def _choices(part: Choices, capabilities: Capabilities) -> Fitted:
     if capabilities.choices == "refused":
         raise Refusal("unsupported", "The channel cannot offer choices.")
+    _check_options(part.options)
     if capabilities.choices == "full" and _pressable(part.options, capabilities):
-        *before, question = _split(part.text, capabilities)
-        note = ("The question is split; the last piece carries the choices.",) if before else ()
-        return Fitted((*_texts(before), part.model_copy(update={"text": question})), note)
+        return _question(part, capabilities)
     return Fitted(_texts(_split(_numbered(part), capabilities)), ("The choices go as a numbered list.",))
+
+
+def _check_options(options: tuple[Option, ...]) -> None:
+    """Raises Refusal: what is pressed is known by its id, so each needs one of its own."""
+    ids = [option.id for option in options if not option.url]
+    if not all(name.strip() for name in ids) or not all(option.title.strip() for option in options):
+        raise Refusal("malformed", "An option has no id or no title.")
+    if twice := next((name for name in ids if ids.count(name) > 1), None):
+        raise Refusal("malformed", f"Two options have the id {twice!r}; give each its own.")
+
+
+def _question(part: Choices, capabilities: Capabilities) -> Fitted:
+    """The words are measured as they will stand there: with the links that no button can show."""
+    links = [option for option in part.options if option.url]
+    beside = capabilities.linked is None or len(part.options) <= capabilities.linked
+    limit = (
+        min(capabilities.text, capabilities.link_text or capabilities.text) if links and beside else capabilities.text
+    )
+    notes: tuple[str, ...] = ()
+    text, options = part.text, part.options
+    if links and not beside:
+        text = _lines([text, *(f"{option.title}: {option.url}" for option in links)])
+        options = tuple(option for option in options if not option.url)
+        notes = ("The links stand in the text.",)
+    *before, question = _split(text, capabilities, limit)
+    if before:
+        notes = (*notes, "The question is split; the last piece carries the choices.")
+    last = part.model_copy(update={"text": question, "options": options}) if options else Text(text=question)
+    return Fitted((*_texts(before), last), notes)
 
 
 def _pressable(options: tuple[Option, ...], capabilities: Capabilities) -> bool:
@@ -177,6 +207,8 @@ def _choice(option: Option) -> str:
 
 def _in_words(part: Part, level: Level, words: str, capabilities: Capabilities) -> Fitted:
     if level == "full":
+        if not fits(words, capabilities.text, capabilities.unit):  # a channel may have to put it into words
+            raise Refusal("too_long", f"The {part.kind} is longer than {capabilities.text} characters.")
         return Fitted((part,))
     if level == "refused":
         raise Refusal("unsupported", f"The channel does not take a {part.kind}.")

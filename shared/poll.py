@@ -63,7 +63,7 @@ class Poller:
     async def _take(self, page: Polled, context: Context) -> None:
         """What cannot be taken is kept with its page, and holds up nothing behind it."""
         try:
-            await self._intake.take_page(self._channel, self._account, page.records, context)
+            await self._intake.take_page(self._channel, self._account, page.records, page.page, context)
         except (Malformed, TooLarge) as error:
             await self._intake.quarantine.keep_page(self._channel, self._account, page.page, error)
 

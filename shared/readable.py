@@ -1,4 +1,4 @@
-"""Whatever a naive parser raises over a payload of another shape becomes Malformed, here and nowhere else."""
+"""Whatever a naive parser raises over a payload of another shape: one part is left out, or the event is Malformed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from shared.errors import Malformed, ParleyError
 
 E = TypeVar("E")
 R = TypeVar("R")
+D = TypeVar("D")
 
 # OSError is datetime's for times beyond the platform's.
 UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, OSError)
@@ -49,6 +50,19 @@ def each(read: Callable[[E], Iterable[R]], events: Iterable[E]) -> Iterator[R | 
             yield error
         else:
             yield from found
+
+
+def otherwise(read: Callable[[], R], instead: D) -> R | D:
+    """What `read` says, or `instead` where that has another shape than is known.
+
+    Whoever wrote is shown with what can be read: each part, and each thing that is said beside the parts, is read so. What
+    an event cannot do without is read plainly: whose it is, and by what it is told apart.
+    """
+    try:
+        with readable():
+            return read()
+    except Malformed:
+        return instead
 
 
 def where(error: Exception) -> str:

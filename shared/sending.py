@@ -118,8 +118,8 @@ class Sender:
             sent = await self._send(job, attempt)
         except Fenced:
             raise
-        except AlreadySent:
-            return Outcome(status="sent")
+        except AlreadySent as known:
+            return Outcome(status="sent", external_ids=known.external_ids, join_key=known.join_key)
         except Exception as error:  # noqa: BLE001 whatever breaks ends as the outcome of this one piece
             repeatable = self.may_repeat(job, datetime.now(UTC))
             return _verdict(_reason(error, job, begun=attempt.commits > 0), attempt.commits, repeatable=repeatable)

@@ -26,8 +26,18 @@ from shared.channel import (
     Steps,
     TypingSeen,
 )
-from shared.envelope import EARLIEST, UNSTORABLE, Assessment, Envelope, Notice, message_id, scrub
-from shared.errors import Malformed, SendFailed, Torn, Unverified
+from shared.envelope import (
+    EARLIEST,
+    UNSTORABLE,
+    Assessment,
+    Envelope,
+    Notice,
+    Part,
+    Unsupported,
+    message_id,
+    scrub,
+)
+from shared.errors import AlreadySent, Malformed, SendFailed, Torn, Unverified
 from shared.mend import loads
 from shared.readable import UNREADABLE, readable, where
 from shared.records import Delivery, Typing
@@ -35,6 +45,7 @@ from shared.records import Delivery, Typing
 T = TypeVar("T")
 MailReader = Callable[[Any, Mail, Context], MailRead]
 
+PARTS: Final = 100  # of one envelope at the most
 NAMES: Final = 998  # characters of an address or external id at the most
 SIGNED: Final = Assessment(authentication="signature")
 PROVIDED: Final = Assessment(authentication="provider")
@@ -139,8 +150,8 @@ def stamp(
 
 
 def answer(steps: Steps[T], *, given: Callable[[Asked], Response], outcome: Callable[[Response], None]) -> T:
-    """Run a channel's exchange over given answers, each judged by the channel's `outcome`, and return its result; a
-    refusal is thrown where the request was yielded, as `shared.drive.drive` does.
+    """Run a channel's exchange over given answers, each judged by the channel's `outcome`, and return its result; what
+    that raises is thrown where the request was yielded, as `shared.drive.drive` does.
     """
     try:
         request = next(steps)
@@ -148,8 +159,8 @@ def answer(steps: Steps[T], *, given: Callable[[Asked], Response], outcome: Call
             response = given(request)
             try:
                 outcome(response)
-            except SendFailed as failed:
-                request = steps.throw(failed)
+            except (SendFailed, AlreadySent) as thrown:
+                request = steps.throw(thrown)
             else:
                 request = steps.send(response)
     except StopIteration as done:
@@ -211,7 +222,7 @@ def _envelope(
         surface=incoming.surface,
         container=incoming.container,
         thread=incoming.thread,
-        parts=incoming.parts,
+        parts=_most(incoming.parts),
         context=incoming.context,
         responder=incoming.responder,
         answer_to=incoming.answer_to,
@@ -221,6 +232,11 @@ def _envelope(
         assessment=_assessed(incoming.assessment, channel),
         window=None if incoming.echo or isinstance(incoming.parts[0], Notice) else channel.window(account, incoming),
     )
+
+
+def _most(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """As many as an envelope holds, and that there were more."""
+    return parts if len(parts) <= PARTS else (*parts[: PARTS - 1], Unsupported(type="more"))
 
 
 def _assessed(found: Assessment, channel: Channel) -> Assessment:

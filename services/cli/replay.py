@@ -106,7 +106,7 @@ class Replay:
 
     async def _take_page(self, intake: Intake, letter: Letter, body: bytes, context: Context) -> tuple[Out, ...]:
         channel, account = self._account(letter)
-        return await intake.take_page(channel, account, read_page_each(channel, account, body, context), context)
+        return await intake.take_page(channel, account, read_page_each(channel, account, body, context), body, context)
 
     async def _take_mail(self, intake: Intake, letter: Letter, body: bytes, context: Context) -> tuple[Out, ...]:
         channel, account = self._account(letter)

@@ -90,6 +90,14 @@ def milliseconds(stamp: str | int) -> datetime:
     return datetime.fromtimestamp(int(stamp) / 1000, UTC)
 
 
+FIRST_MILLISECONDS: Final = 100_000_000_000  # as seconds this would be the year 5138
+
+
+def moment(stamp: str | int) -> datetime:
+    """The time of a Unix stamp, whichever of the two it counts in."""
+    return milliseconds(stamp) if int(stamp) >= FIRST_MILLISECONDS else seconds(stamp)
+
+
 # out
 
 

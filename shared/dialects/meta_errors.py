@@ -67,8 +67,8 @@ class Refusals:
     def outcome(self, response: Response) -> None:
         """Raise SendFailed for an answer's no. What says nothing of itself is judged by its HTTP status."""
         try:
-            error = Answer.model_validate_json(response.body).error
-        except ValidationError:
+            error = Answer.model_validate(response.json()).error
+        except ValueError:
             if response.status < 400:
                 return
             raise SendFailed(

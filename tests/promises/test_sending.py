@@ -434,15 +434,17 @@ async def test_a_crash_that_is_older_than_the_providers_memory_is_unknown(statio
 async def test_a_provider_that_has_it_already_counts_as_sent(station: Station) -> None:
     def outcome(response: Response) -> None:
         if response.status == 409:
-            raise AlreadySent
+            raise AlreadySent(external_ids=tuple(response.json()["ids"]))
 
     channel = make_channel()
     object.__setattr__(channel, "outcome", outcome)
-    station.provider.answers = [says(409)]
+    station.provider.answers = [says(409, {"ids": ["theirs-7"]})]
     adapter = await station.start(channel)
     message = outbound("again")
     await adapter.give(message)
-    assert statuses(await station.told(message)) == ["sent"]
+    told = await station.told(message)
+    assert statuses(told) == ["sent"]
+    assert told[-1].external_ids == ("theirs-7",), "receipts find it by the name that the answer told"
 
 
 async def test_an_answer_that_cannot_be_read_leaves_it_unknown(station: Station) -> None:

@@ -206,3 +206,30 @@ def test_whatever_is_asked_every_piece_is_within_the_limits_or_a_refusal_says_wh
     for piece in fitted.pieces:
         assert measure(getattr(piece, "text", ""), unit) <= capabilities.text
         assert measure(getattr(piece, "caption", None) or "", unit) <= capabilities.caption
+
+
+LINK = Option(id="", title="Map", url="https://example.org/map")
+LINKED = RICH.model_copy(update={"linked": 1, "link_text": 10, "text": 60})
+
+
+def test_a_question_with_a_link_is_measured_as_it_will_stand_beside_it() -> None:
+    (first, *_, last) = fit([Choices(text="Do you know the way?", options=(LINK,))], LINKED).pieces
+    assert isinstance(first, Text)
+    assert isinstance(last, Choices)
+    assert measure(last.text, "code_points") <= 10
+
+
+def test_links_that_no_button_can_show_stand_in_the_words_and_are_measured_with_them() -> None:
+    (*before, last) = fit([Choices(text="w" * 50, options=(LINK, *YES_NO.options))], LINKED).pieces
+    assert isinstance(last, Choices)
+    assert [option.id for option in last.options] == ["y", "n"]
+    said = [piece.text for piece in (*before, last) if isinstance(piece, Text | Choices)]
+    assert all(measure(text, "code_points") <= 60 for text in said)
+    assert "https://example.org/map" in " ".join(said)
+
+
+@pytest.mark.parametrize("ids", [("a", "a"), ("", "b"), (" ", "b")])
+def test_what_is_pressed_needs_an_id_of_its_own(ids: tuple[str, str]) -> None:
+    question = Choices(text="?", options=tuple(Option(id=name, title="t") for name in ids))
+    assert refused(question, RICH).reason == "malformed"
+    assert refused(question, PLAIN).reason == "malformed"

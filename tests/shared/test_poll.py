@@ -14,6 +14,7 @@ from provider import Account, Provider, make_channel, says
 from shared import migrate, poll
 from shared.accept import Intake
 from shared.blobs import Blobs
+from shared.bus import RAW
 from shared.calls import Caller
 from shared.channel import Context, Http, Message, Polled, Steps
 from shared.database import open_pool
@@ -182,3 +183,24 @@ async def test_a_provider_in_trouble_is_asked_again_later_and_nothing_is_lost(
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert len(await records_of(settings, INBOUND)) == 1
+
+
+async def test_what_was_polled_keeps_its_page_as_what_was_pushed_keeps_its_request(
+    pool: Any, poller: Poller, provider: Provider, settings: Settings
+) -> None:
+    provider.answers += [page(2, "one", "two")]
+    await poller.turn(await held(pool, poller))
+    records = await records_of(settings, INBOUND)
+    assert len(records) == 2
+    for record in records:
+        assert json.loads(dict(record.headers)[RAW]) == {"next": 2, "said": ["one", "two"]}
+
+
+async def test_half_an_emoji_holds_up_no_poll(
+    pool: Any, poller: Poller, provider: Provider, settings: Settings
+) -> None:
+    provider.answers += [page(1, "half \ud83d")]
+    await poller.turn(await held(pool, poller))
+    assert await cursor(pool) == {"next": 1}
+    (record,) = await records_of(settings, INBOUND)
+    assert "half \ufffd" in record.value.decode()

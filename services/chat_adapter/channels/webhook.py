@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, get_args
 
 import orjson
@@ -47,7 +48,9 @@ from shared.envelope import (
     Location,
     Media,
     MediaKind,
+    MessageContext,
     Model,
+    Notice,
     Part,
     Party,
     Reaction,
@@ -56,7 +59,7 @@ from shared.envelope import (
     Unsupported,
     Window,
 )
-from shared.readable import each
+from shared.readable import each, otherwise
 from shared.records import Code, Failure, Status
 
 TOLERANCE: Final = timedelta(minutes=5)
@@ -132,11 +135,11 @@ def _read(app: App, event: Mapping[str, Any], context: Context) -> Incoming:
 
 
 def _message(app: App, event: Mapping[str, Any], context: Context) -> Message:
-    return _said(app, event, context, parts=tuple(map(_part, event["parts"])), name=_name(event))
+    return _said(app, event, context, parts=_parts(event), name=_name(event))
 
 
 def _edit(app: App, event: Mapping[str, Any], context: Context) -> Message:
-    return _said(app, event, context, parts=(Edit(target=event["target"]), *map(_part, event["parts"])))
+    return _said(app, event, context, parts=(Edit(target=event["target"]), *_parts(event)))
 
 
 def _deletion(app: App, event: Mapping[str, Any], context: Context) -> Message:
@@ -144,13 +147,21 @@ def _deletion(app: App, event: Mapping[str, Any], context: Context) -> Message:
 
 
 def _reaction(app: App, event: Mapping[str, Any], context: Context) -> Message:
-    return _said(app, event, context, parts=(Reaction(target=event["target"], emoji=event.get("emoji")),))
+    about = {name: event[name] for name in ("target", "emoji", "removed", "replaces") if name in event}
+    return _said(app, event, context, parts=(Reaction.model_validate(about),))
+
+
+def _notice(app: App, event: Mapping[str, Any], context: Context) -> Message:
+    """What is told of a chat: nobody said it. One whose kind is not known is `other`."""
+    to, text = event.get("renamed_to") or event.get("moved_to") or event.get("responder"), event.get("text")
+    told = partial(Notice, type=event["notice"], to=to, text=text)
+    return _said(app, event, context, parts=(otherwise(told, Notice(type="other")),))
 
 
 def _unknown(app: App, event: Mapping[str, Any], context: Context) -> Message:
-    return _said(
-        app, event, context, parts=(Unsupported(type=event["type"], text=event.get("text")),), name=_name(event)
-    )
+    plain = Unsupported(type=event["type"])
+    shown = otherwise(lambda: Unsupported(type=plain.type, text=event.get("text")), plain)
+    return _said(app, event, context, parts=(shown,), name=_name(event))
 
 
 def _name(event: Mapping[str, Any]) -> str:
@@ -168,16 +179,20 @@ def _said(
         peer=event.get("peer") or event.get("container") or (event["to"] if echo else sender.address),
         sender=sender,
         parts=parts,
-        occurred_at=_time(event.get("occurred_at"), context),
+        occurred_at=otherwise(lambda: _time(event.get("occurred_at"), context), context.now),
         external_id=name,
         join_key=event.get("join_key"),
         surface="group" if event.get("container") else "direct",
         container=event.get("container"),
-        thread=Thread(
-            reply_to=event.get("reply_to"), thread_key=event.get("conversation"), subject=event.get("subject")
-        ),
+        thread=otherwise(lambda: _thread(event), Thread()),
+        context=otherwise(lambda: MessageContext.model_validate(event["context"]), None),
+        responder=event.get("responder") if kind == "message" else None,
         echo=echo,
     )
+
+
+def _thread(event: Mapping[str, Any]) -> Thread:
+    return Thread(reply_to=event.get("reply_to"), thread_key=event.get("conversation"), subject=event.get("subject"))
 
 
 def _receipt(app: App, event: Mapping[str, Any], context: Context) -> Receipt:
@@ -216,8 +231,20 @@ def _time(stamp: str | None, context: Context) -> datetime:
 
 
 def _party(person: Mapping[str, Any]) -> Party:
-    hints = {hint: person.get(hint) for hint in ("name", "phone", "email", "locale", "time_zone")}
-    return Party(address=person["address"], verified="signature", **hints)
+    plain = Party(address=person["address"], verified="signature")
+    hints = {hint: person.get(hint) for hint in ("name", "username", "phone", "email", "locale", "time_zone")}
+    return otherwise(lambda: Party(address=plain.address, verified="signature", **hints), plain)
+
+
+def _parts(event: Mapping[str, Any]) -> tuple[Part, ...]:
+    """Each as far as it can be read."""
+    parts: list[Any] = otherwise(lambda: list(event["parts"]), [None])
+    return tuple(otherwise(partial(_part, part), _unreadable(part)) for part in parts) or (Unsupported(type="message"),)
+
+
+def _unreadable(part: Any) -> Unsupported:
+    kind = otherwise(lambda: Unsupported(type=part["kind"]).type, "message")
+    return otherwise(lambda: Unsupported(type=kind, text=part.get("text")), Unsupported(type=kind))
 
 
 def _part(part: Mapping[str, Any]) -> Part:
@@ -247,6 +274,7 @@ _READERS: Final[Mapping[str, Callable[[App, Mapping[str, Any], Context], Incomin
     "edit": _edit,
     "deletion": _deletion,
     "reaction": _reaction,
+    "notice": _notice,
     "receipt": _receipt,
     "typing": _typing,
 }
@@ -267,7 +295,12 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
         "part": _shown(piece.part),
     }
     present = {name: value for name, value in message.items() if value is not None}
-    answer = yield _signed(account, piece.id, present, context, file=_file(piece.part), commits=True)
+    try:
+        answer = yield _signed(account, piece.id, present, context, file=_file(piece.part), commits=True)
+    except AlreadySent as known:
+        raise AlreadySent(
+            external_ids=known.external_ids or (() if known.join_key else (piece.id,)), join_key=known.join_key
+        ) from None
     told = _Answer.of(answer)
     return Sent(external_ids=told.external_ids or (() if told.join_key else (piece.id,)), join_key=told.join_key)
 
@@ -286,7 +319,7 @@ class _Answer(Model):
     @classmethod
     def of(cls, response: Response) -> _Answer:
         try:
-            return cls.model_validate_json(response.body)
+            return cls.model_validate(response.json())
         except ValueError:
             return cls()
 
@@ -345,7 +378,8 @@ def outcome(response: Response) -> None:
     if response.status < 300:
         return
     if response.status == 409:
-        raise AlreadySent
+        told = _Answer.of(response)
+        raise AlreadySent(external_ids=told.external_ids, join_key=told.join_key)
     code = "unreachable" if response.status >= 500 else _CODES.get(response.status, "refused")
     raise SendFailed(code, f"HTTP {response.status}", retry_after=_wait(response.headers.get("retry-after", "")))
 

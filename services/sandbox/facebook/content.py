@@ -115,15 +115,16 @@ def _limited(value: object, name: str, limit: int) -> str:
 
 
 def echoed(view: Json, *, url: str | None, file: File | None) -> Json:
-    """The content of a view as message_echoes tells it."""
+    """The content of a view as message_echoes tells it: a question stands beside its template's payload, not in it."""
     payload: Json
     if "media" in view:
         payload = {"url": url, **({"name": file.name} if file and view["media"]["kind"] == "file" else {})}
         return {"attachments": [{"type": view["media"]["kind"], "payload": payload}]}
     if view.get("style") != "buttons":
         return {"text": view["text"]}
-    payload = {"template_type": "button", "text": view["text"], "buttons": [*map(_as_button, view["choices"])]}
-    return {"attachments": [{"title": "", "type": "template", "payload": payload}]}
+    payload = {"template_type": "button", "buttons": [*map(_as_button, view["choices"])]}
+    attachment = {"type": "template", "title": view["text"], "url": None, "payload": payload}
+    return {"text": view["text"], "attachments": [attachment]}
 
 
 def _as_button(choice: Json) -> Json:

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field as Described, SecretStr
 
 from services.chat_adapter.channels.telegram import inbound as updates
-from services.chat_adapter.channels.telegram.outbound import chat_of, compose
+from services.chat_adapter.channels.telegram.outbound import compose
+from services.chat_adapter.channels.telegram.places import chat_of, name_of
 from services.chat_adapter.channels.telegram.tables import (
     ALLOWED_UPDATES,
     DOWNLOAD_BYTES,
@@ -67,7 +68,7 @@ def verify(app: App, request: Request, context: Context) -> None:
 
 
 def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming]:
-    yield updates.read(request.json(), app.account_key, context.now)
+    yield from updates.read(request.json(), app.account_key, context.now)
 
 
 def accepted(app: App, request: Request, context: Context) -> Response:
@@ -88,7 +89,7 @@ def poll(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps
     answer = yield _call(account, "getUpdates", question, timeout=LONG_POLL + timedelta(seconds=10))
     found = answer.json()["result"]
     return Polled(
-        records=tuple(each(lambda update: (updates.read(update, account.key, context.now),), found)),
+        records=tuple(each(lambda update: updates.read(update, account.key, context.now), found)),
         page=answer.body,
         cursor=_behind(found) or offset,
     )
@@ -115,7 +116,8 @@ def outbound(account: Account, piece: channel.Piece, context: Context) -> Steps[
     method, content = compose(piece)
     answer = yield _call(account, method, content, commits=True, throttles=_throttles(piece))
     message = answer.json()["result"]
-    return Sent(external_ids=(updates.external_id(message["chat"], message["message_id"]),))
+    name = name_of(message)
+    return Sent(external_ids=(name,) if name else (), join_key=None if name else piece.id)
 
 
 def _throttles(piece: channel.Piece) -> Scope:
@@ -128,7 +130,9 @@ def _throttles(piece: channel.Piece) -> Scope:
 
 
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
-    yield _call(account, "sendChatAction", {**chat_of(mark.to, mark.thread_key), "action": "typing"})
+    """Only where a chat is meant as a whole: in the places of one person it would be seen by others, or is not taken."""
+    if ":" not in mark.to:
+        yield _call(account, "sendChatAction", {**chat_of(mark.to, mark.thread_key), "action": "typing"})
 
 
 class Parameters(Model):
@@ -164,7 +168,7 @@ def outcome(response: Response) -> None:
 
 def _refused(response: Response) -> Refused:
     try:
-        return Refused.model_validate_json(response.body)
+        return Refused.model_validate(response.json())
     except ValueError:  # something between us and Telegram answered
         return Refused(description=f"HTTP {response.status}")
 

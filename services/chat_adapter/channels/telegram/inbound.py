@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from services.chat_adapter.channels.telegram import context, places, service
 from services.chat_adapter.channels.telegram.formatting import as_html
 from services.chat_adapter.channels.telegram.tables import ABOUT_MESSAGE, FILES, WORDS
 from shared.channel import Message
@@ -16,6 +17,7 @@ from shared.envelope import (
     Edit,
     Location,
     Media,
+    Notice,
     Part,
     Party,
     Reaction,
@@ -23,16 +25,19 @@ from shared.envelope import (
     Thread,
     Unsupported,
 )
+from shared.readable import otherwise
 
 Json = dict[str, Any]
 
 
-def read(update: Json, account_key: str, now: datetime) -> Message:
-    """One update is one record. `now` is the time of what Telegram gives none (a pressed button)."""
+def read(update: Json, account_key: str, now: datetime) -> Iterator[Message]:
+    """One update is one record, but of reactions, which are several. `now` is the time of what Telegram gives none (a
+    pressed button).
+    """
     ((kind, content),) = ((name, value) for name, value in update.items() if name != "update_id")
     translate = UPDATES.get(kind, _unsupported_update)
-    fields = translate(content, {"id": update["update_id"], "kind": kind, "now": now})
-    return Message(account_key=account_key, **fields)
+    for fields in translate(content, {"id": update["update_id"], "kind": kind, "now": now}):
+        yield Message(account_key=account_key, **fields)
 
 
 def pressed(update: Json) -> str | None:
@@ -42,41 +47,52 @@ def pressed(update: Json) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def external_id(chat: Json, message_id: int) -> str:
-    """Message ids are unique only within their chat."""
-    return f"{chat['id']}:{message_id}"
+def _new_message(message: Json, update: Json) -> Iterator[Json]:
+    told = service.notice(message)
+    found = {
+        **_place(message, update),
+        "event_key": _event_key(message, update),
+        "parts": told or (_part(message),),
+        "occurred_at": otherwise(lambda: _time(message["date"]), update["now"]),
+    }
+    if told:
+        yield {**found, **service.moved_from(message)}
+    else:
+        yield {**found, "external_id": places.name_of(message), "context": context.of(message)}
 
 
-def _new_message(message: Json, update: Json) -> Json:
-    return {
-        **_place(message),
-        "event_key": f"{message['chat']['id']}/{message['message_id']}",
-        "external_id": external_id(message["chat"], message["message_id"]),
-        "parts": (_part(message),),
-        "occurred_at": _time(message["date"]),
+def _event_key(message: Json, update: Json) -> str:
+    """`message_id` is 0, and names nothing, where a message is ephemeral or not yet sent (https://core.telegram.org/bots/api#message)."""
+    name = message["message_id"] or f"0/{update['id']}"
+    return f"{message['chat']['id']}/{name}"
+
+
+def _edited_message(message: Json, update: Json) -> Iterator[Json]:
+    """Someone may edit twice within the second that edit_date counts in."""
+    name = message["message_id"] or f"0/{message['ephemeral_message_id']}"
+    yield {
+        **_place(message, update),
+        "event_key": f"{message['chat']['id']}/{name}/{message.get('edit_date')}/{update['id']}",
+        "parts": (Edit(target=places.named(message)), _part(message)),
+        "occurred_at": otherwise(lambda: _time(message["edit_date"]), update["now"]),
+        "context": context.of(message),
     }
 
 
-def _edited_message(message: Json, update: Json) -> Json:
-    edit = Edit(target=external_id(message["chat"], message["message_id"]))
-    return {
-        **_place(message),
-        # Someone may edit twice within the second that edit_date counts in.
-        "event_key": f"{message['chat']['id']}/{message['message_id']}/{message['edit_date']}/{update['id']}",
-        "parts": (edit, _part(message)),
-        "occurred_at": _time(message["edit_date"]),
-    }
-
-
-def _message_reaction(reaction: Json, update: Json) -> Json:
-    target = external_id(reaction["chat"], reaction["message_id"])
-    shown = tuple(Reaction(target=target, emoji=_emoji(each)) for each in reaction["new_reaction"])
-    return {
-        **_place(reaction),
-        "event_key": f"{reaction['chat']['id']}/{reaction['message_id']}/reaction/{update['id']}",
-        "parts": shown or (Reaction(target=target),),
-        "occurred_at": _time(reaction["date"]),
-    }
+def _message_reaction(reaction: Json, update: Json) -> Iterator[Json]:
+    """Telegram tells what was shown before and what is shown now: each that came or went is a change of its own."""
+    target = places.external_id(reaction["chat"], reaction["message_id"])
+    before, after = (list(map(_emoji, reaction.get(name) or ())) for name in ("old_reaction", "new_reaction"))
+    gone = [Reaction(target=target, emoji=emoji, removed=True) for emoji in before if emoji not in after]
+    came = [Reaction(target=target, emoji=emoji) for emoji in after if emoji not in before]
+    for part in (*gone, *came):
+        change = f"{'-' if part.removed else '+'}{part.emoji}"
+        yield {
+            **_place(reaction, update),
+            "event_key": f"{reaction['chat']['id']}/{reaction['message_id']}/reaction/{update['id']}/{change}",
+            "parts": (part,),
+            "occurred_at": otherwise(lambda: _time(reaction["date"]), update["now"]),
+        }
 
 
 def _emoji(reaction: Json) -> str:
@@ -89,16 +105,26 @@ def _emoji(reaction: Json) -> str:
             return f":{kind}:"
 
 
+def _member(change: Json, update: Json) -> Iterator[Json]:
+    """Who may write where, and who has stopped the bot: https://core.telegram.org/bots/api#chatmemberupdated."""
+    yield {
+        **_place(change, update),
+        "event_key": f"update/{update['id']}",
+        "parts": (service.member(change, own=update["kind"] == "my_chat_member"),),
+        "occurred_at": otherwise(lambda: _time(change["date"]), update["now"]),
+    }
+
+
 # What the message with the button says of itself is not said by who pressed it.
 PRESSED: Final[Json] = {"reply_to_message": None, "sender_chat": None, "contact": None, "is_automatic_forward": None}
 
 
-def _callback_query(query: Json, update: Json) -> Json:
+def _callback_query(query: Json, update: Json) -> Iterator[Json]:
     message = query.get("message") or {"chat": {"id": query["from"]["id"], "type": "private"}}
-    return {
-        **_place({**message, **PRESSED, "from": query["from"]}),
+    yield {
+        **_place({**message, **PRESSED, "from": query["from"]}, update),
         "event_key": f"callback/{query['id']}",
-        "parts": (_choice(query, message),),
+        "parts": (otherwise(lambda: _choice(query, message), Unsupported(type="callback_query")),),
         "occurred_at": update["now"],
     }
 
@@ -108,59 +134,58 @@ def _choice(query: Json, message: Json) -> Part:
         return Unsupported(type="callback_query", text=query.get("game_short_name"))
     rows = message.get("reply_markup", {}).get("inline_keyboard", ())
     titles = {button.get("callback_data"): button["text"] for row in rows for button in row}
-    target = external_id(message["chat"], message["message_id"]) if "message_id" in message else None
+    target = places.name_of(message) if "message_id" in message else None
     return Choice(id=query["data"], title=titles.get(query["data"]), target=target)
 
 
-def _unsupported_update(content: Json, update: Json) -> Json:
-    """What has no translation is kept: it belongs to whoever it names, or to nobody but itself."""
-    nobody = {"id": f"update:{update['kind']}"}
-    chat = content.get("chat") or content.get("from") or content.get("user") or nobody
-    words = content.get("text") or content.get("caption") or content.get("new_chat_member", {}).get("status")
-    return {
-        **_place({**content, "chat": {"type": "private", **chat}}),
+def _unsupported_update(content: Json, update: Json) -> Iterator[Json]:
+    """What has no translation is kept: it belongs to whoever it names; what names nobody is nobody's message."""
+    somebody = content.get("chat") or content.get("from") or content.get("user")
+    chat = somebody or {"id": f"update:{update['kind']}"}
+    words = otherwise(lambda: Text(text=content.get("text") or content["caption"]).text, None)
+    kept: Part = Unsupported(type=update["kind"], text=words) if somebody else Notice(type="other", text=update["kind"])
+    yield {
+        **_place({**content, "chat": {"type": "private", **chat}}, update),
         "event_key": f"update/{update['id']}",
-        "parts": (Unsupported(type=update["kind"], text=words),),
-        "occurred_at": _time(content["date"]) if "date" in content else update["now"],
+        "parts": (kept,),
+        "occurred_at": otherwise(lambda: _time(content["date"]), update["now"]),
     }
 
 
-UPDATES: Final[Mapping[str, Callable[[Json, Json], Json]]] = {
+UPDATES: Final[Mapping[str, Callable[[Json, Json], Iterator[Json]]]] = {
     "message": _new_message,
     "edited_message": _edited_message,
     "channel_post": _new_message,
     "edited_channel_post": _edited_message,
     "message_reaction": _message_reaction,
     "callback_query": _callback_query,
+    "my_chat_member": _member,
+    "chat_member": _member,
 }
 
 
-def _place(message: Json) -> Json:
+def _place(message: Json, update: Json) -> Json:
     """Where it was said and by whom: of everything that has a chat."""
-    chat = message["chat"]
-    private = chat["type"] == "private"
+    chat, own = message["chat"], places.private(message)
+    sender = places.sender(message)
     return {
-        "peer": str(chat["id"]),
-        "sender": _sender(message),
-        "surface": "direct" if private else "group",
-        "container": None if private else str(chat["id"]),
-        "thread": _thread(message),
-        "assessment": _assessment(message),
+        "peer": own or str(chat["id"]),
+        "sender": _person(sender, own, message),
+        "surface": "direct" if own else "group",
+        "container": None if own else str(chat["id"]),
+        "thread": otherwise(lambda: _thread(message), Thread()),
+        "assessment": otherwise(lambda: _assessment(message), Assessment()),
+        "echo": places.by_the_channel(message),
     }
 
 
-def _sender(message: Json) -> Party:
-    """A channel speaks for itself, an administrator may speak as the group."""
-    speaker = message.get("sender_chat") or message.get("actor_chat") or message.get("from") or message.get("user")
-    speaker = speaker or message["chat"]
-    name = speaker.get("title") or " ".join(filter(None, (speaker.get("first_name"), speaker.get("last_name"))))
-    return Party(
-        address=str(speaker["id"]),
-        name=name or speaker.get("username"),
-        verified="provider",
-        phone=_own_phone(message, speaker),
-        locale=speaker.get("language_code"),
-    )
+def _person(speaker: Json, own: str | None, message: Json) -> Party:
+    """A place where only this person and the account write to each other is another address of theirs."""
+    found = context.party(speaker)
+    aliases = (own,) if own not in {None, found.address} and not places.by_the_channel(message) else ()
+    phone = otherwise(lambda: _own_phone(message, speaker), None)
+    more = {"aliases": aliases, "verified": "provider", "phone": phone, "locale": speaker.get("language_code")}
+    return otherwise(lambda: Party(**{**dict(found), **more}), found)
 
 
 def _own_phone(message: Json, speaker: Json) -> str | None:
@@ -175,8 +200,8 @@ def _thread(message: Json) -> Thread:
     if replied and replied["message_id"] == topic:  # in a topic, what answers nothing answers the topic's beginning
         replied = None
     return Thread(
-        reply_to=external_id(message["chat"], replied["message_id"]) if replied else None,
-        thread_key=external_id(message["chat"], topic) if topic else None,
+        reply_to=places.name_of({**replied, "chat": message["chat"]}) if replied else None,
+        thread_key=places.external_id(message["chat"], topic) if topic else None,
     )
 
 
@@ -189,6 +214,13 @@ def _assessment(message: Json) -> Assessment:
 
 
 def _part(message: Json) -> Part:
+    """What was said; in the place of what has another shape than is known, that it was there, with its words."""
+    kind = next((name for name in message if name not in ABOUT_MESSAGE), "message")
+    words = otherwise(lambda: Text(text=message["caption"]).text, None)
+    return otherwise(lambda: _content(message), Unsupported(type=kind, text=words))
+
+
+def _content(message: Json) -> Part:
     for field, translate in CONTENT.items():
         if field in message:
             return translate(message)
@@ -199,7 +231,8 @@ def _part(message: Json) -> Part:
 
 
 def _text(message: Json) -> Part:
-    return Text(text=message["text"], html=as_html(message["text"], message.get("entities", ())))
+    words = message["text"]
+    return Text(text=words, html=otherwise(lambda: as_html(words, message.get("entities", ())), None))
 
 
 def _photo(message: Json) -> Part:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from services.chat_adapter.channels.telegram.places import answers, chat_of
 from services.chat_adapter.channels.telegram.tables import (
     CALLBACK_BYTES,
     DOCUMENT,
@@ -32,23 +33,8 @@ def compose(piece: Piece) -> tuple[str, Json | Form]:
             return name, {**_place(piece), **content}
 
 
-def chat_of(to: str, thread_key: str | None) -> Json:
-    """The chat, and the topic in it."""
-    return {"chat_id": to} | ({"message_thread_id": _last_number(thread_key)} if thread_key else {})
-
-
 def _place(piece: Piece) -> Json:
-    place = chat_of(piece.to, piece.thread_key)
-    if piece.reply_to:
-        place["reply_parameters"] = {
-            "message_id": _last_number(piece.reply_to),
-            "allow_sending_without_reply": True,
-        }
-    return place
-
-
-def _last_number(external_id: str) -> int:
-    return int(external_id.rpartition(":")[2])
+    return chat_of(piece.to, piece.thread_key) | (answers(piece.to, piece.reply_to) if piece.reply_to else {})
 
 
 def _content(part: object) -> tuple[str, Json]:

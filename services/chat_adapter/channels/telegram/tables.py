@@ -38,6 +38,20 @@ FILES: Final[Mapping[str, FileField]] = {
     "voice": FileField("audio", "audio/ogg"),
 }
 
+# Service messages: nobody said them (https://core.telegram.org/bots/api#message). What people do by them stays a message:
+# users_shared, chat_shared, web_app_data, passport_data, successful_payment, refunded_payment, gift, unique_gift.
+_SERVICE: Final = """
+boost_added channel_chat_created chat_background_set chat_owner_changed chat_owner_left checklist_tasks_added
+checklist_tasks_done connected_website delete_chat_photo direct_message_price_changed forum_topic_closed
+forum_topic_created forum_topic_edited forum_topic_reopened general_forum_topic_hidden general_forum_topic_unhidden
+giveaway_completed giveaway_created giveaway_winners group_chat_created left_chat_member
+message_auto_delete_timer_changed migrate_from_chat_id migrate_to_chat_id new_chat_members new_chat_photo new_chat_title
+paid_message_price_changed pinned_message proximity_alert_triggered suggested_post_approval_failed
+suggested_post_approved suggested_post_declined suggested_post_paid suggested_post_refunded supergroup_chat_created
+video_chat_ended video_chat_participants_invited video_chat_scheduled video_chat_started write_access_allowed
+"""
+SERVICE: Final = frozenset(_SERVICE.split())
+
 # Where the words are in content that is not translated.
 WORDS: Final[Mapping[str, str]] = {
     "checklist": "title",
@@ -45,6 +59,7 @@ WORDS: Final[Mapping[str, str]] = {
     "game": "title",
     "invoice": "title",
     "poll": "question",
+    "web_app_data": "data",
 }
 
 # Everything in a Message that says where it comes from or how it looks; what remains is its content.

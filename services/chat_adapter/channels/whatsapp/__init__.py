@@ -11,7 +11,14 @@ from pydantic import Field as Described, SecretStr
 from services.chat_adapter.channels.whatsapp import inbound as webhooks
 from services.chat_adapter.channels.whatsapp.errors import REFUSALS
 from services.chat_adapter.channels.whatsapp.outbound import bare_type, compose
-from services.chat_adapter.channels.whatsapp.tables import BUTTON_TITLE, MEDIA_BYTES, MEDIA_LIVES, ROWS, SUBSCRIBED
+from services.chat_adapter.channels.whatsapp.tables import (
+    BUTTON_BODY,
+    BUTTON_TITLE,
+    MEDIA_BYTES,
+    MEDIA_LIVES,
+    ROWS,
+    SUBSCRIBED,
+)
 from shared import channel
 from shared.channel import (
     Blob,
@@ -140,6 +147,8 @@ CHANNEL = Channel(
         choices="full",
         options=ROWS,
         option_title=BUTTON_TITLE,
+        linked=1,
+        link_text=BUTTON_BODY,
         location="full",
         contact="full",
         template="full",

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from services.chat_adapter.channels.whatsapp.tables import KINDS
 from shared.envelope import Choice, Contact, Location, Media, Part, Reaction, Text, Unsupported
+from shared.readable import otherwise
 
 Json = dict[str, Any]
 Parts = tuple[Part, ...]
 
 
 def read_parts(message: Json) -> Parts:
-    """By its type; one that is not known passes as unsupported, with its words."""
+    """By its type; one that is not known, or has another shape than its type, passes as unsupported, with its words."""
     kind = message["type"]
-    parts = _media(message) if kind in KINDS else CONTENT.get(kind, _other)(message)
-    return parts + _product(message)
+    read = _media if kind in KINDS else CONTENT.get(kind, _other)
+    kept = Unsupported(type=kind if isinstance(kind, str) else "unsupported")
+    parts = otherwise(lambda: read(message), otherwise(lambda: _other(message), (kept,)))
+    return parts + otherwise(lambda: _product(message), ())
 
 
 def _text(message: Json) -> Parts:
@@ -49,7 +53,8 @@ def _location(message: Json) -> Parts:
 
 def _contacts(message: Json) -> Parts:
     """A message may hold several cards."""
-    return tuple(map(_card, message["contacts"])) or _other(message)
+    cards = (otherwise(partial(_card, card), Unsupported(type="contacts")) for card in message["contacts"])
+    return tuple(cards) or _other(message)
 
 
 def _card(card: Json) -> Contact:
@@ -67,19 +72,21 @@ def _number(phone: Json) -> str | None:
 
 
 def _reaction(message: Json) -> Parts:
-    """Without an emoji it was taken back."""
+    """Without an emoji it was taken back. Without the message that it is on it is nothing: an Unsupported would be a message."""
     reaction = message["reaction"]
     emoji = reaction.get("emoji") or None
     return (Reaction(target=reaction["message_id"], emoji=emoji, replaces=emoji is not None),)
 
 
 def _interactive(message: Json) -> Parts:
-    """A pressed button or row; a form that was filled in comes as its answers in JSON."""
+    """A pressed button or row; an address in its words; a form that was filled in comes as its answers in JSON."""
     interactive = message["interactive"]
     kind = interactive["type"]
     chosen = interactive.get(kind) or {}
     if kind in {"button_reply", "list_reply"}:
         return (Choice(id=chosen["id"], title=chosen.get("title"), target=_answered(message)),)
+    if chosen.get("name") == "address_message" and chosen.get("body"):
+        return (Text(text=chosen["body"]),)
     return (Unsupported(type=f"interactive/{kind}", text=chosen.get("response_json") or chosen.get("response")),)
 
 
@@ -95,12 +102,15 @@ def _answered(message: Json) -> str | None:
 
 def _order(message: Json) -> Parts:
     order = message["order"]
-    lines = [
-        f"{item['quantity']} × {item['product_retailer_id']} ({item['item_price']} {item['currency']})"
-        for item in order["product_items"]
-    ]
-    words = "\n".join(filter(None, (order.get("text"), *lines)))
-    return (Unsupported(type="order", text=words),)
+    lines = (otherwise(partial(_item, item), None) for item in otherwise(lambda: list(order["product_items"]), []))
+    words = otherwise(lambda: Text(text=order["text"]).text, None)
+    return (Unsupported(type="order", text="\n".join(filter(None, (words, *lines))) or None),)
+
+
+def _item(item: Json) -> str:
+    price = " ".join(str(item[name]) for name in ("item_price", "currency") if name in item)
+    amount = f"{item['quantity']} × " if "quantity" in item else ""
+    return f"{amount}{item['product_retailer_id']}{f' ({price})' if price else ''}"
 
 
 def _unsupported(message: Json) -> Parts:
@@ -115,7 +125,9 @@ def _other(message: Json) -> Parts:
     kind = message["type"]
     content = message.get(kind)
     inner = content if isinstance(content, dict) else {}
-    return (Unsupported(type=kind, text=inner.get("body") or inner.get("caption") or inner.get("text")),)
+    found = (inner.get(name) for name in ("body", "caption", "text"))
+    words = next((one for one in found if isinstance(one, str) and one), None)
+    return (Unsupported(type=kind, text=words),)
 
 
 def _product(message: Json) -> Parts:

@@ -5,15 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from services.chat_adapter.channels.whatsapp.content import read_parts
 from services.chat_adapter.channels.whatsapp.errors import REFUSALS
 from services.chat_adapter.channels.whatsapp.tables import FIELDS, STATUSES
 from shared.channel import Incoming, Malformed, Message, Receipt
-from shared.dialects.meta import seconds
-from shared.envelope import Assessment, Call, Deletion, Edit, Party, Thread, Unsupported
-from shared.readable import each
+from shared.dialects.meta import moment
+from shared.envelope import (
+    LATEST,
+    Assessment,
+    Call,
+    Deletion,
+    Edit,
+    MessageContext,
+    Notice,
+    Part,
+    Party,
+    Referral,
+    Thread,
+    Unsupported,
+)
+from shared.readable import each, otherwise
+from shared.records import Cost, Failure
 
 Json = dict[str, Any]
 
@@ -25,6 +40,7 @@ class Item:
     content: Json
     value: Json
     read: Callable[[Item], Incoming | None]
+    standby: bool = False
 
     @property
     def account_key(self) -> str:
@@ -42,10 +58,12 @@ def read(body: Json) -> Iterator[Incoming | Malformed]:
 
 
 def _values(change: Json) -> Iterator[Incoming | Malformed]:
-    if change["field"] in FIELDS:
-        value = change["value"]
+    if change["field"] == "messaging_handovers":
+        yield from each(_item, (Item(change["value"], change["value"], _handover),))
+    elif change["field"] in FIELDS:
+        value, standby = change["value"], change["field"] == "standby"
         for name, reader in READERS.items():
-            items = (Item(content, value, reader) for content in value.get(name, ()))
+            items = (Item(content, value, reader, standby) for content in value.get(name, ()))
             yield from each(_item, items)
 
 
@@ -73,7 +91,7 @@ def _echo(item: Item) -> Message:
 def _said(item: Item, *, peer: str, sender: Party, group: str | None = None, echo: bool = False) -> Message:
     message = item.content
     change = _change(message)
-    content = message["edit"]["message"] if isinstance(change, Edit) else message
+    content = otherwise(lambda: message["edit"]["message"], message) if isinstance(change, Edit) else message
     parts = () if isinstance(change, Deletion) else read_parts(content)
     names_itself = not change and message["type"] != "reaction"
     return Message(
@@ -82,11 +100,14 @@ def _said(item: Item, *, peer: str, sender: Party, group: str | None = None, ech
         peer=peer,
         sender=sender,
         parts=((change,) if change else ()) + parts,
-        occurred_at=_time(message),
+        occurred_at=_time(item),
         external_id=message["id"] if names_itself else None,
         surface="group" if group else "direct",
         container=group,
-        thread=_thread(message),
+        thread=otherwise(lambda: _thread(message), Thread()),
+        context=_refers_to(message),
+        assessment=STANDBY if item.standby else Assessment(),
+        responder=OTHER if item.standby else None,
         echo=echo,
     )
 
@@ -110,25 +131,54 @@ def _thread(message: Json) -> Thread:
     )
 
 
+def _refers_to(message: Json) -> MessageContext | None:
+    """Whether its words are somebody else's, and the advertisement or post that brought the person here.
+
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/text
+    """
+    about, came_by = message.get("context"), message.get("referral")
+    about = about if isinstance(about, dict) else {}
+    found = MessageContext(
+        forwarded=bool(about.get("forwarded") or about.get("frequently_forwarded")),
+        referral=otherwise(lambda: _referral(came_by), Referral(source="unknown")) if came_by else None,
+    )
+    return None if found == MessageContext() else found
+
+
+def _referral(came_by: Json) -> Referral:
+    return Referral(
+        source=came_by.get("source_type") or "ad",
+        id=came_by.get("source_id"),
+        url=came_by.get("source_url"),
+        title=came_by.get("headline"),
+        text=came_by.get("body"),
+        click_id=came_by.get("ctwa_clid"),
+    )
+
+
 def _person(item: Item) -> Party:
-    """Their phone number, or where it is withheld their id with this business; the other one is the alias."""
+    """Their phone number, or where it is withheld their id with this business; the others are aliases."""
     message = item.content
     phone, user = _digits(message.get("from")), message.get("from_user_id")
-    contact = _contact(item.value, phone, user)
+    contact = otherwise(lambda: _contact(item.value, phone, user), {})
     names = [phone, user, _digits(contact.get("wa_id")), contact.get("user_id")]
+    parents = (message.get("from_parent_user_id"), contact.get("parent_user_id"))
+    names += [name for name in parents if isinstance(name, str)]  # …/whatsapp/business-scoped-user-ids
     return _party(names, phone=phone, profile=contact.get("profile") or {})
 
 
 def _party(names: list[str | None], *, phone: str | None, profile: Json) -> Party:
     """The first of their names is the address; all are one person by WhatsApp's word."""
     address, *aliases = dict.fromkeys(filter(None, names))
-    return Party(
-        address=address,
-        aliases=tuple(aliases),
-        name=profile.get("name") or profile.get("username"),
-        verified="signature",
-        phone=f"+{phone}" if phone else None,
-    )
+    number = f"+{phone}" if phone else None
+    plain = Party(address=address, aliases=tuple(aliases[:ALIASES]), verified="signature", phone=number)
+    told = {"name": lambda: profile.get("name") or profile.get("username"), "username": lambda: profile.get("username")}
+    readable = {field: otherwise(partial(_checked, field, read), None) for field, read in told.items()}
+    return plain.model_copy(update=readable)
+
+
+def _checked(field: str, read: Callable[[], Any]) -> Any:
+    return getattr(Party.model_validate({"address": "-", field: read()}), field)
 
 
 def _contact(value: Json, phone: str | None, user: str | None) -> Json:
@@ -148,36 +198,79 @@ def _may_be(contact: Json, user: str | None, value: Json) -> bool:
 
 
 def _new_name(item: Item) -> Message:
-    """The person has another number: https://…/webhooks/reference/messages/system. They are the same person as before."""
+    """The person has another number or id: https://…/webhooks/reference/messages/system. They are the same person as before."""
     message, system = item.content, item.content["system"]
     phone = _digits(system.get("wa_id") or system.get("new_wa_id"))
+    now = [phone, system.get("user_id")]
     before = [_digits(message.get("from")), message.get("from_user_id"), system.get("previous_user_id")]
-    names = [phone, system.get("user_id"), *before]
-    return _notice(item, names, phone=phone, event=message["id"], kind=system["type"], words=system.get("body"))
+    return _moved(item, now, before, phone=phone, event=message["id"], kind=system["type"], words=system.get("body"))
 
 
 def _new_user_id(item: Item) -> Message:
-    """The person has another id with this business: …/whatsapp/business-scoped-user-ids."""
+    """The person has another id with this business: …/whatsapp/business-scoped-user-ids. They may get an earlier one back."""
     update, user = item.content, item.content["user_id"]
     phone = _digits(update.get("wa_id"))
-    event = f"user_id_update/{user['previous']}/{user['current']}"
-    names = [phone, user["current"], user["previous"]]
-    return _notice(item, names, phone=phone, event=event, kind="user_id_update", words=update.get("detail"))
+    event = f"user_id_update/{user['previous']}/{user['current']}/{update.get('timestamp')}"
+    now, before = [phone, user["current"]], [user["previous"]]
+    return _moved(item, now, before, phone=phone, event=event, kind="user_id_update", words=update.get("detail"))
 
 
-def _notice(
-    item: Item, names: list[str | None], *, phone: str | None, event: str, kind: str, words: str | None
+def _moved(
+    item: Item,
+    now: list[str | None],
+    before: list[str | None],
+    *,
+    phone: str | None,
+    event: str,
+    kind: str,
+    words: str | None,
 ) -> Message:
-    person = _party(names, phone=phone, profile={})
+    """Whoever was called one of `before` is called the first of `now`; nobody's message."""
+    person = _party([*now, *before], phone=phone, profile={})
+    old = next((name for name in before if name and name not in now), None)
+    text = words if isinstance(words, str) else kind
+    moved = Notice(type="moved", to=person.address, text=text) if old else Notice(type="other", text=text)
+    return _notice(item, old or person.address, person, event=event, part=moved)
+
+
+def _notice(item: Item, peer: str, person: Party, *, event: str, part: Notice) -> Message:
     return Message(
         account_key=item.account_key,
         event_key=event,
-        peer=person.address,
+        peer=peer,
         sender=person,
-        parts=(Unsupported(type=kind, text=words),),
-        occurred_at=_time(item.content),
+        parts=(part,),
+        occurred_at=_time(item),
         assessment=NOTICE,
     )
+
+
+def _handover(item: Item) -> Message:
+    """Who has the thread now: https://…/webhooks/reference/messaging-handovers. Told to whoever got it, or lost it."""
+    value = item.content
+    sender, kind = value.get("sender") or {}, value["type"]
+    contacts = value.get("contacts") or [{}]
+    names = [
+        _digits(sender.get("wa_id") or sender.get("phone_number") or contacts[0].get("wa_id")),
+        sender.get("user_id") or contacts[0].get("user_id"),
+    ]
+    change = value.get(kind) or {}
+    person = _party(names, phone=names[0], profile=contacts[0].get("profile") or {})
+    event = f"handover/{kind}/{person.address}/{value.get('timestamp')}"
+    part = Notice(type="responder", to=None if kind == "control_passed" else _new_owner(change), text=_words(change))
+    return _notice(item, person.address, person, event=event, part=part)
+
+
+def _new_owner(change: Json) -> str:
+    """By their role or number, as far as WhatsApp says it."""
+    names = ("new_owner_role", "new_owner", "new_owner_app_id")
+    found = next((change[name] for name in names if change.get(name)), OTHER)
+    return str(found) if isinstance(found, str | int) else OTHER
+
+
+def _words(change: Json) -> str | None:
+    words = change.get("metadata") or change.get("reason")
+    return words if isinstance(words, str) else None
 
 
 def _call(item: Item) -> Message | None:
@@ -191,9 +284,13 @@ def _call(item: Item) -> Message | None:
         event_key=call["id"],
         peer=person.address,
         sender=person,
-        parts=(Call(outcome="answered" if spoken else "missed", seconds=spoken),),
-        occurred_at=_time(call),
+        parts=(otherwise(lambda: _outcome(spoken), Unsupported(type="call")),),
+        occurred_at=_time(item),
     )
+
+
+def _outcome(spoken: int | None) -> Part:
+    return Call(outcome="answered" if spoken else "missed", seconds=spoken)
 
 
 def _status(item: Item) -> Receipt | None:
@@ -206,14 +303,23 @@ def _status(item: Item) -> Receipt | None:
         account_key=item.account_key,
         peer=_digits(status.get("recipient_id")) or status["recipient_user_id"],
         status=STATUSES[status["status"]],
-        occurred_at=_time(status),
+        occurred_at=_time(item),
         external_ids=(status["id"],),
         join_key=status.get("biz_opaque_callback_data"),
-        failure=REFUSALS.failure(errors[0]) if errors else None,
+        failure=otherwise(lambda: REFUSALS.failure(errors[0]), Failure(code="refused")) if errors else None,
+        cost=otherwise(lambda: _cost(status["pricing"]), None),
     )
 
 
+def _cost(pricing: Json) -> Cost:
+    """https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status."""
+    return Cost(billable=pricing.get("billable"), category=pricing.get("category"), model=pricing.get("pricing_model"))
+
+
 # What WhatsApp tells of a person is nothing that they said.
+ALIASES: Final = 5
+OTHER: Final = "another responder"  # of a thread on standby: WhatsApp does not say which (…/webhooks/reference/standby)
+STANDBY: Final = Assessment(may_auto_answer=False, reasons=("standby: another responder has the thread",))
 NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
 READERS: Final[Mapping[str, Callable[[Item], Incoming | None]]] = {
     "messages": _message,
@@ -224,8 +330,9 @@ READERS: Final[Mapping[str, Callable[[Item], Incoming | None]]] = {
 }
 
 
-def _time(content: Json) -> datetime:
-    return seconds(content["timestamp"])
+def _time(item: Item) -> datetime:
+    """Of handovers in milliseconds; without a time that can be read it is told as of now (shared.translate.stamp)."""
+    return otherwise(lambda: moment(item.content["timestamp"]), LATEST)
 
 
 def _digits(number: str | None) -> str | None:

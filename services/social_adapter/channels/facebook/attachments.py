@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from services.social_adapter.channels.facebook.tables import FILES
 from shared.envelope import Choice, Choices, Location, Media, Option, Part, Text, Unsupported
+from shared.readable import otherwise
 
 Json = dict[str, Any]
 
@@ -21,14 +22,23 @@ def parts(message: Json) -> tuple[Part, ...]:
 
 
 def _found(message: Json) -> Iterator[Part]:
-    text = message.get("text")
+    text = otherwise(lambda: Text(text=message["text"]).text, None)
+    attached = otherwise(lambda: list(_once(message.get("attachments") or ())), [{"type": "attachments"}])
+    shown = [part for one in attached if (part := _shown(one, text)) is not None]
     if pressed := message.get("quick_reply"):
-        yield Choice(id=pressed["payload"], title=text)
-    elif text:
+        yield otherwise(lambda: Choice(id=pressed["payload"], title=text), Unsupported(type="quick_reply", text=text))
+    elif text and not any(isinstance(part, Choices) and part.text == text for part in shown):
         yield Text(text=text)
-    for attachment in _once(message.get("attachments") or ()):
-        if not _repeats(attachment, text or ""):
-            yield _part(attachment)
+    yield from shown
+
+
+def _shown(attachment: Json, text: str | None) -> Part | None:
+    """What an attachment is; of one that has another shape than its type, its title. None: it repeats the text."""
+    kind = otherwise(lambda: Unsupported(type=attachment["type"]).type, "attachment")
+    words = otherwise(lambda: Unsupported(type=kind, text=attachment.get("title")).text, None)
+    if otherwise(lambda: _repeats(attachment, text or ""), instead=False):
+        return None
+    return otherwise(lambda: _part(attachment, text), Unsupported(type=kind, text=words or None))
 
 
 def _once(attachments: Any) -> Iterator[Json]:
@@ -45,11 +55,13 @@ def _repeats(attachment: Json, text: str) -> bool:
     return attachment["type"] == "fallback" and link is not None and link in text
 
 
-def _part(attachment: Json) -> Part:
+def _part(attachment: Json, text: str | None) -> Part:
     kind = attachment["type"]
     if kind in FILES and (url := _payload(attachment).get("url")):
         media = "sticker" if _payload(attachment).get("sticker_id") else FILES[kind]
         return Media(media=media, handle=url, name=_payload(attachment).get("name"))
+    if kind == "template":
+        return _template(attachment, text)
     return OTHERS.get(kind, _unsupported)(attachment)
 
 
@@ -58,12 +70,15 @@ def _location(attachment: Json) -> Part:
     return Location(latitude=point["lat"], longitude=point["long"], name=attachment.get("title"))
 
 
-def _template(attachment: Json) -> Part:
-    """Buttons that the business has offered; products that a person has shared."""
+def _template(attachment: Json, text: str | None) -> Part:
+    """Buttons that the business has offered, whose question stands beside the payload; products that a person has shared.
+
+    …/messenger-platform/webhooks/webhook-events/message-echoes
+    """
     payload = _payload(attachment)
     if payload.get("template_type") == "button":
         options = tuple(_option(button) for button in payload["buttons"])
-        return Choices(text=payload["text"], options=options)
+        return Choices(text=payload.get("text") or attachment.get("title") or text or "", options=options)
     elements = payload.get("elements") or (payload.get("product") or {}).get("elements") or ()
     titles = (element.get("title") for element in elements)
     return Unsupported(type=payload.get("template_type") or "template", text=_lines(attachment.get("title"), *titles))
@@ -99,5 +114,4 @@ def _lines(*lines: str | None) -> str | None:
 OTHERS: Final[Mapping[str, Callable[[Json], Part]]] = {
     "appointment_booking": _appointment,
     "location": _location,
-    "template": _template,
 }

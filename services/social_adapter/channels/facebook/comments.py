@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -25,6 +26,7 @@ from shared.envelope import (
     Unsupported,
     Visibility,
 )
+from shared.readable import otherwise
 
 Json = dict[str, Any]
 
@@ -50,7 +52,7 @@ def _written(value: Json, entry: Entry, *, name: str, thread: Thread) -> Iterato
     match value["verb"]:
         case "add":
             found = _place(value, entry, key=name, parts=_parts(value), thread=thread)
-            found = replace(found, external_id=name, occurred_at=moment(value.get("created_time") or entry.time))
+            found = replace(found, external_id=name, occurred_at=moment(value.get("created_time"), entry.time))
             yield replace(found, join_key=_likeness(value)) if found.echo else found
         case "edit" | "edited":  # Facebook says both
             yield _change(value, entry, name=name, parts=(Edit(target=name), *_parts(value)), thread=thread)
@@ -97,7 +99,8 @@ def _sender(value: Json, author: Json, entry: Entry) -> Party:
     if "id" not in author:
         return Party(address=f"unknown:{value.get('comment_id') or value['post_id']}")
     verified = None if author["id"] == entry.page else "provider"
-    return Party(address=author["id"], name=author.get("name"), verified=verified)
+    plain = Party(address=author["id"], verified=verified)
+    return otherwise(lambda: Party(address=plain.address, name=author.get("name"), verified=verified), plain)
 
 
 def _author(value: Json) -> str | None:
@@ -127,11 +130,12 @@ def _parts(value: Json) -> tuple[Part, ...]:
 
 def _found(value: Json) -> Iterator[Part]:
     """A comment names its file by kind, a post in `link`, several in `photos`."""
-    if text := value.get("message"):
-        yield Text(text=text)
+    if value.get("message"):
+        yield otherwise(lambda: Text(text=value["message"]), Unsupported(type="message"))
     shared = value.get("link") if value["item"] in {"photo", "video"} else None
-    for photo in value.get("photos") or [value.get("photo") or (shared if value["item"] == "photo" else None)]:
+    photos = value.get("photos") or [value.get("photo") or (shared if value["item"] == "photo" else None)]
+    for photo in photos if isinstance(photos, list) else [photos]:
         if photo:
-            yield Media(media="image", handle=photo)
+            yield otherwise(partial(Media, media="image", handle=photo), Unsupported(type="photo"))
     if video := value.get("video") or (shared if value["item"] == "video" else None):
-        yield Media(media="video", handle=video)
+        yield otherwise(partial(Media, media="video", handle=video), Unsupported(type="video"))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from functools import partial
 
 from shared.dialects import meta
-
-FIRST_MILLISECONDS: Final = 100_000_000_000  # as seconds this would be the year 5138
+from shared.envelope import LATEST
+from shared.readable import otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +21,14 @@ class Entry:
     standby: bool = False
 
 
-def moment(stamp: str | int) -> datetime:
-    return meta.milliseconds(stamp) if int(stamp) >= FIRST_MILLISECONDS else meta.seconds(stamp)
+def moment(*stamps: str | int | None) -> datetime:
+    """The first that can be read; if none can, it is told as of now (shared.translate.stamp)."""
+    for stamp in stamps:
+        found = otherwise(partial(_of, stamp), None)
+        if found is not None:
+            return found
+    return LATEST
+
+
+def _of(stamp: str | int | None) -> datetime | None:
+    return None if stamp is None else meta.moment(stamp)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from services.social_adapter.channels.facebook import attachments, metadata
+from services.social_adapter.channels.facebook import attachments, metadata, notices
 from services.social_adapter.channels.facebook.entry import Entry, moment
 from services.social_adapter.channels.facebook.tables import ABOUT_EVENT, NOT_MESSAGES
 from shared.channel import Incoming, Message, Receipt
@@ -25,6 +25,7 @@ from shared.envelope import (
     Thread,
     Unsupported,
 )
+from shared.readable import otherwise
 from shared.records import Status
 
 Json = dict[str, Any]
@@ -33,14 +34,17 @@ STANDBY: Final = Assessment(may_auto_answer=False, reasons=("standby: another ap
 
 
 def read(event: Json, entry: Entry) -> Iterator[Incoming]:
-    """One event: nothing where nobody has said anything (tables.NOT_MESSAGES, or no sender), two receipts for one delivery."""
+    """One event: nothing where nobody is named, two receipts for one delivery."""
     for kind, translate in EVENTS.items():
         if kind in event:
             yield from translate(event, entry)
             return
-    unknown = [kind for kind in event if kind not in ABOUT_EVENT | NOT_MESSAGES]
+    kinds = [kind for kind in event if kind not in ABOUT_EVENT]
+    unknown = next((kind for kind in kinds if kind not in NOT_MESSAGES), None)
     if unknown and "sender" in event:
-        yield _unknown(event, entry, unknown[0])
+        yield _unknown(event, entry, unknown)
+    elif kinds and not unknown:
+        yield from notices.read(event, entry, kinds[0])
 
 
 def _message(event: Json, entry: Entry) -> Iterator[Message]:
@@ -50,8 +54,10 @@ def _message(event: Json, entry: Entry) -> Iterator[Message]:
         yield _place(event, entry, key=f"{mid}/deleted", parts=(Deletion(target=mid),))
         return
     found = _place(event, entry, key=mid, parts=attachments.parts(message))
-    answered = (message.get("reply_to") or {}).get("mid")
-    found = replace(found, external_id=mid, thread=Thread(reply_to=answered))
+    answered = otherwise(lambda: Thread(reply_to=(message.get("reply_to") or {}).get("mid")), Thread())
+    found = replace(found, external_id=mid, thread=answered, context=notices.came_by(message.get("referral")))
+    if entry.standby and found.echo and message.get("app_id"):
+        found = replace(found, responder=str(message["app_id"]))
     yield _home(found, message, entry) if message.get("is_echo") else found
 
 
@@ -74,7 +80,8 @@ def _home(echo: Message, message: Json, entry: Entry) -> Message:
 
 def _edit(event: Json, entry: Entry) -> Iterator[Message]:
     edit = event["message_edit"]
-    parts = (Edit(target=edit["mid"]), Text(text=edit["text"]))
+    words = otherwise(lambda: Text(text=edit["text"]), Unsupported(type="message_edit"))
+    parts = (Edit(target=edit["mid"]), words)
     yield _place(event, entry, key=f"{edit['mid']}/edit/{edit['num_edit']}", parts=parts)
 
 
@@ -83,7 +90,7 @@ def _reaction(event: Json, entry: Entry) -> Iterator[Message]:
     shown = reaction.get("emoji") or f":{reaction.get('reaction', 'other')}:"
     removed = reaction["action"] == "unreact"
     part = Reaction(target=reaction["mid"], emoji=shown, removed=removed, replaces=not removed)
-    key = f"{reaction['mid']}/{reaction['action']}/{event['sender']['id']}/{event['timestamp']}"
+    key = f"{reaction['mid']}/{reaction['action']}/{event['sender']['id']}/{event['timestamp']}/{shown}"
     yield _place(event, entry, key=key, parts=(part,))
 
 
@@ -91,9 +98,11 @@ def _postback(event: Json, entry: Entry) -> Iterator[Message]:
     """On standby the payload is another app's and not told; what was pressed is only its title."""
     postback = event["postback"]
     title, payload, mid = postback.get("title"), postback.get("payload"), postback.get("mid")
-    part: Part = Choice(id=payload, title=title) if payload else Unsupported(type="postback", text=title)
+    plain = otherwise(lambda: Unsupported(type="postback", text=title), Unsupported(type="postback"))
+    part: Part = otherwise(lambda: Choice(id=payload, title=title), plain) if payload else plain
     key = f"postback/{mid or event['sender']['id']}/{event['timestamp']}"
-    yield replace(_place(event, entry, key=key, parts=(part,)), external_id=mid)
+    context = notices.came_by(postback.get("referral"))
+    yield replace(_place(event, entry, key=key, parts=(part,)), external_id=mid, context=context)
 
 
 def _delivery(event: Json, entry: Entry) -> Iterator[Receipt]:
@@ -109,14 +118,15 @@ def _read(event: Json, entry: Entry) -> Iterator[Receipt]:
 
 
 def _receipt(event: Json, entry: Entry, status: Status) -> Receipt:
-    at = moment(event.get("timestamp") or entry.time)
+    at = moment(event.get("timestamp"), entry.time)
     return Receipt(account_key=entry.page, peer=event["sender"]["id"], status=status, occurred_at=at)
 
 
 def _unknown(event: Json, entry: Entry, kind: str) -> Message:
     about = event[kind]
     words = about.get("text") or about.get("title") if isinstance(about, dict) else None
-    key = f"{kind}/{event['sender']['id']}/{event['timestamp']}"
+    words = words if isinstance(words, str) else None
+    key = f"{kind}/{event['sender']['id']}/{event.get('timestamp') or entry.time}"
     return _place(event, entry, key=key, parts=(Unsupported(type=kind, text=words),))
 
 
@@ -129,8 +139,9 @@ def _place(event: Json, entry: Entry, *, key: str, parts: tuple[Part, ...]) -> M
         peer=event["recipient"]["id"] if ours else sender,
         sender=Party(address=sender, verified=None if ours else "provider"),
         parts=parts,
-        occurred_at=moment(event.get("timestamp") or entry.time),
+        occurred_at=moment(event.get("timestamp"), entry.time),
         assessment=STANDBY if entry.standby else Assessment(),
+        responder=notices.OTHER if entry.standby else None,
         echo=ours,
     )
 

@@ -85,14 +85,14 @@ def _content(piece: Piece) -> Json:
 
 
 def _choices(choices: Choices) -> Json:
-    """Few buttons stay in the thread; more are quick replies, beside which a link can only stand in the text."""
+    """Few buttons stay in the thread; more are quick replies, among which there is no link (`linked` of the capabilities)."""
     links = any(option.url for option in choices.options)
     fits = len(choices.options) <= BUTTONS and len(choices.text) <= BUTTON_TEXT
     if fits and (links or choices.style == "buttons"):
         return _template(choices.text, [_button(option) for option in choices.options])
-    lines = [f"{option.title}: {option.url}" for option in choices.options if option.url]
-    pressed = [_quick_reply(option) for option in choices.options if not option.url]
-    return {"text": "\n".join((choices.text, *lines)), **({"quick_replies": pressed} if pressed else {})}
+    if links:
+        raise SendFailed("unsupported", f"Messenger shows a link among {BUTTONS} buttons at most; put it into the text")
+    return {"text": choices.text, "quick_replies": [_quick_reply(option) for option in choices.options]}
 
 
 def _template(text: str, buttons: Sequence[Json]) -> Json:

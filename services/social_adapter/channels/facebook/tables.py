@@ -17,6 +17,8 @@ SUBSCRIBED: Final = (
     "message_echoes",
     "message_reactions",
     "message_edits",
+    "messaging_handovers",
+    "messaging_referrals",
     "standby",
     "feed",
 )
@@ -29,6 +31,7 @@ HUMAN_AGENT_WINDOW: Final = timedelta(days=7)
 PRIVATE_REPLY_WINDOW: Final = timedelta(days=7)
 
 # What happened around a thread, but was not said by the customer: a link followed, a permission given, another app's turn.
+# Each is a notice.
 NOT_MESSAGES: Final = frozenset(
     {
         "account_linking",
