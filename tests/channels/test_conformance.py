@@ -439,6 +439,13 @@ NAMING = frozenset(
         "callback_query",
         "message",
         "direct_messages",
+        "address",
+        "phone_number_id",
+        "postback",
+        "business_message",
+        "channel_post",
+        "inline_query",
+        "teleportation",
     ]
 )
 
