@@ -26,6 +26,7 @@ from shared.profiles import ProfileWorker
 from shared.records import STATUSES, Family
 from shared.smtp import Mailer
 from shared.states import States
+from shared.witness import Witness
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,13 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
     await producer.start()
     life.on_stop(producer.stop)
     life.health.ready["bus"] = lambda: producer.trouble
-    pool = await life.resources.enter_async_context(open_pool(settings, f"{family}_adapter"))
+    witness = Witness(settings, f"{family}_adapter")
+    pool = await life.resources.enter_async_context(open_pool(settings, f"{family}_adapter", witness.check))
     migrated = Migrated(pool, f"{family}_adapter", patient=True)
     life.health.startup["migrations"] = lambda: migrated.trouble
     life.health.warned["postgres"] = lambda: migrated.away
     life.spawn(migrated.run(), "migrations", ends=True)
+    life.spawn(witness.run(pool, producer), "witness")
     life.spawn(producer.tend(), "producer")
     accounts = AccountsFile(Path(settings.accounts), channels)
     life.spawn(accounts.watch(), "accounts file")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -38,16 +38,26 @@ async def _keep(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def open_pool(settings: Settings, schema: str) -> AsyncIterator[Pool]:
+async def open_pool(
+    settings: Settings, schema: str, check: Callable[[Connection], Awaitable[None]] | None = None
+) -> AsyncIterator[Pool]:
     """A pool whose connections live in `schema`. It opens even while PostgreSQL is away: each use connects by itself.
+
+    `check`: run on each new connection; what it raises is raised to whoever wanted to use it.
 
     Raises Misconfigured for an address that no server could be reached by.
     """
+
+    async def prepare(connection: Connection) -> None:
+        await _prepare(connection)
+        if check:
+            await check(connection)
+
     pool = asyncpg.create_pool(
         _address(settings),
         min_size=0,
         max_size=settings.connections,
-        init=_prepare,
+        init=prepare,
         reset=_keep,
         timeout=5,
         command_timeout=60,
@@ -77,7 +87,7 @@ async def _try(pool: Pool) -> None:
     except asyncpg.exceptions.ClientConfigurationError as error:
         raise Misconfigured(f"PARLEY_DATABASE: {error}.") from error
     except Exception as error:
-        if not is_waited_for(error):
+        if not is_waited_for(error) and not isinstance(error, DatabaseUnavailable):
             raise  # else health says so, for as long as it is so
 
 

@@ -100,6 +100,10 @@ class Contended(DatabaseUnavailable):
     """Two transactions met in PostgreSQL; the work is done again with facts read anew."""
 
 
+class Restored(DatabaseUnavailable):
+    """PostgreSQL is an older copy than what was done with it: nothing is sent or numbered before a person has run `parley recover` (docs/backup.md)."""
+
+
 class Misconfigured(ParleyError):
     """The configuration cannot be used; mend what is named and start again."""
 

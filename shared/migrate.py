@@ -19,7 +19,7 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy.exc import OperationalError
 
 from shared.database import Connection, Pool, transaction
-from shared.errors import DatabaseUnavailable
+from shared.errors import DatabaseUnavailable, Restored
 from shared.settings import Settings
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -146,6 +146,9 @@ class Migrated:
         try:
             async with transaction(self._pool) as connection:
                 found = await versions(connection, self._schema)
+        except Restored as error:
+            self.away = error.detail
+            return None  # the process may live: it does nothing with this copy
         except DatabaseUnavailable as error:
             self.away = f"PostgreSQL cannot be used: {error.detail}"
             return None if self._patient else self.away

@@ -82,6 +82,9 @@ CERTIFICATE_RELOADS = Counter(
     "parley_smtp_certificate_reloads_total", "Readings of the mail port's changed certificate, by outcome.", ["outcome"]
 )
 LOST_LINES = Counter("parley_log_lines_lost_total", "Lines of the log that could not be written.")
+RESTORED = Gauge(
+    "parley_database_restored", "1 while PostgreSQL is an older copy than what was done with it.", ["schema"]
+)
 READY = Gauge("parley_ready", "1 while this process may be given work.")
 STOPPED = Gauge(
     "parley_partitions_stopped",

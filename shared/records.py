@@ -733,6 +733,7 @@ EVENTS: Final = "events.v1"
 REQUESTS: Final = "requests.v1"
 DELIVERY: Final = "delivery.v1"
 ACCOUNTS: Final = "accounts.v1"
+WITNESS: Final = "witness.v1"
 ROUTER_GROUP: Final = "router"
 ROUTER_INPUTS: Final = (*map(inbound_topic, FAMILIES), DELIVERY, REQUESTS)
 
@@ -749,6 +750,7 @@ def _topics() -> tuple[Topic, ...]:
         Topic.compacting("conversations.v1"),
         Topic.compacting("customers.v1"),
         Topic.compacting(ACCOUNTS),
+        Topic.compacting(WITNESS),
         Topic.deleting(REQUESTS, 7),
         *(Topic.deleting(outbound_topic(family), 7) for family in FAMILIES),
         Topic.deleting(DELIVERY, 30),

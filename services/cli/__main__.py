@@ -13,6 +13,7 @@ from services.cli import (
     message,
     migrate,
     offsets,
+    recover,
     render,
     stack,
     tail,
@@ -35,6 +36,7 @@ GROUPS = (
     migrate,
     topics,
     offsets,
+    recover,
     dlq,
     docs,
 )

@@ -117,6 +117,15 @@ async def migrations(system: System) -> AsyncIterator[Finding]:
         yield Finding("migrations", "ok", "all schemas are at this code's version")
 
 
+async def restored(system: System) -> AsyncIterator[Finding]:
+    """PostgreSQL is no older copy than what was done with it."""
+    from services.cli.recovery import older
+
+    for schema in await older(system.settings):
+        said = f"{schema} is an older copy than what was done with it: nothing is sent or numbered"
+        yield Finding("restored", "fail", said, "Restore every schema, then run `parley recover` (docs/backup.md).")
+
+
 async def blobs(system: System) -> AsyncIterator[Finding]:
     """Writable and readable: a small blob of a tenant of its own is put there."""
     from shared.blobs import Blobs
@@ -210,6 +219,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     topics,
     postgres,
     migrations,
+    restored,
     blobs,
     accounts,
     account_health,
@@ -226,6 +236,7 @@ REMEDIES: Final = {
     "topics": "Mend Kafka first.",
     "postgres": "Start it, or correct PARLEY_DATABASE.",
     "migrations": "Mend PostgreSQL first.",
+    "restored": "Run `parley migrate` and `parley topics apply`.",
     "blobs": "Correct PARLEY_BLOBS, or the rights of its folder or bucket.",
     "accounts": "Mend the file; `parley accounts check` reads it alone.",
     "account_health": "Mend Kafka and the accounts file first.",

@@ -22,7 +22,7 @@ SECONDS: Final = 15.0  # what a broker that is there needs at the most
 
 
 @asynccontextmanager
-async def consumer(settings: Settings, topics: Iterable[str] = ()) -> AsyncIterator[Any]:
+async def consumer(settings: Settings, topics: Iterable[str] = (), **options: Any) -> AsyncIterator[Any]:
     """A consumer of all partitions of these topics (full names), standing nowhere yet."""
     reading = AIOKafkaConsumer(
         *topics,
@@ -30,6 +30,7 @@ async def consumer(settings: Settings, topics: Iterable[str] = ()) -> AsyncItera
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=DEAD_LETTER_LIMIT + 64 * 1024,
+        **options,
     )
     try:
         await start(reading, settings, seconds=SECONDS)

@@ -17,6 +17,7 @@ from shared.records import (
     STATUSES,
     TOPICS,
     TRANSITIONS,
+    WITNESS,
     Code,
     Event,
     Request,
@@ -133,6 +134,8 @@ def _topic_facts(name: str) -> tuple[str, str]:
         return "tenant\\|channel\\|app", "adapters → `parley dlq`: what a verified sender sent and we cannot read"
     if name.endswith(".dlq"):
         return "as the original", "its consumer group → `parley dlq`"
+    if name == WITNESS:
+        return "a service's schema", "every service, of how far its database had come → itself, after a restore"
     return TOPIC_FACTS[next(kind for kind in get_args(TopicName) if name.startswith(f"{kind}."))]
 
 

@@ -196,6 +196,7 @@ class Facts:
     people: dict[IdentityKey, Person] = field(default_factory=dict)
     capabilities: Mapping[tuple[str, str, str], Capabilities] = field(default_factory=dict)
 
+    floors: Mapping[uuid.UUID, int] = field(default_factory=dict)
     blocked: dict[Place, datetime] = field(default_factory=dict)
 
     blocks: dict[PeerKey, datetime | None] = field(default_factory=dict)
@@ -266,7 +267,8 @@ class Facts:
         self._peers = None
 
     def add(self, conversation: Conversation) -> Conversation:
-        """A conversation that begins in this batch."""
+        """A conversation that begins in this batch; above what consumers have seen of it, where a restored copy forgot it."""
+        conversation.last_sequence = max(conversation.last_sequence, self.floors.get(conversation.id, 0))
         self.opened.append(conversation)
         return self.load(conversation)
 

@@ -89,6 +89,7 @@ def send(facts: Facts, record: In, asked: Send) -> None:
             surface="email" if CHANNELS[asked.channel] == "email" else "direct",
             subject=asked.subject,
         )
+        conversation.last_sequence = facts.floors.get(conversation.id, 0)
     way = check(facts, conversation, asked)
     check_brake(facts, record, conversation, asked)
     sequence = conversation.last_sequence + 1 + opening

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -20,10 +21,11 @@ from services.router.rules import decide
 from services.router.together import Batch, Together
 from services.router.write import write
 from shared.bus import In
-from shared.database import Pool, transaction
+from shared.database import Connection, Pool, transaction
 from shared.errors import BusUnavailable, Contended, DatabaseUnavailable, OtherLog
 from shared.observe import BATCH_SIZE, EVENT_LATENCY
 from shared.produce import Producer
+from shared.records import DELIVERY
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -48,6 +50,7 @@ class Router:
         self._producer, self._outbox, self._sweeper, self._directory = producer, outbox, sweeper, directory
         self._secret = settings.secret.get_secret_value().encode()
         self._epochs: dict[tuple[str, int], int] = {}
+        self._floors: dict[uuid.UUID, int] = {}
         self._together = Together(self._route, most=settings.batch)
         self._publishing: set[asyncio.Task[None]] = set()
 
@@ -58,12 +61,19 @@ class Router:
         """
         await self._directory.complete.wait()
         async with transaction(self._pool) as connection:
+            await self._check_order(connection, topic)
             offset, epoch, kept = await connection.fetchrow(CLAIM, topic, partition, log_id)
+            self._floors = dict(await connection.fetch("SELECT conversation_id, last_sequence FROM sequence_floor"))
         self._epochs[topic, partition] = epoch
         await self._sweeper.sweep(older_than=0)
         if kept != log_id:
             raise OtherLog(f"{topic}/{partition}: {offset} is a place in log {kept}, and this one is {log_id}")
         return offset if offset >= 0 else None
+
+    async def _check_order(self, connection: Connection, topic: str) -> None:
+        """After a restore, what is reported of a send is read when the send itself has been read again."""
+        if topic == self._settings.topic(DELIVERY) and await connection.fetchval(READ_FIRST):
+            raise DatabaseUnavailable("after a restore, reports wait until what they are of has been read again")
 
     async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
         """One batch, durable and published when this returns."""
@@ -93,7 +103,13 @@ class Router:
         with self._outbox.forgetting() as places:
             async with transaction(self._pool) as connection:
                 fresh = await begin(connection, batches, forget=places, ids=wanted.ids)
-                facts = Facts(datetime.now(UTC), self._secret, fresh, capabilities=self._directory.capabilities)
+                facts = Facts(
+                    datetime.now(UTC),
+                    self._secret,
+                    fresh,
+                    capabilities=self._directory.capabilities,
+                    floors=self._floors,
+                )
                 leftover = await load(connection, wanted, facts)
                 for record in records:
                     decide(facts, record)
@@ -140,3 +156,7 @@ def _measure(records: Sequence[In]) -> None:
     BATCH_SIZE.observe(len(records))
     if records:
         EVENT_LATENCY.observe((datetime.now(UTC) - min(record.at for record in records)).total_seconds())
+
+
+READ_FIRST: Final = """SELECT EXISTS (SELECT FROM read_first r LEFT JOIN source_offset s USING (topic, partition)
+    WHERE r.upto > greatest(coalesce(s.next_offset, 0), 0))"""

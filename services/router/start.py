@@ -14,13 +14,15 @@ from shared.lifecycle import Life
 from shared.migrate import Migrated
 from shared.produce import Producer, Publisher
 from shared.records import ROUTER_GROUP, ROUTER_INPUTS
+from shared.witness import Witness
 
 SCHEMA = "router"
 
 
 async def start(life: Life) -> None:
     settings = life.settings
-    pool = await life.resources.enter_async_context(open_pool(settings, SCHEMA))
+    witness = Witness(settings, SCHEMA)
+    pool = await life.resources.enter_async_context(open_pool(settings, SCHEMA, witness.check))
     migrated = Migrated(pool, SCHEMA, patient=False)
     producer = Producer(settings)
     publisher = Publisher(producer)
@@ -54,6 +56,7 @@ async def start(life: Life) -> None:
     life.on_stop(reader.stop)
     await producer.start()
     life.spawn(migrated.run(), "migrations", ends=True)
+    life.spawn(witness.run(pool, producer), "witness")
     life.spawn(producer.tend(), "producer")
     life.spawn(directory.run(), "directory")
     life.spawn(sweeper.run(), "sweeper")
