@@ -302,7 +302,10 @@ class TestTellsWhatPeopleDo:
         assert (records[3].external_id, records[3].thread.reply_to) == (reply, sent.external_ids[0])
         assert records[4].parts == (Edit(target=reply), Text(text="បី"))
         assert records[5].parts == (Deletion(target=reply),)
-        assert [record.parts[0].emoji for record in records[6:8]] == ["❤️", None]
+        assert [(part.emoji, part.removed) for (part,) in (record.parts for record in records[6:8])] == [
+            ("❤️", False),
+            ("❤️", True),
+        ]
         assert records[10].parts[0].media == "sticker"
         assert {(record.account_key, record.peer) for record in records} == {(page.id, DARA)}
         assert len({record.event_key for record in records}) == len(records)
@@ -560,8 +563,8 @@ class TestComments:
             (Edit(target=name), Text(text="តម្លៃ?")),
             (Visibility(target=name, hidden=True),),
             (Visibility(target=name, hidden=False),),
-            (Reaction(target=name, emoji="❤️"),),
-            (Reaction(target=name),),
+            (Reaction(target=name, emoji="❤️", replaces=True),),
+            (Reaction(target=name, emoji="❤️", removed=True),),
             (Deletion(target=name),),
         ]
         assert {record.peer for record in records} == {post}

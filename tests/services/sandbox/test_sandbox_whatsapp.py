@@ -254,7 +254,7 @@ class TestTellsTheBusiness:
             (Location(latitude=11.5564, longitude=104.9282, name="Wat Phnom"),),
             (Contact(name="Sok", phones=("+85512000111",)),),
             (Edit(target=first), Text(text="one, corrected")),
-            (Reaction(target=first, emoji="👍"),),
+            (Reaction(target=first, emoji="👍", replaces=True),),
             (Reaction(target=first),),
             (Deletion(target=first),),
         ]

@@ -218,7 +218,7 @@ class TestDeliversAsTelegramDoes:
         ]
         kinds = [[part.kind for part in record.parts] for record in records]
         assert kinds == [["text"], ["text"], ["edit", "text"], ["choice"], ["reaction"], ["location"], ["contact"],
-                         ["unsupported"]]  # fmt: skip
+                         ["notice"]]  # fmt: skip
         assert records[1].thread.reply_to == f"501:{sent['message_id']}"
         assert records[3].parts[0].title == "ធំ"
         assert records[6].sender.phone == "+85512345678"
