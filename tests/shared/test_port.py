@@ -109,6 +109,7 @@ async def test_who_asks_first_and_may_is_told_to_go_on(door: Gate) -> None:
 
 async def test_a_head_that_never_ends_ends_the_connection(door: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(port, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(port, "IDLE_SECONDS", 10 * SECONDS)
     for said in (b"", b"P", head()[:-2]):
         assert await ended(await knock(door, said)) == b""
 
