@@ -65,9 +65,22 @@ class Connection(web.RequestHandler):
         self._within(BODY_SECONDS + declared / BODY_RATE, self._too_late, request)
 
     def ends(self) -> None:
-        """It is answered; the next head may come."""
+        """It is answered; the next head may come, when the answer has been read."""
         self._current, self.waiting = None, True
-        self._within(IDLE_SECONDS, self.dismiss)
+        self._within(IDLE_SECONDS, self._idle, None)
+
+    def _idle(self, left: int | None) -> None:
+        """Nothing came. Whoever still reads the answer has as long again; `left`: what was unread the last time."""
+        unread = self.transport.get_write_buffer_size() if isinstance(self.transport, asyncio.Transport) else 0
+        if unread and (left is None or unread < left):
+            self._within(IDLE_SECONDS, self._idle, unread)
+        else:
+            self.dismiss()
+
+    def log_exception(self, *args: Any, **more: Any) -> None:
+        """Somebody who goes away in the middle is no error of ours."""
+        if not isinstance(more.get("exc_info"), ConnectionError):
+            super().log_exception(*args, **more)
 
     def _arrived(self, request: web.Request) -> None:
         """A body that comes to its end after its answer, unread, changes nothing."""

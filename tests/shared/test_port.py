@@ -122,6 +122,51 @@ async def test_after_an_answer_the_next_head_has_a_deadline_too(door: Gate, monk
     assert b"HTTP/1.1" not in await ended(stream)
 
 
+async def test_who_still_reads_a_long_answer_is_not_cut_off_and_who_does_not_is(
+    servers: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large answer lies in the connection's buffer when its handler has long returned."""
+    monkeypatch.setattr(port, "IDLE_SECONDS", 0.5)
+    length = 30_000_000
+
+    async def long(_request: web.Request) -> web.Response:
+        return web.Response(body=b"x" * length)
+
+    app = web.Application()
+    port.guard(app, settings_for(servers.kafka))
+    app.router.add_get("/", long)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    server = await port.open_port(runner, "127.0.0.1", 0)
+    number = server.sockets[0].getsockname()[1]
+    read = []
+    for patient in (True, False):
+        reader, writer = await asyncio.open_connection("127.0.0.1", number, limit=2**16)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        got = 0
+        try:
+            while got < length and (part := await reader.read(2**20 if patient else 2**16)):
+                got += len(part)
+                await asyncio.sleep(0.05 if patient else 3 * port.IDLE_SECONDS if got < 2**17 else 0)
+        except ConnectionError:
+            pass
+        read.append(got >= length)
+        writer.close()
+    assert read == [True, False]
+    server.close()
+    await runner.cleanup()
+
+
+async def test_somebody_who_goes_away_in_the_middle_is_no_error_in_the_log(
+    door: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        stream = await knock(door, head("Content-Length: 500", "webhook-signature: v1,x") + b"{")
+        stream[1].transport.abort()
+    assert await door.post(hello()) == 200
+    assert [record for record in caplog.records if record.name == "aiohttp.server"] == []
+
+
 async def test_a_body_that_stalls_is_408_and_counted(door: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(port, "BODY_SECONDS", 0.2)
     before = counted("too_slow")
