@@ -1098,4 +1098,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    return True or newest(conversation) not in",
         "tests/services/router/test_brake.py",
     ),
+    Mutant(
+        "One part of a mail that cannot be read",
+        "it takes the whole mail along",
+        "services/email_adapter/mail/sections.py",
+        'return Section(number, Headers(), "application/octet-stream", parse(b""), at, len(raw), unread=refused.words)',
+        "raise",
+        "tests/services/email_adapter/test_mail_limits.py",
+    ),
+    Mutant(
+        "One part of a mail that cannot be read",
+        "nobody is told of it",
+        "services/email_adapter/mail/sizes.py",
+        "(*words, *media, *more, *reasons), {",
+        "(*words, *media, *more), {",
+        "tests/services/email_adapter/test_mail_limits.py",
+    ),
 )

@@ -91,7 +91,7 @@ def disposition(section: Section) -> Structured:
 
 
 def _leaf(section: Section, raw: bytes, hint: str | None, *, alone: bool) -> Body:
-    if section.kind in SAME_AGAIN:
+    if section.unread or section.kind in SAME_AGAIN:
         return Body()
     if not _is_words(section, alone=alone):
         return Body(files=(section,))

@@ -36,7 +36,8 @@ DATE: Final = 200  # characters
 
 
 def read(account: Account, mail: Mail, context: Context) -> MailRead:
-    """What a mail says: one record, and the bytes of its files. Pure, linear in time.
+    """What a mail says: one record, and the bytes of its files. Pure, linear in time. Sections that cannot be read are
+    `unsupported` parts: whoever wrote is shown.
 
     Raises Malformed only for a mail that is beyond the limits (see `limits.scan`).
     """
@@ -47,7 +48,8 @@ def read(account: Account, mail: Mail, context: Context) -> MailRead:
         raise Malformed(refused.reply) from None
     hint = top.type.token("charset") or _words_charset(top.headers)
     body = read_body(top, raw, hint)
-    reading = Reading(account, mail, context, top.headers, hint, body, read_files(body.files, raw, hint))
+    unread = tuple(section.unread for section in top.walk() if section.unread)
+    reading = Reading(account, mail, context, top.headers, hint, body, read_files(body.files, raw, hint), unread)
     return reading.result()
 
 
@@ -62,10 +64,11 @@ class Reading:
     hint: str | None
     body: Body
     files: tuple[File, ...]
+    unread: tuple[str, ...]
 
     def result(self) -> MailRead:
         text = self.body.text()
-        parts, files = parts_of(text, self.body.html(), self.files)
+        parts, files = parts_of(text, self.body.html(), self.files, self.unread)
         name = next(iter(found_in(self.headers.first("message-id") or b"")), None)
         ours = name is not None and is_ours(name, self.account, self.context.secret.get_secret_value().encode())
         sender, recipients, date = self.sender(), self.recipients(), self.date()

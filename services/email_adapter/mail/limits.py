@@ -23,9 +23,8 @@ def scan(raw: bytes, *, direct: bool = False) -> None:
     `raw`: the mail as DATA brought it, dots unstuffed. `direct`: it came by SMTP, so that every line must end with CRLF;
     stored mail (IMAP, files) may end its lines as it likes. Linear in time, nothing is decoded.
 
-    Replies: 552 5.3.4 larger than SIZE, headers above 100 KB, a field above 32 KB, above 1,000 lines of headers;
-    554 5.4.6 above HOPS hops; 554 5.6.0 MIME deeper than 50, above 1,000 parts, a boundary above 256 characters;
-    550 5.5.2 a bare CR or LF.
+    Replies: 552 5.3.4 larger than SIZE, headers above 100 KB, above 1,000 lines of headers; 554 5.4.6 above
+    HOPS hops; 554 5.6.0 above 1,000 parts; 550 5.5.2 a bare CR or LF. What only one part breaks is no reason.
     """
     if len(raw) > SIZE:
         raise Refused(TOO_LARGE)

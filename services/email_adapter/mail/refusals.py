@@ -18,6 +18,11 @@ class Refused(ParleyError):
         super().__init__(reply)
 
     @property
+    def words(self) -> str:
+        """The reply without its codes."""
+        return self.reply.split(" ", 2)[2]
+
+    @property
     def status(self) -> int:
         """The three digits of the reply."""
         return int(self.reply[:3])

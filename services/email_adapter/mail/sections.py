@@ -18,9 +18,9 @@ BOUNDARY: Final = 256  # characters; RFC 2046 allows 70
 DASHED: Final = re.compile(rb"\n--([^\r\n]*)")
 DASHED_ANYWHERE: Final = re.compile(rb"[\r\n]--([^\r\n]*)")  # where lines end with a bare CR too; slower
 
-TOO_DEEP: Final = f"554 5.6.0 MIME nested deeper than {DEPTH} levels"
+TOO_DEEP: Final = f"MIME nested deeper than {DEPTH} levels"
 TOO_MANY: Final = f"554 5.6.0 more than {SECTIONS} MIME parts"
-BOUNDARY_TOO_LONG: Final = f"554 5.6.0 a MIME boundary of more than {BOUNDARY} characters"
+BOUNDARY_TOO_LONG: Final = f"a MIME boundary of more than {BOUNDARY} characters"
 
 
 @dataclass(slots=True)
@@ -28,6 +28,7 @@ class Section:
     """One MIME entity. `number` is what IMAP calls it (RFC 3501 §6.4.5), empty for a multipart mail itself.
 
     `start` … `end` is its body. `kind` is its media type in lower case, the one that RFC 2045 §5.2 assumes where none is said.
+    `unread`: why it cannot be read, where that is so; the sections beside it can be.
     """
 
     number: str
@@ -37,6 +38,7 @@ class Section:
     start: int
     end: int
     children: list[Section] = field(default_factory=list)
+    unread: str = ""
 
     def body(self, raw: bytes) -> bytes:
         return raw[self.start : self.end]
@@ -59,8 +61,9 @@ def plain_ends(raw: bytes) -> bytes:
 def cut(raw: bytes) -> Section:
     """The sections of a mail; line ends of any kind. Linear in time.
 
-    What is inside of message/rfc822 is not looked at: it is a file. Raises Refused beyond DEPTH, SECTIONS or BOUNDARY,
-    and for headers beyond their own limits.
+    What is inside of message/rfc822 is not looked at: it is a file. A section beyond DEPTH or BOUNDARY, or whose headers are
+    beyond their limits, is left `unread`. Raises Refused beyond SECTIONS, and where the headers of the mail itself are
+    beyond theirs.
     """
     top = _section(raw, "", at=skip_blank(raw), default="text/plain")
     cutter = _Cutter(raw, top)
@@ -131,20 +134,22 @@ class _Cutter:
         parent = multipart.section
         default = "message/rfc822" if parent.kind == "multipart/digest" else "text/plain"
         number = f"{parent.number}.{len(parent.children) + 1}".lstrip(".")
-        part = _section(self.raw, number, at=at, default=default)
+        part = _part(self.raw, number, at=at, default=default)
         parent.children.append(part)
         multipart.part = part
         self._enter(part)
 
     def _enter(self, section: Section) -> None:
-        """Open the section where it is a multipart."""
+        """Open the section where it is a multipart that can be opened."""
         boundary = section.type.raw("boundary").rstrip()
         if not section.kind.startswith("multipart/") or not boundary:
             return
         if len(boundary) > BOUNDARY:
-            raise Refused(BOUNDARY_TOO_LONG)
+            section.unread = BOUNDARY_TOO_LONG
+            return
         if len(self.open) >= DEPTH:
-            raise Refused(TOO_DEEP)
+            section.unread = TOO_DEEP
+            return
         self.levels.setdefault(boundary, len(self.open))
         self.open.append(_Open(section, boundary))
 
@@ -164,6 +169,14 @@ def _after_line(raw: bytes, at: int) -> int:
     if raw[at : at + 2] == b"\r\n":
         return at + 2
     return min(at + 1, len(raw))
+
+
+def _part(raw: bytes, number: str, *, at: int, default: str) -> Section:
+    """One section of a multipart. Headers of its own beyond the limits take nothing away from those beside it."""
+    try:
+        return _section(raw, number, at=at, default=default)
+    except Refused as refused:
+        return Section(number, Headers(), "application/octet-stream", parse(b""), at, len(raw), unread=refused.words)
 
 
 def _section(raw: bytes, number: str, *, at: int, default: str) -> Section:

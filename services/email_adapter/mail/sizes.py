@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Final
 
 from services.email_adapter.mail.files import File
@@ -17,8 +18,10 @@ WHOLE_TEXT: Final = "text"  # handles that no MIME section has
 WHOLE_HTML: Final = "html"
 
 
-def parts_of(text: str, html: str | None, files: tuple[File, ...]) -> tuple[tuple[Part, ...], dict[str, bytes]]:
-    """The parts, and the bytes of the pending ones by handle.
+def parts_of(
+    text: str, html: str | None, files: tuple[File, ...], unread: Sequence[str] = ()
+) -> tuple[tuple[Part, ...], dict[str, bytes]]:
+    """The parts, and the bytes of the pending ones by handle. `unread`: why other sections could not be read.
 
     A text above TEXT goes on as its head and a file with the whole; HTML above HTML only as a file. Behind PARTS parts
     the rest is only counted: the raw mail has them.
@@ -26,15 +29,16 @@ def parts_of(text: str, html: str | None, files: tuple[File, ...]) -> tuple[tupl
     html = sanitise(html) if html else None
     long_html = html if html and _weight(html) > HTML else None
     shown, files = (None if long_html else html), (*_long(text, long_html), *files)
-    words = (Text(text=_head(text), html=shown),) if text or shown or not files else ()
-    kept = files[: PARTS - 2]
+    words = (Text(text=_head(text), html=shown),) if text or shown or not (files or unread) else ()
+    reasons = tuple(Unsupported(type="mime", text=why) for why in dict.fromkeys(unread))
+    kept = files[: PARTS - 2 - len(reasons)]
     media = tuple(file.media for file in kept)
     more = (
         (Unsupported(type="attachments", text=f"{len(files) - len(kept)} more files"),)
         if len(files) > len(kept)
         else ()
     )
-    return (*words, *media, *more), {file.media.handle or "": file.data for file in kept}
+    return (*words, *media, *more, *reasons), {file.media.handle or "": file.data for file in kept}
 
 
 def _long(text: str, long_html: str | None) -> tuple[File, ...]:

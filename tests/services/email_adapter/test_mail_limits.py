@@ -24,9 +24,7 @@ BROKEN = {
     "headers above 100 KB": (b"".join(b"H%d: %b\r\n" % (n, b"x" * 30_000) for n in range(4)) + b"\r\n", "552 5.3.4"),
     "above 1,000 lines of headers": (b"A: b\r\n" * 1001 + b"\r\n", "552 5.3.4"),
     "above 50 hops": (b"Received: by a\r\n" * 51 + b"\r\n", "554 5.4.6"),
-    "MIME deeper than 50": (nested(51), "554 5.6.0"),
     "above 1,000 parts": (multipart(*[b"\r\n"] * 1000), "554 5.6.0"),
-    "a boundary above 256 characters": (multipart(b"\r\n", boundary=b"b" * 257), "554 5.6.0"),
 }
 
 
@@ -58,6 +56,53 @@ def test_what_is_just_within_a_limit_is_taken_and_read(raw):
     assert read(raw).records
 
 
+HELLO = b"\r\nhello"
+UNREAD = {
+    "a part with above 1,000 lines of headers": (multipart(HELLO, b"A: b\r\n" * 1001 + HELLO), "1000 lines"),
+    "a part with above 100 KB of headers": (
+        multipart(HELLO, b"".join(b"H%d: %b\r\n" % (n, b"x" * 30_000) for n in range(4)) + HELLO),
+        "headers of more than",
+    ),
+    "a part that never begins a body": (multipart(HELLO, b"A: b\r\n" * 1001), "1000 lines"),
+    "the first of two": (multipart(b"A: b\r\n" * 1001 + HELLO, HELLO), "1000 lines"),
+    "a part with a boundary above 256 characters": (
+        multipart(HELLO, multipart(HELLO, boundary=b"b" * 257)),
+        "boundary",
+    ),
+    "a part with MIME deeper than 50": (multipart(HELLO, nested(51)), "nested deeper"),
+}
+
+
+@pytest.mark.parametrize(("body", "why"), UNREAD.values(), ids=UNREAD)
+def test_a_part_that_cannot_be_read_takes_nothing_away_from_the_others(body, why):
+    raw = b"From: dara@example.com\r\nSubject: Rice\r\n" + body
+    scan(raw)
+    (message,) = read(raw).records
+    words, unread = message.parts
+    assert (message.sender.address, message.thread.subject) == ("dara@example.com", "Rice")
+    assert (words.text, unread.kind, unread.type) == ("hello", "unsupported", "mime")
+    assert why in unread.text
+
+
+WHOLLY_UNREAD = {
+    "MIME deeper than 50": nested(51),
+    "a boundary above 256 characters": multipart(HELLO, boundary=b"b" * 257),
+    "its only part": multipart(b"A: b\r\n" * 1001 + HELLO),
+}
+
+
+@pytest.mark.parametrize("body", WHOLLY_UNREAD.values(), ids=WHOLLY_UNREAD)
+def test_a_mail_of_which_no_word_can_be_read_is_still_its_senders(body):
+    (message,) = read(b"From: dara@example.com\r\n" + body).records
+    assert message.peer == "dara@example.com"
+    assert [part.kind for part in message.parts] == ["unsupported"]
+
+
+def test_a_mail_of_a_thousand_unreadable_parts_fits_in_a_record():
+    (message,) = read(multipart(*[b"A: b\r\n" * 1001] * 990, *[b"Content-Type: image/png\r\n\r\nx"] * 9)).records
+    assert [part.kind for part in message.parts] == [*["media"] * 9, "unsupported"]
+
+
 @pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\r\n", b"\n\r"])
 def test_a_bare_line_end_is_refused_only_where_the_mail_came_by_smtp(end):
     head = mail("one")
@@ -69,7 +114,7 @@ def test_a_bare_line_end_is_refused_only_where_the_mail_came_by_smtp(end):
 
 def test_whoever_brings_a_mail_unscanned_learns_that_it_is_malformed():
     with pytest.raises(Malformed, match=r"554 5\.6\.0"):
-        read(nested(51))
+        read(multipart(*[b"\r\n"] * 1000))
 
 
 def test_limits_look_at_the_same_parts_as_the_reader_does():
