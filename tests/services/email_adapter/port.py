@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -91,7 +91,7 @@ CHANNEL = Channel(
 class Given(AccountsFile):
     """Accounts that a test gives, where the real one reads a file."""
 
-    def __init__(self, *boxes: Box) -> None:
+    def __init__(self, *boxes: Account) -> None:
         self.current = Accounts(accounts={("email", box.name): box for box in boxes})
 
 
@@ -183,7 +183,14 @@ def mail(name: str = "m1", *, body: str = "hello", subject: str = "Hi", **more: 
 
 @asynccontextmanager
 async def port(
-    settings: Settings, folder: Path, *, limits: Limits = LIMITS, reading: Reading | None = None, **more: Any
+    settings: Settings,
+    folder: Path,
+    *,
+    limits: Limits = LIMITS,
+    reading: Reading | None = None,
+    channel: Channel = CHANNEL,
+    boxes: Sequence[Account] = BOXES,
+    **more: Any,
 ) -> AsyncIterator[Port]:
     """A listener with topics and blobs of its own."""
     await make_topics(settings, names=[INBOUND, DLQ])
@@ -193,9 +200,9 @@ async def port(
     producer, store = Producer(settings), Blobs.open(blobs)
     await producer.start()
     reading = reading or Reading()
-    channels = {"email": CHANNEL}
+    channels = {"email": channel}
     taking = Taking(settings, Intake(settings, "email", producer, store), reading)
-    handler = Handler(Recipients(settings, channels, Given(*BOXES)), taking, limits)
+    handler = Handler(Recipients(settings, channels, Given(*boxes)), taking, limits)
     listener = Listener(settings, handler, limits=limits)
     await listener.start()
     running = Port(settings, listener, producer, store)
