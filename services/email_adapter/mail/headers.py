@@ -58,10 +58,10 @@ def head(raw: bytes, at: int, end: int) -> tuple[Headers, int]:
             raise Refused(TOO_LARGE)
         if not line:
             return _unfolded(fields), found.end()
-        if field := FIELD.match(line):
+        if _may_be_header(line) and (field := FIELD.match(line)):
             fields.append((field[1].decode("latin-1").lower(), [field[2][:EACH]]))
             room = EACH - len(field[2])
-        elif line[0] in b" \t" or (fields and _is_stray(line) and KNOWN.match(raw, found.end(), end)):
+        elif line[0] in b" \t" or (fields and _may_be_header(line) and KNOWN.match(raw, found.end(), end)):
             if fields and room > 0:
                 fields[-1][1].append(line[:room] if line[0] in b" \t" else b" " + line[:room])
                 room -= len(line)
@@ -76,8 +76,8 @@ def skip_blank(raw: bytes) -> int:
     return found.end() if found else 0
 
 
-def _is_stray(line: bytes) -> bool:
-    """Whether the line may have fallen out of a field; a boundary ends whatever stands before it."""
+def _may_be_header(line: bytes) -> bool:
+    """Whether the line may be of a field, or have fallen out of one; a boundary ends whatever stands before it."""
     return not line.startswith(b"--")
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from services.email_adapter.mail.limits import SIZE, Refused, scan
+from services.email_adapter.mail.sections import cut
 from shared.errors import Malformed
 from tests.services.email_adapter.letters import mail, read
 
@@ -82,6 +83,13 @@ def test_a_part_that_cannot_be_read_takes_nothing_away_from_the_others(body, why
     assert (message.sender.address, message.thread.subject) == ("dara@example.com", "Rice")
     assert (words.text, unread.kind, unread.type) == ("hello", "unsupported", "mime")
     assert why in unread.text
+
+
+def test_a_boundary_that_looks_like_a_field_ends_the_headers_before_it():
+    """Else every part's headers would be read on into all parts behind it: time in the square of the mail."""
+    raw = multipart(b"A: b", b"A: b" + b"\r\nC: d" * 990, boundary=b"a:b").replace(b"boundary=a:b", b'boundary="a:b"')
+    first, second = cut(raw).children
+    assert [len(part.headers.fields) for part in (first, second)] == [1, 991]
 
 
 WHOLLY_UNREAD = {
