@@ -467,6 +467,18 @@ def test_one_part_that_cannot_be_read_takes_no_message_along(name):
     assert tried > 50
 
 
+def test_a_notice_is_nobodys_message():
+    """It is all that its event says, and opens no window."""
+    telling = set()
+    for name in WEBHOOKS:
+        for record in (one for request in requests(name) for one in bench(name).read(request)):
+            if isinstance(record, Message) and any(isinstance(part, Notice) for part in record.parts):
+                telling.add(name)
+                assert len(record.parts) == 1
+                assert bench(name).stamp(record).window is None
+    assert telling >= {"telegram", "whatsapp", "facebook"}
+
+
 def whose(found: tuple[Incoming | Malformed, ...]) -> dict[tuple[str, str], Message]:
     """What people wrote, that is no change of an earlier message, by whose conversation and event it is."""
     written = [one for one in found if isinstance(one, Message) and not isinstance(one.parts[0], (*AMENDS, Notice))]
