@@ -33,15 +33,16 @@ def progress(
     failure: Failure | None = None,
     cost: Cost | None = None,
 ) -> bool:
-    """Take in what is known of one piece; whether the message's own status moved, or its cost became known."""
+    """Take in what is known of one piece; whether the message's own status moved, or its cost became known after it had."""
     row = sending.progress.setdefault(str(piece), {"status": "queued", "ids": []})
     new_ids = [name for name in external_ids if name not in row["ids"]]
     if new_ids:
         row["ids"] += new_ids
         sending.changed = True
-    priced = cost is not None and row.get("cost") != (told := cost.model_dump(exclude_none=True))
-    if priced:
-        row["cost"], sending.changed = told, True
+    before = cost_of(sending)
+    if cost is not None:
+        row["cost"], sending.changed = cost.model_dump(exclude_none=True), True
+    priced = cost_of(sending) != before and sending.status != "queued"
     if not advances(row["status"], status):
         return priced
     row["status"], row["at"] = status, at.isoformat()
