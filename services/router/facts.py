@@ -18,7 +18,8 @@ NEWEST: Final = 10  # Message-IDs that are kept beside the first
 
 class RefKey(NamedTuple):
     """What a provider calls something. `kind`: message, join (the key an echo will carry), thread, person (whom private answers to
-    public comments reached), or media (where the files of an echo wait, by its id).
+    public comments reached), media (where the files of an echo wait, by its id), or answered (a public comment, with the message
+    that answers it in private; whoever holds the lock of its conversation may read and write it).
     """
 
     tenant: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 import asyncpg
@@ -24,8 +24,10 @@ from services.router.facts import (
 )
 from services.router.needs import Needs
 from services.router.publish import Row
+from services.router.windows import answered_ref
 from shared.database import Connection
 from shared.envelope import Envelope, Notice
+from shared.records import Reply
 
 BEGUN: Final = 1000  # conversations under posts and in groups that are told of a name: the newest
 CONVERSATION = """id, tenant, customer_id, channel, account, peer, container, thread_key, opened_at, last_at, surface,
@@ -51,6 +53,7 @@ async def load(
     await lock_conversations(connection, facts, needs)
     check_waiting_echoes(facts, needs)
     check_topics(facts, needs)
+    named |= await find_private_answers(connection, facts, needs)
     await find_sendings(connection, facts, needs, named)
     return await find_outbox(connection, facts)
 
@@ -289,6 +292,33 @@ async def lock_conversations(connection: Connection, facts: Facts, needs: Needs)
 def _conversation(row: Any) -> Conversation:
     """The columns of CONVERSATION stand in the order of the fields."""
     return Conversation(*(*row[:-2], row[-2] or [], row[-1] or []))
+
+
+async def find_private_answers(connection: Connection, facts: Facts, needs: Needs) -> set[uuid.UUID]:
+    """The messages that answer these comments in private: read under the locks of their conversations, which everyone who writes
+    such a name holds. A comment of this very batch has had none.
+    """
+    keys = sorted({key for asked in needs.private for key in _answered(facts, asked)})
+    if not keys:
+        return set()
+    rows = await connection.fetch(
+        """SELECT tenant, channel, account, kind, external_id, message_id FROM external_ref
+        JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+            k(tenant, channel, account, kind, external_id) USING (tenant, channel, account, kind, external_id)""",
+        *(list(column) for column in zip(*keys, strict=True)),
+    )
+    for row in rows:
+        key = RefKey(*row[:5])
+        facts.refs[key] = Ref(key, row[5])
+    return {row[5] for row in rows}
+
+
+def _answered(facts: Facts, asked: Reply) -> Iterator[RefKey]:
+    conversation = facts.conversations.get(asked.conversation)
+    named = facts.known.get(asked.in_reply_to) if asked.in_reply_to else None
+    comment = named.external_id if named else conversation and conversation.last_external_id
+    if conversation and comment:
+        yield answered_ref(conversation, comment)
 
 
 async def find_sendings(connection: Connection, facts: Facts, needs: Needs, named: set[uuid.UUID]) -> None:

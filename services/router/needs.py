@@ -45,6 +45,7 @@ class Needs:
     sought: set[IdentityKey] = field(default_factory=set)
     moves: list[Envelope] = field(default_factory=list)
     files: dict[uuid.UUID, RefKey] = field(default_factory=dict)
+    private: list[Reply] = field(default_factory=list)
     echoes: bool = False
     blocks: bool = False
 
@@ -155,6 +156,8 @@ def _request(needs: Needs, record: In, asked: Request) -> None:
             needs.conversations.add(asked.conversation)
             if asked.in_reply_to:
                 needs.messages.add(asked.in_reply_to)
+            if asked.private:
+                needs.private.append(asked)
         case Send():
             owner = IdentityKey(asked.tenant, asked.channel, asked.address)
             needs.identities.setdefault(owner, None)

@@ -13,7 +13,16 @@ from services.router.brake import check_brake, note_answer
 from services.router.events import announce_opening, emit, pass_by, preview_of, tell_apart
 from services.router.facts import Conversation, Emission, Facts, IdentityKey, Known, Sending
 from services.router.participants import introduce
-from services.router.windows import UNKNOWN, able_in, note_window, opening_window, private_way, way_of
+from services.router.windows import (
+    UNKNOWN,
+    able_in,
+    check_first_private,
+    note_private,
+    note_window,
+    opening_window,
+    private_way,
+    way_of,
+)
 from shared.bus import In
 from shared.envelope import Thread, Way, derive, requested_id
 from shared.errors import Refusal
@@ -61,10 +70,15 @@ def reply(facts: Facts, record: In, asked: Reply) -> None:
         raise Refusal("malformed", "in_reply_to names no message of this conversation")
     newest = conversation.last_external_id if way == "private" else None  # whose window it is
     reply_to = answered.external_id if answered else newest
+    comment = reply_to if way == "private" else None
+    if comment:
+        check_first_private(facts, conversation, comment)
     check_brake(facts, record, conversation, asked)
     sequence = conversation.last_sequence + 1
     order = compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=reply_to)
     queue(facts, record, conversation, asked, order)
+    if comment:
+        note_private(facts, conversation, comment, requested_id(asked.tenant, record.id))
 
 
 def send(facts: Facts, record: In, asked: Send) -> None:

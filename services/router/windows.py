@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Final
 
-from services.router.facts import Conversation, Facts
+from services.router.facts import Conversation, Facts, RefKey
+from services.router.statuses import ENDS
 from shared.channel import Capabilities
 from shared.envelope import Way, Window, utc
 from shared.errors import Refusal
@@ -67,3 +69,27 @@ def private_way(facts: Facts, conversation: Conversation, able: Capabilities) ->
     if window.private_until is not None and window.private_until <= facts.now:
         raise Refusal("window_closed", f"a private answer was possible until {utc(window.private_until)}")
     return "private"
+
+
+def answered_ref(conversation: Conversation, comment: str) -> RefKey:
+    """Where the private answer to a public comment stands, by what the provider calls the comment."""
+    return RefKey(conversation.tenant, conversation.channel, conversation.account, "answered", comment)
+
+
+def check_first_private(facts: Facts, conversation: Conversation, comment: str) -> None:
+    """One private answer per comment, ever; one that did not go out is none.
+
+    Source: Private Replies, https://developers.facebook.com/documentation/business-messaging/messenger-platform.
+    """
+    earlier = facts.refs.get(answered_ref(conversation, comment))
+    sending = facts.sendings.get(earlier.message_id) if earlier and earlier.message_id else None
+    if sending is not None and sending.status not in ENDS:
+        raise Refusal(
+            "refused", "this comment has had its one private answer; answer in public, or where its writer writes"
+        )
+
+
+def note_private(facts: Facts, conversation: Conversation, comment: str, message: uuid.UUID) -> None:
+    """From now on this is the comment's private answer."""
+    ref = facts.ref(answered_ref(conversation, comment))
+    ref.message_id, ref.changed = message, True

@@ -133,9 +133,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "how far sends are is read before the conversations are locked",
         f"{ROUTER}/load.py",
         "    await lock_conversations(connection, facts, needs)\n    check_waiting_echoes(facts, needs)\n"
-        "    check_topics(facts, needs)\n    await find_sendings(connection, facts, needs, named)\n",
+        "    check_topics(facts, needs)\n    named |= await find_private_answers(connection, facts, needs)\n"
+        "    await find_sendings(connection, facts, needs, named)\n",
         "    await find_sendings(connection, facts, needs, named)\n    await lock_conversations(connection, facts, needs)\n"
-        "    check_waiting_echoes(facts, needs)\n    check_topics(facts, needs)\n",
+        "    check_waiting_echoes(facts, needs)\n    check_topics(facts, needs)\n"
+        "    named |= await find_private_answers(connection, facts, needs)\n",
         f"{PROMISES}/test_locks_and_facts.py",
     ),
     Mutant(
@@ -777,6 +779,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "maybe_sent = commits > (1 if failed.nothing_done",
         "maybe_sent = commits > (2 if failed.nothing_done",
         f"{PROMISES}/test_sending.py -k exchange",
+    ),
+    Mutant(
+        "A public comment is answered in private once",
+        "what failed counts as an answer",
+        f"{ROUTER}/windows.py",
+        "if sending is not None and sending.status not in ENDS:",
+        "if sending is not None:",
+        f"{PROMISES}/test_private_answers.py",
+    ),
+    Mutant(
+        "A public comment is answered in private once",
+        "what an earlier batch queued is forgotten",
+        f"{ROUTER}/windows.py",
+        "ref.message_id, ref.changed = message, True",
+        "ref.message_id = message",
+        f"{PROMISES}/test_private_answers.py",
     ),
     Mutant(
         "A private answer to a comment",

@@ -5,9 +5,13 @@ from __future__ import annotations
 import itertools
 import uuid
 
+import orjson
 import pytest
 
-from shared.envelope import Party
+from services.router.facts import Facts
+from shared import bus
+from shared.channel import Capabilities
+from shared.envelope import Party, requested_id
 from shared.records import Delivery
 from tests.promises.house import Customer, House, as_read
 
@@ -87,3 +91,68 @@ async def test_another_person_and_another_account_say_nothing_of_it(house: House
     elsewhere: Delivery = person.watermark("read", minutes=5).model_copy(update={"account": "second"})
     await house.take(elsewhere, Customer(public.tenant, peer="7420016630009").watermark("read", minutes=5))
     assert await house.statuses(message) == ["sent"]
+
+
+async def commented(house: House, public: Customer) -> uuid.UUID:
+    """A conversation under a post of a page that may answer in private; its first comment is "c1"."""
+    house.allows(public, Capabilities(text=100, private_reply=True))
+    return await house.opened(public, public.says(name="c1", surface="comment", thread={"thread_key": "c1"}))
+
+
+def privately(public: Customer, conversation: uuid.UUID, id_: str, offset: int = 0, **more: uuid.UUID) -> bus.In:
+    return as_read(public.reply(conversation, private=True, **more), id_=id_, offset=offset)
+
+
+def outcomes(facts: Facts) -> list[str]:
+    """What became of each request, in order: "queued", or the code of its refusal."""
+    told = [(one.name, orjson.loads(one.value)) for one in facts.emissions]
+    found = [(name, value) for name, value in told if name in {"message.queued", "request.refused"}]
+    return ["queued" if name == "message.queued" else value["failure"]["code"] for name, value in found]
+
+
+@pytest.mark.parametrize("status", [None, "unknown", "sent", "delivered", "read"])
+async def test_a_comment_is_answered_in_private_once_whatever_is_known_of_the_first(
+    house: House, status: str | None
+) -> None:
+    public, _ = commenter()
+    conversation = await commented(house, public)
+    assert outcomes(await house.take(privately(public, conversation, "a"))) == ["queued"]
+    if status:
+        await house.take(public.report(requested_id(public.tenant, "a"), status, "m1", minutes=1))
+    assert outcomes(await house.take(privately(public, conversation, "b"))) == ["refused"]
+
+
+@pytest.mark.parametrize("status", ["failed", "expired", "cancelled"])
+async def test_a_private_answer_that_did_not_go_out_was_none(house: House, status: str) -> None:
+    public, _ = commenter()
+    conversation = await commented(house, public)
+    await house.take(privately(public, conversation, "a"))
+    await house.take(public.report(requested_id(public.tenant, "a"), status, minutes=1))
+    assert outcomes(await house.take(privately(public, conversation, "b"))) == ["queued"]
+    assert outcomes(await house.take(privately(public, conversation, "c"))) == ["refused"]
+
+
+async def test_of_two_private_answers_in_one_batch_the_second_is_refused(house: House) -> None:
+    public, _ = commenter()
+    conversation = await commented(house, public)
+    both = (privately(public, conversation, "a"), privately(public, conversation, "b", 1))
+    assert outcomes(await house.take(*both)) == ["queued", "refused"]
+
+
+async def test_every_comment_is_answered_in_private_once_by_whichever_name_it_is_meant(house: House) -> None:
+    public, _ = commenter()
+    conversation = await commented(house, public)
+    await house.take(privately(public, conversation, "a"))
+    second = public.says(name="c2", minutes=1, surface="comment", thread={"thread_key": "c1"})
+    with_the_comment = await house.take(as_read(second), privately(public, conversation, "b", 1))
+    assert outcomes(with_the_comment) == ["queued"], "it is another comment, in the batch of its own answer"
+    named = privately(public, conversation, "c", in_reply_to=second.id)
+    assert outcomes(await house.take(named)) == ["refused"]
+
+
+async def test_answers_in_public_are_not_counted(house: House) -> None:
+    public, _ = commenter()
+    conversation = await commented(house, public)
+    await house.queued(public, conversation)
+    assert outcomes(await house.take(privately(public, conversation, "a"))) == ["queued"]
+    assert outcomes(await house.take(as_read(public.reply(conversation)))) == ["queued"]
