@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,15 +18,26 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from shared.bus import In, Out, decode
-from shared.errors import BusUnavailable, DatabaseUnavailable, Fenced, Gap, Malformed, OtherLog, ParleyError, TooLarge
+from shared.errors import (
+    BusUnavailable,
+    DatabaseUnavailable,
+    Fenced,
+    Gap,
+    Malformed,
+    OtherLog,
+    ParleyError,
+    Poison,
+    TooLarge,
+)
 from shared.kafka import connection
 from shared.lasting import Ended
 from shared.leaving import leave
 from shared.lifecycle import STALLED, Health
 from shared.logs import logs_of
 from shared.observe import DEAD_LETTERED, LAG, RECORDS_IN, STOPPED
+from shared.poison import Failures
 from shared.produce import Producer
-from shared.records import RECORD_LIMIT
+from shared.records import RECORD_LIMIT, REQUESTS
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -56,8 +68,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     """Reads topics as one member of a group and gives each partition's records, in order, to the owner.
 
     `topics`, `group`: names without the prefix. One stranger's record never stops a partition: what cannot be decoded or
-    handled goes to `<topic>.<group>.dlq` byte for byte, awaited, and the partition goes on behind it. Not `hurried`: a
-    record may wait a tenth of a second for others, at any rate of traffic: a fetch costs as much as many records.
+    handled goes to `<topic>.<group>.dlq` byte for byte, awaited, and the partition goes on behind it. Where one after the
+    other fails, it is us, and the partition stands still. Not `hurried`: a record may wait a tenth of a second for others,
+    at any rate of traffic: a fetch costs as much as many records.
     """
 
     def __init__(
@@ -88,6 +101,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._running: asyncio.Task[object] | None = None
         self._waiting: dict[TopicPartition, str] = {}
         self._stopped: dict[TopicPartition, Gap] = {}
+        self._failures: defaultdict[TopicPartition, Failures] = defaultdict(
+            lambda: Failures(settings.failures_in_a_row)
+        )
         self._logs: dict[TopicPartition, str] = {}
         self._current_logs: dict[str, str] = {}
         self.assigned_once = False
@@ -264,7 +280,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._logs[partition] = log_id
         self._consumer.resume(partition)
         self._waiting.pop(partition, None)
-        self._no_longer_stopped(partition)
+        if not isinstance(self._stopped.get(partition), Poison):  # that ends where a record can be handled
+            self._no_longer_stopped(partition)
 
     async def _log_of(self, topic: str) -> str:
         """The id of the log that the topic is now. Raises BusUnavailable."""
@@ -350,16 +367,24 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._positions[partition], self._moved[partition] = at + 1, time.monotonic()
 
     async def _take(self, partition: TopicPartition, records: Sequence[Any], start: int) -> None:
-        """Decode what can be decoded, set aside what cannot, hand over the rest."""
+        """In order: what can be decoded is handed over, what cannot is set aside once all before it is durable."""
         good: list[In] = []
+        raw = {record.offset: record for record in records}
         for record in records:
             if not self._wanted(record):
                 continue
             try:
                 good.append(decode(record, datetime.fromtimestamp(record.timestamp / 1000, UTC)))
             except Malformed as error:
+                await self._handle(partition, good, raw, start, record.offset)
+                start, good = record.offset, []
+                self._failures[partition].note(record, error, is_ours=not self._is_open(record.topic))
                 await self._dead_letter(record, error)
-        await self._handle(partition, good, {r.offset: r for r in records}, start, records[-1].offset + 1)
+        await self._handle(partition, good, raw, start, records[-1].offset + 1)
+
+    def _is_open(self, topic: str) -> bool:
+        """Whether others than our own services write there."""
+        return topic == self._settings.topic(REQUESTS)
 
     async def _handle(
         self,
@@ -373,7 +398,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     ) -> None:
         """Halve until the record that cannot be handled is alone, and try that one once more before it is set aside."""
         try:
-            await self._owner.handle(partition.topic, partition.partition, records, start, end)
+            if start < end:
+                await self._owner.handle(partition.topic, partition.partition, records, start, end)
+                self._passed(partition, records, end)
         except (Fenced, BusUnavailable, DatabaseUnavailable, TimeoutError):
             raise
         except Exception as error:
@@ -384,14 +411,24 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._handle(partition, records, raw, start, end, tried=True)
                 return
             if len(records) == 1:
-                await self._dead_letter(raw[records[0].offset], error)
+                record = raw[records[0].offset]
+                self._failures[partition].note(record, error, is_ours=False)
+                await self._dead_letter(record, error)
                 await self._owner.handle(partition.topic, partition.partition, (), start, end)
+                self._passed(partition, (), end)
                 return
             log.warning("batch.halved", topic=partition.topic, records=len(records), error=repr(error))
             middle = len(records) // 2
             cut = records[middle].offset
             await self._handle(partition, records[:middle], raw, start, cut)
             await self._handle(partition, records[middle:], raw, cut, end)
+
+    def _passed(self, partition: TopicPartition, handled: Sequence[In], end: int) -> None:
+        """All before `end` is durable: what stops behind it begins there again."""
+        self._positions[partition] = end
+        if handled:
+            self._failures[partition].end()
+            self._no_longer_stopped(partition)
 
     async def _dead_letter(self, record: Any, error: Exception) -> None:
         """Key, value and headers untouched; why and from where beside them."""

@@ -130,6 +130,12 @@ class OtherLog(Gap):
     reason = "log"
 
 
+class Poison(Gap):
+    """Record after record cannot be handled: mend or take back this version, which seems to be why (docs/operations.md, ParleyStandsStill)."""
+
+    reason = "poison"
+
+
 class Refusal(ParleyError):
     """The message cannot be sent like this."""
 

@@ -88,7 +88,8 @@ RESTORED = Gauge(
 READY = Gauge("parley_ready", "1 while this process may be given work.")
 STOPPED = Gauge(
     "parley_partitions_stopped",
-    "Partitions that are not read until a person has looked: records are gone (gap), the topic is another log (log).",
+    "Partitions that are not read until a person has looked: records are gone (gap), the topic is another log (log), one "
+    "record after the other fails (poison).",
     ["topic", "group", "reason"],
 )
 

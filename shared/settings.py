@@ -80,6 +80,11 @@ class Settings(BaseSettings):
     session_seconds: float = Field(
         45.0, ge=6, description="how long a silent consumer keeps its partitions before others take over"
     )
+    failures_in_a_row: int = Field(
+        20,
+        ge=0,
+        description="records of one partition set aside one after the other before it stands still; 0: it never does",
+    )
     connections: int = Field(8, ge=2, description="PostgreSQL connections of one process at the most")
     drain_seconds: float = Field(20.0, description="how long a stopping process finishes what it has begun")
 

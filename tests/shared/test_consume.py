@@ -19,7 +19,7 @@ from prometheus_client import REGISTRY
 
 from deploy.local.home import Addresses
 from shared import bus, consume
-from shared.errors import DatabaseUnavailable, Fenced
+from shared.errors import DatabaseUnavailable, Fenced, Malformed
 from shared.observe import DEAD_LETTERED, STOPPED
 from shared.records import INBOUND_LIMIT, RECORD_LIMIT
 from shared.settings import Settings
@@ -171,6 +171,88 @@ async def test_a_record_that_cannot_be_handled_is_halved_down_to_and_set_aside(s
     letters = await records_of(settings, DLQ)
     assert [dict(letter.headers)["ce_id"] for letter in letters] == [b"r4", b"r9"]
     assert DEAD_LETTERED.labels(settings.topic(TOPIC), "unknown")._value.get() == before + 2
+
+
+def run_of(number: int, *, keys: int, **changed: bytes) -> list[bus.Out]:
+    """Records of so many senders, in turn."""
+    records = [reply(id_=f"r{n}") for n in range(number)]
+    return [
+        bus.Out("", b"key %d" % (n % keys), r.value, list((dict(r.headers) | changed).items()))
+        for n, r in enumerate(records)
+    ]
+
+
+def refuses_all(records: Sequence[bus.In]) -> None:
+    if records:
+        raise RuntimeError("a bad deploy")
+
+
+@pytest.mark.parametrize("fails", ["reading", "handling"])
+async def test_where_one_record_after_the_other_fails_the_partition_stands_until_the_code_is_mended(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    monkeypatch.setattr(consume, "LOOK_AGAIN", 0.5)
+    settings = settings.model_copy(update={"failures_in_a_row": 6})
+    await write(settings, *run_of(10, keys=5))
+    owner = Owner(refuses=refuses_all)
+    with monkeypatch.context() as deploy:
+        if fails == "reading":
+            owner.refuses = lambda _records: None
+            deploy.setattr(consume, "REQUESTS", "nobody's")  # then only our services write to this topic
+            deploy.setattr(consume, "decode", cannot_decode)
+        async with reading(settings, owner):
+            stopped = STOPPED.labels(settings.topic(TOPIC), GROUP, "poison")._value
+            await until(stopped.get)
+            await until(lambda: len(owner.claims) > 3)
+            assert stopped.get() == 1, "it is looked at again and again, and stands all the while"
+            letters = await records_of(settings, DLQ)
+            assert [dict(letter.headers)["ce_id"] for letter in letters] == [b"r%d" % n for n in range(6)]
+            deploy.undo()
+            owner.refuses = lambda _records: None
+            await owner.reaches(10)
+            await until(lambda: stopped.get() == 0)
+    assert owner.ids == [f"r{n}" for n in range(6, 10)]
+    assert len(await records_of(settings, DLQ)) == 6
+
+
+def cannot_decode(*_given: object) -> bus.In:
+    raise Malformed("a bad deploy")
+
+
+STRANGERS: dict[str, tuple[int, int, dict[str, bytes]]] = {
+    "all of one sender": (6, 1, {}),
+    "what cannot be read, of many": (6, 10, {"ce_type": b"com.example.order.v1"}),
+    "of many, and it was said never to stand": (0, 10, {}),
+}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+async def test_strangers_records_stop_no_partition_however_many_fail(settings: Settings, name: str) -> None:
+    limit, keys, changed = STRANGERS[name]
+    await write(settings, *run_of(10, keys=keys, **changed), reply(id_="after"))
+
+    def refuses(records: Sequence[bus.In]) -> None:
+        if any(record.id != "after" for record in records):
+            raise RuntimeError("what nobody foresaw")
+
+    owner = Owner(refuses=refuses)
+    async with reading(settings.model_copy(update={"failures_in_a_row": limit}), owner):
+        await owner.reaches(11)
+    assert owner.ids == ["after"]
+    assert len(await records_of(settings, DLQ)) == 10
+
+
+async def test_a_record_that_is_handled_ends_the_row_of_those_that_were_not(settings: Settings) -> None:
+    await write(settings, *run_of(15, keys=15))
+
+    def refuses(records: Sequence[bus.In]) -> None:
+        if any(int(record.id[1:]) % 5 for record in records):
+            raise RuntimeError("what nobody foresaw")
+
+    owner = Owner(refuses=refuses)
+    async with reading(settings.model_copy(update={"failures_in_a_row": 6}), owner):
+        await owner.reaches(15)
+    assert owner.ids == ["r0", "r5", "r10"]
 
 
 async def test_a_dead_letter_tells_why_and_from_where_and_nothing_personal(settings: Settings) -> None:
