@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from traceback import format_exception
 from types import SimpleNamespace
 from typing import Any, Final, Protocol
 
@@ -437,7 +438,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            exc_info=None if isinstance(error, ParleyError) else error,
+            traceback=None
+            if isinstance(error, ParleyError)
+            else "".join(format_exception(error, limit=-8, chain=False)),
         )
         reasons = dead_letter_headers(record, self._group, error)
         value = b"" if record.key is None and record.value is None else record.value
