@@ -230,7 +230,7 @@ class TestNames:
         signed = desk.customer("webchat", account, peer=f"user:{uuid.uuid4().hex}", name=f"{name} s")
         await typed.says("I am who I say")
         await signed.says("I am whom they know")
-        await row(console, signed).get_by_text("signed by the site").wait_for()
+        await row(console, signed).get_by_text("signed in at the site").wait_for()
         await row(console, typed).filter(has_text="not verified").click()
         await console.locator("#thread-head").get_by_text("not verified").wait_for()
         await shot(console, "names-vouched")
