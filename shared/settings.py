@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     smtp_host: str = Field("0.0.0.0", description="email_adapter: the address on which mail is taken")  # noqa: S104 a container's own
     smtp_port: int = Field(0, ge=0, le=65535, description="email_adapter: the port on which mail is taken; 0: none")
     smtp_name: str = Field("", description="the name by which we greet and are greeted in SMTP; empty: the host's own")
+    smtp_postmaster: str = Field(
+        "",
+        description="email_adapter: the inbox (its address) that mail to postmaster goes to; empty: the domain's first",
+    )
     smtp_certificate: str = Field(
         "",
         description="email_adapter: file of the certificate chain; with it STARTTLS is offered; read again when it changes",

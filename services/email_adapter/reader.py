@@ -1,4 +1,4 @@
-"""Reads a mail within its limits; as a process (`python -m services.email_adapter.reader MEGABYTES`) large ones, by pickles."""
+"""Reads a mail within its limits; as a process (`python -m services.email_adapter.reader MEGABYTES`) by pickles."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def answer(*work: Any) -> MailRead | tuple[type[ParleyError], str]:
     except ParleyError as error:
         return type(error), error.detail
     except MemoryError:
-        return Malformed, "a large mail needs more memory than one may have"
+        return Malformed, "a mail needs more memory than one may have"
 
 
 def read(mail: MailReader | None, account: Account, delivered: Mail, context: Context) -> MailRead:
@@ -47,7 +47,7 @@ def main() -> None:
     import resource  # not on every system, and needed only in this process
 
     size = int(sys.argv[1]) * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    resource.setrlimit(resource.RLIMIT_DATA, (size, size))
     answered = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not print into the answer
     serve(sys.stdin.buffer, answered)

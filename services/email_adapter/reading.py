@@ -1,4 +1,4 @@
-"""Where a mail is read: small ones here, large ones in a process of their own, so that nobody else waits for them."""
+"""Where a mail is read: the smallest here, others in processes of their own, so that nobody else waits for them."""
 
 from __future__ import annotations
 
@@ -8,36 +8,78 @@ import pickle
 import sys
 from contextlib import suppress
 from typing import Any, Final, Self, cast
+from weakref import WeakValueDictionary
 
+from services.email_adapter.mail.refusals import Refused
 from services.email_adapter.reader import HEAD, READY, read
 from shared.channel import Account, Channel, Context, Mail, MailRead
 from shared.errors import Malformed, ParleyError
 
-LARGE: Final = 1024 * 1024  # bytes
-AT_ONCE: Final = 2  # processes
-SECONDS: Final = 30.0  # that one mail may take
+HERE: Final = 8 * 1024  # bytes of a mail that is read in this process: in milliseconds, whatever is in it
+LARGE: Final = 1024 * 1024  # bytes of a mail for which there is a process of its own kind
+SMALL_AT_ONCE: Final = 2  # processes
+LARGE_AT_ONCE: Final = 1
+SMALL_SECONDS: Final = 10.0  # that one mail may take
+SECONDS: Final = 30.0  # that a large mail may take
+WAIT: Final = 120.0  # seconds for a turn; senders wait ten minutes (RFC 5321 §4.5.3.2.6)
 LOADING: Final = 60.0  # seconds that the process may take to begin
-MEGABYTES: Final = 1024  # of address space for the process that reads
+SMALL_MEGABYTES: Final = 160  # of data for a process that reads; all of them together are within the pod's memory
+MEGABYTES: Final = 288  # for one that reads large mails
+PIECE: Final = 256 * 1024  # bytes that are written to it at once
+BUSY: Final = "451 4.3.2 too many mails are being read; send it again"
 KEPT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL")  # of the environment, which holds secrets
 
 
 class Reading:
-    """Reads mails; `seconds` and `megabytes` bound what a large one may take.
+    """Reads mails: the smallest here, the others elsewhere; `seconds` and `megabytes` bound what a `large` one may take.
 
     A thread would not do: a parser in Python keeps the interpreter's lock, cannot be ended, and has no bound of memory.
     """
 
-    def __init__(self, *, large: int = LARGE, seconds: float = SECONDS, megabytes: int = MEGABYTES) -> None:
-        self._large, self._seconds, self._megabytes = large, seconds, megabytes
-        self._turns = asyncio.Semaphore(AT_ONCE)
+    def __init__(
+        self, *, here: int = HERE, large: int = LARGE, seconds: float = SECONDS, megabytes: int = MEGABYTES
+    ) -> None:
+        self._here, self._large = here, large
+        self._small_ones = Readers(
+            at_once=SMALL_AT_ONCE, seconds=min(seconds, SMALL_SECONDS), megabytes=min(megabytes, SMALL_MEGABYTES)
+        )
+        self._large_ones = Readers(at_once=LARGE_AT_ONCE, seconds=seconds, megabytes=megabytes)
+
+    async def read(
+        self, channel: Channel, account: Account, mail: Mail, context: Context, *, peer: str = ""
+    ) -> MailRead:
+        """What the mail says. Raises Malformed, and what the channel raises to refuse a mail; Refused (451) where too many
+        wait. `peer`: who brought it.
+        """
+        work = (channel.mail, account, mail, context)
+        if len(mail.raw) <= self._here:
+            return read(*work)
+        readers = self._small_ones if len(mail.raw) <= self._large else self._large_ones
+        return await readers.read(work, peer)
+
+    async def close(self) -> None:
+        """End the processes that wait for work."""
+        await self._small_ones.close()
+        await self._large_ones.close()
+
+
+class Readers:
+    """Processes of one kind. One peer has one of them at a time: its mails wait for each other, those of others do not."""
+
+    def __init__(self, *, at_once: int, seconds: float, megabytes: int) -> None:
+        self._seconds, self._megabytes = seconds, megabytes
+        self._turns = asyncio.Semaphore(at_once)
+        self._peers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._idle: list[Child] = []
 
-    async def read(self, channel: Channel, account: Account, mail: Mail, context: Context) -> MailRead:
-        """What the mail says. Raises Malformed, and what the channel raises to refuse a mail."""
-        if len(mail.raw) <= self._large:
-            return read(channel.mail, account, mail, context)
-        async with self._turns:
-            return await self._read_elsewhere((channel.mail, account, mail, context))
+    async def read(self, work: tuple[Any, ...], peer: str) -> MailRead:
+        own = self._peers.setdefault(peer, asyncio.Lock())
+        try:
+            async with asyncio.timeout(WAIT) as waiting, own, self._turns:
+                waiting.reschedule(None)
+                return await self._read_elsewhere(work)
+        except TimeoutError:
+            raise Refused(BUSY) from None
 
     async def _read_elsewhere(self, work: tuple[Any, ...]) -> MailRead:
         """The process is kept for the next mail, unless this one was too much for it, or nobody waited for its answer."""
@@ -48,9 +90,9 @@ class Reading:
                 found = await child.ask(work)
             done = True
         except TimeoutError:
-            raise Malformed(f"a large mail was not read within {self._seconds:g} s") from None
+            raise Malformed(f"a mail was not read within {self._seconds:g} s") from None
         except (EOFError, OSError):
-            raise Malformed("a large mail ended the process that read it") from None
+            raise Malformed("a mail ended the process that read it") from None
         finally:
             if done:
                 self._idle.append(child)
@@ -96,8 +138,11 @@ class Child:
         assert into is not None
         assert out is not None
         data = pickle.dumps(work)
-        into.write(len(data).to_bytes(HEAD) + data)
-        await into.drain()
+        into.write(len(data).to_bytes(HEAD))
+        for at in range(0, len(data), PIECE):
+            into.write(data[at : at + PIECE])
+            await into.drain()
+        del data
         size = int.from_bytes(await out.readexactly(HEAD))
         answer = pickle.loads(await out.readexactly(size))  # noqa: S301 only our own process writes into this pipe
         return cast("MailRead | tuple[type[ParleyError], str]", answer)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from services.email_adapter.mail import replies
 from shared.accounts import Accounts, AccountsFile
 from shared.channel import Account, Channel
 from shared.settings import Settings
 from shared.tokens import read_token
+
+POSTMASTER: Final = "postmaster"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +33,8 @@ class Recipients:
         self._known: Accounts | None = None
         self._addresses: dict[str, Owner] = {}
         self._domains: Mapping[str, Sequence[Owner]] = {}
+        self._postmaster = settings.smtp_postmaster.lower()
+        self._served: Mapping[str, Owner] = {}
 
     def owner(self, address: str) -> Owner | None:
         """None: there is no such address, or its token is none of ours."""
@@ -38,11 +43,22 @@ class Recipients:
         address = address.lower()
         if found := self._addresses.get(address):
             return found
-        domain = address.rpartition("@")[2]
+        local, _, domain = address.rpartition("@")
+        if (local or domain) == POSTMASTER:
+            return self._postmaster_of(domain if local else "")
         reply = replies.read(address, domain)
         if reply is None or not read_token(reply.token, self._secret):
             return None
         return self._answered(reply, self._domains.get(domain, ()))
+
+    def _postmaster_of(self, domain: str) -> Owner | None:
+        """Whom each server must hear (RFC 5321 §4.5.1): the inbox that the operator names; else the first of the domain,
+        in the order of the accounts' names; without a domain the first of all. None for a domain that is not ours.
+        """
+        if domain and domain not in self._served:
+            return None
+        first = self._served.get(domain) or next(iter(self._served.values()), None)
+        return self._addresses.get(self._postmaster, first)
 
     def _answered(self, reply: replies.Reply, sharing: Sequence[Owner]) -> Owner | None:
         """The inbox that the conversation is of; where that is gone, the first, if all of the domain are one tenant's."""
@@ -57,9 +73,12 @@ class Recipients:
             if channel in self._channels
         ]
         self._addresses = {owner.account.key.lower(): owner for owner in owners}
+        served: dict[str, Owner] = {}
         domains: dict[str, list[Owner]] = {}
         for owner in owners:
+            served.setdefault(owner.account.key.lower().rpartition("@")[2], owner)
             if domain := str(getattr(owner.account, "reply_domain", "")).lower():
                 domains.setdefault(domain, []).append(owner)
         self._domains = domains
+        self._served = served | {domain: sharing[0] for domain, sharing in domains.items() if domain not in served}
         self._known = accounts

@@ -30,7 +30,7 @@ async def take_mail(parts: Parts) -> None:
     life.on_stop(reading.close)
     life.on_stop(listener.drain)
     life.app.on_shutdown.append(listener.close)
-    life.health.ready["smtp"] = lambda: listener.trouble
+    life.health.warned["smtp"] = lambda: listener.trouble
     life.health.warned["certificate"] = lambda: listener.certificate.trouble
     life.spawn(listener.certificate.watch(), "certificate", ends=True)
     await listener.start()

@@ -22,20 +22,21 @@ class Taking:
     def __init__(self, settings: Settings, intake: Intake, reading: Reading) -> None:
         self._secret, self._intake, self._reading = settings.secret, intake, reading
 
-    async def take(self, mail: Mail, owners: Mapping[Owner, Sequence[str]]) -> None:
-        """Return when it is durable for every account, with those of its recipients that are the account's.
+    async def take(self, mail: Mail, owners: Mapping[Owner, Sequence[str]], *, peer: str = "") -> None:
+        """Return when it is durable for every account, with those of its recipients that are the account's. `peer`: the
+        address that brought it, whose mails wait for each other.
 
         Raises BusUnavailable and StoreUnavailable: it should come again, and is the same then. Raises Refused for what is
         beyond the limits of reading.
         """
         context = Context(now=datetime.now(UTC), nonce=secrets.token_hex(16), secret=self._secret)
         for owner, recipients in owners.items():
-            await self._take(owner, replace(mail, recipients=tuple(recipients)), context)
+            await self._take(owner, replace(mail, recipients=tuple(recipients)), context, peer=peer)
 
-    async def _take(self, owner: Owner, mail: Mail, context: Context) -> None:
+    async def _take(self, owner: Owner, mail: Mail, context: Context, *, peer: str) -> None:
         channel, account = owner.channel, owner.account
         try:
-            read = await self._reading.read(channel, account, mail, context)
+            read = await self._reading.read(channel, account, mail, context, peer=peer)
             await self._intake.take_mail(channel, account, mail, read, context)
         except (Malformed, TooLarge) as error:
             await self._intake.quarantine.keep_mail(channel, account, mail, error)

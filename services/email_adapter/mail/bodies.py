@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from services.email_adapter.mail.charsets import decode
+from services.email_adapter.mail.charsets import Guesses, decode
 from services.email_adapter.mail.flowed import unflow
 from services.email_adapter.mail.parameters import Structured, parse
 from services.email_adapter.mail.readable import as_text
@@ -44,29 +44,38 @@ class Body:
         return "\n".join(one.html or _marked_up(one.plain or "") for one in self.words)
 
 
+@dataclass(frozen=True, slots=True)
+class Undeclared:
+    """What words are read by that do not say their charset: the mail's `hint`, then the guesses that all its parts share."""
+
+    hint: str | None
+    guesses: Guesses
+
+
 def read_body(top: Section, raw: bytes, hint: str | None = None) -> Body:
     """The words and files of a mail. `hint`: the charset of words that nothing describes.
 
     A text with a file's name that is meant to be read where it stands is the words where there are no others.
     """
-    body = _read(top, raw, hint, alone=True)
+    charset = Undeclared(hint, Guesses())
+    body = _read(top, raw, charset, alone=True)
     shown = next((one for one in body.files if _is_shown(one)), None)
     if body.words or shown is None:
         return body
     files = tuple(one for one in body.files if one is not shown)
-    return Body(_words(shown, raw, hint), files)
+    return Body(_words(shown, raw, charset), files)
 
 
 def _is_shown(section: Section) -> bool:
     return section.kind in TEXTS and disposition(section).main == "inline"
 
 
-def _read(section: Section, raw: bytes, hint: str | None, *, alone: bool) -> Body:
+def _read(section: Section, raw: bytes, charset: Undeclared, *, alone: bool) -> Body:
     """As deep as sections may nest. `alone`: nothing else beside it, or only the same again, so that it is no file."""
     if not section.children:
-        return _leaf(section, raw, hint, alone=alone)
+        return _leaf(section, raw, charset, alone=alone)
     alone = section.kind == "multipart/alternative" or (alone and len(section.children) == 1)
-    inner = [_read(child, raw, hint, alone=alone) for child in section.children]
+    inner = [_read(child, raw, charset, alone=alone) for child in section.children]
     match section.kind:
         case "multipart/alternative":
             return Body(_alternatives(inner), _files(inner))
@@ -90,19 +99,19 @@ def disposition(section: Section) -> Structured:
     return parse(section.headers.first("content-disposition") or b"")
 
 
-def _leaf(section: Section, raw: bytes, hint: str | None, *, alone: bool) -> Body:
+def _leaf(section: Section, raw: bytes, charset: Undeclared, *, alone: bool) -> Body:
     if section.unread or section.kind in SAME_AGAIN:
         return Body()
     if not _is_words(section, alone=alone):
         return Body(files=(section,))
-    return Body(_words(section, raw, hint))
+    return Body(_words(section, raw, charset))
 
 
-def _words(section: Section, raw: bytes, hint: str | None) -> tuple[Words, ...]:
+def _words(section: Section, raw: bytes, charset: Undeclared) -> tuple[Words, ...]:
     """A text as it was meant, and behind it what a list has put there unencoded."""
     declared = section.type.token("charset") or None
-    text = decode(content(section, raw), declared, hint)
-    added = decode(footer(section.body(raw), _encoding(section)), None, hint)
+    text = decode(content(section, raw), declared, charset.hint, guesses=charset.guesses)
+    added = decode(footer(section.body(raw), _encoding(section)), None, charset.hint, guesses=charset.guesses)
     text = _lines(text)
     if section.kind == "text/html":
         return (Words(html=text), *((Words(plain=_lines(added)),) if added else ()))

@@ -12,6 +12,8 @@ import chardet
 from shared.envelope import UNSTORABLE
 
 SAMPLE: Final = 16 * 1024  # bytes that the guess looks at
+GUESSING: Final = 48 * 1024  # bytes that all guesses for one mail look at
+ONE_GUESS: Final = 1024  # bytes that one counts for at least
 NAME: Final = re.compile(r"[A-Za-z0-9_.:+-]{1,60}")
 GOOD: Final = 10  # so many characters beyond ASCII to one that is broken: the charset is right, the bytes are damaged
 
@@ -64,16 +66,39 @@ TWO_BYTES: Final = frozenset({b"$B", b"$@"})  # escapes of ISO-2022-JP after whi
 SURROGATES: Final = frozenset({"utf-7"})  # decodes halves of characters that do not exist
 
 
-def decode(data: bytes, declared: str | None = None, hint: str | None = None, *, guess: bool = True) -> str:
+class Guesses:
+    """What chardet may still be asked for one mail. It takes milliseconds for each piece, and a mail may have a thousand."""
+
+    def __init__(self) -> None:
+        self.left = GUESSING
+        self.found: str | None = None
+
+    def ask(self, data: bytes) -> str | None:
+        """The charset, or what was found last: a mail's pieces mostly share one."""
+        sample = _sample(data)
+        if self.left > 0:
+            self.left -= max(len(sample), ONE_GUESS)
+            self.found = chardet.detect(sample).get("encoding")
+        return self.found
+
+
+def decode(
+    data: bytes,
+    declared: str | None = None,
+    hint: str | None = None,
+    *,
+    guess: bool = True,
+    guesses: Guesses | None = None,
+) -> str:
     """The text, without a byte order mark and NULs. `hint` is tried where nothing is declared. Never raises.
 
-    `guess`: chardet is asked; not worth its time where a mail has many short pieces.
+    `guess`: chardet is asked; not worth its time where a mail has many short pieces. `guesses`: those of the whole mail.
     """
     if data.isascii() and (declared is None or not _shifts(declared)):
         return data.decode("ascii").replace("\x00", "")
     text = next((text for name in (declared, "utf-8", hint) if (text := _strictly(data, name)) is not None), None)
     if text is None:
-        text = _damaged(data, declared) or _guessed(data, guess=guess)
+        text = _damaged(data, declared) or _guessed(data, guesses or Guesses() if guess else None)
     return text.removeprefix("\ufeff").replace("\x00", "")
 
 
@@ -158,9 +183,8 @@ def _damaged(data: bytes, declared: str | None) -> str | None:
     return None
 
 
-def _guessed(data: bytes, *, guess: bool) -> str:
-    found = chardet.detect(_sample(data)).get("encoding") if guess else None
-    text = _strictly(data, found)
+def _guessed(data: bytes, guesses: Guesses | None) -> str:
+    text = _strictly(data, guesses.ask(data) if guesses else None)
     return text if text is not None else data.decode("cp1252", "replace")
 
 

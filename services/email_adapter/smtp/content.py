@@ -55,9 +55,14 @@ class Content:
         return None
 
     def message(self) -> bytes:
-        """The mail: the dots that were doubled on the way single again, NUL removed."""
-        text = bytes(self._data).replace(b"\r\n.", b"\r\n")
-        return text[2:].replace(b"\x00", b"")
+        """The mail: the dots that were doubled on the way single again, NUL removed. It is let go of here: no two copies stay."""
+        data, self._data = self._data, bytearray()
+        if b"\r\n." in data:
+            data = data.replace(b"\r\n.", b"\r\n")
+        if b"\x00" in data:
+            data = data.replace(b"\x00", b"")
+        del data[:2]
+        return bytes(data)
 
 
 def longest_exceeds(data: bytes | bytearray, line: int) -> bool:

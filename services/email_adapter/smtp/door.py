@@ -1,4 +1,4 @@
-"""Who is let in: so many connections in all, so many of one address, and so much memory for what they bring."""
+"""Who is let in: so many connections in all, so many of one address, and so much memory for what all and each may bring."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Door:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._inside: Counter[str] = Counter()
+        self._large: Counter[str] = Counter()
+        self._small = 0
         self._left = asyncio.Event()
-        self.held = 0
         self.closing = False
 
     @property
@@ -27,18 +28,30 @@ class Door:
         return self._inside.total()
 
     @property
+    def held(self) -> int:
+        """Bytes of all mails that are coming in."""
+        return self._small + self._large.total()
+
+    @property
+    def full(self) -> bool:
+        return self.inside >= self._limits.connections
+
+    @property
     def trouble(self) -> str | None:
-        """Why nobody else should come at the moment."""
-        return "as many mail connections as may be open" if self.inside >= self._limits.connections else None
+        """What an operator should know. Nobody is kept away by it: who is idle makes room for who comes."""
+        return "as many mail connections as may be open" if self.full else None
+
+    def connections_of(self, place: str) -> int:
+        return self._inside[place]
 
     def enter(self, place: str) -> str | None:
         """None: come in. Otherwise why not."""
         if self.closing:
             return "closing"
-        if self.inside >= self._limits.connections:
-            return "connections"
         if self._inside[place] >= self._limits.per_address:
             return "per_address"
+        if self.full:
+            return "connections"
         self._inside[place] += 1
         return None
 
@@ -54,12 +67,29 @@ class Door:
             self._left.clear()
             await self._left.wait()
 
-    def hold(self, size: int) -> bool:
-        """Whether there is room for so many bytes more; given back by a negative size."""
-        if size > 0 and self.held + size > self._limits.memory:
+    def hold(self, place: str, *, before: int, after: int) -> bool:
+        """Whether a mail of this address that holds `before` bytes may hold `after`; less is always granted."""
+        small = self._as_small(after) - self._as_small(before)
+        large = self._as_large(after) - self._as_large(before)
+        if after > before and not self._has_room(place, small, large):
             return False
-        self.held += size
+        self._small += small
+        self._large[place] += large
+        if not self._large[place]:
+            del self._large[place]
         return True
+
+    def _has_room(self, place: str, small: int, large: int) -> bool:
+        if large <= 0:
+            return self._small + small <= self._limits.reserve
+        all_together, of_one = self._large.total() + large, self._large[place] + large
+        return all_together <= self._limits.memory and of_one <= self._limits.share
+
+    def _as_small(self, size: int) -> int:
+        return size if size <= self._limits.small else 0
+
+    def _as_large(self, size: int) -> int:
+        return size - self._as_small(size)
 
 
 def place_of(host: str) -> str:

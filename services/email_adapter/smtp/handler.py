@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import time
 from functools import partial
 from typing import Any
@@ -11,6 +13,7 @@ from aiosmtpd.smtp import TLSSetupException
 
 from services.email_adapter.mail.refusals import Refused
 from services.email_adapter.recipients import Recipients
+from services.email_adapter.smtp.door import UNKNOWN, place_of
 from services.email_adapter.smtp.limits import Limits
 from services.email_adapter.smtp.session import TOO_MANY, Letter
 from services.email_adapter.smtp.transactions import Transactions
@@ -22,6 +25,7 @@ from shared.observe import ACKNOWLEDGED, INGRESS, SMTP_REFUSED
 log = structlog.get_logger(__name__)
 
 TAKEN = "250 2.0.0 taken"
+DROPPED = (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError)  # who goes in the middle of a line, or of TLS
 LATER = "451 4.3.0 it could not be kept; send it again"
 
 
@@ -55,7 +59,7 @@ class Handler:
         envelope.owners.setdefault(owner, []).append(address)
         return "250 2.1.5 go on"
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Letter) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: Any, session: Any, envelope: Letter) -> str:  # noqa: N802
         """250 when everything is durable; 451 for whatever is our own trouble."""
         started = time.perf_counter()
         name = next(iter(envelope.owners)).channel.name
@@ -64,7 +68,11 @@ class Handler:
         mark, transaction = await self._transactions.begin(content, sender, envelope.rcpt_tos)
         envelope.known = partial(self._transactions.end, mark)
         try:
-            await self._taking.take(Mail(content, sender, transaction=transaction), envelope.owners)
+            await self._taking.take(
+                Mail(content, sender, transaction=transaction),
+                envelope.owners,
+                peer=place_of((session.peer or (UNKNOWN,))[0]),
+            )
         except Refused as refused:
             INGRESS.labels(name, "refused").inc()
             SMTP_REFUSED.labels(refused.reply[:3], "content").inc()
@@ -79,6 +87,8 @@ class Handler:
         """Whatever else breaks is our trouble too, but for a handshake; the sender keeps the mail."""
         if isinstance(error, TLSSetupException):
             SMTP_REFUSED.labels("none", "handshake").inc()
+        elif isinstance(error, DROPPED):
+            SMTP_REFUSED.labels("none", "dropped").inc()
         else:
             log.error("mail.session_broke", exc_info=error)
         return LATER

@@ -50,10 +50,16 @@ class Session(SMTP):
             self._smtp_methods.pop(command)
         self._place: str | None = None
         self._errors = self._held = 0
-        self._crowded = self._shaking = False
+        self._crowded = self._shaking = self._lost = False
         self._end: asyncio.TimerHandle | None = None
         self.receiving = self._left = False
         self._known: Callable[[], None] | None = None
+        self.since = self.loop.time()
+
+    @property
+    def standing(self) -> tuple[int, float]:
+        """Who goes first where there is no room: of those with the most connections the one that has been silent longest."""
+        return -self._door.connections_of(self._place or UNKNOWN), self.since
 
     def _create_envelope(self) -> Letter:
         return Letter()
@@ -64,7 +70,7 @@ class Session(SMTP):
         """Called again when TLS stands, by the connection that is inside already."""
         if self._place is None:
             host = (transport.get_extra_info("peername") or (UNKNOWN,))[0]
-            if refused := self._door.enter(place_of(host)):
+            if refused := self._enter(place_of(host)):
                 _turn_away(cast("asyncio.Transport", transport), refused)
                 return
             self._place = place_of(host)
@@ -72,14 +78,20 @@ class Session(SMTP):
             self._end = self.loop.call_later(self._limits.session, self._timeout_cb)
         super().connection_made(transport)
 
+    def _enter(self, place: str) -> str | None:
+        """As the door says; where all is full, one that only waits makes room: silence keeps nobody out."""
+        refused = self._door.enter(place)
+        idle = [one for one in self._sessions if not one.receiving] if refused == "connections" else []
+        if not idle:
+            return refused
+        min(idle, key=lambda one: one.standing).make_room()
+        return self._door.enter(place)
+
     def connection_lost(self, error: Exception | None) -> None:
-        if self._place is None:
+        if self._place is None or self._lost:
             return
-        self._door.leave(self._place)
-        self._place = None  # a TLS handshake that fails is told of twice
-        self._sessions.discard(self)
-        if self._end:
-            self._end.cancel()
+        self._lost = True  # a TLS handshake that fails is told of twice
+        self._leave()
         if error is None and not self._left:
             self._is_known()
         super().connection_lost(error)
@@ -90,9 +102,22 @@ class Session(SMTP):
         if known:
             known()
 
+    def _leave(self) -> None:
+        """Counted out, once."""
+        if self in self._sessions:
+            self._sessions.discard(self)
+            self._door.leave(self._place or UNKNOWN)
+        if self._end:
+            self._end.cancel()
+
+    def make_room(self) -> None:
+        """Go for the sake of one who comes; the place is free at once."""
+        self.dismiss("421 4.3.2 others need this connection; come again", "idle")
+        self._leave()
+
     def eof_received(self) -> bool | None:
         self._left |= self.receiving
-        return super().eof_received() if self._place else None
+        return super().eof_received() if self._place and not self._lost else None
 
     def _timeout_cb(self) -> None:
         self.dismiss("421 4.4.2 that took too long", "timeout")
@@ -114,6 +139,17 @@ class Session(SMTP):
         SMTP_REFUSED.labels("none", reason).inc()
         cast("asyncio.Transport", self._original_transport or self.transport).abort()
         self.connection_lost(None)
+
+    async def _handle_client(self) -> None:
+        """Whoever goes without a word is no trouble of ours."""
+        try:
+            await super()._handle_client()
+        except ConnectionError:
+            SMTP_REFUSED.labels("none", "dropped").inc()
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        self.since = self.loop.time()
+        super()._reset_timeout(duration)
 
     async def push(self, status: Any) -> None:
         """Every refusal counts; who goes on collecting them is sent away."""
@@ -137,6 +173,10 @@ class Session(SMTP):
         await self.push("502 5.5.1 not here")
 
     async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802
+        """Once (RFC 3207 §4.2); what was typed behind it in the clear is thrown away by the library."""
+        if self._tls_protocol is not None:
+            await self.push("503 5.5.1 TLS is there already")
+            return
         self._shaking = True
         try:
             await super().smtp_STARTTLS(arg)
@@ -174,10 +214,10 @@ class Session(SMTP):
 
     async def _read(self, content: Content) -> None:
         """Until the final dot. Raises TimeoutError when it comes too slowly, or never stops coming."""
-        begun = self.loop.time()
+        begun, limits = self.loop.time(), self._limits
         while True:
-            allowed = self._limits.idle + content.received / self._limits.rate - (self.loop.time() - begun)
-            async with asyncio.timeout(min(self._limits.idle, allowed)):
+            whole = min(limits.data, limits.block + content.received / limits.rate)
+            async with asyncio.timeout(min(limits.block, whole - (self.loop.time() - begun))):
                 chunk = await self._reader.read(CHUNK)
             if not chunk or content.received > 2 * self._limits.message:
                 raise ConnectionResetError
@@ -190,11 +230,17 @@ class Session(SMTP):
 
     def _hold(self, content: Content) -> None:
         """Ask for the room that it takes now; where there is none it is let go of."""
-        if not self._door.hold(content.held - self._held):
+        if not self._holds(content.held):
             self._crowded = True
             content.drop()
-            self._door.hold(content.held - self._held)
-        self._held = content.held
+            self._holds(content.held)
+
+    def _holds(self, size: int) -> bool:
+        """Whether there is room for so many bytes."""
+        granted = self._door.hold(self._place or UNKNOWN, before=self._held, after=size)
+        if granted:
+            self._held = size
+        return granted
 
     def _fault(self, content: Content) -> str | None:
         if self._crowded:
@@ -212,8 +258,8 @@ class Session(SMTP):
     def _finish(self) -> None:
         """Whatever became of it: what was held is given back, and the connection may be idle again, or end."""
         self.envelope = self._create_envelope()
-        self._door.hold(-self._held)
-        self._held, self._crowded, self.receiving = 0, False, False
+        self._holds(0)
+        self._crowded, self.receiving = False, False
         if self._door.closing:
             self.dismiss(CLOSING, "closing")
         elif self.transport is not None:

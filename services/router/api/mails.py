@@ -104,13 +104,11 @@ async def find_body(pool: Pool, message: uuid.UUID, part: int) -> tuple[list[dic
 async def put_pictures(tree: LexborHTMLParser, blobs: Blobs, parts: list[dict[str, Any]], *, remote: bool) -> None:
     """Pictures that came with the mail (RFC 2392) are put into the page itself; the others only where they are wished."""
     files = {one["content_id"].strip("<>"): one for one in parts if one.get("content_id") and one.get("blob")}
-    left = INLINE
+    pictures = Pictures(blobs, files)
     for image in tree.css("img"):
         source = image.attributes.get("src") or ""
         if source.startswith("cid:"):
-            found = await data_url(blobs, files.get(source[4:]), most=left)
-            left -= len(found)
-            if found:
+            if found := await pictures.find(source[4:]):
                 image.attrs["src"] = found
             else:
                 del image.attrs["src"]
@@ -118,9 +116,32 @@ async def put_pictures(tree: LexborHTMLParser, blobs: Blobs, parts: list[dict[st
             image.attrs["src"] = wished
 
 
-async def data_url(blobs: Blobs, file: Mapping[str, Any] | None, *, most: int) -> str:
+class Pictures:
+    """The pictures of one mail, each read once however often it is shown; INLINE bounds what is read and what is shown."""
+
+    def __init__(self, blobs: Blobs, files: Mapping[str, Mapping[str, Any]]) -> None:
+        self._blobs, self._files = blobs, files
+        self._known: dict[str, str] = {}
+        self._unread = self._left = INLINE
+
+    async def find(self, content_id: str) -> str:
+        """As a data: address; empty where there is none, or no room for it."""
+        if content_id in self._files and content_id not in self._known:
+            self._known[content_id] = await self._read(self._files[content_id])
+        found = self._known.get(content_id, "")
+        if len(found) > self._left:
+            return ""
+        self._left -= len(found)
+        return found
+
+    async def _read(self, file: Mapping[str, Any]) -> str:
+        most, self._unread = self._unread, self._unread - (file.get("size") or 0) * 4 // 3
+        return await data_url(self._blobs, file, most=most)
+
+
+async def data_url(blobs: Blobs, file: Mapping[str, Any], *, most: int) -> str:
     """A stored picture as a data: address (RFC 2397); nothing where it is none, too large, or gone."""
-    if file is None or (file.get("size") or 0) * 4 // 3 > most:
+    if (file.get("size") or 0) * 4 // 3 > most:
         return ""
     try:
         content = b"".join([chunk async for chunk in await blobs.get(file["blob"])])

@@ -89,3 +89,23 @@ def test_an_address_of_before_names_no_inbox_and_is_taken_where_there_is_no_doub
     assert owner(found, before) == "help"
     accounts.become(inbox("help"), inbox("sales", tenant="acme"))
     assert owner(found, before) is None
+
+
+def test_postmaster_is_heard_for_each_domain_that_is_served() -> None:
+    accounts = Given(inbox("help"), inbox("sales", tenant="acme"))
+    found = recipients(accounts)
+    for address in ("postmaster", "Postmaster", "POSTMASTER@shop.example", f"postmaster@{DOMAIN}"):
+        assert owner(found, address) == "help", address
+    assert owner(found, "postmaster@elsewhere.example") is None
+    assert owner(recipients(Given()), "postmaster") is None, "there is nobody yet"
+
+
+def test_postmaster_goes_where_the_operator_says() -> None:
+    settings = Settings(secret=SecretStr(KEY.decode()), smtp_postmaster="Sales@shop.example")
+    found = Recipients(settings, {"email": CHANNEL}, Given(inbox("help"), inbox("sales")))
+    assert owner(found, "postmaster@shop.example") == "sales"
+    assert owner(found, "postmaster") == "sales"
+
+
+def test_an_inbox_called_postmaster_is_itself() -> None:
+    assert owner(recipients(Given(inbox("help"), inbox("postmaster"))), "postmaster@shop.example") == "postmaster"

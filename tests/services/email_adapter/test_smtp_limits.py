@@ -99,7 +99,7 @@ async def test_a_flood_without_an_end_is_cut(opened: Opened) -> None:
 
 
 async def test_what_all_mails_hold_together_is_bounded_and_given_back(opened: Opened) -> None:
-    async with opened(memory=100_000) as door:
+    async with opened(memory=100_000, small=1000) as door:
         first, second = await door.client(), await door.client()
         await first.begin()
         large = mail(body=("x" * 70 + "\r\n") * 900)
@@ -189,12 +189,59 @@ async def test_one_address_has_only_so_many_connections(opened: Opened) -> None:
 
 async def test_all_together_have_only_so_many(opened: Opened) -> None:
     async with opened(connections=2) as door:
-        await door.client()
-        assert door.listener.trouble is None
-        await door.client()
+        busy = [await door.client() for _ in range(2)]
+        for client in busy:
+            await client.begin()
+        assert door.listener.trouble
         third = await door.client(hello=False)
         assert (await third.reply()).startswith("421 ")
-        assert door.listener.trouble
+
+
+async def test_who_only_waits_makes_room_for_who_comes(opened: Opened) -> None:
+    async with opened(connections=2) as door:
+        silent, other = await door.client(), await door.client()
+        await other("NOOP")
+        third = await door.client()
+        assert (await silent.reply()).startswith("421 4.3.2")
+        assert (await third.send(mail())).startswith("250 ")
+        assert (await other("NOOP")).startswith("250 ")
+        assert door.listener._door.inside == 2
+
+
+async def test_who_goes_without_a_word_is_no_error(
+    door: Port, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for typed in (b"NOO", b"DATA\r\n"):
+        client = await door.client()
+        if typed.startswith(b"DATA"):
+            await client.begin()
+        client.write(typed)
+        client.writer.write_eof()
+        assert await client.ended()
+    await asyncio.wait_for(door.listener._door.empty(), SECONDS)
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
+    assert "session_broke" not in "".join(capsys.readouterr())
+
+
+def test_one_address_fills_its_share_and_nobody_fills_the_reserve_of_small_mails() -> None:
+    limits = Limits(memory=1000, share=400, small=10, reserve=50)
+    door = Door(limits)
+    assert door.hold("a", before=0, after=400)
+    assert not door.hold("a", before=0, after=11)
+    assert door.hold("b", before=0, after=400)
+    assert door.hold("c", before=0, after=200)
+    assert not door.hold("d", before=0, after=11), "all is full for large ones"
+    assert door.hold("d", before=0, after=10), "a small one has room all the same"
+    assert not door.hold("d", before=10, after=11)
+    assert all(door.hold("e", before=0, after=10) for _ in range(4))
+    assert not door.hold("e", before=0, after=1)
+    assert door.hold("a", before=400, after=0)
+    assert door.hold("d", before=10, after=11), "it has grown into the other pool"
+    assert door.held == 651
+
+
+def test_a_share_holds_the_largest_mail_and_is_no_more_than_a_third_of_all() -> None:
+    assert LIMITS.message < LIMITS.share <= LIMITS.memory // 3
 
 
 def test_a_network_of_ipv6_is_one_address() -> None:
@@ -372,6 +419,7 @@ async def test_mail_comes_in_encrypted_and_what_was_said_before_is_forgotten(
         await client.starttls(ssl.create_default_context(cafile=str(authority)))
         assert (await client("RCPT TO:<help@parley.example>")).startswith("503 "), "nothing of before counts"
         assert "STARTTLS" not in await client("EHLO client.example")
+        assert (await client("STARTTLS")).startswith("503 "), "once is enough (RFC 3207)"
         assert (await client.send(mail())).startswith("250 ")
         assert await came_in(door) == [mail() + b"\r\n"]
 

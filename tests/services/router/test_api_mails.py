@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from services.router.api.mails import scope
+from services.router.api.mails import INLINE, Pictures, scope
 from services.router.api.media import sign
 from tests.services.router.served import PNG, add_conversation, add_event, get, open_house
 
@@ -114,3 +114,28 @@ async def test_expires(house, mail):
     signature = sign(house.settings.token, scope(mail, 0), expires=past, name="")
     async with house.client.get(f"/mail/{mail}/0?expires={past}&name=&signature={signature}") as answer:
         assert answer.status == 410
+
+
+class Counted:
+    """A blob store that counts what is read of it."""
+
+    def __init__(self, blobs):
+        self.blobs, self.reads = blobs, []
+
+    async def get(self, ref):
+        self.reads.append(ref)
+        return await self.blobs.get(ref)
+
+
+async def test_reads_each_picture_once_however_often_it_is_shown_and_no_more_than_it_may_show(house):
+    counted = Counted(house.deps.blobs)
+    ref = await stored(house, b"no picture at all")
+    files = {"one": {"blob": ref, "size": 17}}
+    files |= {f"large{number}": {"blob": ref, "size": INLINE // 4} for number in range(100)}
+    pictures = Pictures(counted, files)
+    for _ in range(1000):
+        assert await pictures.find("one") == ""
+    assert len(counted.reads) == 1
+    for name in files:
+        await pictures.find(name)
+    assert len(counted.reads) <= 4
