@@ -27,7 +27,7 @@ class Content:
         self._data += chunk
         end = self._data.find(END, seen)
         if end < 0:
-            if len(self._data) > self._limit + len(END):
+            if self.dropped or len(self._data) > self._limit + len(END):
                 self.drop()
             return None
         rest = bytes(self._data[end + len(END) :])

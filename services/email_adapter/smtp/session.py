@@ -20,6 +20,9 @@ CHUNK: Final = 1024 * 1024  # bytes; more than a reader can hold, so that one re
 LINGER: Final = 5.0  # seconds until a connection that is being closed is cut
 # RFC 5321 §4.1.2, without the expensive parser of general addresses: <local@domain>, with a source route that is ignored.
 PATH: Final = re.compile(r"<(?:@[^:<>\s]+:)?(?P<address>[^<>\s]*)>(?P<rest>(?:\s.*)?)")
+SIZE: Final = re.compile(r"SIZE=(\d+)", re.IGNORECASE)  # RFC 1870
+MARGIN: Final = 256 * 1024  # bytes that a mail may be over its SIZE: doubled dots, and what one read brings
+CROWDED: Final = "452 4.3.1 too much mail at once; send it again later"
 CLOSING: Final = "421 4.3.2 this server is about to stop; come again"
 TOO_MANY: Final = "452 4.5.3 too many recipients; send it to the others in another transaction"
 
@@ -140,13 +143,6 @@ class Session(SMTP):
         cast("asyncio.Transport", self._original_transport or self.transport).abort()
         self.connection_lost(None)
 
-    async def _handle_client(self) -> None:
-        """Whoever goes without a word is no trouble of ours."""
-        try:
-            await super()._handle_client()
-        except ConnectionError:
-            SMTP_REFUSED.labels("none", "dropped").inc()
-
     def _reset_timeout(self, duration: float | None = None) -> None:
         self.since = self.loop.time()
         super()._reset_timeout(duration)
@@ -191,17 +187,19 @@ class Session(SMTP):
             await self.push("503 5.5.1 say who it is for first")
         elif arg:
             await self.push("501 5.5.4 DATA stands alone")
+        elif not self._holds(self._announced):
+            await self.push(_refuse(CROWDED, "memory"))
         else:
             await self._receive()
 
     # a mail
 
     async def _receive(self) -> None:
-        await self.push("354 end with a dot on a line of its own")
         assert self._timeout_handle is not None
-        self._timeout_handle.cancel()  # DATA has limits of its own
         self.receiving = True
         try:
+            await self.push("354 end with a dot on a line of its own")
+            self._timeout_handle.cancel()  # DATA has limits of its own
             content = Content(self._limits.message)
             await self._read(content)
             status = self._fault(content) or await self._take(content)
@@ -228,12 +226,27 @@ class Session(SMTP):
                     self._reader.feed_data(rest)
                 return
 
+    @property
+    def _announced(self) -> int:
+        """Bytes that a large mail will hold, as its SIZE says; 0 for a small one, and where nothing was said."""
+        options = self.envelope.mail_options if self.envelope else ()
+        size = next((int(found[1]) for each in options if (found := SIZE.fullmatch(each))), 0)
+        return size + MARGIN if size > self._limits.small else 0
+
     def _hold(self, content: Content) -> None:
-        """Ask for the room that it takes now; where there is none it is let go of."""
-        if not self._holds(content.held):
-            self._crowded = True
-            content.drop()
-            self._holds(content.held)
+        """Ask for the room that it takes; where there is none it is let go of."""
+        if self._holds(self._room(content)):
+            return
+        self._crowded = True
+        content.drop()
+        self._holds(content.held)
+
+    def _room(self, content: Content) -> int:
+        """A small mail has what it holds. A large one has room for the whole at once: of several that grow none would fit."""
+        is_small = max(content.held, self._held) <= self._limits.small
+        if content.dropped or is_small:
+            return content.held
+        return next(size for size in (self._held, self._limits.message, content.held) if size >= content.held)
 
     def _holds(self, size: int) -> bool:
         """Whether there is room for so many bytes."""
@@ -244,7 +257,7 @@ class Session(SMTP):
 
     def _fault(self, content: Content) -> str | None:
         if self._crowded:
-            return _refuse("452 4.3.1 too much mail at once; send it again later", "memory")
+            return _refuse(CROWDED, "memory")
         if content.dropped:
             return _refuse(f"552 5.3.4 the mail is larger than {self._limits.message} bytes", "size")
         fault = content.fault(self._limits.line)

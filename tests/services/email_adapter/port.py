@@ -117,9 +117,9 @@ class Port:
     blobs: Blobs
     clients: list[Client] = field(default_factory=list)
 
-    async def client(self, *, hello: bool = True) -> Client:
-        """A new connection, greeted."""
-        client = await Client.connect(self.listener.port)
+    async def client(self, address: str = "127.0.0.1", *, hello: bool = True) -> Client:
+        """A new connection from this address, greeted."""
+        client = await Client.connect(self.listener.port, address)
         self.clients.append(client)
         if hello:
             assert (await client.reply()).startswith("220 ")
@@ -135,8 +135,8 @@ class Client:
     writer: asyncio.StreamWriter
 
     @classmethod
-    async def connect(cls, port: int) -> Self:
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+    async def connect(cls, port: int, address: str = "127.0.0.1") -> Self:
+        return cls(*await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0)))
 
     def write(self, data: bytes) -> None:
         self.writer.write(data)

@@ -123,6 +123,6 @@ async def warned(address: str) -> str:
         while True:
             async with client.get(address) as answer:
                 told = await answer.json()
-                if answer.status == 200 and told["status"] == "warn":
+                if answer.status == 200 and "certificate" in told.get("warned", {}):
                     return str(told["warned"]["certificate"])
             await asyncio.sleep(0.2)
