@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import unicodedata
@@ -11,11 +12,19 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
-from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    Error as PlaywrightError,
+    Locator,
+    Page,
+    expect,
+)
 
 from tests.chromium import browser, visit
 from tests.conftest import require
-from tests.patience import until
+from tests.patience import SECONDS, until
 
 KHMER: Final = {"locale": "km-KH", "viewport": {"width": 1280, "height": 900}}
 TAKE_OVER: Final = """(session) => {
@@ -24,7 +33,6 @@ TAKE_OVER: Final = """(session) => {
     return Boolean(name);
 }"""
 MEASURE: Final = """(node) => {
-    node.setAttribute("data-seen", "");
     const box = node.getBoundingClientRect();
     return {
         text: node.textContent, direction: getComputedStyle(node).direction, wide: node.scrollWidth > node.clientWidth + 1,
@@ -118,16 +126,30 @@ def is_khmer(text: str) -> bool:
 
 
 async def fonts(page: Page, node: Locator) -> set[str]:
-    """The families that Chromium really draws it with."""
+    """The families that Chromium really draws it with; a page that has just drawn it anew is asked again."""
     devtools = await page.context.new_cdp_session(page)
     await devtools.send("DOM.enable")
     await devtools.send("CSS.enable")
+    try:
+        async with asyncio.timeout(SECONDS):
+            while (found := await drawn_with(devtools, node)) is None:
+                await asyncio.sleep(0.05)
+    finally:
+        await devtools.detach()
+    return found
+
+
+async def drawn_with(devtools: CDPSession, node: Locator) -> set[str] | None:
+    """None: it went away while it was looked at."""
+    await node.evaluate("node => node.setAttribute('data-seen', '')")
     tree = await devtools.send("DOM.getFlattenedDocument", {"depth": -1, "pierce": True})
-    marked = next(one["nodeId"] for one in tree["nodes"] if "data-seen" in one.get("attributes", ()))
-    used = await devtools.send("CSS.getPlatformFontsForNode", {"nodeId": marked})
+    marked = [one["nodeId"] for one in tree["nodes"] if "data-seen" in one.get("attributes", ())]
+    try:
+        used = [await devtools.send("CSS.getPlatformFontsForNode", {"nodeId": one}) for one in marked]
+    except PlaywrightError:
+        return None
     await node.evaluate("node => node.removeAttribute('data-seen')")
-    await devtools.detach()
-    return {font["familyName"] for font in used["fonts"]}
+    return {font["familyName"] for one in used for font in one["fonts"]} if used else None
 
 
 @cache

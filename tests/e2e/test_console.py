@@ -199,6 +199,7 @@ class TestTheWay:
     async def test_of_an_inbound_message_leads_from_webhook_to_events(self, console, customer):
         await customer.says("where have I been?")
         await row(console, customer).click()
+        await bubble(console, "where have I been?").wait_for()
         await console.locator("#steps .step").nth(3).wait_for()
         names = await console.locator("#steps .step-name").all_inner_texts()
         assert names == ["Webhook", "Inbound", "Router", "Events"]
@@ -207,6 +208,7 @@ class TestTheWay:
         """The stream said when Kafka took the event; afterwards only the log knows."""
         await customer.says("remember me")
         await row(console, customer).click()
+        await bubble(console, "remember me").wait_for()
         await console.locator("#steps .step").nth(3).wait_for()
         before = await console.locator("#steps .step-time").all_inner_texts()
         await console.reload()

@@ -195,7 +195,8 @@ async def test_a_process_whose_log_cannot_be_written_works_on_and_still_notices_
         os.close(writing)
         os.close(reading)
     said, _ = await asyncio.to_thread(process.communicate, timeout=SECONDS)
-    assert (process.returncode, said) == (1, b"turned\n")
+    assert process.returncode in {1, 120}, "120: Python could not flush its streams at the end"
+    assert said == b"turned\n"
 
 
 async def test_a_process_about_to_end_wants_no_more_work() -> None:
