@@ -31,7 +31,8 @@ class Connection(web.RequestHandler):
 
     def __init__(self, crowd: Crowd, server: web.Server, **more: Any) -> None:
         super().__init__(server, **more)
-        self._crowd, self._timer = crowd, None  # type: tuple[Crowd, asyncio.TimerHandle | None]
+        self._crowd = crowd
+        self._timer: asyncio.TimerHandle | None = None
         self.address, self.waiting = "", True
         self._current: web.Request | None = None
 
