@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import Any, Final
 
 import pytest
@@ -86,7 +87,8 @@ async def test_receipts_backwards_and_twice_never_turn_a_status_back(shop: Shop)
     await shop.status(message, "read")
     await person.writes("and now?")
     await shop.hears("and now?")  # behind all of those receipts in its lane
-    assert shop.statuses(message) == ["sent", "read"]
+    told = [status for status, _ in groupby(shop.statuses(message))]
+    assert told == ["sent", "read"], "again only with what it costs"
 
 
 async def test_receipts_that_come_before_the_send_is_answered_are_kept(shop: Shop) -> None:
