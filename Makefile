@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format bench siege chaos docs image clean
+.PHONY: help install run test lint format bench siege mutants chaos docs image clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench: install ## measure against bare baselines in one run; prints a table, wri
 
 siege: install ## what an ordinary sender notices while strangers attack; prints a table, within five minutes (ARGS= names of attacks)
 	@timeout 300 $(BIN)/python -m tests.siege $(ARGS)
+
+mutants: install ## break each rule of docs/architecture.md in a copy and look whether its tests see it (ARGS= words of rules)
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 chaos: install ## the long runs that kill processes under traffic
 	$(BIN)/pytest -m "chaos or long" --timeout=3600 $(ARGS)
