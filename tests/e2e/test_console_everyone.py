@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
 from shared import envelope
+from tests.e2e.axe import violations
 from tests.e2e.console_desk import bubble, live, row, shot
 
 WORDS = re.compile(r"[A-Za-z]{2,}(?:\s+[a-z]{2,}){2,}")  # three words in Latin letters: a sentence, not a name
@@ -150,12 +150,6 @@ class TestByScreenReader:
             .filter((node) => node.offsetParent && !(node.innerText?.trim() || node.ariaLabel || node.title || node.labels?.length))
             .map((node) => node.outerHTML)""")
         assert nameless == []
-
-
-async def violations(page):
-    """What axe finds in the page itself; the frames on the customer's side are judged where they are made."""
-    results = await Axe().run(page, context={"exclude": [["iframe"]]})
-    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in results.response["violations"]]
 
 
 class TestInOneHand:

@@ -17,12 +17,12 @@ from typing import Any, Final
 
 import aiosmtplib
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from tests.chromium import browser, visit
 from tests.customers import Phone
 from tests.e2e.agent import Agent, at_work, text
+from tests.e2e.axe import violations
 from tests.patience import until
 from tests.pictures import PIXEL
 
@@ -356,12 +356,6 @@ async def test_every_page_holds_on_the_narrowest_phone_and_names_every_control(
     await page.keyboard.press("Escape")
     await expect(page.locator("#person")).to_be_focused()
     await page.context.close()
-
-
-async def violations(page: Page) -> list[Any]:
-    """What axe (https://dequeuniversity.com/rules/axe/) finds in the page itself; a mail's own HTML is not ours."""
-    results = await Axe().run(page, context={"exclude": [["iframe"]]})
-    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in results.response["violations"]]
 
 
 async def in_english(page: Page) -> set[str]:
