@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from services.chat_adapter.channels.whatsapp.tables import KINDS
-from shared.envelope import Choice, Contact, Location, Media, Part, Reaction, Text, Unsupported
+from shared.envelope import Choice, Contact, Location, Media, Part, Reaction, Template, Text, Unsupported
 from shared.readable import otherwise
 
 Json = dict[str, Any]
@@ -79,7 +79,9 @@ def _reaction(message: Json) -> Parts:
 
 
 def _interactive(message: Json) -> Parts:
-    """A pressed button or row; an address in its words; a form that was filled in comes as its answers in JSON."""
+    """A pressed button or row; an address in its words; a form that was filled in comes as its answers in JSON; of what
+    another responder asks, its words.
+    """
     interactive = message["interactive"]
     kind = interactive["type"]
     chosen = interactive.get(kind) or {}
@@ -87,13 +89,23 @@ def _interactive(message: Json) -> Parts:
         return (Choice(id=chosen["id"], title=chosen.get("title"), target=_answered(message)),)
     if chosen.get("name") == "address_message" and chosen.get("body"):
         return (Text(text=chosen["body"]),)
-    return (Unsupported(type=f"interactive/{kind}", text=chosen.get("response_json") or chosen.get("response")),)
+    asked = otherwise(lambda: interactive["body"]["text"], None)
+    words = chosen.get("response_json") or chosen.get("response") or asked
+    return (Unsupported(type=f"interactive/{kind}", text=words),)
 
 
 def _button(message: Json) -> Parts:
     """A quick reply of a template."""
     button = message["button"]
     return (Choice(id=button.get("payload") or button["text"], title=button.get("text"), target=_answered(message)),)
+
+
+def _template(message: Json) -> Parts:
+    """Only another responder sends one: …/webhooks/reference/standby."""
+    sent = message["template"]
+    body = [component for component in sent.get("components") or () if component["type"].lower() == "body"]
+    words = tuple(value["text"] for component in body for value in component["parameters"] if "text" in value)
+    return (Template(name=sent["name"], language=sent["language"]["code"], parameters=words),)
 
 
 def _answered(message: Json) -> str | None:
@@ -146,5 +158,6 @@ CONTENT: Final[Mapping[str, Callable[[Json], Parts]]] = {
     "interactive": _interactive,
     "button": _button,
     "order": _order,
+    "template": _template,
     "unsupported": _unsupported,
 }

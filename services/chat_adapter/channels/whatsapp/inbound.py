@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -24,6 +24,7 @@ from shared.envelope import (
     Part,
     Party,
     Referral,
+    Text,
     Thread,
     Unsupported,
 )
@@ -44,7 +45,8 @@ class Item:
 
     @property
     def account_key(self) -> str:
-        name: str = self.value["metadata"]["phone_number_id"]
+        number = self.value.get("metadata") or self.value["recipient"]  # of a handover
+        name: str = number["phone_number_id"]
         return name
 
 
@@ -61,10 +63,15 @@ def _values(change: Json) -> Iterator[Incoming | Malformed]:
     if change["field"] == "messaging_handovers":
         yield from each(_item, (Item(change["value"], change["value"], _handover),))
     elif change["field"] in FIELDS:
-        value, standby = change["value"], change["field"] == "standby"
+        value, standby = _whole(change["value"]), change["field"] == "standby"
         for name, reader in READERS.items():
             items = (Item(content, value, reader, standby) for content in value.get(name, ()))
             yield from each(_item, items)
+
+
+def _whole(value: Json) -> Json:
+    """On standby the lists stand in an object of their own: https://…/webhooks/reference/standby."""
+    return {**value, **value.get("standby", {})}
 
 
 def _item(item: Item) -> tuple[Incoming, ...]:
@@ -82,10 +89,19 @@ def _message(item: Item) -> Message:
 
 
 def _echo(item: Item) -> Message:
-    """What the business wrote on its own phone: https://…/webhooks/reference/smb_message_echoes."""
-    message = item.content
-    sender = Party(address=_digits(message["from"]), verified="signature")
-    return _said(item, peer=_digits(message.get("to")) or message["to_user_id"], sender=sender, echo=True)
+    """What the business wrote on its own phone, or another responder for it, which comes as it was sent.
+
+    https://…/webhooks/reference/smb_message_echoes, …/webhooks/reference/standby
+    """
+    message = {**item.content, **item.content.get("message", {})}
+    peer = _digits(message.get("to") or message.get("recipient")) or message["to_user_id"]
+    sender = otherwise(lambda: _own(message, item.value), Party(address=item.account_key, verified="signature"))
+    return _said(replace(item, content=message), peer=peer, sender=sender, echo=True)
+
+
+def _own(message: Json, value: Json) -> Party:
+    number = message.get("from") or value["metadata"]["display_phone_number"]
+    return Party(address=number.removeprefix("+"), verified="signature")
 
 
 def _said(item: Item, *, peer: str, sender: Party, group: str | None = None, echo: bool = False) -> Message:
@@ -246,31 +262,38 @@ def _notice(item: Item, peer: str, person: Party, *, event: str, part: Notice) -
 
 
 def _handover(item: Item) -> Message:
-    """Who has the thread now: https://…/webhooks/reference/messaging-handovers. Told to whoever got it, or lost it."""
+    """Who has the thread now: https://…/webhooks/reference/messaging-handovers. Whoever got it is told that it was passed,
+    whoever lost it that it was taken; of the fields in that object Meta promises none.
+    """
     value = item.content
     sender, kind = value.get("sender") or {}, value["type"]
-    contacts = value.get("contacts") or [{}]
-    names = [
-        _digits(sender.get("wa_id") or sender.get("phone_number") or contacts[0].get("wa_id")),
-        sender.get("user_id") or contacts[0].get("user_id"),
-    ]
-    change = value.get(kind) or {}
-    person = _party(names, phone=names[0], profile=contacts[0].get("profile") or {})
+    names = [_digits(sender.get("phone_number") or sender.get("wa_id")), sender.get("user_id")]
+    person = _party(names, phone=names[0], profile={})
     event = f"handover/{kind}/{person.address}/{value.get('timestamp')}"
-    part = Notice(type="responder", to=None if kind == "control_passed" else _new_owner(change), text=_words(change))
-    return _notice(item, person.address, person, event=event, part=part)
+    told = value.get(kind) or {}
+    return _notice(item, person.address, person, event=event, part=_responder(kind, told))
 
 
-def _new_owner(change: Json) -> str:
-    """By their role or number, as far as WhatsApp says it."""
-    names = ("new_owner_role", "new_owner", "new_owner_app_id")
-    found = next((change[name] for name in names if change.get(name)), OTHER)
-    return str(found) if isinstance(found, str | int) else OTHER
+def _responder(kind: str, told: Json) -> Notice:
+    words = otherwise(lambda: Text(text=told.get("metadata") or _summary(told)).text, None)
+    match kind:
+        case "control_passed":
+            return Notice(type="responder", text=words)
+        case "control_taken":
+            return Notice(type="responder", to=otherwise(lambda: _new_owner(told), OTHER), text=words)
+    return Notice(type="other", text=words or kind)
 
 
-def _words(change: Json) -> str | None:
-    words = change.get("metadata") or change.get("reason")
-    return words if isinstance(words, str) else None
+def _summary(told: Json) -> str:
+    """What was said before, in the words of whoever passes the thread on: …/conversation-routing/conversation-context."""
+    words: str = told["conversation_context"]["summary"]["text"]
+    return words
+
+
+def _new_owner(told: Json) -> str:
+    """By their role, as far as WhatsApp says it."""
+    role = told.get("new_owner_role") or told["new_owner_app_id"]
+    return str(role)
 
 
 def _call(item: Item) -> Message | None:
@@ -331,7 +354,7 @@ READERS: Final[Mapping[str, Callable[[Item], Incoming | None]]] = {
 
 
 def _time(item: Item) -> datetime:
-    """Of handovers in milliseconds; without a time that can be read it is told as of now (shared.translate.stamp)."""
+    """Without a time that can be read it is told as of now (shared.translate.stamp)."""
     return otherwise(lambda: moment(item.content["timestamp"]), LATEST)
 
 
