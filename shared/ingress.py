@@ -87,19 +87,7 @@ class Ingress:
         return "as many requests as may be open" if self._open.total() >= CONCURRENT else None
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.route("*", HOOK, self.receive, expect_handler=self.expect)]
-
-    async def expect(self, request: web.Request) -> web.Response | None:
-        """Who asks whether to send the body (RFC 9110 §10.1.1) is told by the head alone, where that is enough for a no."""
-        channel, app = self._named(request)
-        if channel is None or app is None:
-            return await self.receive(request)
-        try:
-            _check_head(channel, app, request)
-        except tuple(ANSWERS):
-            return await self.receive(request)
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return None
+        return [web.route("*", HOOK, self.receive)]
 
     def _named(self, request: web.Request) -> tuple[Channel | None, App | None]:
         name = request.match_info["channel"]

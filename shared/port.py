@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, StreamReader, hdrs, web
+from aiohttp.http import RawRequestMessage
+from multidict import CIMultiDictProxy
 
 from shared import crowd
 from shared.crowd import Budget, Crowd, networks, place_of
@@ -22,6 +24,8 @@ LINGER: Final = 2.0  # seconds in which the rest of a refused body is thrown awa
 HOOK: Final = "/hooks/{channel}/{app}"  # its channel says itself in which encodings it takes bodies
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Make = Callable[..., web.BaseRequest]
+EXPECTS: Final = web.RequestKey("expects", bool)  # its body waits until somebody asks for it
 CROWD: Final = web.AppKey("crowd", Crowd)
 BUDGET: Final = web.AppKey("budget", Budget)
 
@@ -145,6 +149,7 @@ async def open_port(runner: web.AppRunner, host: str, port: int) -> asyncio.Serv
     loop, server, crowd = asyncio.get_running_loop(), runner.server, runner.app[CROWD]
     if server is None:
         raise RuntimeError("the runner is not set up")
+    server.request_factory = judged_first(server.request_factory)
 
     def connection() -> Connection:
         return Connection(
@@ -153,6 +158,31 @@ async def open_port(runner: web.AppRunner, host: str, port: int) -> asyncio.Serv
         )  # fmt: skip
 
     return await loop.create_server(connection, host, port, backlog=1024)
+
+
+def judged_first(make: Make) -> Make:
+    """Requests that ask whether to send their body (RFC 9110 §10.1.1): `content_of` says yes, once the head has passed all
+    that judges it; aiohttp would say so before anybody has looked.
+    """
+
+    def request(message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
+        expects = message.version >= HttpVersion11 and message.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
+        if not expects:
+            return make(message, *rest)
+        headers = message.headers.copy()
+        del headers[hdrs.EXPECT]
+        made = make(message._replace(headers=CIMultiDictProxy(headers)), *rest)
+        made[EXPECTS] = True
+        return made
+
+    return request
+
+
+async def content_of(request: web.Request) -> StreamReader:
+    """The body, for who is about to read it: whoever waits to be asked for it is told to go on."""
+    if request.pop(EXPECTS, False) and not request.content.total_bytes:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return request.content
 
 
 def sender_of(request: web.Request) -> str:
@@ -173,7 +203,7 @@ async def body_of(request: web.Request, limit: int) -> AsyncIterator[bytes]:
     with budget.open(sender_of(request)) as held:
         chunks = []
         try:
-            async for chunk in request.content.iter_any():
+            async for chunk in (await content_of(request)).iter_any():
                 held.take(len(chunk))
                 if held.size > limit:
                     raise TooLarge(f"{limit} bytes are the most")

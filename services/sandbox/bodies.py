@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import orjson
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, web
 
 from services.sandbox.refusals import Refused
+from shared.errors import Crowded, TooLarge, TooSlow
+from shared.port import body_of, content_of
 
 UPLOAD_BYTES: Final = 100 * 1024 * 1024
 FIELD_BYTES: Final = 256 * 1024
@@ -29,12 +32,31 @@ async def read_values(request: web.Request, *, upload_bytes: int = UPLOAD_BYTES)
     values: dict[str, Any] = dict(request.query)
     match request.content_type:
         case "application/json":
-            values |= _json(await request.read())
+            values |= _json(await read_bytes(request))
         case "application/x-www-form-urlencoded":
-            values |= {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+            values |= _form(await read_bytes(request))
         case "multipart/form-data":
             values |= await _multipart(request, upload_bytes)
     return values
+
+
+async def read_bytes(request: web.Request) -> bytes:
+    """The body, which is counted while it comes. Raises Refused."""
+    try:
+        async with body_of(request, request.client_max_size) as body:
+            return body
+    except TooLarge as error:
+        raise Refused(413, error.detail) from None
+    except TooSlow as error:
+        raise Refused(408, str(error)) from None
+    except Crowded as error:
+        raise Refused(503, str(error)) from None
+
+
+async def multipart_of(request: web.Request) -> MultipartReader:
+    """The parts of a form, for who is about to read them."""
+    await content_of(request)
+    return await request.multipart()
 
 
 def read_object(value: object) -> dict[str, Any] | None:
@@ -54,9 +76,16 @@ def _json(body: bytes) -> dict[str, Any]:
     return value
 
 
+def _form(body: bytes) -> dict[str, Any]:
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS))
+    except ValueError:
+        raise Refused(400, "the form cannot be read") from None
+
+
 async def _multipart(request: web.Request, upload_bytes: int) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    async for part in await request.multipart():
+    async for part in await multipart_of(request):
         if not isinstance(part, BodyPartReader) or part.name is None or len(values) >= FIELDS:
             raise Refused(400, "the form cannot be read")
         data = await _limited(part, upload_bytes if part.filename else FIELD_BYTES)

@@ -7,9 +7,12 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.sandbox.bodies import read_bytes
+from services.sandbox.refusals import answering
 from services.sandbox.shelf import Shelf
 
 
@@ -99,7 +102,7 @@ class Control:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/control", self._show),
-            web.post("/control", self._set),
+            web.post("/control", answering(self._set)),
             web.get("/control/log", self._accepted),
         ]
 
@@ -142,7 +145,7 @@ class Control:
     async def _set(self, request: web.Request) -> web.Response:
         """What is named is set, the rest stays; `{"reset": true}` puts all back."""
         try:
-            wanted = await request.json()
+            wanted = orjson.loads(await read_bytes(request))
             before = {} if wanted.pop("reset", False) else self.faults.model_dump()
             self.faults = Faults.model_validate({**before, **wanted})
         except (ValueError, AttributeError, ValidationError) as error:

@@ -11,7 +11,9 @@ from typing import Any, Final
 import orjson
 from aiohttp import BodyPartReader, web
 
+from services.sandbox.bodies import multipart_of, read_bytes
 from services.sandbox.faults import Control
+from services.sandbox.refusals import answering
 
 TOLERANCE: Final = 300.0  # seconds that a signed time may be off
 SIGNATURE: Final = re.compile(r"v1,[A-Za-z0-9+/]{43}=( v1,[A-Za-z0-9+/]{43}=)*")
@@ -28,7 +30,7 @@ class Webhook:
         )
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post("/webhook/{name}", self._take)]
+        return [web.post("/webhook/{name}", answering(self._take))]
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         await self._control.answers()
@@ -71,7 +73,7 @@ async def _event(request: web.Request) -> dict[str, Any]:
 
 
 async def _json(request: web.Request) -> dict[str, Any]:
-    data = await _field(request) if request.content_type == "multipart/form-data" else await request.read()
+    data = await _field(request) if request.content_type == "multipart/form-data" else await read_bytes(request)
     try:
         body = orjson.loads(data)
     except ValueError:
@@ -84,7 +86,7 @@ async def _json(request: web.Request) -> dict[str, Any]:
 async def _field(request: web.Request) -> bytes:
     """Beside a file the event is the field `message` of the form."""
     data = b""
-    async for part in await request.multipart():
+    async for part in await multipart_of(request):
         if isinstance(part, BodyPartReader) and part.name == "message":
             data = await part.read()
         elif part:

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
+from pydantic import SecretStr
 
 from deploy.local.home import Addresses
+from services.router.api.answers import guarded, read_json
+from services.sandbox.bodies import read_values
+from services.sandbox.refusals import answering
 from shared import crowd, port
 from shared.hosts import host_of, only
 from shared.settings import Settings
@@ -199,6 +203,93 @@ async def test_large_bodies_under_way_have_a_bound_and_small_ones_pass(door: Gat
     assert counted("crowded") == before + 1
     assert await door.post(hello()) == 200
     for stream in (*stalled, late):
+        stream[1].close()
+
+
+# every other body --------------------------------------------------------------------------------------------------------
+
+TOKEN = "Authorization: Bearer of these tests"
+HERE = "Host: localhost"
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[int]:
+    """The port of a service that reads JSON as the router's API does, for whoever has the token, and forms as the sandbox does."""
+
+    async def read(request: web.Request) -> web.Response:
+        return web.json_response(await read_json(request))
+
+    async def fill_in(request: web.Request) -> web.Response:
+        return web.json_response(await read_values(request))
+
+    settings = Settings(hosts="localhost")
+    app = web.Application(middlewares=[only(settings)])
+    port.guard(app, settings)
+    app.router.add_post("/api", guarded(SecretStr("of these tests"), read))
+    app.router.add_post("/form", answering(fill_in))
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    server = await port.open_port(runner, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await runner.cleanup()
+
+
+async def ask(number: int, path: str, *lines: str, body: bytes = b"") -> Stream:
+    stream = await asyncio.open_connection("127.0.0.1", number)
+    stream[1].write("\r\n".join([f"POST {path} HTTP/1.1", *lines, "", ""]).encode() + body)
+    await stream[1].drain()
+    return stream
+
+
+@pytest.mark.parametrize(
+    ("path", "lines", "wanted"),
+    [
+        ("/nothing", [HERE], 404),
+        ("/api", ["Host: evil.example", TOKEN], 421),
+        ("/api", [HERE], 401),
+        ("/api", [HERE, TOKEN, "Content-Encoding: gzip"], 415),
+        ("/api", [HERE, TOKEN, "Content-Length: 9999999"], 413),
+        ("/form", [HERE, "Content-Type: application/json", "Content-Length: 9999999"], 413),
+        ("/api", [HERE, TOKEN], 100),
+        ("/form", [HERE, "Content-Type: application/json"], 100),
+        ("/form", [HERE, "Content-Type: multipart/form-data; boundary=b"], 100),
+    ],
+)
+async def test_a_head_is_judged_before_its_body_is_asked_for(
+    desk: int, path: str, lines: list[str], wanted: int
+) -> None:
+    length = [] if any(line.startswith("Content-Length") for line in lines) else ["Content-Length: 2"]
+    stream = await ask(desk, path, *lines, *length, "Expect: 100-continue")
+    assert await status(stream) == wanted
+    stream[1].close()
+
+
+async def test_a_body_that_was_asked_for_is_read(desk: int) -> None:
+    stream = await ask(desk, "/api", HERE, TOKEN, "Content-Length: 2", "Expect: 100-continue")
+    assert await status(stream) == 100
+    await stream[0].readline()
+    stream[1].write(b"{}")
+    assert await status(stream) == 200
+    stream[1].close()
+
+
+@pytest.mark.parametrize(
+    ("path", "lines"),
+    [
+        ("/api", [TOKEN]),
+        ("/form", ["Content-Type: application/json"]),
+        ("/form", ["Content-Type: application/x-www-form-urlencoded"]),
+    ],
+)
+async def test_bodies_of_api_and_sandbox_have_a_bound_together(desk: int, path: str, lines: list[str]) -> None:
+    declared = [HERE, *lines, f"Content-Length: {LARGE + 1}"]
+    stalled = [await ask(desk, path, *declared, body=b"0" * LARGE) for _ in range(crowd.OF_ONE // LARGE)]
+    late = await ask(desk, path, *declared, body=b"0" * LARGE)
+    assert await status(late) == 503
+    small = await ask(desk, path, HERE, *lines, "Content-Length: 2", body=b"{}")
+    assert await status(small) == 200
+    for stream in (*stalled, late, small):
         stream[1].close()
 
 

@@ -21,6 +21,7 @@ from services.chat_adapter.webchat.session import Visitor
 from shared.blobs import Blobs, NotFound
 from shared.envelope import Media, MediaKind, Model, scrub
 from shared.errors import StoreUnavailable, Unverified
+from shared.port import content_of
 
 UPLOAD_SECONDS: Final = 120.0
 TICKET_LIFE: Final = timedelta(days=1)  # from an upload to the message that carries it
@@ -93,7 +94,8 @@ async def upload(blobs: Blobs, call: Call) -> web.StreamResponse:
 async def _received(call: Call, visitor: Visitor, mime_type: str) -> AsyncIterator[bytes]:
     """The body as it comes, paid for by the visitor, its beginning compared with what it claims to be."""
     first = True
-    async for chunk in call.request.content.iter_chunked(64 * 1024):
+    content = await content_of(call.request)
+    async for chunk in content.iter_chunked(64 * 1024):
         if first and not chunk.startswith(BEGINNINGS.get(mime_type, (b"",))):
             raise Refused(415, "unsupported", "the file is not of the type that it claims")
         first = False

@@ -16,13 +16,16 @@ from shared.blobs import NotFound
 from shared.errors import (
     BusUnavailable,
     Contended,
+    Crowded,
     DatabaseUnavailable,
     Malformed,
     ParleyError,
     StoreUnavailable,
     TooLarge,
+    TooSlow,
 )
 from shared.mend import loads
+from shared.port import body_of
 from shared.sqlstates import is_waited_for
 
 M = TypeVar("M", bound=BaseModel)
@@ -33,9 +36,11 @@ PRIVATE: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 STATUS_OF: Final[dict[type[ParleyError], int]] = {
     BusUnavailable: 503,
     Contended: 503,
+    Crowded: 503,
     DatabaseUnavailable: 503,
     StoreUnavailable: 503,
     TooLarge: 413,
+    TooSlow: 408,
     Malformed: 400,
 }
 
@@ -150,16 +155,12 @@ async def read_model(request: web.Request, model: type[M], **given: object) -> M
 
 
 async def read_json(request: web.Request) -> Any:
-    """The body as JSON, nothing as an empty object; raises Mistake: 413 above 1 MiB, 400 where it cannot be read."""
-    body = bytearray()
-    async for chunk in request.content.iter_chunked(64 * 1024):
-        body += chunk
-        if len(body) > JSON_LIMIT:
-            raise Mistake(413, "too_long", f"at most {JSON_LIMIT} bytes of JSON")
-    try:
-        return loads(bytes(body) or b"{}")
-    except orjson.JSONDecodeError as error:
-        raise Mistake(400, "malformed", f"not JSON: {error}") from error
+    """The body as JSON, nothing as an empty object. Raises Mistake (400) where it is none, and as `body_of`."""
+    async with body_of(request, JSON_LIMIT) as body:
+        try:
+            return loads(body or b"{}")
+        except orjson.JSONDecodeError as error:
+            raise Mistake(400, "malformed", f"not JSON: {error}") from error
 
 
 def path_uuid(request: web.Request) -> uuid.UUID:

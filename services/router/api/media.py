@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from services.router.api.answers import Mistake, answer
 from shared.blobs import Blobs
+from shared.port import content_of
 
 LIMIT: Final = 25 * 1024 * 1024  # bytes of one file
 VALID_SECONDS: Final = 300
@@ -51,7 +52,8 @@ async def upload(blobs: Blobs, request: web.Request) -> web.Response:
         raise Mistake(400, "malformed", f"tenant: at most {TENANT_LENGTH} characters")
     if (request.content_length or 0) > LIMIT:
         raise Mistake(413, "too_long", f"at most {LIMIT} bytes")
-    stored = await blobs.put(tenant, request.content.iter_chunked(64 * 1024), limit=LIMIT)
+    content = await content_of(request)
+    stored = await blobs.put(tenant, content.iter_chunked(64 * 1024), limit=LIMIT)
     if not stored.size:
         raise Mistake(400, "malformed", "the body is empty")
     return answer(

@@ -88,5 +88,7 @@ async def parameters(request: web.Request) -> Parameters:
     except refusals.Refused as refused:
         if refused.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise Refused(413, "Request Entity Too Large") from None
+        if refused.status != HTTPStatus.BAD_REQUEST:
+            raise Refused(refused.status, refused.description) from None
         form = request.content_type.startswith("multipart/")
         raise bad_request("can't parse multipart form" if form else "can't parse JSON object") from None
