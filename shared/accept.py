@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from shared.translate import named, read_each, stamp
 __all__ = ["RAW_INLINE", "Intake", "Raw"]
 
 RAW_INLINE: Final = 64 * 1024  # bytes of a payload that travel inside the record; larger ones go to the blob store
+RAW_COPIES: Final = 4 * RAW_INLINE  # bytes of it in all records of one payload; where they are many, they name one copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,8 @@ class Intake:
     ) -> tuple[Out, ...]:
         """Those that can be taken, published; why others cannot is added to `troubles`."""
         content_type = request.headers.get("content-type", "application/octet-stream")
-        tenants = {account.tenant for account, _ in pairs}
-        kept = {tenant: await self.keep(tenant, request.body, content_type) for tenant in tenants}
+        tenants = Counter(account.tenant for account, _ in pairs)
+        kept = {tenant: await self.keep(tenant, request.body, content_type, count) for tenant, count in tenants.items()}
         clean = b"u0000" not in request.body and b"\x00" not in request.body  # `encode` looks again
         trace = next_span(request.headers.get("traceparent"))
         records: list[Out] = []
@@ -111,7 +113,7 @@ class Intake:
         StoreUnavailable: nothing was taken.
         """
         records, troubles, trace = list[Out](), list[ParleyError](), new_trace()
-        raw = await self.keep(account.tenant, page, "application/json") if found else NO_RAW
+        raw = await self.keep(account.tenant, page, "application/json", len(found)) if found else NO_RAW
         for one in map(named, found):
             try:
                 if isinstance(one, Malformed):
@@ -147,9 +149,11 @@ class Intake:
         await self.publish(records)
         return records
 
-    async def keep(self, tenant: str, body: bytes, content_type: str) -> Raw:
-        """The untouched payload: small ones travel in the record, larger ones are in the blob store before the answer."""
-        if len(body) <= RAW_INLINE:
+    async def keep(self, tenant: str, body: bytes, content_type: str, records: int = 1) -> Raw:
+        """The untouched payload of so many records: a small one travels in each, a larger one, or one that would make a flood
+        of them, is in the blob store before the answer.
+        """
+        if len(body) <= RAW_INLINE and len(body) * records <= RAW_COPIES:
             return Raw(body, content_type)
         stored = await self._blobs.put_bytes(tenant, body)
         return Raw(ref=stored.ref, content_type=content_type)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Protocol
 
 from shared.errors import Crowded, Misconfigured
@@ -33,15 +33,25 @@ class Guest(Protocol):
 
 def place_of(address: str) -> str:
     """What counts as one address: IPv4, IPv4 mapped into IPv6, and of IPv6 the /64 that one household is given (RFC 6177)."""
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
+    found = read_address(address)
+    if found is None:
         return address or "unknown"
-    if not isinstance(found, IPv6Address):
-        return str(found)
-    if found.ipv4_mapped:
-        return str(found.ipv4_mapped)
-    return str(ip_network((int(found), 64), strict=False).network_address)
+    return str(ip_network((int(found), 64), strict=False).network_address) if found.version == 6 else str(found)
+
+
+def read_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Of `203.0.113.5`, `2001:db8::1`, and of both with a port behind them, as some proxies write them (RFC 7239 §6); what is
+    mapped into IPv6 as IPv4. None for what is no address.
+    """
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        found = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
 
 
 def networks(setting: str) -> tuple[Network, ...]:
@@ -62,13 +72,8 @@ def sender(peer: str, forwarded: Sequence[str], trusted: Iterable[Network]) -> s
 
 
 def _is_within(address: str, known: Iterable[Network]) -> bool:
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
-    return any(found in network for network in known)
+    found = read_address(address)
+    return found is not None and any(found in network for network in known)
 
 
 class Crowd:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from shared.text import undirected
 
@@ -59,8 +59,8 @@ class Party(Model):
     name: Annotated[Shown, Field(max_length=998)] | None = None
     username: Annotated[Shown, Field(max_length=255)] | None = None
     verified: Evidence | None = None
-    phone: str | None = None
-    email: str | None = None
+    phone: Shown | None = None
+    email: Shown | None = None
     locale: str | None = None
     time_zone: str | None = None
 
@@ -157,8 +157,8 @@ class Location(Model):
 class Contact(Model):
     kind: Literal["contact"] = "contact"
     name: Shown
-    phones: tuple[str, ...] = ()
-    emails: tuple[str, ...] = ()
+    phones: tuple[Shown, ...] = ()
+    emails: tuple[Shown, ...] = ()
 
 
 class Reaction(Model):
@@ -179,8 +179,8 @@ class Option(Model):
     """One thing to choose. `id` comes back in a Choice; with `url` it opens a page instead."""
 
     id: str
-    title: str
-    description: str | None = None
+    title: Shown
+    description: Shown | None = None
     url: str | None = None
 
 
@@ -198,7 +198,7 @@ class Choice(Model):
 
     kind: Literal["choice"] = "choice"
     id: str
-    title: str | None = None
+    title: Shown | None = None
     target: ExternalId | None = None
 
 
@@ -249,14 +249,20 @@ class Notice(Model):
     kind: Literal["notice"] = "notice"
     type: Literal["blocked", "unblocked", "joined", "left", "pinned", "renamed", "moved", "responder", "other"]
     to: ExternalId | None = None
-    text: str | None = None
+    text: Shown | None = None
+
+    @field_validator("to")
+    @classmethod
+    def _title(cls, to: str | None, about: ValidationInfo) -> str | None:
+        """What is no address is a name that people read."""
+        return undirected(to) or "\ufffd" if to and about.data.get("type") in {"renamed", "responder"} else to
 
 
 class Unsupported(Model):
     """Something that Parley does not translate; the raw payload is kept. `type` is the provider's word for it."""
 
     kind: Literal["unsupported"] = "unsupported"
-    type: str
+    type: Shown
     text: str | None = None
 
 
@@ -355,7 +361,7 @@ class Envelope(Model):
 
 Cause = Literal[
     "message", "request", "media", "conversation", "customer", "event", "fleeting", "apart",
-    "delivery", "profile", "piece", "account",
+    "delivery", "profile", "piece", "account", "thread",
 ]  # fmt: skip
 
 

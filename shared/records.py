@@ -21,6 +21,7 @@ from shared.envelope import (
     Notice,
     Part,
     Party,
+    Shown,
     Surface,
     Thread,
     Way,
@@ -121,7 +122,7 @@ class MediaUpdate(Model):
     mime_type: str | None = None
     size: Annotated[int, Field(ge=0)] | None = None
     sha256: str | None = None
-    name: str | None = None
+    name: Shown | None = None
     reason: str | None = None
     occurred_at: Moment
 

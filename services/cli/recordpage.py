@@ -90,7 +90,10 @@ CE_HEADERS: Final = (
     ("ce_sequence", "events of a conversation: 1, 2, 3 …, as in the value"),
     ("content-type", "`application/json`"),
     ("traceparent", "W3C trace context"),
-    ("parley_raw, parley_raw_type", "inbound only: the untouched payload up to 64 KiB and its content type"),
+    (
+        "parley_raw, parley_raw_type",
+        "inbound only: the untouched payload up to 64 KiB, of which no more than a few messages were made, and its content type",
+    ),
 )
 
 

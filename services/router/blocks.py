@@ -29,8 +29,9 @@ def note_block(facts: Facts, record: In, found: Envelope, part: Notice, customer
     for address in (found.sender.address, *found.sender.aliases):
         facts.blocks[PeerKey(found.tenant, found.channel, found.account, address)] = since
     sender = found.sender.model_dump(mode="json", exclude_none=True)
-    for conversation in conversations:
-        set_block(facts, record, conversation, since, sender)
+    news = [set_block(facts, record, conversation, since, sender) for conversation in conversations]
+    if news and not any(news):
+        UNTOLD.labels("known_notice").inc()
     if not conversations:
         data = {"participant": sender, "blocked": since is not None}
         tell_apart(facts, record, "conversation.participant", data, customer=customer)
@@ -48,13 +49,14 @@ def is_overtaken(
 
 def set_block(
     facts: Facts, record: In, conversation: Conversation, since: datetime | None, sender: dict[str, object]
-) -> None:
-    """Told where it is news."""
+) -> bool:
+    """Told where it is news; whether it was."""
     news = (conversation.blocked_at is None) != (since is None)
     conversation.blocked_at, conversation.changed, conversation.moved = since, True, True
     if news:
         data = {"participant": sender, "blocked": since is not None}
         emit(facts, conversation, record, "conversation.participant", data)
+    return news
 
 
 def lift(facts: Facts, record: In, conversation: Conversation, found: Envelope) -> None:

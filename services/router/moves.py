@@ -8,18 +8,15 @@ from collections.abc import Iterable
 from services.router import identity
 from services.router.events import emit, tell_apart
 from services.router.facts import Conversation, Facts, IdentityKey, PeerKey, Ref, RefKey
+from services.router.threads import thread_in
 from shared.bus import In
 from shared.envelope import Envelope, Notice, derive
 from shared.observe import UNTOLD
 
 
-def thread_of(found: Envelope, container: str, topic: str | None) -> RefKey:
-    return RefKey(found.tenant, found.channel, found.account, "thread", f"{container}|{topic or ''}"[:998])
-
-
 def names_of(found: Envelope, part: Notice, topics: Iterable[str | None] = (None,)) -> list[RefKey]:
     """The threads of the group under both of its names."""
-    return [thread_of(found, name, topic) for topic in topics for name in (found.peer, part.to or found.peer)]
+    return [thread_in(found, name, topic) for topic in topics for name in (found.peer, part.to or found.peer)]
 
 
 def note_move(facts: Facts, record: In, found: Envelope, part: Notice) -> list[Conversation]:
@@ -35,7 +32,7 @@ def note_move(facts: Facts, record: In, found: Envelope, part: Notice) -> list[C
 
 def move_thread(facts: Facts, record: In, found: Envelope, to: str, topic: str | None) -> Conversation | None:
     """One topic of the group. Both names lead to one conversation, which may have no message yet: then to its promised id."""
-    before, after = (facts.ref(thread_of(found, name, topic)) for name in (found.peer, to))
+    before, after = (facts.ref(thread_in(found, name, topic)) for name in (found.peer, to))
     if before.conversation_id is not None and before.conversation_id == after.conversation_id:
         UNTOLD.labels("known_notice").inc()
         return None

@@ -13,6 +13,7 @@ from services.router.responders import note_responder
 from services.router.threads import choose
 from shared.bus import In
 from shared.envelope import Envelope, Notice
+from shared.observe import UNTOLD
 
 
 def notice(facts: Facts, record: In, found: Envelope) -> None:
@@ -30,7 +31,8 @@ def notice(facts: Facts, record: In, found: Envelope) -> None:
         conversations = [conversation] if conversation else []
     for conversation in conversations:
         if part.type == "responder":
-            note_responder(facts, record, conversation, part.to, found.occurred_at)
+            if not note_responder(facts, record, conversation, part.to, found.occurred_at):
+                UNTOLD.labels("known_notice").inc()
         else:
             emit(
                 facts,

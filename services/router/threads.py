@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from typing import Final
 
 from services.router.facts import Conversation, Facts, RefKey
-from shared.envelope import Envelope
+from shared.envelope import Envelope, derive, key
 from shared.tokens import read_token
+
+NAME: Final = 998  # characters of an external id
 
 
 def ref_key(envelope: Envelope, kind: str, external_id: str) -> RefKey:
@@ -18,9 +21,13 @@ def thread_ref(envelope: Envelope) -> RefKey | None:
     """The provider's name for the conversation: its thread key, within the group, post or peer."""
     if envelope.container is None and envelope.thread.thread_key is None:
         return None
-    return ref_key(
-        envelope, "thread", f"{envelope.container or envelope.peer}|{envelope.thread.thread_key or ''}"[:998]
-    )
+    return thread_in(envelope, envelope.container or envelope.peer, envelope.thread.thread_key)
+
+
+def thread_in(envelope: Envelope, place: str, thread: str | None) -> RefKey:
+    """What the provider calls `thread` in this place: no two run into each other, however long their names are."""
+    name = key(place, thread or "")
+    return ref_key(envelope, "thread", name if len(name) <= NAME else str(derive("thread", place, thread)))
 
 
 def mentioned(envelope: Envelope) -> Iterator[RefKey]:

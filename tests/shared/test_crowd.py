@@ -68,6 +68,9 @@ def test_a_trusted_proxy_brings_as_many_as_it_likes() -> None:
         ("::ffff:10.0.0.1", ["2a00:1450:4001:81b::200e"], "2a00:1450:4001:81b::"),
         ("10.0.0.1", [], "10.0.0.1"),
         ("10.0.0.1", ["nonsense"], "nonsense"),
+        ("10.0.0.1", ["198.51.100.1:50123, 10.9.9.9:80"], "198.51.100.1"),  # some proxies name the port too
+        ("10.0.0.1", ["[2a00:1450:4001:81b::200e]:443"], "2a00:1450:4001:81b::"),
+        ("10.0.0.1", ["[::ffff:198.51.100.1]:443"], "198.51.100.1"),
     ],
 )
 def test_who_asks_is_the_last_hop_that_is_no_proxy_of_ours(peer: str, forwarded: list[str], wanted: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.home import Addresses
 from shared import ingress
-from shared.accept import RAW_INLINE
+from shared.accept import RAW_COPIES, RAW_INLINE
 from shared.blobs import Blobs
 from shared.bus import RAW
 from shared.envelope import message_id
@@ -189,6 +189,19 @@ async def test_a_large_payload_is_in_the_store_before_the_answer(door: Gate) -> 
     assert RAW not in dict(record.headers)
     store = Blobs.open(door.settings.blobs)
     assert b"".join([chunk async for chunk in await store.get(orjson.loads(record.value)["raw"])]) == body
+
+
+async def test_the_payload_of_many_messages_is_kept_once(door: Gate) -> None:
+    """In each record, one body would be a flood of itself."""
+    body = orjson.dumps({"events": [hello() for _ in range(100)]})
+    assert len(body) < RAW_INLINE
+    assert await door.post(body) == 200
+    records = await records_of(door.settings, INBOUND)
+    assert len(records) == 100
+    assert sum(len(dict(record.headers).get(RAW, b"")) for record in records) <= RAW_COPIES
+    (name,) = {orjson.loads(record.value)["raw"] for record in records}
+    store = Blobs.open(door.settings.blobs)
+    assert b"".join([chunk async for chunk in await store.get(name)]) == body
 
 
 async def test_what_postgresql_cannot_hold_is_replaced(door: Gate) -> None:

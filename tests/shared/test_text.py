@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+import uuid
+from datetime import UTC, datetime
 from itertools import accumulate
 
 import pytest
 from hypothesis import example, given, settings, strategies as st
 from icu4py.breakers import CharacterBreaker, WordBreaker
 
-from shared.envelope import Contact, Location, Media, Party, Thread
+from shared.envelope import Choice, Contact, Location, Media, Notice, Option, Party, Thread, Unsupported
+from shared.records import MediaUpdate
 from shared.text import Unit, measure, split, undirected
 
 UNITS: tuple[Unit, ...] = ("code_points", "utf16", "bytes", "graphemes")
@@ -144,12 +147,60 @@ def test_time_grows_in_proportion_to_the_text(lump, unit):
         lambda name: Thread(subject=name).subject,
         lambda name: Media(media="file", name=name).name,
         lambda name: Contact(name=name).name,
+        lambda name: Contact(name="a", phones=(name,)).phones[0],
+        lambda name: Contact(name="a", emails=(name,)).emails[0],
+        lambda name: Party(address="a", phone=name).phone,
+        lambda name: Party(address="a", email=name).email,
         lambda name: Location(latitude=0, longitude=0, name=name).name,
+        lambda name: Choice(id="a", title=name).title,
+        lambda name: Option(id="a", title=name).title,
+        lambda name: Option(id="a", title="a", description=name).description,
+        lambda name: Unsupported(type=name).type,
+        lambda name: Notice(type="joined", text=name).text,
+        lambda name: Notice(type="renamed", to=name).to,
+        lambda name: Notice(type="responder", to=name).to,
+        lambda name: found_file(name).name,
     ],
-    ids=["name", "username", "subject", "file", "contact", "place"],
+    ids=[
+        "name",
+        "username",
+        "subject",
+        "file",
+        "contact",
+        "contact_phone",
+        "contact_email",
+        "phone",
+        "email",
+        "place",
+        "pressed",
+        "option",
+        "description",
+        "unsupported",
+        "joined",
+        "renamed",
+        "responder",
+        "file_fetched",
+    ],
 )
 def test_what_people_read_as_a_name_turns_nothing_round(turning, named):
     assert named(f"រូប{turning}gpj.exe") == "រូបgpj.exe"
+
+
+def found_file(name):
+    """What came of a file whose name its own server told."""
+    where = {"tenant": "t", "channel": "webhook", "account": "main", "peer": "ann"}
+    return MediaUpdate(
+        message_id=uuid.uuid4(), part=0, state="stored", name=name, occurred_at=datetime.now(UTC), **where
+    )
+
+
+def test_a_title_of_nothing_else_is_one_that_can_be_read_again():
+    notice = Notice(type="renamed", to="\u202e")
+    assert Notice.model_validate_json(notice.model_dump_json()) == notice
+
+
+def test_an_address_is_left_as_it_is():
+    assert Notice(type="moved", to="a\u202eb").to == "a\u202eb"
 
 
 def test_a_name_keeps_the_marks_of_its_own_script():

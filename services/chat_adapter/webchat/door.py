@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from services.chat_adapter.webchat.measures import REQUESTS
 from services.chat_adapter.webchat.session import Visitor, read_token
 from shared.accounts import AccountsFile
 from shared.bus import explain
+from shared.crowd import place_of, read_address
 from shared.envelope import Model
 from shared.errors import ParleyError
 from shared.port import body_of
@@ -144,14 +144,7 @@ def client_address(request: web.Request, proxies: int) -> str:
     """The IP of whoever asks: the peer, or what the outermost trusted proxy appended to X-Forwarded-For."""
     hops = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
     named = hops[-proxies].strip() if 0 < proxies <= len(hops) else ""
-    try:
-        address = ipaddress.ip_address(named or request.remote or "")
-    except ValueError:
-        return request.remote or "unknown"
-    if isinstance(address, ipaddress.IPv6Address):
-        mapped = address.ipv4_mapped
-        return str(mapped or ipaddress.ip_network((int(address), 64), strict=False).network_address)
-    return str(address)
+    return place_of(named if read_address(named) else request.remote or "")
 
 
 async def read_bytes(request: web.Request, limit: int = BODY_LIMIT) -> bytes:

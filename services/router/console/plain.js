@@ -1,7 +1,7 @@
 // Strangers' names, subjects and file names: none of them turns what stands beside it, or shows its own letters in another order.
 
 const TURNING = /[\u202a-\u202e\u2066-\u2069]/g; // https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
-const NAMED = new Set(["name", "username", "subject", "title", "author", "address", "peer"]);
+const NAMED = new Set(["name", "username", "subject", "title", "author", "address", "peer", "to", "responder"]);
 const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
 /** A tree of JSON whose names, wherever they stand in it, are shown in the order in which they are written. */

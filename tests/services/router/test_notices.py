@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from shared.envelope import Assessment, Envelope, Notice, Party, Text, Window
+from shared.observe import UNTOLD
 from shared.records import Send
 from tests.promises.house import Customer, House, as_read
 from tests.services.router.test_amendments import events
@@ -106,6 +107,17 @@ async def test_in_one_batch_the_last_word_counts(house: House) -> None:
         assert await code(house, customer.reply(conversation)) == ("blocked" if order[-1] == "blocked" else None), order
         rows = await house.pool.fetchval("SELECT count(*) FROM blocked WHERE tenant = $1", customer.tenant)
         assert rows == (order[-1] == "blocked"), order
+
+
+@pytest.mark.parametrize(("kind", "more"), [("unblocked", {}), ("responder", {}), ("blocked", {"minutes": 2.0})])
+async def test_what_is_known_already_is_told_nobody_and_counted(house: House, kind: str, more: dict[str, Any]) -> None:
+    customer = Customer()
+    await house.opened(customer)
+    if kind == "blocked":
+        await house.take(notice(customer, "blocked", minutes=1))
+    before = UNTOLD.labels("known_notice")._value.get()
+    assert events(await house.take(notice(customer, kind, **more))) == []
+    assert UNTOLD.labels("known_notice")._value.get() == before + 1
 
 
 async def test_what_is_older_says_nothing(house: House) -> None:

@@ -66,6 +66,25 @@ async def test_1_our_own_token_comes_first(house: House) -> None:
     assert await where(house, customer, thread=thread) == first
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("ann|x", "y"), ("ann", "x|y")),
+        (("ann" * 300, "t" * 100 + "1"), ("ann" * 300, "t" * 100 + "2")),
+    ],
+    ids=["run into each other", "long and alike to the end"],
+)
+async def test_two_threads_of_names_that_look_alike_are_two(
+    house: House, one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    tenant = Customer().tenant
+    opened = []
+    for peer, thread in (one, other, one, other):
+        facts = await house.take(Customer(tenant, peer=peer).says(thread=Thread(thread_key=thread)))
+        opened.append(next(event.conversation_id for event in facts.emissions if event.name == "message.received"))
+    assert opened[0] == opened[2] != opened[1] == opened[3]
+
+
 async def test_2_the_providers_thread_key_comes_next(house: House) -> None:
     customer = Customer()
     first, second = await two_conversations(house, customer)

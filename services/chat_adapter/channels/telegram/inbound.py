@@ -139,11 +139,14 @@ def _choice(query: Json, message: Json) -> Part:
 
 
 def _unsupported_update(content: Json, update: Json) -> Iterator[Json]:
-    """What has no translation is kept: it belongs to whoever it names; what names nobody is nobody's message."""
-    somebody = content.get("chat") or content.get("from") or content.get("user")
-    chat = somebody or {"id": f"update:{update['kind']}"}
+    """What has no translation is kept: it belongs to whoever it names. What names nobody, and has no words, is nobody's
+    message: how many have reacted, that messages were deleted, a boost.
+    """
+    somebody = content.get("from") or content.get("user")
+    chat = content.get("chat") or somebody or {"id": f"update:{update['kind']}"}
     words = otherwise(lambda: Text(text=content.get("text") or content["caption"]).text, None)
-    kept: Part = Unsupported(type=update["kind"], text=words) if somebody else Notice(type="other", text=update["kind"])
+    told = Notice(type="other", text=update["kind"])
+    kept: Part = Unsupported(type=update["kind"], text=words) if somebody or words else told
     yield {
         **_place({**content, "chat": {"type": "private", **chat}}, update),
         "event_key": f"update/{update['id']}",
