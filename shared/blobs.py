@@ -6,10 +6,12 @@ import asyncio
 import hashlib
 import os
 import re
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import quote, urlsplit
@@ -24,6 +26,7 @@ from shared.errors import Misconfigured, ParleyError, StoreUnavailable, TooLarge
 SMALL: Final = 1024 * 1024  # bytes held in memory; what is larger goes through a temporary object
 CHUNK: Final = 256 * 1024  # bytes
 REF: Final = re.compile(r"(?P<tenant>[A-Za-z0-9_%-]{1,200})/(?P<sha256>[0-9a-f]{64})")
+ASIDE: Final = re.compile(rf"aside/(?P<seconds>[0-9]{{1,12}})/(?P<ref>{REF.pattern})")
 
 
 class NotFound(ParleyError, LookupError):
@@ -39,6 +42,21 @@ class Stored:
     ref: str
     size: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A blob that is about to go, under which key it lies meanwhile, and since when."""
+
+    key: str
+    ref: str
+    since: datetime
+
+    @classmethod
+    def read(cls, key: str) -> Aside | None:
+        """By its key, which says since when: the store's own time of a copy may be its original's."""
+        found = ASIDE.fullmatch(key)
+        return cls(key, found["ref"], datetime.fromtimestamp(int(found["seconds"]), UTC)) if found else None
 
 
 class Blobs:
@@ -100,6 +118,46 @@ class Blobs:
         with _answers():
             return int((await obstore.head_async(self._store, _checked(ref)))["size"])
 
+    async def folders(self) -> list[str]:
+        """What references begin with, one for each tenant that ever had a blob (`folder_of`); others may stand among them."""
+        with _answers():
+            return sorted((await obstore.list_with_delimiter_async(self._store))["common_prefixes"])
+
+    async def listed(self, folder: str) -> AsyncIterator[list[tuple[str, datetime]]]:
+        """The blobs of a folder, some at a time: reference, and when the same bytes were last put there."""
+        async for found in self._listed(f"{folder}/"):
+            yield [one for one in found if REF.fullmatch(one[0])]
+
+    async def aside(self) -> AsyncIterator[list[Aside]]:
+        """What lies aside, some at a time."""
+        async for found in self._listed("aside/"):
+            yield [one for key, _ in found if (one := Aside.read(key))]
+
+    async def _listed(self, prefix: str) -> AsyncIterator[list[tuple[str, datetime]]]:
+        with _answers():
+            async for found in obstore.list(self._store, prefix):
+                yield [(one["path"], one["last_modified"]) for one in found]
+
+    async def put_aside(self, ref: str, before: datetime) -> bool:
+        """Take a blob away, unless it has been put there again since `before`; whether it is away."""
+        with _answers():
+            if (await obstore.head_async(self._store, _checked(ref)))["last_modified"] >= before:
+                return False
+            await obstore.copy_async(self._store, ref, f"aside/{int(time.time())}/{ref}")
+            await obstore.delete_async(self._store, ref)
+        return True
+
+    async def put_back(self, one: Aside) -> None:
+        """What lies aside is a blob again."""
+        with _answers():
+            await obstore.copy_async(self._store, one.key, _checked(one.ref))
+            await obstore.delete_async(self._store, one.key)
+
+    async def forget(self, one: Aside) -> None:
+        """What lies aside is gone."""
+        with _answers():
+            await obstore.delete_async(self._store, one.key)
+
 
 def _settle(file: Path) -> None:
     """A local folder promises nothing over a power cut until its file, and the entry that names it, are on the disk."""
@@ -114,7 +172,7 @@ def _settle(file: Path) -> None:
 def belongs(ref: str, tenant: str) -> bool:
     """Whether the reference is the tenant's own: nobody sends another's file by naming it."""
     found = REF.fullmatch(ref)
-    return bool(found and found["tenant"] == _folder(tenant))
+    return bool(found and found["tenant"] == folder_of(tenant))
 
 
 def _checked(ref: str) -> str:
@@ -124,8 +182,8 @@ def _checked(ref: str) -> str:
     return ref
 
 
-def _folder(tenant: str) -> str:
-    """The tenant as one safe path segment, never `.` or `..`, never longer than a file system takes."""
+def folder_of(tenant: str) -> str:
+    """What the tenant's references begin with: the tenant as one safe path segment, never `.` or `..`, never longer than a file system takes."""
     quoted = quote(tenant, safe="").replace(".", "%2E").replace("~", "%7E")
     return quoted if len(quoted) <= 120 else f"%{hashlib.sha256(tenant.encode()).hexdigest()}"
 
@@ -170,7 +228,7 @@ class _Measured:
 
     def stored(self, tenant: str) -> Stored:
         sha256 = self._digest.hexdigest()
-        return Stored(f"{_folder(tenant)}/{sha256}", self._size, sha256)
+        return Stored(f"{folder_of(tenant)}/{sha256}", self._size, sha256)
 
 
 class _Failing(Protocol):

@@ -85,6 +85,18 @@ LOST_LINES = Counter("parley_log_lines_lost_total", "Lines of the log that could
 RESTORED = Gauge(
     "parley_database_restored", "1 while PostgreSQL is an older copy than what was done with it.", ["schema"]
 )
+REMOVED = Counter(
+    "parley_retention_removed_total",
+    "What was removed since it is no longer kept (message, event, conversation, reference, file, transcript), by tenant as"
+    " PARLEY_RETENTION names it.",
+    ["kind", "tenant"],
+)
+WALK_ENDED = Gauge(
+    "parley_walk_ended_seconds",
+    "When retention last had looked at all of these, in seconds since 1970; before the first time: when it began.",
+    ["walk"],
+)
+WALK_FAILURES = Counter("parley_walk_failures_total", "Steps of retention that failed, and are tried again.", ["walk"])
 READY = Gauge("parley_ready", "1 while this process may be given work.")
 STOPPED = Gauge(
     "parley_partitions_stopped",

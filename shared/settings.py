@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import Misconfigured
+
+SHORTEST: Final = 31  # days that anything is kept: longer than any topic keeps a record that names it
+OTHERS: Final = "*"  # of PARLEY_RETENTION: every tenant without an entry of its own
+
+
+class Kept(BaseModel):
+    """For how many days a tenant's messages and files are kept; null: for ever."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    messages: int | None = Field(None, ge=SHORTEST)
+    media: int | None = Field(None, ge=SHORTEST)
+
+
+def _json(given: object) -> object:
+    """What the environment holds; nothing is an empty object."""
+    return orjson.loads(given or "{}") if isinstance(given, str) else given
 
 
 class Settings(BaseSettings):
@@ -89,6 +108,11 @@ class Settings(BaseSettings):
         ge=0,
         description="records of one partition set aside one after the other before it stands still; 0: it never does",
     )
+    retention: Annotated[Mapping[str, Kept], NoDecode, BeforeValidator(_json)] = Field(
+        {},
+        description="how many days messages and media are kept, by tenant, * for all others, 31 at the least, as "
+        '{"*": {"messages": 400, "media": 90}, "shop": {"messages": 100}}; empty: for ever (operations.md)',
+    )
     connections: int = Field(8, ge=2, description="PostgreSQL connections of one process at the most")
     drain_seconds: float = Field(20.0, description="how long a stopping process finishes what it has begun")
 
@@ -98,6 +122,10 @@ class Settings(BaseSettings):
         """Secrets by file. Raises Misconfigured."""
         found = {name: str(given.get(f"{name}_file") or "") for name in ("token", "secret") if not given.get(name)}
         return given | {name: _content(name, Path(file)) for name, file in found.items() if file}
+
+    def kept(self, tenant: str) -> Kept:
+        """How long this tenant's data are kept."""
+        return self.retention.get(tenant) or self.retention.get(OTHERS) or Kept()
 
     def topic(self, name: str) -> str:
         """The full name of a topic or consumer group."""

@@ -47,7 +47,7 @@ def settings_page() -> str:
 
 def _default(value: Any) -> str:
     plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-    return f"`{plain}`" if plain != "" else "(empty)"
+    return "(empty)" if plain in ("", {}) else f"`{plain}`"
 
 
 def errors_page() -> str:

@@ -131,7 +131,7 @@ async def lock_refs(connection: Connection, facts: Facts, needs: Needs) -> set[u
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::int[])
         ON CONFLICT (tenant, channel, account, kind, external_id) DO UPDATE SET
             piece = CASE WHEN external_ref.message_id IS NULL THEN excluded.piece ELSE external_ref.piece END,
-            message_id = coalesce(external_ref.message_id, excluded.message_id)
+            message_id = coalesce(external_ref.message_id, excluded.message_id), mentioned_at = now()
         RETURNING tenant, channel, account, kind, external_id, message_id, conversation_id, piece, edited_at, parked,
             xmax = 0 AS inserted""",
         *(list(column) for column in zip(*keys, strict=True)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.router.api import Deps, mount
 from services.router.directory import Directory
 from services.router.publish import Outbox, Sweeper
+from services.router.retention import Retention
 from services.router.service import Router
 from shared import hosts
 from shared.blobs import Blobs
@@ -46,10 +47,8 @@ async def start(life: Life) -> None:
     life.health.ready["consumer"] = lambda: reader.trouble
     life.health.ready["partitions"] = lambda: reader.waiting
     life.app.middlewares.append(hosts.only(settings))
-    mount(
-        life.app,
-        Deps(settings=settings, pool=pool, producer=producer, blobs=Blobs.open(settings.blobs), directory=directory),
-    )
+    blobs = Blobs.open(settings.blobs)
+    mount(life.app, Deps(settings=settings, pool=pool, producer=producer, blobs=blobs, directory=directory))
     life.on_stop(producer.stop)
     life.on_stop(publisher.stop)
     life.on_stop(router.flush)
@@ -61,4 +60,6 @@ async def start(life: Life) -> None:
     life.spawn(directory.run(), "directory")
     life.spawn(sweeper.run(), "sweeper")
     life.spawn(router.flush_when_idle(), "flush")
+    if settings.retention:
+        life.spawn(Retention(settings, pool, blobs).run(), "retention")
     reader.begin(life.spawn(reader.run(), "reader"))

@@ -1,0 +1,10 @@
+"""Which messages use a file."""
+
+from shared.migrate import change_indexes
+
+revision = "router_0008"
+down_revision = "router_0007"
+
+
+def upgrade() -> None:
+    change_indexes(__file__)
