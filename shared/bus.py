@@ -9,23 +9,26 @@ import os
 import re
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, Final
 
 import orjson
 from pydantic import ValidationError
 
-from shared.envelope import Model, scrub, utc
+from shared.envelope import EARLIEST, LATEST, Model, scrub, storable, utc
 from shared.errors import Malformed
 from shared.mend import mended
-from shared.records import BY_TYPE, INBOUND_LIMIT, RECORDS, RecordType
+from shared.records import BY_TYPE, INBOUND_LIMIT, RECORDS, Code, Failure, RecordType
 
 Headers = list[tuple[str, bytes]]
 
 TRACEPARENT: Final = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
 CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+ID_LENGTH: Final = 998
+NAME_LENGTH: Final = 255
 RAW: Final = "parley_raw"  # a header: the untouched payload an inbound record was made from
 RAW_TYPE: Final = "parley_raw_type"  # a header: its content type
 
@@ -42,7 +45,10 @@ class Out:
 
 @dataclass(slots=True)  # not frozen: one is made per record read, and freezing costs more than the rest
 class In:
-    """A record as read. `name` is the record type's short name, `id` its CloudEvents id, `at` the log's time."""
+    """A record as read. `name` is the record type's short name, `id` its CloudEvents id, `at` the log's time.
+
+    Where a request could not be read and was set aside, `model` is the Failure that its asker is told.
+    """
 
     name: str
     id: str
@@ -118,31 +124,33 @@ def field(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
     return None
 
 
-def decode(record: Any, at: datetime) -> In:
+def decode(record: Any) -> In:
     """A consumed Kafka record, validated; raises Malformed with where it is wrong, never with what it says.
 
     `value` is what stands on Kafka, with U+FFFD for what PostgreSQL cannot hold. A topic carries its own types only: what
     may be written to requests must not speak for a provider.
     """
-    found = dict(record.headers)
+    found = _headers(record)
     try:
         kind = BY_TYPE[found["ce_type"].decode()]
         id_ = found["ce_id"].decode()
         traceparent = found.get("traceparent", b"").decode()
-        if len(record.value) > INBOUND_LIMIT:
+        if len(record.value or b"") > INBOUND_LIMIT:
             raise Malformed(f"{len(record.value)} bytes; {INBOUND_LIMIT} are the most")
-        value, model = _read(kind.model, record.value)
+        value, model = _read(kind.model, record.value or b"")
     except KeyError as error:
         raise Malformed(f"no known {error.args[0]}; see docs/records.md") from error
     except ValidationError as error:
         raise Malformed(explain(error)) from error
     except (UnicodeDecodeError, TypeError, ValueError) as error:
         raise Malformed(type(error).__name__) from error
-    if not id_ or len(id_) > 998 or CONTROL.search(id_):
-        raise Malformed("ce_id is empty, longer than 998 characters, or has control characters: choose another")
+    if not _is_name(id_, ID_LENGTH):
+        raise Malformed(
+            f"ce_id is empty, longer than {ID_LENGTH} characters, or has control characters: choose another"
+        )
     _check_place(kind, model, record.topic)
     return In(
-        name=kind.ce_type[len("parley.") : -len(".v1")],
+        name=_short(kind.ce_type),
         id=id_,
         tenant=getattr(model, "tenant", "default"),
         traceparent=traceparent if TRACEPARENT.fullmatch(traceparent) else None,
@@ -152,8 +160,76 @@ def decode(record: Any, at: datetime) -> In:
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        at=at,
+        at=_time_of(record),
     )
+
+
+def unread(record: Any, error: Exception) -> In | None:
+    """What takes the place of a request that is set aside, so that whoever asked is told; None where it has no id to tell by.
+
+    Its `model` is the Failure. A type that another topic carries asks for nothing. Only a Malformed says nothing personal.
+    """
+    told = _attributes(record)
+    id_, type_, tenant = (told.get(name, "") for name in ("id", "type", "tenant"))
+    kind = BY_TYPE.get(type_)
+    if not _is_name(id_, ID_LENGTH) or (kind and not record.topic.endswith(kind.topic_for(None))):
+        return None
+    detail = error.detail if isinstance(error, Malformed) else f"it cannot be stored: {type(error).__name__}"
+    is_large = len(record.value or b"") > INBOUND_LIMIT
+    code: Code = "too_long" if is_large else "unsupported" if type_ and not kind else "malformed"
+    return In(
+        name=_short(type_) if _is_name(type_, NAME_LENGTH) else "unknown",
+        id=id_,
+        tenant=tenant if _is_name(tenant, NAME_LENGTH) else "default",
+        traceparent=None,
+        model=Failure(code=code, detail=detail[:2000]),
+        value=b"",
+        key=record.key or b"",
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        at=_time_of(record),
+    )
+
+
+def _headers(record: Any) -> dict[str, bytes]:
+    """Those that have a value: in Kafka a header may have none."""
+    return {name: value for name, value in record.headers if value is not None}
+
+
+def _attributes(record: Any) -> dict[str, str]:
+    """What can be read of a CloudEvent: of its headers, else of its value, where that is one in structured mode.
+
+    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md#33-structured-content-mode
+    """
+    found = {}
+    for name, value in _headers(record).items():
+        with suppress(UnicodeDecodeError):
+            found[name.removeprefix("ce_")] = value.decode()
+    body: Any = None
+    if len(record.value or b"") <= INBOUND_LIMIT:
+        with suppress(orjson.JSONDecodeError):
+            body = orjson.loads(record.value or b"null")
+    if not isinstance(body, dict):
+        return found
+    said = {name: text for name, text in body.items() if isinstance(text, str)}
+    return (said if "specversion" in said else {}) | found | ({"tenant": said["tenant"]} if "tenant" in said else {})
+
+
+def _short(ce_type: str) -> str:
+    return ce_type.removeprefix("parley.").removesuffix(".v1")
+
+
+def _is_name(text: str, most: int) -> bool:
+    return 0 < len(text) <= most and not CONTROL.search(text)
+
+
+def _time_of(record: Any) -> datetime:
+    """The log's time, which whoever wrote the record may have chosen."""
+    try:
+        return storable(datetime.fromtimestamp(record.timestamp / 1000, UTC))
+    except (ValueError, OverflowError, OSError):  # before the year 1, or after 9999
+        return LATEST if record.timestamp > 0 else EARLIEST
 
 
 def _read(model: type[Model], value: bytes) -> tuple[bytes, Model]:
@@ -176,9 +252,10 @@ def _check_place(kind: RecordType, model: Model, topic: str) -> None:
 
 
 def explain(error: ValidationError) -> str:
-    """What is wrong and where, without what it said: a payload is personal."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return f"{'.'.join(str(place) for place in first['loc']) or 'value'}: {first['type']}"
+    """What is wrong and where, without what it said: a payload is personal. Of JSON that is none, why."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    why = f", {first['ctx']['error']}" if first["type"] == "json_invalid" else ""
+    return f"{'.'.join(str(place) for place in first['loc']) or 'value'}: {first['type']}{why}"
 
 
 def new_trace() -> str:
@@ -189,14 +266,9 @@ def new_trace() -> str:
 
 def next_span(traceparent: str | None) -> str:
     """The same trace, a span of our own; a traceparent that is not one begins a new trace."""
-    parts = (traceparent or "").split("-")
-    if len(parts) != 4 or len(parts[1]) != 32 or parts[1] == "0" * 32 or not _is_hex(parts[1]):
+    if not traceparent or not TRACEPARENT.fullmatch(traceparent) or traceparent[3:35] == "0" * 32:
         return new_trace()
-    return f"00-{parts[1]}-{os.urandom(8).hex()}-{parts[3][:2]}"
-
-
-def _is_hex(text: str) -> bool:
-    return all(letter in "0123456789abcdef" for letter in text)
+    return f"00-{traceparent[3:35]}-{os.urandom(8).hex()}-{traceparent[-2:]}"
 
 
 def new_id() -> str:

@@ -8,7 +8,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from traceback import format_exception
 from types import SimpleNamespace
 from typing import Any, Final, Protocol
@@ -18,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
-from shared.bus import In, Out, decode
+from shared.bus import In, Out, decode, unread
 from shared.errors import (
     BusUnavailable,
     DatabaseUnavailable,
@@ -38,8 +37,9 @@ from shared.logs import logs_of
 from shared.observe import DEAD_LETTERED, LAG, RECORDS_IN, STOPPED
 from shared.poison import Failures
 from shared.produce import Producer
-from shared.records import RECORD_LIMIT, REQUESTS
+from shared.records import RECORD_LIMIT, REQUESTS, Failure
 from shared.settings import Settings
+from shared.sqlstates import Meaning, meaning
 
 log = structlog.get_logger(__name__)
 
@@ -375,17 +375,27 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             if not self._wanted(record):
                 continue
             try:
-                good.append(decode(record, datetime.fromtimestamp(record.timestamp / 1000, UTC)))
+                good.append(decode(record))
             except Malformed as error:
                 await self._handle(partition, good, raw, start, record.offset)
                 start, good = record.offset, []
                 self._failures[partition].note(record, error, is_ours=not self._is_open(record.topic))
                 await self._dead_letter(record, error)
+                good += self._asked(record, error)
         await self._handle(partition, good, raw, start, records[-1].offset + 1)
 
     def _is_open(self, topic: str) -> bool:
         """Whether others than our own services write there."""
         return topic == self._settings.topic(REQUESTS)
+
+    def _asked(self, record: Any, error: Exception) -> list[In]:
+        """In the place of a request that was set aside for what it says, its Failure, so that whoever asked is told.
+
+        Of a fault of ours nothing is told: once that is mended, the request is replayed and carried out.
+        """
+        of_its_own = isinstance(error, Malformed) or meaning(error) is Meaning.RECORD
+        asked = unread(record, error) if of_its_own and self._is_open(record.topic) else None
+        return [asked] if asked else []
 
     async def _handle(
         self,
@@ -415,8 +425,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 record = raw[records[0].offset]
                 self._failures[partition].note(record, error, is_ours=False)
                 await self._dead_letter(record, error)
-                await self._owner.handle(partition.topic, partition.partition, (), start, end)
-                self._passed(partition, (), end)
+                is_told = isinstance(records[0].model, Failure)
+                await self._handle(partition, () if is_told else self._asked(record, error), raw, start, end)
                 return
             log.warning("batch.halved", topic=partition.topic, records=len(records), error=repr(error))
             middle = len(records) // 2
@@ -427,7 +437,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     def _passed(self, partition: TopicPartition, handled: Sequence[In], end: int) -> None:
         """All before `end` is durable: what stops behind it begins there again."""
         self._positions[partition] = end
-        if handled:
+        if any(not isinstance(record.model, Failure) for record in handled):
             self._failures[partition].end()
             self._no_longer_stopped(partition)
 

@@ -454,7 +454,10 @@ class MessageStatus(Event):
 
 
 class RequestRefused(Event):
-    """A request that would fail is refused early. Without a conversation it carries no sequence and is keyed by its request id."""
+    """A request that would fail is refused early, and one that cannot be read; without a conversation it has no sequence.
+
+    `request_type`: `request.reply` and so on, or what was in `ce_type`.
+    """
 
     request_type: str
     failure: Failure

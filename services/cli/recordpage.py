@@ -21,7 +21,6 @@ from shared.records import (
     Code,
     Event,
     Request,
-    SendTyping,
     Status,
     Topic,
     TopicName,
@@ -157,8 +156,7 @@ def _record_row(name: str) -> tuple[str, ...]:
 
 def carried_out() -> str:
     """The requests that the router has a rule for."""
-    models: tuple[type[Request], ...] = (*outbound.CARRIED_OUT, SendTyping)
-    names = [f"`{BY_MODEL[model]}`" for model in models]
+    names = [f"`{BY_MODEL[model]}`" for model in outbound.CARRIED_OUT]
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 

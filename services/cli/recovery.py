@@ -257,6 +257,6 @@ async def _all(settings: Settings, name: str) -> list[Any]:
 def _read(records: Iterable[Any]) -> Iterable[Any]:
     for record in records:
         try:
-            yield decode(record, datetime.fromtimestamp(record.timestamp / 1000, UTC)).model
+            yield decode(record).model
         except Malformed:
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -82,7 +81,7 @@ class Directory:
         if record.value is None:
             return
         try:
-            state = decode(record, datetime.fromtimestamp(record.timestamp / 1000, UTC)).model
+            state = decode(record).model
             place = (state.tenant, state.channel, state.account)
             self.capabilities[place] = Capabilities.model_validate(state.capabilities)
             self._states[place] = state

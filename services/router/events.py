@@ -70,10 +70,11 @@ def tell_apart(
     data: Mapping[str, Any],
     *,
     customer: uuid.UUID | None = None,
+    once: uuid.UUID | None = None,
     trail: Sequence[Mapping[str, object]] = (),
 ) -> None:
-    """An event that belongs to no conversation: without a sequence, keyed and told apart by its `ce_id`."""
-    once = derive("apart", record.tenant, record.id, name, facts.index(record.id, name))
+    """An event that belongs to no conversation: without a sequence, keyed and told apart by its `ce_id`, which is `once`."""
+    once = once or derive("apart", record.tenant, record.id, name, facts.index(record.id, name))
     content = {
         "tenant": record.tenant,
         **({"customer": customer} if customer else {}),

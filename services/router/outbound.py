@@ -45,10 +45,7 @@ from shared.tokens import token
 def request(facts: Facts, record: In) -> None:
     """One request, once: its `ce_id` is the idempotency key."""
     once = requested_id(record.tenant, record.id)
-    if isinstance(record.model, SendTyping):
-        pass_on_typing(facts, record, record.model)
-        return
-    if once not in facts.fresh:
+    if not isinstance(record.model, SendTyping) and once not in facts.fresh:
         return
     facts.fresh.discard(once)
     try:
@@ -61,9 +58,7 @@ def request(facts: Facts, record: In) -> None:
 
 
 def reply(facts: Facts, record: In, asked: Reply) -> None:
-    conversation = facts.conversations.get(asked.conversation)
-    if conversation is None or conversation.tenant != asked.tenant:
-        raise Refusal("unknown_conversation", str(asked.conversation))
+    conversation = asked_in(facts, asked)
     way = check(facts, conversation, asked, private=asked.private)
     answered = facts.known.get(asked.in_reply_to) if asked.in_reply_to else None
     if asked.in_reply_to and (answered is None or answered.conversation_id != conversation.id):
@@ -79,6 +74,14 @@ def reply(facts: Facts, record: In, asked: Reply) -> None:
     queue(facts, record, conversation, asked, order)
     if comment:
         note_private(facts, conversation, comment, requested_id(asked.tenant, record.id))
+
+
+def asked_in(facts: Facts, asked: Reply | SendTyping) -> Conversation:
+    """The conversation that a request names. Raises Refusal where its tenant has none of this id."""
+    conversation = facts.conversations.get(asked.conversation)
+    if conversation is None or conversation.tenant != asked.tenant:
+        raise Refusal("unknown_conversation", str(asked.conversation))
+    return conversation
 
 
 def send(facts: Facts, record: In, asked: Send) -> None:
@@ -196,7 +199,7 @@ def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | S
         {"message": orjson.Fragment(order), "request_id": record.id},
         id_=message,
         message_id=message,
-        trail=[{"place": "requests", "at": record.at}],
+        trail=trail_of(record),
     )
     facts.emissions.append(
         Emission(
@@ -220,9 +223,7 @@ def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | S
 
 
 def pass_on_typing(facts: Facts, record: In, asked: SendTyping) -> None:
-    conversation = facts.conversations.get(asked.conversation)
-    if conversation is None or conversation.tenant != asked.tenant:
-        return
+    conversation = asked_in(facts, asked)
     value = {"channel": conversation.channel, "account": conversation.account, "peer": conversation.peer}
     about = {"reply_to": conversation.last_external_id, "thread_key": conversation.thread_key}
     value |= {name: known for name, known in about.items() if known}
@@ -230,23 +231,37 @@ def pass_on_typing(facts: Facts, record: In, asked: SendTyping) -> None:
     pass_by(facts, conversation, record, "outbound.typing", topic=topic, value=value)
 
 
+def unread(facts: Facts, record: In) -> None:
+    """A request that could not be read and was set aside. Its id is not used up: it may be asked again under it."""
+    said: Failure = record.model
+    once = derive("apart", record.tenant, record.id, "unread", said.detail)
+    tell_apart(facts, record, "request.refused", refused(record, said), once=once, trail=trail_of(record))
+
+
 def refuse(facts: Facts, record: In, refusal: Refusal) -> None:
     """As an event of the conversation; without one, keyed by the request, without a sequence, told apart by its `ce_id`."""
-    REFUSED.labels(refusal.reason).inc()
-    data = {
-        "request_id": record.id,
-        "request_type": record.name,
-        "failure": Failure(code=refusal.reason, detail=refusal.detail[:2000]).model_dump(mode="json"),
-    }
+    data = refused(record, Failure(code=refusal.reason, detail=refusal.detail[:2000]))
     conversation = facts.conversations.get(getattr(record.model, "conversation", NOWHERE))
     if conversation is not None and conversation.tenant == record.tenant:
-        trail = [{"place": "requests", "at": record.at}]
-        emit(facts, conversation, record, "request.refused", data, trail=trail)
+        emit(facts, conversation, record, "request.refused", data, trail=trail_of(record))
         return
-    tell_apart(facts, record, "request.refused", data)
+    tell_apart(facts, record, "request.refused", data, trail=trail_of(record))
+
+
+def refused(record: In, why: Failure) -> dict[str, Any]:
+    REFUSED.labels(why.code).inc()
+    return {"request_id": record.id, "request_type": record.name, "failure": why.model_dump(mode="json")}
+
+
+def trail_of(record: In) -> tuple[Mapping[str, object]]:
+    return ({"place": "requests", "at": record.at},)
 
 
 NOWHERE: Final = uuid.UUID(int=0)
 
 
-CARRIED_OUT: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {Reply: reply, Send: send}
+CARRIED_OUT: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {
+    Reply: reply,
+    Send: send,
+    SendTyping: pass_on_typing,
+}

@@ -17,7 +17,7 @@ from services.router.receipts import delivery
 from services.router.threads import ref_key
 from shared.bus import In
 from shared.envelope import AMENDS, Envelope, Notice
-from shared.records import EVENTS, Delivery, MediaUpdate, ProfileUpdate, Typing
+from shared.records import EVENTS, Delivery, Failure, MediaUpdate, ProfileUpdate, Typing
 
 
 def decide(facts: Facts, record: In) -> None:
@@ -57,4 +57,5 @@ RULES: Final[dict[type[object], Callable[[Facts, In], None]]] = {
     MediaUpdate: media,
     ProfileUpdate: participants.learn,
     Typing: typing,
+    Failure: outbound.unread,
 }

@@ -191,12 +191,13 @@ async def write_sendings(connection: Connection, new: set[int], sendings: Sequen
 
 
 async def write_outbox(connection: Connection, emissions: Sequence[Emission]) -> None:
-    """What stands in no table of its own is written out whole."""
+    """What stands in no table of its own is written out whole; an event apart that is told again is on its way already."""
     if emissions:
         await connection.execute(
             """INSERT INTO outbox (conversation_id, sequence, topic, tenant, traceparent, id, type, value)
             SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[],
-                $8::bytea[])""",
+                $8::bytea[])
+            ON CONFLICT (conversation_id, sequence, topic) DO NOTHING""",
             *_columns([(e.conversation_id, e.sequence, e.topic, e.tenant, e.traceparent, e.id, e.name, e.value)
                        for e in emissions]),
         )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -50,8 +51,8 @@ def as_read(model: Model, *, id_: str | None = None, offset: int = 0, partition:
     given = id_ or str(getattr(model, "id", own))
     made = bus.headers(name, source="/test", id=given, time=NOON, tenant=model.tenant, subject="test")  # type: ignore[attr-defined]
     topic = RECORDS[name].topic_for(getattr(model, "channel", None))
-    record = SimpleNamespace(headers=made, key=b"key", value=value, topic=topic, partition=partition, offset=offset)
-    return bus.decode(record, datetime.now(UTC))
+    place = {"topic": topic, "partition": partition, "offset": offset, "timestamp": int(time.time() * 1000)}
+    return bus.decode(SimpleNamespace(headers=made, key=b"key", value=value, **place))
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from deploy.local.home import Addresses
 from shared import bus, consume
 from shared.errors import DatabaseUnavailable, Fenced, Malformed
 from shared.observe import DEAD_LETTERED, STOPPED
-from shared.records import INBOUND_LIMIT, RECORD_LIMIT
+from shared.records import INBOUND_LIMIT, RECORD_LIMIT, Failure
 from shared.settings import Settings
 from tests.conftest import require
 from tests.patience import SECONDS, until
@@ -50,14 +50,15 @@ async def settings(servers: Addresses) -> AsyncIterator[Settings]:
     yield settings
 
 
-def headers(**changed: bytes) -> list[tuple[str, bytes]]:
+def headers(**changed: bytes | None) -> list[tuple[str, Any]]:
     """A good record's headers, some of them changed."""
-    return list((dict(reply().headers) | changed).items())
+    return list((dict(reply(id_="asked").headers) | changed).items())
 
 
 GOOD = reply().value
 TEXT = b'"text":"hello"'
-POISON: dict[str, tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = {
+STRUCTURED = b'{"specversion":"1.0","id":"asked","type":"parley.request.reply.v1","source":"/x","data":{}}'
+POISON: dict[str, tuple[bytes | None, bytes | None, list[tuple[str, Any]]]] = {
     "not JSON": (b"key", b"{", headers()),
     "not UTF-8": (b"key", GOOD.replace(TEXT, b'"text":"\xff\xfe"'), headers()),
     "a type of another topic": (b"key", GOOD, headers(ce_type=b"parley.delivery.v1")),
@@ -66,6 +67,12 @@ POISON: dict[str, tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = 
     "a tombstone": (b"key", None, headers()),
     "neither key nor value": (None, None, headers()),
     "no headers": (b"key", GOOD, []),
+    "too deep": (b"key", GOOD.replace(TEXT, b'"text":' + b"[" * 5000), headers()),
+    "a tenant that is none": (b"key", GOOD.replace(b'"tenant":"default"', b'"tenant":""'), headers()),
+    "a type without a value": (b"key", GOOD, headers(ce_type=None)),
+    "an id without a value": (b"key", GOOD, headers(ce_id=None)),
+    "a type that nobody carries out": (b"key", GOOD, headers(ce_type=b"parley.request.dance.v1")),
+    "another mode of CloudEvents": (b"key", STRUCTURED, [("content-type", b"application/cloudevents+json")]),
     "an unknown type": (b"key", GOOD, headers(ce_type=b"com.example.order.v1")),
     "a type that is not text": (b"key", GOOD, headers(ce_type=b"\xff\xfe")),
     "an id that is not text": (b"key", GOOD, headers(ce_id=b"\xff")),
@@ -74,6 +81,21 @@ POISON: dict[str, tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = 
     "too large": (b"key", GOOD.replace(TEXT, b'"text":"%s"' % (b"x" * INBOUND_LIMIT)), headers()),
     "as large as the topic takes": (b"k", b"x" * (RECORD_LIMIT - 1000), headers()),
     "a bomb": (b"k" * 10, b"x" * (8 * RECORD_LIMIT), headers()),
+}
+UNTELLABLE = {
+    "a type of another topic",
+    "no headers",
+    "an id that is not text",
+    "an id without a value",
+    "an id with NUL",
+    "an endless id",
+}
+CODES = {
+    "too large": "too_long",
+    "as large as the topic takes": "too_long",
+    "a bomb": "too_long",
+    "an unknown type": "unsupported",
+    "a type that nobody carries out": "unsupported",
 }
 
 
@@ -97,7 +119,9 @@ async def test_a_record_that_cannot_be_read_is_set_aside_and_the_partition_goes_
     owner = Owner()
     async with reading(settings, owner):
         await owner.reaches(3)
-    assert owner.ids == ["before", "after"]
+    told = [(one.id, one.tenant, one.model.code) for one in owner.seen[1:-1]]
+    assert (owner.ids[0], owner.ids[-1]) == ("before", "after")
+    assert told == ([] if name in UNTELLABLE else [("asked", "default", CODES.get(name, "malformed"))])
     (letter,) = await records_of(settings, DLQ)
     assert dict(letter.headers)["dlq-original-offset"] == b"1"
     if name != "a bomb":
@@ -124,7 +148,7 @@ async def test_a_header_named_by_garbage_is_set_aside_too(settings: Settings) ->
     owner = Owner()
     async with reading(settings, owner):
         await owner.reaches(3)
-    assert owner.ids == ["before", "after"]
+    assert owner.ids == ["before", "after"], "where nothing can be read, nobody can be told"
     (letter,) = await records_of(settings, DLQ)
     assert dict(letter.headers)["dlq-original-offset"] == b"1"
 
@@ -232,13 +256,13 @@ async def test_strangers_records_stop_no_partition_however_many_fail(settings: S
     await write(settings, *run_of(10, keys=keys, **changed), reply(id_="after"))
 
     def refuses(records: Sequence[bus.In]) -> None:
-        if any(record.id != "after" for record in records):
+        if any(record.id != "after" and not isinstance(record.model, Failure) for record in records):
             raise RuntimeError("what nobody foresaw")
 
     owner = Owner(refuses=refuses)
     async with reading(settings.model_copy(update={"failures_in_a_row": limit}), owner):
         await owner.reaches(11)
-    assert owner.ids == ["after"]
+    assert [one.id for one in owner.seen if not isinstance(one.model, Failure)] == ["after"]
     assert len(await records_of(settings, DLQ)) == 10
 
 

@@ -42,12 +42,15 @@ async def typing(producer: Producer, settings: Settings, request: web.Request) -
 async def ask(
     producer: Producer, settings: Settings, request: web.Request, asked: records.Request, *, key: str
 ) -> web.Response:
-    """Answered when Kafka has acknowledged the record; raises BusUnavailable."""
+    """Answered when Kafka has acknowledged the record; raises BusUnavailable, Mistake: 413 where nobody would read it."""
     request_id = idempotency_key(request) or str(uuid.uuid4())
+    value = bus.encode(asked)
+    if len(value) > records.INBOUND_LIMIT:
+        raise Mistake(413, "too_long", f"{len(value)} bytes; {records.INBOUND_LIMIT} are the most")
     record = bus.Out(
         topic=settings.topic(records.REQUESTS),
         key=key.encode(),
-        value=bus.encode(asked),
+        value=value,
         headers=bus.headers(
             records.BY_MODEL[type(asked)],
             source=SOURCE,

@@ -273,7 +273,7 @@ class TestRequests:
         [record] = await self.requests(house, request_id)
         assert record.key == str(conversation).encode()
         assert dict(record.headers)["ce_type"] == b"parley.request.reply.v1"
-        read = bus.decode(record, START).model
+        read = bus.decode(record).model
         assert (read.conversation, read.parts[0].text, read.expires_at.year) == (conversation, "ពីរថ្ងៃ", 2030)
 
     async def test_the_conversation_in_the_address_is_the_one_that_counts(self, house):
@@ -282,7 +282,7 @@ class TestRequests:
         path = f"/api/conversations/{conversation}/reply"
         await post(house, path, body, status=202, headers={"Idempotency-Key": request_id})
         [record] = await self.requests(house, request_id)
-        assert bus.decode(record, START).model.conversation == conversation
+        assert bus.decode(record).model.conversation == conversation
 
     async def test_without_a_key_each_is_a_message_of_its_own(self, house):
         path = f"/api/conversations/{uuid.uuid4()}/reply"
@@ -331,6 +331,8 @@ class TestRequests:
         path = f"/api/conversations/{uuid.uuid4()}/reply"
         long = {"parts": [{"kind": "text", "text": "x" * 1024 * 1024}]}
         assert (await post(house, path, long, status=413))["error"]["code"] == "too_long"
+        unread = {"parts": [{"kind": "text", "text": "x" * records.INBOUND_LIMIT}]}
+        assert (await post(house, path, unread, status=413))["error"]["code"] == "too_long"
         await post(
             house, path, {"parts": [{"kind": "text", "text": "x"}]}, status=400, headers={"Idempotency-Key": "a b"}
         )

@@ -150,11 +150,11 @@ async def rows_left(house: House, conversation: uuid.UUID) -> int:
 
 
 @asynccontextmanager
-async def routing(house: House) -> AsyncIterator[None]:
-    """The router reads its topic of chat messages."""
+async def routing(house: House, topic: str = INBOUND) -> AsyncIterator[None]:
+    """The router reads this topic."""
     reader = Reader(
         settings=house.settings,
-        topics=[INBOUND],
+        topics=[topic],
         group=ROUTER_GROUP,
         owner=house.another_router(),
         producer=house.producer,

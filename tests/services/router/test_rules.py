@@ -173,6 +173,13 @@ async def test_typing_takes_no_sequence_and_is_not_stored(house: House) -> None:
     assert await house.types(conversation) == ["conversation.opened", "message.received"]
 
 
+async def test_typing_in_a_conversation_that_is_none_is_refused(house: House) -> None:
+    facts = await house.take(as_read(SendTyping(tenant=Customer().tenant, conversation=uuid.uuid4())))
+    (refused,) = facts.emissions
+    assert (refused.name, facts.fleeting) == ("request.refused", [])
+    assert orjson.loads(refused.value)["failure"]["code"] == "unknown_conversation"
+
+
 async def test_typing_names_the_customers_newest_message_and_the_topic(house: House) -> None:
     customer = Customer()
     conversation = await house.opened(customer, customer.says(name="m1", thread={"thread_key": "t1"}))
