@@ -317,13 +317,15 @@ class Mail:
     """A mail as a transport delivered it: its bytes, the envelope's sender and recipients (RFC 5321).
 
     `sender` is "<>" where the envelope says that nobody is to be answered, "" where there was no envelope. `transaction`:
-    which of several alike it is, where nothing in the mail tells; the same when that one is tried again.
+    which of several alike it is, where nothing in the mail tells; the same when that one is tried again. `unread`: why it
+    could not be read, after which only its head is: who wrote, and the mail itself as a file.
     """
 
     raw: bytes
     sender: str = ""
     recipients: tuple[str, ...] = ()
     transaction: str = ""
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,13 @@ ANSWERS: Final[Mapping[type[ParleyError], Refused]] = {
 }
 
 
-OUTCOMES: Final = ("accepted", "dead_lettered", "handshake", *sorted({answer.outcome for answer in ANSWERS.values()}))
+OUTCOMES: Final = (
+    "accepted",
+    "dead_lettered",
+    "handshake",
+    "unread",
+    *sorted({answer.outcome for answer in ANSWERS.values()}),
+)
 
 
 class Ingress:

@@ -39,7 +39,8 @@ def answer(*work: Any) -> MailRead | tuple[type[ParleyError], str]:
 
 def read(mail: MailReader | None, account: Account, delivered: Mail, context: Context) -> MailRead:
     """The mail, if it is within the limits, read by its channel's `mail`. Raises Refused, Malformed."""
-    scan(delivered.raw)
+    if not delivered.unread:
+        scan(delivered.raw)
     return read_mail(mail, account, delivered, context)
 
 

@@ -7,13 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import structlog
+
 from services.email_adapter.reading import Reading
 from services.email_adapter.recipients import Owner
+from services.email_adapter.unread import Unread
 from shared.accept import Intake
 from shared.channel import Context, Mail
 from shared.errors import Malformed, TooLarge
 from shared.observe import INGRESS
 from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 class Taking:
@@ -21,6 +26,7 @@ class Taking:
 
     def __init__(self, settings: Settings, intake: Intake, reading: Reading) -> None:
         self._secret, self._intake, self._reading = settings.secret, intake, reading
+        self._unread = Unread()
 
     async def take(self, mail: Mail, owners: Mapping[Owner, Sequence[str]], *, peer: str = "") -> None:
         """Return when it is durable for every account, with those of its recipients that are the account's. `peer`: the
@@ -31,15 +37,28 @@ class Taking:
         """
         context = Context(now=datetime.now(UTC), nonce=secrets.token_hex(16), secret=self._secret)
         for owner, recipients in owners.items():
-            await self._take(owner, replace(mail, recipients=tuple(recipients)), context, peer=peer)
+            outcome = await self._take(owner, replace(mail, recipients=tuple(recipients)), context, peer=peer)
+            INGRESS.labels(owner.channel.name, outcome).inc()
 
-    async def _take(self, owner: Owner, mail: Mail, context: Context, *, peer: str) -> None:
-        channel, account = owner.channel, owner.account
+    async def _take(self, owner: Owner, mail: Mail, context: Context, *, peer: str) -> str:
+        """A mail that cannot be read, whatever it is that cannot, is shown as its sender's by its head; one of nobody is kept aside."""
+        why = await self._unread.why(mail.raw)
+        if not why:
+            try:
+                await self._accept(owner, mail, context, peer=peer)
+            except (Malformed, TooLarge) as error:
+                why = error.detail or error.code
+                await self._unread.note(mail.raw, why)
+            else:
+                return "accepted"
+        log.warning("mail.unread", channel=owner.channel.name, account=owner.account.name, error=why)
         try:
-            read = await self._reading.read(channel, account, mail, context, peer=peer)
-            await self._intake.take_mail(channel, account, mail, read, context)
+            await self._accept(owner, replace(mail, unread=why), context, peer=peer)
         except (Malformed, TooLarge) as error:
-            await self._intake.quarantine.keep_mail(channel, account, mail, error)
-            INGRESS.labels(channel.name, "dead_lettered").inc()
-        else:
-            INGRESS.labels(channel.name, "accepted").inc()
+            await self._intake.quarantine.keep_mail(owner.channel, owner.account, mail, error)
+            return "dead_lettered"
+        return "unread"
+
+    async def _accept(self, owner: Owner, mail: Mail, context: Context, *, peer: str) -> None:
+        read = await self._reading.read(owner.channel, owner.account, mail, context, peer=peer)
+        await self._intake.take_mail(owner.channel, owner.account, mail, read, context)

@@ -30,7 +30,7 @@ from deploy.local.servers import start_servers, stop_servers
 from shared.settings import Settings
 from tests.bench.__main__ import process, wait_ready, world
 from tests.siege import attacks
-from tests.siege.ground import SECONDS, Ground
+from tests.siege.ground import READY, SECONDS, Ground
 from tests.siege.ordinary import watch
 
 RESULTS: Final = Path(__file__).with_name("results.json")
@@ -70,8 +70,11 @@ def besiege(settings: Settings, name: str) -> dict[str, Any]:
         asyncio.run(wait_ready(ground.http))
         quiet = asyncio.run(watch(ground, service, QUIET))
         argv = [sys.executable, "-m", "tests.siege.attack", name, str(ground.http), str(ground.smtp)]
-        attacker = subprocess.Popen(argv)
+        attacker = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
         try:
+            assert attacker.stdout is not None
+            if attacker.stdout.readline().strip() != READY:
+                raise SystemExit(f"the attack {name} did not begin")
             during = asyncio.run(watch(ground, service, SECONDS))
         finally:
             attacker.kill()

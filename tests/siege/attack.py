@@ -1,4 +1,4 @@
-"""The attacker, a process of its own: python -m tests.siege.attack NAME HTTP_PORT SMTP_PORT."""
+"""The attacker, a process of its own: python -m tests.siege.attack NAME HTTP_PORT SMTP_PORT. Says when it begins."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import importlib
 import sys
 from contextlib import suppress
 
-from tests.siege.ground import SECONDS, Ground
+from tests.siege.ground import READY, SECONDS, Ground
 
 
 async def main(name: str, http: str, smtp: str) -> None:
     attack = importlib.import_module(f"tests.siege.attacks.{name}").attack
+    print(READY, flush=True)
     with suppress(TimeoutError):
         async with asyncio.timeout(SECONDS):
             await attack(Ground(http=int(http), smtp=int(smtp)))

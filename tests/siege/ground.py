@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Final
 
-SECONDS: Final = 20.0  # of one attack; what holds its connections holds them until then
+SECONDS: Final = 15.0  # of one attack; what holds its connections holds them until then
+READY: Final = "it begins"  # what an attacker says who has loaded what it needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,8 @@ class Ground:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What a sender who does nothing wrong saw, and what it cost us. Milliseconds, MiB of resident memory.
+    """What a sender who does nothing wrong saw, and what it cost us. Milliseconds, MiB of resident memory, of the
+    service and the processes that it began together.
 
     `refused`: what was not taken at the first try. `unready`: how many of the looks at /health/ready were not answered 200.
     """

@@ -17,7 +17,7 @@ from services.email_adapter.mail.headers import Headers
 from services.email_adapter.mail.ids import found_in, is_ours
 from services.email_adapter.mail.names import Account
 from services.email_adapter.mail.refusals import Refused
-from services.email_adapter.mail.sections import cut, plain_ends
+from services.email_adapter.mail.sections import cut, plain_ends, uncut
 from services.email_adapter.mail.sizes import parts_of
 from services.email_adapter.mail.threads import thread_of
 from services.email_adapter.mail.words import charset_of, read_words
@@ -37,13 +37,13 @@ DATE: Final = 200  # characters
 
 def read(account: Account, mail: Mail, context: Context) -> MailRead:
     """What a mail says: one record, and the bytes of its files. Pure, linear in time. Sections that cannot be read are
-    `unsupported` parts: whoever wrote is shown.
+    `unsupported` parts: whoever wrote is shown. Of a mail that could not be read before (`unread`) only the head is looked at.
 
-    Raises Malformed only for a mail that is beyond the limits (see `limits.scan`).
+    Raises Malformed only for a mail that is beyond the limits (see `limits.scan`), and for an unread one of nobody.
     """
     try:
         raw = plain_ends(mail.raw)
-        top = cut(raw)
+        top = uncut(raw, mail.unread) if mail.unread else cut(raw)
     except Refused as refused:
         raise Malformed(refused.reply) from None
     hint = top.type.token("charset") or _words_charset(top.headers)
@@ -72,6 +72,8 @@ class Reading:
         name = next(iter(found_in(self.headers.first("message-id") or b"")), None)
         ours = name is not None and is_ours(name, self.account, self.context.secret.get_secret_value().encode())
         sender, recipients, date = self.sender(), self.recipients(), self.date()
+        if self.mail.unread and sender.address == NOBODY:
+            raise Malformed(self.mail.unread)
         echo = ours and sender.address == self.account.address
         thread = thread_of(self.headers, self.mail, self.account, self.hint)
         answer_to = self.answer_to(sender, recipients)

@@ -75,6 +75,14 @@ def cut(raw: bytes) -> Section:
     return top
 
 
+def uncut(raw: bytes, why: str) -> Section:
+    """A mail that could not be read: its headers, and the whole of it as one file. Raises Refused as `cut` does."""
+    top = _section(raw, "", at=skip_blank(raw), default="text/plain")
+    top.unread = why
+    top.children = [Section("1", Headers(), "message/rfc822", parse(b""), 0, len(raw))]
+    return top
+
+
 def _dashed(raw: bytes) -> re.Pattern[bytes]:
     return DASHED if raw.count(b"\r") == raw.count(b"\r\n") else DASHED_ANYWHERE
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ from shared.accounts import Accounts, AccountsFile
 from shared.blobs import Blobs
 from shared.channel import Account, App, Capabilities, Channel, Context, Mail, MailRead, Message, Response
 from shared.envelope import Media, Part, Party, Text
+from shared.errors import Malformed
 from shared.produce import Producer
 from shared.records import inbound_topic, ingress_dlq
 from shared.settings import Settings
@@ -49,7 +52,12 @@ class Box(Account):
 
 
 def read(account: Box, mail: Mail, context: Context) -> MailRead:
-    """A reader of the simplest mails, so that these tests are about the transport; some words in Subject make it behave badly."""
+    """A reader of the simplest mails, so that these tests are about the transport; some words in Subject make it behave badly.
+
+    To it the head of a mail that could not be read is nobody's.
+    """
+    if mail.unread:
+        raise Malformed(mail.unread)
     head, _, body = mail.raw.partition(b"\r\n\r\n")
     headers = BytesHeaderParser().parsebytes(head)
     _misbehave(headers["Subject"] or "")
@@ -170,6 +178,12 @@ class Client:
 
     async def starttls(self, context: ssl.SSLContext) -> None:
         await self.writer.start_tls(context, server_hostname="mx.parley.example")
+
+    def break_off(self) -> None:
+        """Go without a word (RST): what was answered last may not have been read."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
 
     async def ended(self) -> bool:
         """Whether the other side has closed."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -53,9 +51,7 @@ async def test_who_lost_the_250_and_sends_the_same_again_sends_one(door: Port) -
     await client.begin(sender="ann@home.example")
     client.write(ALIKE + b"\r\n.\r\n")
     assert (await client.reply()).startswith("250")
-    sock = client.writer.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.writer.transport.abort()
+    client.break_off()
     again = await door.client()
     assert (await again.send(ALIKE)).startswith("250")
     assert len(set(await ids(door))) == 1
