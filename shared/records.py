@@ -15,6 +15,7 @@ from shared.envelope import (
     Envelope,
     ExternalId,
     MediaState,
+    MessageContext,
     Model,
     Moment,
     Name,
@@ -508,13 +509,17 @@ class ConversationParticipant(Event):
 
 
 class ConversationNotice(Event):
-    """What the provider tells of the chat; nobody said it. Without a conversation where there is none."""
+    """What the provider tells of the chat; nobody said it. Without a conversation where there is none.
+
+    `context`: what brought the person here, where that is what is told.
+    """
 
     channel: Name
     account: Name
     peer: Address
     sender: Party
     notice: Notice
+    context: MessageContext | None = None
 
 
 class ConversationResponder(Event):

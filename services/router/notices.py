@@ -54,4 +54,5 @@ def told(found: Envelope, part: Notice) -> dict[str, Any]:
         "peer": found.peer,
         "sender": found.sender.model_dump(mode="json", exclude_none=True),
         "notice": part.model_dump(mode="json", exclude_none=True),
+        **({"context": found.context.model_dump(mode="json", exclude_none=True)} if found.context else {}),
     }

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from shared.envelope import Assessment, Envelope, Notice, Party, Text, Window
+from shared.envelope import Assessment, Envelope, MessageContext, Notice, Party, Referral, Text, Window
 from shared.observe import UNTOLD
 from shared.records import Send
 from tests.promises.house import Customer, House, as_read
@@ -51,6 +51,16 @@ async def test_it_is_told_in_the_conversation_that_there_is_and_changes_nothing_
     assert (told["type"], told["conversation"]) == ("conversation.notice", str(conversation))
     assert told["notice"] == {"kind": "notice", "type": kind, "to": "x"}
     assert before == await house.pool.fetchrow('SELECT preview, last_at, last_inbound_at, "window" FROM conversation WHERE id = $1', conversation)  # fmt: skip
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_by_what_a_person_came_is_told_with_the_notice(house: House, known: bool) -> None:
+    customer = Customer()
+    if known:
+        await house.opened(customer)
+    came = MessageContext(referral=Referral(source="SHORTLINK", ref="table-7"))
+    (told,) = events(await house.take(notice(customer, "other", minutes=1, context=came)))
+    assert told["context"] == {"forwarded": False, "referral": {"source": "SHORTLINK", "ref": "table-7"}}
 
 
 # blocked ----------------------------------------------------------------------------------------------------------------

@@ -129,7 +129,10 @@ const CHANGES = {
     thread.linked = event.data.linked ?? null;
     note(thread, event, thread.linked ? "linked" : "opened", { leads: thread.linked });
   },
-  "conversation.notice": (thread, event) => note(thread, event, `notice_${event.data.notice.type}`, { said: { name: event.data.sender.name ?? event.data.sender.address, to: event.data.notice.to ?? "", text: event.data.notice.text ?? "" } }),
+  "conversation.notice": (thread, event) => {
+    const { sender, notice, context } = event.data;
+    note(thread, event, `notice_${notice.type}`, { said: { name: sender.name ?? sender.address, to: notice.to ?? "", text: notice.text ?? "" }, context });
+  },
   "conversation.responder": (thread, event) => note(thread, event, event.data.responder ? "responder" : "responder_back", { said: { name: event.data.responder ?? "" } }),
   "conversation.braked": (thread, event) => note(thread, event, "braked", { until: event.data.until }),
   "conversation.participant": (thread, event) => {
@@ -200,6 +203,6 @@ function react(reactions, { sender: { address }, emoji, removed, replaces }) {
   else reactions.delete(address);
 }
 
-function note(thread, event, kind, { failure = null, leads = null, said = {}, until = null } = {}) {
-  thread.entries.push({ id: `note-${event.sequence ?? event.at}`, note: kind, failure, leads, said, until, at: event.at, version: 0 });
+function note(thread, event, kind, { failure = null, leads = null, said = {}, until = null, context = null } = {}) {
+  thread.entries.push({ id: `note-${event.sequence ?? event.at}`, note: kind, failure, leads, said, until, context, at: event.at, version: 0 });
 }

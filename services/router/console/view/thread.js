@@ -1,6 +1,7 @@
 // The chosen conversation: its messages in order, days and notes between them.
 
 import { h, mark, moveByArrows, present, reconcile } from "../dom.js";
+import { contextViews } from "./context.js";
 import { nameOf } from "./face.js";
 import { whyOf } from "./failure.js";
 import { createHead } from "./head.js";
@@ -82,7 +83,7 @@ function entries(app, conversation, thread) {
     const today = new Date(entry.at).toDateString();
     if (today !== day) made.push(dayEntry(app, entry.at, today));
     day = today;
-    made.push(entry.note ? noteEntry(app, entry) : messageEntry(app, conversation, entry, entry.id === way));
+    made.push(entry.note ? noteEntry(app, conversation, entry) : messageEntry(app, conversation, entry, entry.id === way));
   }
   if (conversation.typing_until > Date.now()) made.push(typingEntry(app, conversation));
   return made;
@@ -108,15 +109,16 @@ function dayEntry({ words }, at, key) {
   return { key: `day-${key}`, version: words.code + new Date().toDateString(), tag: "p", fill: (node) => { node.className = "day"; node.textContent = words.day(new Date(at)); } };
 }
 
-function noteEntry(app, entry) {
+function noteEntry(app, conversation, entry) {
   const { words } = app;
   return {
-    key: entry.id, version: words.code, tag: "p",
+    key: entry.id, version: words.code, tag: "div",
     fill: (node) => {
       node.className = "note";
       mark(node, "tone", { refused: "bad", linked: "warn", blocked: "warn", responder: "warn", braked: "warn" }[entry.note]);
       const lead = entry.leads && h("button", { type: "button", class: "quiet", on: { click: () => app.select(entry.leads) } }, words.t("open_other"));
-      node.replaceChildren(words.t(words.has(`note_${entry.note}`) ? `note_${entry.note}` : "note_notice_other", { ...entry.said, why: entry.failure ? whyOf(words, entry.failure) : "", until: entry.until ? words.moment(new Date(entry.until)) : "" }), lead || "");
+      const said = words.t(words.has(`note_${entry.note}`) ? `note_${entry.note}` : "note_notice_other", { ...entry.said, why: entry.failure ? whyOf(words, entry.failure) : "", until: entry.until ? words.moment(new Date(entry.until)) : "" });
+      node.replaceChildren(...present([said, lead, ...contextViews(app, conversation, entry)]));
     },
   };
 }

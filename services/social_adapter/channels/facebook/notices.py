@@ -44,7 +44,7 @@ def _notice(kind: str, about: Json, entry: Entry) -> Notice:
         owner = about.get("new_owner_app_id")
         owner = OTHER if owner in {None, ""} else str(owner)
         return Notice(type="responder", to=None if owner == entry.app_id else owner, text=about.get("metadata") or None)
-    if kind in {"app_roles", "request_thread_control", "referral"}:
+    if kind in {"app_roles", "request_thread_control"}:
         return Notice(type="other", text=f"{kind}: {orjson.dumps(about).decode()}"[:1000])
     return Notice(type="other", text=kind)
 
