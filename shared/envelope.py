@@ -325,6 +325,8 @@ class Envelope(Model):
     """One message. An inbound record whose `direction` is outbound is an echo: sent by the account, but perhaps not by us.
 
     No `window`: nobody has written, so what may be sent to them is as before (an echo, a notice of the provider).
+    `container`: what it stands in, where that is not the person's own chat with the account: a group, a post, or a place within
+    another chat that only they and the account see (`surface` is direct then); each has a conversation of its own.
     `context`: what it refers to. `responder`: somebody else who has the thread at the provider and is expected to answer.
     `answer_to`: who asks for the answer, where that is not the sender (a mail's Reply-To).
     """

@@ -107,8 +107,10 @@ class Conversation:
 
     @property
     def goes_on(self) -> bool:
-        """Whether what its customer writes next belongs here of itself: a mail must say what it answers."""
-        return self.status == "open" and self.container is None and self.surface != "email"
+        """Whether what its customer writes next belongs here of itself: a mail must say what it answers, and what stands in a
+        thread says in which.
+        """
+        return self.status == "open" and self.container is None and self.thread_key is None and self.surface != "email"
 
     def link(self, external_id: str) -> None:
         """Remember a mail's name for those that answer (EMAIL rule 3)."""
@@ -225,6 +227,11 @@ class Facts:
     def open_conversation(self, customer: uuid.UUID, channel: str, account: str) -> Conversation | None:
         """The customer's latest conversation there that goes on."""
         return self._open.get((customer, channel, account))
+
+    def open_at(self, place: PeerKey) -> Conversation | None:
+        """The open conversation of a group, or of one person's place within another chat; none of its topics."""
+        here = (one for one in self.with_peer(place) if one.container is not None and one.thread_key is None)
+        return next((one for one in here if one.status == "open"), None)
 
     def open_with(self, customer: uuid.UUID | None, channel: str, account: str) -> list[Conversation]:
         """The customer's open conversations there that are theirs alone, oldest first."""

@@ -12,7 +12,8 @@ Customers = dict[IdentityKey, uuid.UUID]
 
 
 def of_envelope(envelope: Envelope) -> IdentityKey | None:
-    """The customer's address: the sender, or for an echo the peer; None for an echo into a group, which is nobody's.
+    """The customer's address: the sender; for an echo the peer, or whom it names in a place of one person; None for an echo
+    into a group, which is nobody's.
 
     A mail is its sender's even where it says that it is ours: only its send can prove that.
     """
@@ -20,6 +21,8 @@ def of_envelope(envelope: Envelope) -> IdentityKey | None:
         return IdentityKey(envelope.tenant, envelope.channel, envelope.sender.address)
     if envelope.container is None:
         return IdentityKey(envelope.tenant, envelope.channel, envelope.peer)
+    if envelope.surface == "direct" and envelope.recipients:
+        return IdentityKey(envelope.tenant, envelope.channel, envelope.recipients[0].address)
     return None
 
 

@@ -30,6 +30,7 @@ from shared.envelope import Envelope, Notice
 from shared.records import Reply
 
 BEGUN: Final = 1000  # conversations under posts and in groups that are told of a name: the newest
+OPEN_PLACE: Final = "c.container IS NOT NULL AND c.thread_key IS NULL AND c.status = 'open'"
 CONVERSATION = """id, tenant, customer_id, channel, account, peer, container, thread_key, opened_at, last_at, surface,
     status, last_sequence, name, subject, preview, last_inbound_at, last_external_id, "window", delivered_to, read_to,
     blocked_at, responder, responder_at, brake, parked, chain"""
@@ -260,13 +261,14 @@ async def lock_conversations(connection: Connection, facts: Facts, needs: Needs)
     """Lock by id all that may be touched: named ones, those of named messages and peers, open ones of the customers."""
     ids = needs.conversations | {known.conversation_id for known in facts.known.values()}
     customers = set(facts.customers.values())
-    if needs.peers:
-        found = await connection.fetch(
-            """SELECT c.id FROM conversation c JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[])
-            k(tenant, channel, account, peer) USING (tenant, channel, account, peer)""",
-            *(list(column) for column in zip(*sorted(needs.peers), strict=True)),
-        )
-        ids |= {row[0] for row in found}
+    for peers, which in ((needs.peers, "true"), (needs.places, OPEN_PLACE)):
+        if peers:
+            found = await connection.fetch(
+                f"""SELECT c.id FROM conversation c JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[])
+                k(tenant, channel, account, peer) USING (tenant, channel, account, peer) WHERE {which}""",  # noqa: S608 a constant
+                *(list(column) for column in zip(*sorted(peers), strict=True)),
+            )
+            ids |= {row[0] for row in found}
     if needs.profiles:
         found = await connection.fetch(
             """SELECT id FROM conversation WHERE customer_id = ANY($1::uuid[]) AND status = 'open'

@@ -42,6 +42,7 @@ class Needs:
     reported: set[uuid.UUID] = field(default_factory=set)
     conversations: set[uuid.UUID] = field(default_factory=set)
     peers: set[PeerKey] = field(default_factory=set)
+    places: set[PeerKey] = field(default_factory=set)
     sought: set[IdentityKey] = field(default_factory=set)
     moves: list[Envelope] = field(default_factory=list)
     files: dict[uuid.UUID, RefKey] = field(default_factory=dict)
@@ -162,6 +163,7 @@ def _request(needs: Needs, record: In, asked: Request) -> None:
             owner = IdentityKey(asked.tenant, asked.channel, asked.address)
             needs.identities.setdefault(owner, None)
             needs.people.add(owner)
+            needs.places.add(PeerKey(asked.tenant, asked.channel, asked.account, asked.address))
             needs.blocks = True
         case _ if conversation := getattr(asked, "conversation", None):
             needs.conversations.add(conversation)

@@ -11,7 +11,7 @@ import orjson
 from services.router.blocks import check_block
 from services.router.brake import check_brake, note_answer
 from services.router.events import announce_opening, emit, pass_by, preview_of, tell_apart
-from services.router.facts import Conversation, Emission, Facts, IdentityKey, Known, Sending
+from services.router.facts import Conversation, Emission, Facts, IdentityKey, Known, PeerKey, Sending
 from services.router.participants import introduce
 from services.router.windows import (
     UNKNOWN,
@@ -85,11 +85,12 @@ def asked_in(facts: Facts, asked: Reply | SendTyping) -> Conversation:
 
 
 def send(facts: Facts, record: In, asked: Send) -> None:
-    """A first message: to the customer's open conversation there, or a new one."""
+    """A first message: to the open conversation of that place, to the customer's there, or a new one."""
     if asked.channel not in CHANNELS or (asked.tenant, asked.channel, asked.account) not in facts.capabilities:
         raise Refusal("unknown_account", f"{asked.channel}/{asked.account}")
     customer = facts.customers[IdentityKey(asked.tenant, asked.channel, asked.address)]
-    conversation = facts.open_conversation(customer, asked.channel, asked.account)
+    place = PeerKey(asked.tenant, asked.channel, asked.account, asked.address)
+    conversation = facts.open_at(place) or facts.open_conversation(customer, asked.channel, asked.account)
     opening = conversation is None
     if conversation is None:
         conversation = Conversation(

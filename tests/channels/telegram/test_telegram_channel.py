@@ -13,10 +13,12 @@ from services.chat_adapter.channels.telegram import CHANNEL
 from services.chat_adapter.channels.telegram.formatting import as_html
 from services.chat_adapter.channels.telegram.tables import ALLOWED_UPDATES, TAGS
 from shared.channel import Context, Malformed, Piece, Request, Response, SendFailed, TypingMark, Unverified
-from shared.envelope import Media, Text
+from shared.envelope import Media, Text, Window
 
 CONTEXT = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
 ACCOUNT = CHANNEL.account(name="main", token="7654321:AAH-x", receive="poll")
+ADMINISTRATOR = ACCOUNT.model_copy(update={"administrator": True})
+APP = CHANNEL.app(name="main", secret="a-word")
 PERSON = {"id": 5, "is_bot": False, "first_name": "Dara"}
 
 
@@ -54,6 +56,46 @@ def test_a_poll_asks_behind_its_cursor_and_longer_than_it_waits():
 def test_an_empty_poll_leaves_the_cursor():
     _, polled = ended(CHANNEL.poll(ACCOUNT, {"offset": 7}, CONTEXT), page())
     assert (polled.records, polled.cursor) == ((), {"offset": 7})
+
+
+def moves(**more):
+    message = {"message_id": 7, "date": 1, "from": PERSON, **more}
+    (told,) = CHANNEL.inbound(APP, Request(body=json.dumps({"update_id": 1, "message": message}).encode()), CONTEXT)
+    return told
+
+
+def test_a_group_and_the_supergroup_that_it_becomes_tell_one_event():
+    old = moves(chat={"id": -5, "type": "group", "title": "g"}, migrate_to_chat_id=-1006)
+    new = moves(chat={"id": -1006, "type": "supergroup", "title": "g"}, migrate_from_chat_id=-5)
+    assert (old.event_key, old.peer, old.container, old.parts) == (new.event_key, new.peer, new.container, new.parts)
+    other = moves(chat={"id": -1007, "type": "supergroup", "title": "h"}, migrate_from_chat_id=-8)
+    assert other.event_key != old.event_key
+
+
+ALONE = "-1009:ephemeral:5"
+
+
+def says_alone():
+    chat, bot = {"id": -1009, "type": "supergroup", "title": "g"}, {"id": 9, "is_bot": True, "first_name": "Shop"}
+    return moves(message_id=0, chat=chat, ephemeral_message_id=3, receiver_user=bot, text="/price")
+
+
+def test_what_one_person_of_a_group_alone_sees_is_answered_for_fifteen_seconds_or_by_an_administrator():
+    asked = says_alone()
+    assert (asked.peer, asked.container, asked.sender.address) == (ALONE, ALONE, "5")
+    assert CHANNEL.window(ACCOUNT, asked) == Window(until=asked.occurred_at + timedelta(seconds=15))
+    assert CHANNEL.window(ADMINISTRATOR, asked) == Window()
+    plain = moves(chat={"id": 5, "type": "private"}, text="hello")
+    assert CHANNEL.window(ACCOUNT, plain) == Window()
+
+
+@pytest.mark.parametrize("administrator", [True, False])
+def test_only_an_administrator_writes_there_without_naming_what_is_answered(administrator):
+    account = ADMINISTRATOR if administrator else ACCOUNT
+    piece = Piece(id="1/0", to=ALONE, part=Text(text="5$"), references=(f"{ALONE}:2", f"{ALONE}:3"))
+    told = json.loads(next(CHANNEL.outbound(account, piece, CONTEXT)).body)
+    assert told["ephemeral_message_parameters"] == {"receiver_user_id": 5}
+    assert told.get("reply_parameters") == (None if administrator else {"ephemeral_message_id": 3})
 
 
 def pressed(update_id, query):

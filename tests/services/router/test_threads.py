@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, strategies as st
 
-from shared.envelope import Thread
+from shared.envelope import Envelope, Model, Notice, Party, Text, Thread
+from shared.records import Send
 from shared.tokens import read_token, token
-from tests.promises.house import Customer, House
+from tests.promises.house import Customer, House, as_read
 
 SECRET = b"test-secret"
 
@@ -132,6 +135,87 @@ async def test_a_group_is_one_conversation_for_all_who_write_in_it(house: House)
     conversation = await house.opened(ann)
     assert await where(house, bob) == conversation
     assert await where(house, replace(ann, container=None)) != conversation, "what ann says alone is not for the group"
+
+
+# places -----------------------------------------------------------------------------------------------------------------
+
+
+PLACE = "channel:direct:ann"
+
+
+def in_place(ann: Customer, **more: Any) -> Envelope:
+    """What she writes where only she and the account are, beside her private chat."""
+    return replace(ann, container=PLACE).says(surface="direct", **more)
+
+
+async def sent_to(house: House, asked: Model) -> tuple[uuid.UUID, str]:
+    """The conversation that a request goes to, and the address that the adapter is given."""
+    facts = await house.take(as_read(asked))
+    (queued,) = [event for event in facts.emissions if event.name == "message.queued"]
+    return queued.conversation_id, orjson.loads(queued.value)["message"]["peer"]
+
+
+@pytest.mark.parametrize("first", ["place", "private"])
+async def test_each_place_of_a_person_is_a_conversation_of_the_same_customer_and_answered_there(
+    house: House, first: str
+) -> None:
+    ann = Customer()
+    says = {"private": ann.says, "place": lambda: in_place(ann)}
+    opened = {name: await house.opened(ann, says[name]()) for name in (first, *says.keys() - {first})}
+    assert opened["private"] != opened["place"]
+    for name, peer in (("private", "ann"), ("place", PLACE)):
+        assert (await house.take(says[name]())).emissions[0].conversation_id == opened[name]
+        assert await sent_to(house, ann.reply(opened[name])) == (opened[name], peer)
+    owners = await house.pool.fetch("SELECT DISTINCT customer_id FROM conversation WHERE tenant = $1", ann.tenant)
+    assert len(owners) == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_what_others_write_to_a_person_in_their_place_is_in_that_persons_conversation(
+    house: House, known: bool
+) -> None:
+    ann = Customer()
+    if known:
+        await house.opened(ann)
+    echo = replace(ann, container=PLACE).echo("e1", surface="direct", recipients=(Party(address="ann"),))
+    conversation = await house.opened(ann, echo)
+    private = await house.opened(ann) if not known else None
+    assert (await house.take(in_place(ann))).emissions[0].conversation_id == conversation != private
+    owners = await house.pool.fetch("SELECT DISTINCT customer_id FROM conversation WHERE tenant = $1", ann.tenant)
+    assert len(owners) == 1
+
+
+async def test_a_block_is_of_the_private_chat_and_a_message_elsewhere_does_not_lift_it(house: House) -> None:
+    ann = Customer()
+    house.allows(ann)
+    private, place = await house.opened(ann), await house.opened(ann, in_place(ann))
+    blocked = ann.says(parts=(Notice(type="blocked"),), minutes=1, external_id=None, window=None)
+    await house.take(blocked)
+    await house.take(in_place(ann, minutes=2))
+    assert await sent_to(house, ann.reply(place)) == (place, PLACE)
+    (refused,) = (await house.take(as_read(ann.reply(private)))).emissions
+    assert (refused.name, orjson.loads(refused.value)["failure"]["code"]) == ("request.refused", "blocked")
+
+
+@pytest.mark.parametrize("address", ["ann", PLACE, "group 5"])
+async def test_a_first_message_goes_to_the_place_that_it_names(house: House, address: str) -> None:
+    ann = Customer()
+    house.allows(ann)
+    group = replace(ann, container="group 5")
+    messages = {"ann": ann.says(), PLACE: in_place(ann), "group 5": group.says(surface="group")}
+    opened = {name: await house.opened(ann, said) for name, said in messages.items()}
+    await house.opened(ann, group.says(surface="group", thread=Thread(thread_key="a topic")))
+    asked = Send(tenant=ann.tenant, channel="webhook", account="main", address=address, parts=(Text(text="hello"),))
+    assert await sent_to(house, asked) == (opened[address], address)
+
+
+async def test_a_private_chat_and_its_topics_are_conversations_of_their_own(house: House) -> None:
+    ann = Customer()
+    private = await house.opened(ann)
+    topic = await house.opened(ann, ann.says(thread=Thread(thread_key="5")))
+    assert topic != private
+    assert await where(house, ann) == private
+    assert await where(house, ann, thread=Thread(thread_key="5")) == topic
 
 
 @pytest.mark.parametrize("how", ["token", "thread_key", "reply_to", "references"])

@@ -11,10 +11,11 @@ from pydantic import Field as Described, SecretStr
 
 from services.chat_adapter.channels.telegram import inbound as updates
 from services.chat_adapter.channels.telegram.outbound import compose
-from services.chat_adapter.channels.telegram.places import chat_of, name_of
+from services.chat_adapter.channels.telegram.places import chat_of, is_ephemeral, name_of
 from services.chat_adapter.channels.telegram.tables import (
     ALLOWED_UPDATES,
     DOWNLOAD_BYTES,
+    EPHEMERAL_WINDOW,
     PHRASES,
     STATUSES,
     UPLOAD_BYTES,
@@ -29,6 +30,7 @@ from shared.channel import (
     Form,
     Http,
     Incoming,
+    Message,
     Polled,
     Request,
     Response,
@@ -38,7 +40,7 @@ from shared.channel import (
     TypingMark,
     Unverified,
 )
-from shared.envelope import Media, Model
+from shared.envelope import Media, Model, Window
 from shared.errors import Scope
 from shared.readable import each
 
@@ -58,6 +60,11 @@ class Account(channel.Account):
     api: str = Described(default="https://api.telegram.org", description="where the Bot API is")
     receive: Literal["webhook", "poll"] = Described(
         default="webhook", description="webhook, or poll (getUpdates) where Telegram cannot reach us"
+    )
+    administrator: bool = Described(
+        default=False,
+        description="the bot is an administrator of its groups: what only one person sees there may be answered at any "
+        "time, else for 15 seconds",
     )
 
 
@@ -113,11 +120,20 @@ def _behind(found: Sequence[Any]) -> dict[str, Any]:
 
 
 def outbound(account: Account, piece: channel.Piece, context: Context) -> Steps[Sent]:
-    method, content = compose(piece)
+    method, content = compose(piece if account.administrator else _naming(piece))
     answer = yield _call(account, method, content, commits=True, throttles=_throttles(piece))
     message = answer.json()["result"]
     name = name_of(message)
     return Sent(external_ids=(name,) if name else (), join_key=None if name else piece.id)
+
+
+def _naming(piece: channel.Piece) -> channel.Piece:
+    """Where one person alone sees it, an answer must name what it answers, unless an administrator sends it:
+    https://core.telegram.org/bots/api#ephemeral-messages-and-commands.
+    """
+    if not is_ephemeral(piece.to) or piece.reply_to or not piece.references:
+        return piece
+    return piece.model_copy(update={"reply_to": piece.references[-1]})
 
 
 def _throttles(piece: channel.Piece) -> Scope:
@@ -216,6 +232,13 @@ def _secret(account: Account) -> str:
     return account.token.get_secret_value()
 
 
+def window(account: Account, message: Message) -> Window:
+    """For ever, but where one person of a group alone sees the answer."""
+    if account.administrator or not is_ephemeral(message.peer):
+        return Window()
+    return Window(until=message.occurred_at + EPHEMERAL_WINDOW)
+
+
 CHANNEL = Channel(
     name="telegram",
     docs="https://core.telegram.org/bots/api",
@@ -249,4 +272,5 @@ CHANNEL = Channel(
     outcome=outcome,
     fetch=fetch,
     register=register,
+    window=window,
 )

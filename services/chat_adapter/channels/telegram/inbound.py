@@ -56,7 +56,7 @@ def _new_message(message: Json, update: Json) -> Iterator[Json]:
         "occurred_at": otherwise(lambda: _time(message["date"]), update["now"]),
     }
     if told:
-        yield {**found, **service.moved_from(message)}
+        yield {**found, **service.moved(message)}
     else:
         yield {**found, "external_id": places.name_of(message), "context": context.of(message)}
 
@@ -126,6 +126,7 @@ def _callback_query(query: Json, update: Json) -> Iterator[Json]:
         "event_key": f"callback/{query['id']}",
         "parts": (otherwise(lambda: _choice(query, message), Unsupported(type="callback_query")),),
         "occurred_at": update["now"],
+        "external_id": places.press(query, message),
     }
 
 
@@ -170,24 +171,24 @@ UPDATES: Final[Mapping[str, Callable[[Json, Json], Iterator[Json]]]] = {
 def _place(message: Json, update: Json) -> Json:
     """Where it was said and by whom: of everything that has a chat."""
     chat, own = message["chat"], places.private(message)
-    sender = places.sender(message)
+    peer = own or str(chat["id"])
+    answered = places.answered(message)
     return {
-        "peer": own or str(chat["id"]),
-        "sender": _person(sender, own, message),
+        "peer": peer,
+        "sender": _person(places.sender(message), message),
+        "recipients": (context.party(answered),) if answered else (),
         "surface": "direct" if own else "group",
-        "container": None if own else str(chat["id"]),
+        "container": None if chat["type"] == "private" else peer,
         "thread": otherwise(lambda: _thread(message), Thread()),
         "assessment": otherwise(lambda: _assessment(message), Assessment()),
-        "echo": places.by_the_channel(message),
+        "echo": answered is not None,
     }
 
 
-def _person(speaker: Json, own: str | None, message: Json) -> Party:
-    """A place where only this person and the account write to each other is another address of theirs."""
+def _person(speaker: Json, message: Json) -> Party:
     found = context.party(speaker)
-    aliases = (own,) if own not in {None, found.address} and not places.by_the_channel(message) else ()
     phone = otherwise(lambda: _own_phone(message, speaker), None)
-    more = {"aliases": aliases, "verified": "provider", "phone": phone, "locale": speaker.get("language_code")}
+    more = {"verified": "provider", "phone": phone, "locale": speaker.get("language_code")}
     return otherwise(lambda: Party(**{**dict(found), **more}), found)
 
 

@@ -1,7 +1,8 @@
 """Where a message was said, and by which names it and its place are known — https://core.telegram.org/bots/api#message.
 
 In a group all share one conversation. Some places that look like groups are not: only one person and the account see what
-is written there. Such a place is named `{chat}:{kind}:{number}`, and what goes there must say so.
+is written there. Such a place is named `{chat}:{kind}:{number}`, has a conversation of its own beside that person's private
+chat, and what goes there must say so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ TOPIC: Final = "direct"  # one person's direct messages to a channel: …/bots/a
 EPHEMERAL: Final = (
     "ephemeral"  # what one person and the bot alone see in a group: …/bots/api#ephemeralmessageparameters
 )
+PRESS: Final = "press"  # a button pressed there, by its query, which an answer names
 
 
 def external_id(chat: Json, message_id: int) -> str:
@@ -31,6 +33,12 @@ def named(message: Json) -> str:
 def name_of(message: Json) -> str | None:
     """None for one that is only going to be sent: its number is 0 until then."""
     return named(message) if message["message_id"] or "ephemeral_message_id" in message else None
+
+
+def press(query: Json, message: Json) -> str | None:
+    """What a pressed button is called where the answer must name it."""
+    place = private(message) if "ephemeral_message_id" in message else None
+    return f"{place}:{PRESS}:{query['id']}" if place else None
 
 
 def private(message: Json) -> str | None:
@@ -61,10 +69,14 @@ def sender(message: Json) -> Json:
     return found
 
 
-def by_the_channel(message: Json) -> bool:
-    """Whether it is an answer to somebody's direct message, by whoever may write for the channel."""
-    person = (message.get("direct_messages_topic") or {}).get("user")
-    return person is not None and sender(message)["id"] != person["id"]
+def answered(message: Json) -> Json | None:
+    """Whose direct messages this answers, by whoever may write for the channel; None of what they write themselves."""
+    person: Json | None = (message.get("direct_messages_topic") or {}).get("user")
+    return person if person is not None and sender(message)["id"] != person["id"] else None
+
+
+def is_ephemeral(place: str) -> bool:
+    return place.partition(":")[2].startswith(f"{EPHEMERAL}:")
 
 
 def chat_of(to: str, thread_key: str | None) -> Json:
@@ -83,11 +95,18 @@ def answers(to: str, reply_to: str) -> Json:
     chat, _, place = to.partition(":")
     if reply_to.startswith(f"{chat}:{EPHEMERAL}:"):
         here = place.startswith(EPHEMERAL) and reply_to.startswith(f"{to}:")
-        return {"reply_parameters": {"ephemeral_message_id": last_number(reply_to)}} if here else {}
+        return _answers_in_private(to, reply_to) if here else {}
     if not reply_to.startswith(f"{chat}:"):
         return {}
     named = {"message_id": last_number(reply_to), "allow_sending_without_reply": True}
     return {"reply_parameters": named}
+
+
+def _answers_in_private(to: str, reply_to: str) -> Json:
+    if not reply_to.startswith(f"{to}:{PRESS}:"):
+        return {"reply_parameters": {"ephemeral_message_id": last_number(reply_to)}}
+    told = chat_of(to, None)["ephemeral_message_parameters"]
+    return {"ephemeral_message_parameters": {**told, "callback_query_id": reply_to.rpartition(":")[2]}}
 
 
 def last_number(name: str) -> int:

@@ -25,10 +25,13 @@ def notice(message: Json) -> tuple[Notice, ...]:
     return (otherwise(lambda: told(message), plain) if told else plain,)
 
 
-def moved_from(message: Json) -> Json:
-    """A supergroup says as its first message what it was called as a group: it is that group that has moved."""
-    before = message.get("migrate_from_chat_id")
-    return {} if before is None else {"peer": str(before), "container": str(before)}
+def moved(message: Json) -> Json:
+    """A group that becomes a supergroup says so, and so does the supergroup as its first message: one event, of the group."""
+    chat = message["chat"]["id"]
+    before, now = message.get("migrate_from_chat_id", chat), message.get("migrate_to_chat_id", chat)
+    return (
+        {} if before == now else {"peer": str(before), "container": str(before), "event_key": f"{before}/moved/{now}"}
+    )
 
 
 def member(change: Json, *, own: bool) -> Notice:

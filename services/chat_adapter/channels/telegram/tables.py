@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 from shared.envelope import MediaKind
@@ -120,6 +121,8 @@ MEGABYTE: Final = 1024 * 1024
 PHOTO_BYTES: Final = 10 * MEGABYTE  # https://core.telegram.org/bots/api#sendphoto
 UPLOAD_BYTES: Final = 50 * MEGABYTE  # https://core.telegram.org/bots/api#sending-files
 DOWNLOAD_BYTES: Final = 20 * MEGABYTE  # https://core.telegram.org/bots/api#getfile
+# https://core.telegram.org/bots/api#ephemeral-messages-and-commands: how long a bot that is no administrator may answer
+EPHEMERAL_WINDOW: Final = timedelta(seconds=15)
 CALLBACK_BYTES: Final = 64  # https://core.telegram.org/bots/api#inlinekeyboardbutton
 
 # Telegram says why in English; the first phrase found decides, else the status.
