@@ -453,7 +453,7 @@ Unit = Literal["code_points", "utf16", "bytes", "graphemes"]
 class Capabilities(Model):
     """What a channel can show. Degraded: sent as text; refused: the reply is refused early. Limits count in `unit`.
 
-    `starts`: what may be sent to someone who has not written. `attachments`: files that one send carries beside its text.
+    `option_id`: the longest name of an option that is pressed, in units of its own; a longer one is refused early. `starts`: what may be sent to someone who has not written. `attachments`: files that one send carries beside its text.
     `linked`: options of a question that has links among them, at most, and `link_text`: the characters of its words; where it
     does not fit, links stand in the words. `comment`: what a public comment can show, where that is something else. `private_reply`: it may be answered in private.
     """
@@ -466,6 +466,8 @@ class Capabilities(Model):
     choices: Level = "degraded"
     options: int = 10
     option_title: int = 20
+    option_id: int | None = None
+    option_id_unit: Unit = "code_points"
     linked: int | None = None
     link_text: int | None = None
     location: Level = "degraded"

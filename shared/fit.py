@@ -41,7 +41,7 @@ def fit(parts: Iterable[Part], capabilities: Capabilities) -> Fitted:
     """The parts as a channel of these capabilities can show them. Pure; what already fits comes back untouched.
 
     Raises Refusal: `malformed` (nothing to send), `unsupported` (the channel cannot, not even degraded), `too_long`
-    (a file beyond `media_bytes`, more than `pieces` pieces).
+    (a file beyond `media_bytes`, an option's id beyond `option_id`, more than `pieces` pieces).
     """
     fitted = [_fit(part, capabilities) for part in parts]
     pieces = tuple(_bundled((piece for one in fitted for piece in one.pieces), capabilities))
@@ -157,6 +157,7 @@ def _choices(part: Choices, capabilities: Capabilities) -> Fitted:
         raise Refusal("unsupported", "The channel cannot offer choices.")
     _check_options(part.options)
     if capabilities.choices == "full" and _pressable(part.options, capabilities):
+        _check_lengths(part.options, capabilities)
         return _question(part, capabilities)
     return Fitted(_texts(_split(_numbered(part), capabilities)), ("The choices go as a numbered list.",))
 
@@ -168,6 +169,14 @@ def _check_options(options: tuple[Option, ...]) -> None:
         raise Refusal("malformed", "An option has no id or no title.")
     if twice := next((name for name in ids if ids.count(name) > 1), None):
         raise Refusal("malformed", f"Two options have the id {twice!r}; give each its own.")
+
+
+def _check_lengths(options: tuple[Option, ...], capabilities: Capabilities) -> None:
+    limit, unit = capabilities.option_id, capabilities.option_id_unit
+    for option in options:
+        if limit is not None and not option.url and not fits(option.id, limit, unit):
+            counted = unit.replace("_", " ")
+            raise Refusal("too_long", f"The id of an option has at most {limit} {counted}; shorten {option.id[:80]!r}.")
 
 
 def _question(part: Choices, capabilities: Capabilities) -> Fitted:

@@ -31,6 +31,7 @@ from shared.channel import (
     App,
     Asked,
     Blob,
+    Capabilities,
     Channel,
     Context,
     Encoded,
@@ -64,10 +65,11 @@ from shared.envelope import (
     Template,
     Text,
 )
-from shared.errors import AlreadySent, Malformed, SendFailed, Torn, Unverified
+from shared.errors import AlreadySent, Malformed, Refusal, SendFailed, Torn, Unverified
 from shared.fit import fit
 from shared.readable import readable
 from shared.records import CODES, FAMILIES
+from shared.text import measure
 
 HERE = Path(__file__).parent
 REGISTRIES = {"chat": chat.CHANNELS, "social": social.CHANNELS, "email": email.CHANNELS}
@@ -605,10 +607,19 @@ FULL: dict[str, Part] = {
 }
 
 
+def longest_id(able: Capabilities, name: str) -> str:
+    """An option's id that the channel still takes, in letters that count most."""
+    letter = "ខ" if able.option_id_unit == "bytes" else "i"
+    room = (able.option_id or 998) - measure(name, able.option_id_unit)
+    return name + letter * (room // measure(letter, able.option_id_unit))
+
+
 def claimed(name: str) -> list[Part]:
     """A part of every kind that the channel claims to show in full, at its limits."""
     able = CHANNELS[name].capabilities
-    options = tuple(Option(id=str(number), title="t" * able.option_title) for number in range(able.options))
+    options = tuple(
+        Option(id=longest_id(able, str(number)), title="t" * able.option_title) for number in range(able.options)
+    )
     parts = [part for field, part in FULL.items() if getattr(able, field) == "full"]
     parts += [Choices(text="Which?", options=options)] if able.choices == "full" else []
     parts += [
@@ -631,6 +642,16 @@ def test_what_a_channel_claims_to_show_in_full_it_renders(name, part):
         handle = Handle(value="H1").value
     piece = Piece(id="p/0", to=on.to, part=part, reply_to="12345:1", handle=handle)
     assert isinstance(next(on.channel.outbound(on.account, piece, on.context)), Http | Smtp)
+
+
+@pytest.mark.parametrize("name", [name for name in SENDERS if CHANNELS[name].capabilities.option_id])
+def test_an_option_whose_id_cannot_come_back_is_refused_before_anything_is_sent(name):
+    able = CHANNELS[name].capabilities
+    long = Option(id=longest_id(able, "1") + "ខ", title="t")
+    with pytest.raises(Refusal) as refused:
+        fit([Choices(text="Which?", options=(OPTION, long))], able)
+    assert (refused.value.reason, str(able.option_id) in refused.value.detail) == ("too_long", True)
+    fit([Choices(text="Which?", options=(long.model_copy(update={"url": "https://a.example"}),))], able)
 
 
 @pytest.mark.parametrize("name", SENDERS)

@@ -24,7 +24,7 @@ from shared.envelope import (
 )
 from shared.errors import Refusal
 from shared.fit import Fitted, fit
-from shared.text import measure
+from shared.text import Unit, measure
 
 PLAIN = Capabilities(text=40)
 RICH = Capabilities(
@@ -43,6 +43,29 @@ RICH = Capabilities(
 IMAGE = Media(media="image", blob="b1", size=10)
 TEMPLATE = Template(name="hello", language="km")
 YES_NO = Choices(text="Really?", options=(Option(id="y", title="Yes"), Option(id="n", title="No")))
+
+
+@pytest.mark.parametrize(
+    ("option", "limit", "unit", "fits"),
+    [
+        (Option(id="a" * 64, title="A"), 64, "bytes", True),
+        (Option(id="a" * 65, title="A"), 64, "bytes", False),
+        (Option(id="ខ" * 22, title="A"), 64, "bytes", False),
+        (Option(id="ខ" * 64, title="A"), 64, "code_points", True),
+        (Option(id="ខ" * 64, title="A"), None, "bytes", True),
+        (Option(id="a" * 65, title="A", url="https://a.example"), 64, "bytes", True),
+        (Option(id="a" * 65, title="too long to press"), 64, "bytes", True),
+    ],
+)
+def test_the_id_of_what_is_pressed_is_measured_in_the_channels_own_unit(
+    option: Option, limit: int | None, unit: Unit, fits: bool
+) -> None:
+    able = RICH.model_copy(update={"option_id": limit, "option_id_unit": unit, "text": 200})
+    asked = Choices(text="Which?", options=(option,))
+    if fits:
+        assert fit([asked], able).pieces
+    else:
+        assert refused(asked, able).reason == "too_long"
 
 
 def texts(fitted: Fitted) -> list[str]:

@@ -11,6 +11,7 @@ from shared import channel
 from shared.channel import Capabilities, Channel, Response, SendFailed
 
 TEXT_LIMIT: Final = 4000  # code points of one message, either way
+OPTION_ID: Final = 200  # code points of an option's id, on its way out and back
 
 DEFAULT_TYPES: Final = (
     "image/jpeg",
@@ -101,6 +102,7 @@ CHANNEL = Channel(
         choices="full",
         options=20,
         option_title=80,
+        option_id=OPTION_ID,
         typing=True,
         per_second=500.0,
         per_peer_second=50.0,

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 
 from services.chat_adapter.webchat.answers import Refused, answer
 from services.chat_adapter.webchat.attachments import media_of
-from services.chat_adapter.webchat.channel import CHANNEL, TEXT_LIMIT
+from services.chat_adapter.webchat.channel import CHANNEL, OPTION_ID, TEXT_LIMIT
 from services.chat_adapter.webchat.door import Call
 from services.chat_adapter.webchat.measures import MESSAGES
 from services.chat_adapter.webchat.session import Visitor
@@ -31,7 +31,7 @@ class Attached(Model):
 class Chosen(Model):
     """A pressed button: its `id`, and the id of the message that offered it."""
 
-    id: Annotated[str, Field(min_length=1, max_length=200)]
+    id: Annotated[str, Field(min_length=1, max_length=OPTION_ID)]
     title: Annotated[str, Field(max_length=200)] | None = None
     target: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 

@@ -14,6 +14,7 @@ from services.chat_adapter.channels.telegram.outbound import compose
 from services.chat_adapter.channels.telegram.places import chat_of, is_ephemeral, name_of
 from services.chat_adapter.channels.telegram.tables import (
     ALLOWED_UPDATES,
+    CALLBACK_BYTES,
     DOWNLOAD_BYTES,
     EPHEMERAL_WINDOW,
     PHRASES,
@@ -253,6 +254,8 @@ CHANNEL = Channel(
         choices="full",
         options=100,
         option_title=64,
+        option_id=CALLBACK_BYTES,
+        option_id_unit="bytes",
         location="full",
         contact="full",
         reply_to=True,

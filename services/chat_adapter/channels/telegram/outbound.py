@@ -7,7 +7,6 @@ from typing import Any
 
 from services.chat_adapter.channels.telegram.places import answers, chat_of
 from services.chat_adapter.channels.telegram.tables import (
-    CALLBACK_BYTES,
     DOCUMENT,
     PHOTO,
     PHOTO_BYTES,
@@ -54,8 +53,6 @@ def _content(part: object) -> tuple[str, Json]:
 def _button(option: Option) -> Json:
     if option.url:
         return {"text": option.title, "url": option.url}
-    if len(option.id.encode()) > CALLBACK_BYTES:
-        raise SendFailed("too_long", f"the id of an option has at most {CALLBACK_BYTES} bytes; shorten it")
     return {"text": option.title, "callback_data": option.id}
 
 

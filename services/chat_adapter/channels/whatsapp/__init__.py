@@ -16,6 +16,7 @@ from services.chat_adapter.channels.whatsapp.tables import (
     BUTTON_TITLE,
     MEDIA_BYTES,
     MEDIA_LIVES,
+    ROW_ID,
     ROWS,
     SUBSCRIBED,
 )
@@ -147,6 +148,7 @@ CHANNEL = Channel(
         choices="full",
         options=ROWS,
         option_title=BUTTON_TITLE,
+        option_id=ROW_ID,
         linked=1,
         link_text=BUTTON_BODY,
         location="full",

@@ -7,12 +7,10 @@ from typing import Any, Final
 
 from services.chat_adapter.channels.whatsapp.tables import (
     BUTTON_BODY,
-    BUTTON_ID,
     BUTTON_TITLE,
     BUTTONS,
     DOCUMENT,
     ROW_DESCRIPTION,
-    ROW_ID,
     SENDS,
     Sends,
 )
@@ -110,18 +108,12 @@ def _interactive(choices: Choices) -> Json:
 
 
 def _button(option: Option) -> Json:
-    return {"type": "reply", "reply": {"id": _short(option.id, BUTTON_ID), "title": option.title[:BUTTON_TITLE]}}
+    return {"type": "reply", "reply": {"id": option.id, "title": option.title[:BUTTON_TITLE]}}
 
 
 def _row(option: Option) -> Json:
-    row = {"id": _short(option.id, ROW_ID), "title": option.title}
+    row = {"id": option.id, "title": option.title}
     return {**row, "description": option.description[:ROW_DESCRIPTION]} if option.description else row
-
-
-def _short(name: str, limit: int) -> str:
-    if len(name) > limit:
-        raise SendFailed("too_long", f"the id of a choice has at most {limit} characters; shorten it")
-    return name
 
 
 def _location(location: Location) -> Json:

@@ -68,8 +68,7 @@ MEDIA_LIVES: Final = timedelta(days=29)  # a day less than the 30 that uploads a
 BUTTONS: Final = 3
 BUTTON_TITLE: Final = 20
 BUTTON_BODY: Final = 1024
-BUTTON_ID: Final = 256
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/interactive-list-messages
 ROWS: Final = 10
 ROW_DESCRIPTION: Final = 72
-ROW_ID: Final = 200
+ROW_ID: Final = 200  # a button's may have 256, but by its length a question of buttons becomes a list

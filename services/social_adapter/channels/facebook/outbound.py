@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from services.social_adapter.channels.facebook import metadata
-from services.social_adapter.channels.facebook.tables import BUTTON_TEXT, BUTTONS, IMAGES, PAYLOAD
+from services.social_adapter.channels.facebook.tables import BUTTON_TEXT, BUTTONS, IMAGES
 from shared.channel import Blob, Field, Form, Piece, SendFailed
 from shared.dialects import meta
 from shared.envelope import Choices, Media, Option, Template, Text
@@ -103,17 +103,11 @@ def _template(text: str, buttons: Sequence[Json]) -> Json:
 def _button(option: Option) -> Json:
     if option.url:
         return {"type": "web_url", "title": option.title, "url": option.url}
-    return {"type": "postback", "title": option.title, "payload": _payload(option)}
+    return {"type": "postback", "title": option.title, "payload": option.id}
 
 
 def _quick_reply(option: Option) -> Json:
-    return {"content_type": "text", "title": option.title, "payload": _payload(option)}
-
-
-def _payload(option: Option) -> str:
-    if len(option.id) > PAYLOAD:
-        raise SendFailed("too_long", f"the id of an option has at most {PAYLOAD} characters; shorten it")
-    return option.id
+    return {"content_type": "text", "title": option.title, "payload": option.id}
 
 
 def asset(media: Media) -> Form:
