@@ -13,13 +13,17 @@ import structlog
 from shared.database import Pool, transaction
 from shared.errors import ParleyError
 from shared.leases import Leases
-from shared.observe import WALK_ENDED, WALK_FAILURES
+from shared.observe import REMOVED, WALK_ENDED, WALK_FAILURES
+from shared.settings import OTHERS, Settings
 
 log = structlog.get_logger(__name__)
 
 EVERY: Final = timedelta(days=1)  # from one end to the next beginning
 LOOK: Final = 60.0  # seconds between two looks whether it is time, and after a failure
 REST: Final = 3.0  # times as long as a step took, nothing is done before the next: the rest is for what is live
+
+STEP: Final = 500  # rows that one step looks at, or one transaction removes
+BOUND: Final = "SET LOCAL statement_timeout = '20s'"  # of each statement of such a transaction
 
 # From a place to the next; from nothing at the beginning, to nothing at the end.
 Step = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
@@ -28,6 +32,16 @@ Step = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
 async def rest(since: float) -> None:
     """After work that began then, by the monotonic clock."""
     await asyncio.sleep(REST * (time.monotonic() - since))
+
+
+def ago(days: int | None) -> datetime | None:
+    """So many days before now; None: before any time."""
+    return datetime.now(UTC) - timedelta(days=days) if days else None
+
+
+def count_removed(settings: Settings, kind: str, tenant: str, number: int) -> None:
+    """By tenant as the setting names it: there are as many of these as an operator wrote down."""
+    REMOVED.labels(kind, tenant if tenant in settings.retention else OTHERS).inc(number)
 
 
 class Walks:

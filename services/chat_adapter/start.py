@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.chat_adapter.registry import CHANNELS
 from services.chat_adapter.webchat import server
 from services.chat_adapter.webchat.live import Live
+from services.chat_adapter.webchat.retention import Retention
 from services.chat_adapter.webchat.transcript import Transcript
 from shared.adapter import Parts, open_parts, serve
 from shared.lifecycle import Life
@@ -14,6 +15,8 @@ async def start(life: Life) -> None:
     parts = await open_parts(life, "chat", CHANNELS)
     written = Transcript(parts.pool)
     serve_webchat(parts, written)
+    if life.settings.retention:
+        life.spawn(Retention(life.settings, parts.pool, parts.accounts).run(), "retention")
     await serve(parts, senders={"webchat": written.send}, typers={"webchat": written.typing}, followers=[written])
 
 

@@ -26,6 +26,10 @@ from shared.kafka import connection
 OLDEST_POSTGRES: Final = 140_000
 SKEW: Final = 2.0  # seconds
 OLD_ROW: Final = 60.0  # seconds
+LATE: Final = 3.0  # days without an end of a walk that should come to it each day
+WALKS: Final = """
+SELECT name, extract(epoch FROM now() - coalesce(ended_at, begun_at))::float / 86400
+FROM (TABLE router.walk UNION ALL TABLE chat_adapter.walk) AS walks ORDER BY name"""
 UNWELL: Final = (ParleyError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, ClientError, OSError)
 
 
@@ -193,6 +197,26 @@ async def outbox(system: System) -> AsyncIterator[Finding]:
         yield Finding("outbox", "ok", said)
 
 
+async def retention(system: System) -> AsyncIterator[Finding]:
+    """What is no longer kept goes day by day."""
+    if not system.settings.retention:
+        yield Finding("retention", "ok", "PARLEY_RETENTION is not set: everything is kept for ever")
+        return
+    async with connect(system.settings) as connection:
+        walks = await connection.fetch(WALKS)
+    for name, days in walks:
+        said = f"{name}: last looked at to the end {days:.1f} days ago"
+        if days > LATE:
+            yield Finding(
+                "retention", "warn", said, "See walk.failed and walk.waiting in the router's and chat adapter's log."
+            )
+        else:
+            yield Finding("retention", "ok", said)
+    if not walks:
+        remedy = "Give the router and the chat adapter the same variable, and start them again."
+        yield Finding("retention", "warn", "PARLEY_RETENTION is set here, but no service has begun with it", remedy)
+
+
 async def inputs(system: System) -> AsyncIterator[Finding]:
     """No record was deleted before it was read, and no position belongs to another log than its topic is now."""
     from services.cli.offsets import remedy, why_elsewhere
@@ -228,6 +252,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     sends,
     inputs,
     outbox,
+    retention,
     dead_letters,
 )
 
@@ -243,6 +268,7 @@ REMEDIES: Final = {
     "sends": "Mend PostgreSQL first.",
     "inputs": "Run `parley migrate` and `parley topics apply`.",
     "outbox": "Run `parley migrate`.",
+    "retention": "Run `parley migrate`.",
     "dead_letters": "Mend Kafka first.",
 }
 

@@ -21,7 +21,7 @@ app = typer.Typer()
 
 @app.command()
 def doctor(home: Home = None, as_json: AsJson = False) -> None:
-    """Check settings, Kafka, topics, PostgreSQL, migrations, restored copies, blobs, accounts, services, mail, sends, inputs, outbox, dead letters.
+    """Check settings, Kafka, topics, PostgreSQL, migrations, restored copies, blobs, accounts, services, mail, sends, inputs, outbox, retention, dead letters.
 
     Exit codes: 0 all is well, 1 something is not (a warning counts), 2 no system is named.
     """

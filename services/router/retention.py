@@ -16,11 +16,9 @@ from typing import Any, Final
 
 from shared.blobs import Blobs, folder_of
 from shared.database import Connection, Pool, transaction
-from shared.observe import REMOVED
 from shared.settings import OTHERS, Settings
-from shared.walks import Walks, rest
+from shared.walks import BOUND, STEP, Walks, ago, count_removed, rest
 
-STEP: Final = 500  # rows that one step looks at, or one transaction removes
 TOGETHER: Final = 50  # conversations of one transaction
 ASIDE: Final = timedelta(days=1)  # that a file which nobody uses lies aside
 
@@ -53,7 +51,7 @@ class Retention:
 
     def _before(self, row: Mapping[str, Any]) -> datetime | None:
         """Before when what is the row's tenant's goes; None: never."""
-        return _ago(self._settings.kept(row["tenant"]).messages)
+        return ago(self._settings.kept(row["tenant"]).messages)
 
     async def _trim(self, due: Sequence[Due], tenants: Mapping[uuid.UUID, str]) -> bool:
         """One transaction; whether there is more to do."""
@@ -69,11 +67,8 @@ class Retention:
                 ended = await _end(connection, mine)
                 removed, is_done = removed + ended, sum(ended.values()) < STEP
         for (kind, conversation), count in removed.items():
-            self._count(kind, tenants[conversation], count)
+            count_removed(self._settings, kind, tenants[conversation], count)
         return not is_done
-
-    def _count(self, kind: str, tenant: str, count: int) -> None:
-        REMOVED.labels(kind, tenant if tenant in self._settings.retention else OTHERS).inc(count)
 
     async def references(self, place: Sequence[str]) -> Sequence[str]:
         """The next names that providers gave: those long not heard of go, whose message and conversation are gone."""
@@ -83,7 +78,7 @@ class Retention:
             old = [(*row[:5], before) for row in rows if (before := self._before(row)) and row["mentioned_at"] < before]
             gone = await connection.fetch(REMOVE_REFERENCES, *zip(*old, strict=True)) if old else []
         for tenant, count in Counter(row["tenant"] for row in gone).items():
-            self._count("reference", tenant, count)
+            count_removed(self._settings, "reference", tenant, count)
         return list(rows[-1][:5]) if len(rows) == STEP else []
 
     async def files(self, _place: Sequence[str]) -> Sequence[str]:
@@ -103,7 +98,7 @@ class Retention:
             since = time.monotonic()
             for ref in await self._unused([ref for ref, written_at in found if written_at < before], tenant):
                 if await self._blobs.put_aside(ref, before):
-                    self._count("file", tenant, 1)
+                    count_removed(self._settings, "file", tenant, 1)
             await rest(since)
 
     async def _clear_aside(self, tenants: Mapping[str, str]) -> None:
@@ -121,19 +116,15 @@ class Retention:
     def _file_before(self, tenant: str) -> datetime | None:
         """Before when a file must have been written last to go: files go with their messages, or earlier."""
         kept = self._settings.kept(tenant)
-        return _ago(kept.media or kept.messages)
+        return ago(kept.media or kept.messages)
 
     async def _unused(self, refs: Sequence[str], tenant: str) -> list[str]:
         """Those that no message names, or none that is young enough to have its files."""
         if not refs:
             return []
         async with transaction(self._pool) as connection:
-            rows = await connection.fetch(UNUSED, list(refs), _ago(self._settings.kept(tenant).media))
+            rows = await connection.fetch(UNUSED, list(refs), ago(self._settings.kept(tenant).media))
         return [row[0] for row in rows]
-
-
-def _ago(days: int | None) -> datetime | None:
-    return datetime.now(UTC) - timedelta(days=days) if days else None
 
 
 async def _remove(connection: Connection, due: Sequence[Due]) -> Counter[tuple[str, uuid.UUID]]:
@@ -156,7 +147,6 @@ async def _end(connection: Connection, due: Sequence[Due]) -> Counter[tuple[str,
     return counted
 
 
-BOUND: Final = "SET LOCAL statement_timeout = '20s'"
 NEXT_CONVERSATIONS: Final = """
 SELECT id, tenant, coalesce(oldest_at, opened_at) AS oldest FROM conversation WHERE id > $1 ORDER BY id LIMIT $2"""
 LOCK: Final = "SELECT id FROM conversation WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED"

@@ -64,9 +64,9 @@ def routes(deps: Deps, feed: Feed | None = None) -> list[web.RouteDef]:
 
     return [
         get("/api/conversations", threads.list_conversations, deps.pool),
-        get("/api/conversations/{id}", threads.show_conversation, deps.pool),
+        get("/api/conversations/{id}", threads.show_conversation, deps.pool, settings),
         get("/api/ids/{prefix}", threads.list_ids, deps.pool),
-        get("/api/messages/{id}", threads.show_message, deps.pool),
+        get("/api/messages/{id}", threads.show_message, deps.pool, settings),
         get("/api/messages/{id}/published", published.show_published, deps.pool, published.Log(settings)),
         get("/api/messages/{id}/html", mails.give_address, deps.pool, token),
         post("/api/conversations/{id}/fit", fitting.show_fit, deps.pool, deps.directory),

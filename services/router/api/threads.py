@@ -16,6 +16,7 @@ from aiohttp import web
 from services.router.api.answers import Mistake, answer, number, path_uuid
 from shared.database import Pool
 from shared.envelope import UNSTORABLE, storable
+from shared.settings import Settings
 
 Row = Mapping[str, Any]
 
@@ -27,7 +28,7 @@ PREFIX: Final = re.compile(r"[0-9a-f]{4,32}")
 COLUMNS: Final = """
     id, tenant, customer_id AS customer, channel, account, peer, name, subject, preview, status, "window",
     last_sequence, opened_at, last_at, last_inbound_at, container, surface, blocked_at, responder,
-    responder_at,
+    responder_at, removed_to,
     (SELECT jsonb_build_object('message', message_id, 'status', status) FROM sending
      WHERE conversation_id = conversation.id ORDER BY at DESC LIMIT 1) AS sending
 """
@@ -74,20 +75,28 @@ async def list_conversations(pool: Pool, request: web.Request) -> web.Response:
     )
 
 
-async def show_conversation(pool: Pool, request: web.Request) -> web.Response:
+async def show_conversation(pool: Pool, settings: Settings, request: web.Request) -> web.Response:
     """GET /api/conversations/{id}?after&limit: the conversation, its events above sequence `after`, in order, and `people`.
 
-    `people`: {address: name}, of those who were introduced at or before `after`.
+    `removed_to`: the last sequence that is no longer kept; nothing up to it is shown, so that what is has no gap. `kept_days`:
+    how long messages are kept, null: for ever. `people`: {address: name}, of those who were introduced before what is shown.
     """
     conversation = path_uuid(request)
     after = number(request, "after", default=0, most=2**62)
     limit = max(1, number(request, "limit", default=200, most=MOST_EVENTS))
     row = await pool.fetchrow(ONE, conversation)
     if row is None:
-        raise Mistake(404, "unknown_conversation", f"no conversation {conversation}")
+        raise Mistake(404, "unknown_conversation", f"no conversation {conversation}{perhaps_removed(settings)}")
+    after = max(after, row["removed_to"])
     events = await pool.fetch(EVENTS, conversation, after, limit)
     people = await pool.fetch(PEOPLE, conversation, after) if after else ()
-    return answer({**dict(row), "events": as_events(events), "people": names(people)})
+    kept = settings.kept(row["tenant"]).messages
+    return answer({**dict(row), "kept_days": kept, "events": as_events(events), "people": names(people)})
+
+
+def perhaps_removed(settings: Settings) -> str:
+    """What else it may be that is not found."""
+    return "; what is older than PARLEY_RETENTION allows is removed" if settings.retention else ""
 
 
 async def list_ids(pool: Pool, request: web.Request) -> web.Response:
@@ -100,12 +109,13 @@ async def list_ids(pool: Pool, request: web.Request) -> web.Response:
     return answer({kind: [row["id"] for row in rows] for kind, rows in found.items()})
 
 
-async def show_message(pool: Pool, request: web.Request) -> web.Response:
+async def show_message(pool: Pool, settings: Settings, request: web.Request) -> web.Response:
     """GET /api/messages/{id}: the event that announced it, how far it is if it is ours, every event that mentions it."""
     message = path_uuid(request)
     row = await pool.fetchrow(MESSAGE, message)
     if row is None:
-        raise Mistake(404, "not_found", f"no message {message}; it may not have reached the router yet")
+        detail = f"no message {message}; it may not have reached the router yet{perhaps_removed(settings)}"
+        raise Mistake(404, "not_found", detail)
     sending = await pool.fetchrow(SENDING, message)
     mentions = await pool.fetch(MENTIONS, message)
     return answer(

@@ -21,7 +21,7 @@ from pydantic import SecretStr, ValidationError
 from yarl import URL
 
 from deploy.local.home import Addresses
-from services.chat_adapter.webchat import socket as window_socket, transcript as sql
+from services.chat_adapter.webchat import retention, socket as window_socket, transcript as sql
 from services.chat_adapter.webchat.answers import Refused
 from services.chat_adapter.webchat.attachments import clean_name
 from services.chat_adapter.webchat.channel import App
@@ -42,7 +42,7 @@ from services.chat_adapter.webchat.transcript import Said, Transcript
 from shared.database import open_pool
 from shared.envelope import Choices, Media, Option
 from shared.errors import SendFailed, Unverified
-from shared.settings import Settings
+from shared.settings import Kept, Settings
 from tests.patience import SECONDS, until
 from tests.services.chat_adapter.running import IDENTITY_SECRET, SECRET, Running, running, text, world_of
 
@@ -470,6 +470,30 @@ class TestTranscript:
         for nonsense in ({"after": "x"}, {"after": -1}, {"limit": 1000}, {"after": 2**70}):
             status, _, _ = await chat.ask("GET", "messages", token=token, params=nonsense)
             assert status == 400
+
+
+class TestRetention:
+    async def test_old_lines_go_in_steps_and_a_window_goes_on_where_it_stood(
+        self, chat: Running, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened, other = await chat.session(), await chat.session()
+        for one in (opened, other):
+            await chat.answer(one["visitor"], *(text(str(n)) for n in range(7)))
+        old = "UPDATE webchat_message SET at = now() - interval '100 days' WHERE peer = $1 AND position <= $2"
+        await chat.pool.execute(old, opened["visitor"], 5)
+        monkeypatch.setattr(retention, "STEP", 2)
+        keeps = chat.settings.model_copy(update={"retention": {"default": Kept(messages=99)}})
+        for settings, left in ((chat.settings, 7), (keeps, 2)):
+            step, place = retention.Retention(settings, chat.pool, chat.chat.accounts).transcripts, [""] * 2
+            while place:
+                place = list(await step(place))
+            _, found, _ = await chat.ask("GET", "messages", token=opened["token"], params={"limit": 10})
+            assert [line["position"] for line in found["messages"]] == list(range(8 - left, 8))
+        _, found, _ = await chat.ask("GET", "messages", token=other["token"], params={"limit": 10})
+        assert len(found["messages"]) == 7
+        await chat.answer(opened["visitor"], text("next"))
+        _, later, _ = await chat.ask("GET", "messages", token=opened["token"], params={"after": 7, "limit": 10})
+        assert [line["position"] for line in later["messages"]] == [8]
 
 
 class TestWindow:

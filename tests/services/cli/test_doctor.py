@@ -14,6 +14,7 @@ from station import outbound
 
 from deploy.local.home import Addresses
 from services.cli.accountchecks import account_health
+from services.cli.checks import retention
 from services.cli.finding import Finding
 from services.cli.mailchecks import smtp
 from services.cli.running import System, find
@@ -23,7 +24,7 @@ from shared.bus import Out, encode, headers
 from shared.envelope import key
 from shared.produce import Producer
 from shared.records import ACCOUNTS, AccountState, Failure
-from shared.settings import Settings
+from shared.settings import Kept, Settings
 from tests.certificates import certificate
 from tests.services.email_adapter.port import port
 from tests.shared.broker import settings_for
@@ -221,3 +222,24 @@ def test_the_remedy_is_in_the_words_of_where_doctor_stands(
         assert there(remedy, system, name="chat_adapter")
     assert place_of(system) == place
     assert words in there(START, system, name="chat_adapter")
+
+
+# retention --------------------------------------------------------------------------------------------------------------
+
+
+async def test_retention_is_told_where_it_is_wanted_and_warned_of_where_it_is_late(world: Settings) -> None:
+    wanting = world.model_copy(update={"retention": {"*": Kept(messages=90)}})
+    assert (await findings(retention(System(world))))[0] == (
+        "ok",
+        "PARLEY_RETENTION is not set: everything is kept for ever",
+    )
+    ((level, said),) = await findings(retention(System(wanting)))
+    assert (level, "no service has begun" in said) == ("warn", True)
+    connection = await asyncpg.connect(world.database.get_secret_value())
+    await connection.execute("INSERT INTO router.walk (name, ended_at) VALUES ('files', now() - interval '4 days')")
+    await connection.execute("INSERT INTO chat_adapter.walk (name) VALUES ('transcripts')")
+    await connection.close()
+    assert await findings(retention(System(wanting))) == [
+        ("warn", "files: last looked at to the end 4.0 days ago"),
+        ("ok", "transcripts: last looked at to the end 0.0 days ago"),
+    ]

@@ -22,6 +22,7 @@ from services.router.api.state import Standing
 from services.router.api.tail import Event
 from shared import bus, envelope, records
 from shared.produce import Producer
+from shared.settings import Kept
 from tests.patience import SECONDS
 from tests.provider import dead_port
 from tests.services.router.served import (
@@ -240,6 +241,25 @@ async def test_a_message_is_shown_with_its_whole_way(house):
     assert (way["sending"]["status"], way["sending"]["request_id"]) == ("sent", "r")
     assert [event["sequence"] for event in way["events"]] == [1, 2]
     assert (await get(house, f"/api/messages/{uuid.uuid4()}", status=404))["error"]["code"] == "not_found"
+
+    async def test_that_were_trimmed_begin_behind_what_is_gone_and_say_for_how_long_it_was_kept(self, house):
+        kept = house.settings.model_copy(update={"retention": {"default": Kept(messages=90)}})
+        conversation = await add_conversation(house.pool, last_sequence=5, removed_to=3)
+        await add_event(
+            house.pool, conversation, 2, "conversation.participant", {"participant": {"address": "u1", "name": "Ann"}}
+        )
+        for sequence in (4, 5):
+            await add_event(house.pool, conversation, sequence, "conversation.notice", {})
+        found = await get(house, f"/api/conversations/{conversation}")
+        assert (found["removed_to"], found["kept_days"], found["people"]) == (3, None, {"u1": "Ann"})
+        assert [event["sequence"] for event in found["events"]] == [4, 5]
+        async with serving(Deps(**{**vars(house.deps), "settings": kept})) as client:
+            async with client.get(f"/api/conversations/{conversation}", headers=BEARER) as answer:
+                assert (await answer.json())["kept_days"] == 90
+            for path in ("conversations", "messages"):
+                async with client.get(f"/api/{path}/{uuid.uuid4()}", headers=BEARER) as answer:
+                    assert answer.status == 404
+                    assert "is removed" in (await answer.json())["error"]["detail"]
 
 
 class TestRequests:
