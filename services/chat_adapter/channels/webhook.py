@@ -152,10 +152,11 @@ def _reaction(app: App, event: Mapping[str, Any], context: Context) -> Message:
 
 
 def _notice(app: App, event: Mapping[str, Any], context: Context) -> Message:
-    """What is told of a chat: nobody said it. One whose kind is not known is `other`."""
+    """What is told of a chat: nobody said it. One whose kind is not known is `other`, with its words or its name."""
     to, text = event.get("renamed_to") or event.get("moved_to") or event.get("responder"), event.get("text")
     told = partial(Notice, type=event["notice"], to=to, text=text)
-    return _said(app, event, context, parts=(otherwise(told, Notice(type="other")),))
+    other = otherwise(lambda: Notice(type="other", text=text or event["notice"]), Notice(type="other"))
+    return _said(app, event, context, parts=(otherwise(told, other),))
 
 
 def _unknown(app: App, event: Mapping[str, Any], context: Context) -> Message:
@@ -185,7 +186,7 @@ def _said(
         surface="group" if event.get("container") else "direct",
         container=event.get("container"),
         thread=otherwise(lambda: _thread(event), Thread()),
-        context=otherwise(lambda: MessageContext.model_validate(event["context"]), None),
+        context=otherwise(lambda: _refers_to(event["context"]), None),
         responder=event.get("responder") if kind == "message" else None,
         echo=echo,
     )
@@ -193,6 +194,18 @@ def _said(
 
 def _thread(event: Mapping[str, Any]) -> Thread:
     return Thread(reply_to=event.get("reply_to"), thread_key=event.get("conversation"), subject=event.get("subject"))
+
+
+def _refers_to(told: Mapping[str, Any]) -> MessageContext | None:
+    """Each field as far as it can be read."""
+    fields = ({name: value} for name, value in told.items())
+    readable = [field for field in fields if otherwise(partial(_may_refer, field), False)]
+    found = MessageContext.model_validate({name: value for field in readable for name, value in field.items()})
+    return None if found == MessageContext() else found
+
+
+def _may_refer(field: Mapping[str, Any]) -> bool:
+    return bool(MessageContext.model_validate(field))
 
 
 def _receipt(app: App, event: Mapping[str, Any], context: Context) -> Receipt:
