@@ -78,6 +78,16 @@ class Desk:
                     return found[0]["id"], received
                 await asyncio.sleep(0.1)
 
+    async def received_with(self, peer: str, words: str) -> dict[str, Any]:
+        """The message of this person that says these words, in whichever conversation, when it is there."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                for conversation in await self.conversations(peer):
+                    for message in await self.received(conversation["id"]):
+                        if words in message["parts"][0].get("text", ""):
+                            return message
+                await asyncio.sleep(0.1)
+
     async def texts(self, peer: str, *, count: int) -> list[str]:
         """What this person wrote in all conversations, oldest first, when there is so much: every new subject is a new one."""
         async with asyncio.timeout(SECONDS):
@@ -93,6 +103,15 @@ class Desk:
     async def received(self, conversation: str) -> list[dict[str, Any]]:
         events = await self.events(conversation)
         return [one["message"] for one in events if one["type"] == "message.received"]
+
+    async def told(self, conversation: str, status: str) -> dict[str, Any]:
+        """The event that says so of one of our messages, when it is there."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                for event in await self.events(conversation):
+                    if event.get("status") == status:
+                        return event
+                await asyncio.sleep(0.1)
 
     async def events(self, conversation: str) -> list[dict[str, Any]]:
         """All of them in order, each with its type."""

@@ -96,22 +96,49 @@ async def test_the_reply_address_alone_finds_the_conversation(desk: Desk, person
     assert again == conversation
 
 
+@pytest.mark.parametrize("forger", ["mallory", "support"])
 async def test_a_mail_of_ours_sent_back_with_other_words_is_its_senders(
-    desk: Desk, person: Mailbox, stack: Any
+    desk: Desk, person: Mailbox, stack: Any, forger: str
 ) -> None:
     await person.writes("One", to=INBOX, subject="Rice")
     conversation, _ = await desk.conversation(person.address)
     await desk.answers(conversation, text("Two"))
     ours = header(await person.gets("Two"), "Message-ID")
-    mallory = f"mallory.{uuid.uuid4().hex[:10]}@home.example"
-    host, _, port = stack.addresses.services["email_adapter"].smtp.rpartition(":")
-    forged = f"From: {mallory}\r\nTo: {person.address}\r\nMessage-ID: {ours}\r\n\r\nPay Mallory.\r\n"
-    async with aiosmtplib.SMTP(hostname=host, port=int(port), start_tls=False) as smtp:
-        await smtp.sendmail(mallory, [INBOX], forged.encode())
-    _, (received,) = await desk.conversation(mallory)
-    assert (received["direction"], received["sender"]["address"]) == ("inbound", mallory)
+    await desk.told(conversation, "sent")
+    sender = INBOX if forger == "support" else f"mallory.{uuid.uuid4().hex[:10]}@home.example"
+    forged = f"From: {sender}\r\nTo: {person.address}\r\nMessage-ID: {ours}\r\n\r\nPay Mallory {ours}.\r\n"
+    await brings(stack, forged)
+    received = await desk.received_with(sender, f"Pay Mallory {ours}")
+    assert (received["direction"], received["sender"]["address"]) == ("inbound", sender)
     assert "our own message-id" in received["assessment"]["reasons"]
     assert all("Mallory" not in str(event) for event in await desk.events(conversation))
+
+
+async def test_a_mail_of_ours_that_comes_back_is_no_message_and_with_a_footer_it_is_one(
+    desk: Desk, person: Mailbox, stack: Any
+) -> None:
+    """As a list or a mailbox that has a copy sends it on: with its seal, with our token, from our own address."""
+    await person.writes("One", to=INBOX, subject="Rice")
+    conversation, _ = await desk.conversation(person.address)
+    await desk.answers(conversation, text("Two"))
+    answer = await person.gets("Two")
+    await desk.told(conversation, "sent")
+    whole = "".join(f"{name}: {value}\r\n" for name, value in answer["headers"]) + f"\r\n{answer['text']}"
+    await brings(stack, whole)
+    await brings(stack, f"{whole}\r\n-- \r\nA list of Mallory's\r\n")
+    _, messages = await desk.conversation(person.address, messages=2)
+    assert [one["sender"]["address"] for one in messages] == [person.address, INBOX]
+    assert messages[1]["direction"] == "inbound"
+    assert "Mallory" in messages[1]["parts"][0]["text"]
+    flags = [one.get("flagged") for one in await desk.events(conversation) if one["type"] == "message.received"]
+    assert flags == [None, "stranger"]
+
+
+async def brings(stack: Any, mail: str) -> None:
+    """Whoever reaches our port hands it over."""
+    host, port = at(stack)
+    async with aiosmtplib.SMTP(hostname=host, port=port, start_tls=False) as smtp:
+        await smtp.sendmail("someone@home.example", [INBOX], mail.encode())
 
 
 async def test_a_forged_reply_address_and_an_unknown_one_come_back(person: Mailbox) -> None:
@@ -156,11 +183,9 @@ async def test_an_address_that_nobody_has_fails_with_the_servers_words(desk: Des
     await person.writes("Answer me, if you can", to=INBOX)
     conversation, _ = await desk.conversation(person.address)
     await desk.answers(conversation, text("We cannot"))
-    async with asyncio.timeout(SECONDS):
-        while not (failed := [one for one in await desk.events(conversation) if one.get("status") == "failed"]):
-            await asyncio.sleep(0.1)
-    assert failed[0]["failure"]["code"] == "bad_address"
-    assert "550 5.1.1" in failed[0]["failure"]["detail"]
+    failed = await desk.told(conversation, "failed")
+    assert failed["failure"]["code"] == "bad_address"
+    assert "550 5.1.1" in failed["failure"]["detail"]
 
 
 async def test_greylisting_delays_an_answer_and_no_more(desk: Desk, person: Mailbox, stack: Any) -> None:

@@ -351,6 +351,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        its = record\n",
         "tests/services/router/test_mail_threads.py",
     ),
+    Mutant(
+        "What comes back under the name of a send",
+        "the name is proof enough",
+        "services/email_adapter/mail/inbound.py",
+        "self.account.address and self.is_sealed()\n",
+        "self.account.address\n",
+        "tests/services/email_adapter/test_mail_reading.py",
+    ),
+    Mutant(
+        "What comes back under the name of a send",
+        "files are not in the seal",
+        "services/email_adapter/mail/inbound.py",
+        "            files,\n            list(self.unread),\n",
+        "            list(self.unread),\n",
+        "tests/services/email_adapter/test_mail_reading.py",
+    ),
     # publishing
     Mutant(
         "Helping",

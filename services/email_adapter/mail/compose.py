@@ -12,9 +12,11 @@ from typing import Final
 from services.email_adapter.mail import replies
 from services.email_adapter.mail.fields import ENDS, field, ids, mailbox, parameter, words
 from services.email_adapter.mail.files import MIME_TYPE
+from services.email_adapter.mail.inbound import opened
 from services.email_adapter.mail.names import Account
+from services.email_adapter.mail.seal import HEADER
 from services.email_adapter.mail.subjects import answering, first_line
-from shared.channel import Blob, Context, Encoded, Piece, SendFailed
+from shared.channel import Blob, Context, Encoded, Mail, Piece, SendFailed
 from shared.envelope import Media, Text
 
 Data = tuple[bytes | Encoded, ...]
@@ -43,7 +45,15 @@ def compose(account: Account, piece: Piece, context: Context, *, sender: str, to
     ]
     body = _alternatives(text, html, piece.id) if html else _text("plain", text)
     whole = _with_files(body, files, piece.id) if files else (body.encode(),)
-    return _joined(("".join(head).encode(), *whole))
+    return _sealed(("".join(head).encode(), *whole), account, context)
+
+
+def _sealed(data: Data, account: Account, context: Context) -> Data:
+    """The mail with a seal over what is shown of it when it comes back, which its own reader says. Files are named by their hash."""
+    written = b"".join(part for part in data if isinstance(part, bytes))
+    digests = (part.blob.ref.rpartition("/")[2] for part in data if isinstance(part, Encoded))
+    seal = opened(account, Mail(written), context).seal(digests)
+    return _joined((field(HEADER, seal).encode(), *data))
 
 
 def _content(piece: Piece) -> tuple[str, str | None, tuple[Media, ...]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +19,7 @@ from services.email_adapter.mail.headers import Headers
 from services.email_adapter.mail.ids import found_in, is_ours
 from services.email_adapter.mail.names import Account
 from services.email_adapter.mail.refusals import Refused
+from services.email_adapter.mail.seal import HEADER, Said, seal
 from services.email_adapter.mail.sections import cut, plain_ends, uncut
 from services.email_adapter.mail.sizes import parts_of
 from services.email_adapter.mail.threads import thread_of
@@ -41,6 +44,11 @@ def read(account: Account, mail: Mail, context: Context) -> MailRead:
 
     Raises Malformed only for a mail that is beyond the limits (see `limits.scan`), and for an unread one of nobody.
     """
+    return opened(account, mail, context).result()
+
+
+def opened(account: Account, mail: Mail, context: Context) -> Reading:
+    """Raises as `read`."""
     try:
         raw = plain_ends(mail.raw)
         top = uncut(raw, mail.unread) if mail.unread else cut(raw)
@@ -49,8 +57,7 @@ def read(account: Account, mail: Mail, context: Context) -> MailRead:
     hint = top.type.token("charset") or _words_charset(top.headers)
     body = read_body(top, raw, hint)
     unread = tuple(section.unread for section in top.walk() if section.unread)
-    reading = Reading(account, mail, context, top.headers, hint, body, read_files(body.files, raw, hint), unread)
-    return reading.result()
+    return Reading(account, mail, context, top.headers, hint, body, read_files(body.files, raw, hint), unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +76,12 @@ class Reading:
     def result(self) -> MailRead:
         text = self.body.text()
         parts, files = parts_of(text, self.body.html(), self.files, self.unread)
-        name = next(iter(found_in(self.headers.first("message-id") or b"")), None)
+        name = self.name()
         ours = name is not None and is_ours(name, self.account, self.context.secret.get_secret_value().encode())
         sender, recipients, date = self.sender(), self.recipients(), self.date()
         if self.mail.unread and sender.address == NOBODY:
             raise Malformed(self.mail.unread)
-        echo = ours and sender.address == self.account.address
+        echo = ours and sender.address == self.account.address and self.is_sealed()
         thread = thread_of(self.headers, self.mail, self.account, self.hint)
         answer_to = self.answer_to(sender, recipients)
         message = Message(
@@ -93,6 +100,30 @@ class Reading:
             echo=echo,
         )
         return MailRead(records=(message,), files=files)
+
+    def name(self) -> str | None:
+        return next(iter(found_in(self.headers.first("message-id") or b"")), None)
+
+    def is_sealed(self) -> bool:
+        """Whether it says what the inbox wrote under this name, and nothing else."""
+        made = self.seal(hashlib.sha256(file.data).hexdigest() for file in self.files)
+        return hmac.compare_digest(made.encode(), self.headers.first(HEADER.lower()) or b"")
+
+    def seal(self, digests: Iterable[str]) -> str:
+        """Over whatever is shown of it. `digests`: SHA-256 of its files in hex, in their order."""
+        sender, recipients = self.sender(), self.recipients()
+        files = [
+            [file.media.name, file.media.mime_type, digest] for file, digest in zip(self.files, digests, strict=True)
+        ]
+        said: Said = [
+            (self.name() or "").lower(),
+            [[box.address, box.name] for box in (sender, self.answer_to(sender, recipients), *recipients) if box],
+            thread_of(self.headers, self.mail, self.account, self.hint).subject,
+            [[words.plain, words.html] for words in self.body.words],
+            files,
+            list(self.unread),
+        ]
+        return seal(said, self.account, self.context.secret.get_secret_value().encode())
 
     def sender(self) -> Mailbox:
         """The first header that names someone; else who the envelope says, or what From says instead of an address."""

@@ -12,7 +12,7 @@ from services.email_adapter.mail.words import unbase64
 CHUNK: Final = re.compile(rb"[^=]++")
 NOT_ENCODED: Final = re.compile(rb"[^A-Za-z0-9+/\s]")
 # Behind an empty line, one with words or rules: letters with spaces between, or what base64 has no letters for.
-FOOTER: Final = re.compile(rb"(?:\r?\n|\r)[ \t]*(?:\r?\n|\r)(?=[^\r\n]*(?:[^A-Za-z0-9+/=\s]|\S[ \t]+\S)).*", re.DOTALL)
+FOOTER: Final = re.compile(rb"(?:\r\n?|\n)[ \t]*(?:\r\n?|\n)(?=[ \t]*+[A-Za-z0-9+/=]*+[ \t]*+\S).*", re.DOTALL)
 LONG_LINE: Final = re.compile(rb"(?:\A|[\r\n])[A-Za-z0-9+/]{60,76}={0,2}(?:[\r\n]|\Z)")
 SPACES_AFTER: Final = re.compile(rb"=[ \t]++\r?\n")  # a soft break, padded on the way (RFC 2045 §6.7, rule 3)
 BARE_CR: Final = re.compile(rb"\r(?!\n)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from datetime import UTC, datetime
 
 from pydantic import SecretStr
@@ -20,6 +21,7 @@ ACCOUNT = CHANNEL.account(
     host="smtp.shop.example",
 )
 FILE = bytes(range(256)) * 3
+STORED = f"default/{hashlib.sha256(FILE).hexdigest()}"
 
 
 def read(raw: bytes, *recipients: str, context: Context = CONTEXT) -> MailRead:

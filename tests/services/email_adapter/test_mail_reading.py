@@ -1,17 +1,30 @@
 """A mail as a record: what makes two mails the same, which thread it names, what of it travels."""
 
 import re
+from email import message_from_bytes, policy
 
 import orjson
 import pytest
 
 from services.email_adapter.mail import CHANNEL, replies
 from services.email_adapter.mail.ids import found_in, is_ours, ours
+from services.email_adapter.mail.seal import seal
 from services.email_adapter.mail.sizes import HTML, TEXT
 from shared import translate
-from shared.channel import Context, Mail
+from shared.channel import Context, Mail, Piece
+from shared.envelope import Media, Text
 from shared.records import INBOUND_LIMIT
-from tests.services.email_adapter.letters import ACCOUNT, CONTEXT, mail, read, record, stamped
+from tests.services.email_adapter.letters import (
+    ACCOUNT,
+    CONTEXT,
+    STORED,
+    mail,
+    on_the_wire,
+    read,
+    record,
+    sent,
+    stamped,
+)
 
 TOKEN = "a234567b" * 5 + "zz"
 DATED = ("Date: Tue, 3 Feb 2026 10:00:00 +0700", "Message-ID: <one@mail.example.com>")
@@ -167,20 +180,81 @@ def changes(text):
     return (text[:at] + ("b" if old != "b" else "c") + text[at + 1 :] for at, old in enumerate(text) if old not in ".@")
 
 
-def test_a_mail_under_our_own_name_is_an_echo_only_from_our_own_address():
-    secret = CONTEXT.secret.get_secret_value().encode()
-    headers = [
-        "To: help@shop.example, dara@example.com",
-        f"Message-ID: <{ours('p', ACCOUNT, secret)}>",
-    ]
-    own = mail("x", *headers).replace(b"dara@example.com>", b"help@shop.example>", 1)
-    assert (record(own).echo, record(own).peer) == (True, "help@shop.example")
-    (keyless,) = read(own, context=Context(now=CONTEXT.now)).records
+OWN = on_the_wire(
+    sent(
+        Piece(
+            id="p",
+            to="dara@example.com",
+            subject="Order 4711",
+            part=Text(text="It comes tomorrow.", html="<p>It comes tomorrow.</p>"),
+            attachments=(Media(media="file", state="stored", blob=STORED, name="invoice.pdf"),),
+        )
+    )
+)
+SEAL = OWN.partition(b"\r\n")[0]
+LAST = OWN.rstrip().rpartition(b"\r\n")[2]
+
+
+def as_others_encode(raw):
+    """The same words, with all else as a server on the way may write it."""
+    letter = message_from_bytes(raw, policy=policy.default)
+    for part in letter.walk():
+        if part.get_content_maintype() == "text":
+            part.set_content(part.get_content(), subtype=part.get_content_subtype(), cte="base64")
+    letter.replace_header("Message-ID", letter["Message-ID"].upper())
+    return b"Received: by relay\r\n" + letter.as_bytes(policy=policy.SMTP.clone(max_line_length=80))
+
+
+@pytest.mark.parametrize(
+    "came", [OWN, OWN.replace(b"\r\n", b"\n"), as_others_encode(OWN)], ids=["as it went", "line ends", "encoded"]
+)
+def test_our_own_mail_is_known_when_it_comes_back_however_it_was_encoded_on_the_way(came):
+    found = record(came)
+    assert (found.echo, found.peer) == (True, "help@shop.example")
+    assert found.external_id == ours("p", ACCOUNT, CONTEXT.secret.get_secret_value().encode())
+    (keyless,) = read(came, context=Context(now=CONTEXT.now)).records
     assert not keyless.echo
-    forged = record(mail("x", *headers))
-    assert (forged.echo, forged.peer, forged.external_id) == (False, "dara@example.com", None)
-    assert forged.assessment.reasons == ("our own message-id",)
-    assert not forged.assessment.may_auto_answer
+
+
+OTHERS = {
+    "another text": (b"It comes tomorrow.\r\n", b"Pay Mallory.\r\n"),
+    "a list's footer": (b"It comes tomorrow.\r\n", b"It comes tomorrow.\r\n-- \r\nOur list\r\n"),
+    "another HTML": (b"It comes tomorrow.</p>", b"Pay Mallory.</p>"),
+    "another subject": (b"Subject: Order", b"Subject: Pay Mallory for"),
+    "another sender": (b"From: ", b"From: mallory@example.org\r\nX-From: "),
+    "another name beside our address": (b"From: ", b"From: Pay Mallory <help@shop.example>\r\nX-From: "),
+    "another name beside the recipient's": (b"To: dara@example.com", b"To: Pay Mallory <dara@example.com>"),
+    "one more recipient": (b"Subject: ", b"Cc: mallory@example.org\r\nSubject: "),
+    "answers elsewhere": (b"Reply-To: ", b"Reply-To: mallory@example.org\r\nX-Reply-To: "),
+    "another file": (b"AAECAwQF", b"AAECAwQG"),
+    "a file called otherwise": (b"invoice.pdf", b"Pay Mallory.pdf"),
+    "a part more": (LAST, LAST[:-2] + b"\r\n\r\nPay Mallory.\r\n" + LAST),
+    "a part that nobody can read": (LAST, LAST[:-2] + b"\r\n" + b"X: y\r\n" * 1001 + b"\r\n" + LAST),
+    "another name of ours": (
+        ours("p", ACCOUNT, CONTEXT.secret.get_secret_value().encode()).encode(),
+        ours("q", ACCOUNT, CONTEXT.secret.get_secret_value().encode()).encode(),
+    ),
+    "no seal": (SEAL, b"X: y"),
+    "another seal": (SEAL, SEAL[:-1] + (b"0" if SEAL[-1:] != b"0" else b"1")),
+    "a seal that is no text": (SEAL, b"Parley-Seal: \xff"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), OTHERS.values(), ids=OTHERS)
+def test_a_mail_under_our_own_name_that_says_anything_else_is_its_senders(old, new):
+    assert OWN.count(old) == 1
+    found = record(OWN.replace(old, new))
+    assert (found.echo, found.external_id) == (False, None)
+    assert found.peer == ("mallory@example.org" if b"From: mallory" in new else "help@shop.example")
+    assert "our own message-id" in found.assessment.reasons
+    assert not found.assessment.may_auto_answer
+
+
+@pytest.mark.parametrize("other", [{"tenant": "acme"}, {"address": "sales@shop.example"}], ids=["tenant", "inbox"])
+def test_a_seal_is_of_the_inbox_that_made_it_only(other):
+    said = ["id", "words"]
+    assert seal(said, ACCOUNT, b"key") != seal(said, ACCOUNT.model_copy(update=other), b"key")
+    assert seal(said, ACCOUNT, b"key") != seal(["id words"], ACCOUNT, b"key")
 
 
 def test_mails_without_a_name_are_the_transaction_that_brought_them_unless_a_server_on_the_way_has_named_it():

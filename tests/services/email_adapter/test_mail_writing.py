@@ -18,6 +18,7 @@ from tests.services.email_adapter.letters import (
     ACCOUNT,
     CONTEXT,
     FILE,
+    STORED,
     external_ids,
     on_the_wire,
     read,
@@ -35,7 +36,7 @@ def piece(text="Hello", **values):
 
 
 def stored(**values):
-    return Media(**{"media": "file", "state": "stored", "blob": "default/ab", "mime_type": "application/pdf", **values})
+    return Media(**{"media": "file", "state": "stored", "blob": STORED, "mime_type": "application/pdf", **values})
 
 
 def parsed(one):
@@ -49,17 +50,21 @@ def shown(words):
 
 
 @tuned(max_examples=200)
-@given(text=PARAGRAPHS, subject=WORDS, name=WORDS)
-def test_what_is_written_is_what_is_read(text, subject, name):
-    whole = on_the_wire(sent(piece(text, subject=subject, attachments=(stored(name=name),))))
+@given(text=PARAGRAPHS, html=st.none() | WORDS.map("<p>{}</p>".format), subject=WORDS, name=WORDS)
+def test_what_is_written_is_what_is_read_and_known_for_our_own(text, html, subject, name):
+    one = Piece(
+        id="p", to="d@x.example", part=Text(text=text, html=html), subject=subject, attachments=(stored(name=name),)
+    )
+    whole = on_the_wire(sent(one))
     scan(whole, direct=True)
     assert max(map(len, whole.split(b"\r\n"))) <= 998
     message = record(whole)
+    assert message.echo
     assert message.sender.name == "ហាង Angkor"
     if subject.strip():
         assert message.thread.subject == shown(subject)
     texts = [part.text for part in message.parts if part.kind == "text"]
-    assert texts == ([text.rstrip()] if text.strip() else [])
+    assert html or texts == ([text.rstrip()] if text.strip() else [])
     (file,) = (part for part in message.parts if part.kind == "media")
     assert (file.size, read(whole).files[file.handle]) == (len(FILE), FILE)
 
@@ -85,7 +90,17 @@ def test_no_value_begins_another_header(hostile):
     )  # fmt: skip
     head, _, body = on_the_wire(sent(one)).partition(b"\r\n\r\n")
     names = [line.partition(b":")[0] for line in head.split(b"\r\n") if line[:1] not in {b" ", b"\t"}]
-    assert names == [b"From", b"To", b"Reply-To", b"Subject", b"Date", b"Message-ID", b"MIME-Version", b"Content-Type"]
+    assert names == [
+        b"Parley-Seal",
+        b"From",
+        b"To",
+        b"Reply-To",
+        b"Subject",
+        b"Date",
+        b"Message-ID",
+        b"MIME-Version",
+        b"Content-Type",
+    ]
     assert b"\n" not in body.replace(b"\r\n", b"")
     assert b"\r" not in body.replace(b"\r\n", b"")
 
