@@ -84,7 +84,7 @@ class Referral(Model):
     `click_id`: by which an advertiser's system knows the click.
     """
 
-    source: Annotated[str, Field(max_length=255)]
+    source: Annotated[Shown, Field(max_length=255)]
     id: Annotated[str, Field(max_length=998)] | None = None
     ref: Annotated[str, Field(max_length=2048)] | None = None
     url: Annotated[str, Field(max_length=2048)] | None = None

@@ -11,6 +11,7 @@ from aiohttp import web
 from shared.settings import Settings
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+FORBIDDEN: Final = frozenset("@/?#\\")
 ANYWHERE: Final = ("/health/", "/metrics")  # asked for by the pod's own address; they hold nothing of people
 
 
@@ -28,8 +29,8 @@ def only(settings: Settings) -> Any:
 
 
 def host_of(header: str) -> str | None:
-    """The host of a Host header without its port, lower case; None for what is no host."""
+    """The host of a Host header without its port, lower case; None for what is no host (RFC 9110 §7.2: nobody's name before it)."""
     try:
-        return urlsplit(f"//{header}").hostname
+        return urlsplit(f"//{header}").hostname if FORBIDDEN.isdisjoint(header) else None
     except ValueError:
         return None

@@ -42,6 +42,7 @@ def launch(
     with disk_told(home):
         log = home / "logs" / "stack.log"
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log.touch(mode=0o600)  # the page's address stands in it, with its token
         with log.open("a") as output, log.open() as said:
             said.seek(0, os.SEEK_END)
             child = start(home, output, servers_only=servers_only, bound=bound)

@@ -65,7 +65,9 @@ def show(topic: Topic, partition: Partition, offset: Offset, home: Home = None) 
 
     Exit codes: 0 shown, 1 Kafka cannot be reached, 2 no such topic, 3 no such letter.
     """
-    print(json.dumps(_one(find_letters(topic, home), partition, offset).whole(), ensure_ascii=False, indent=2))
+    from services.cli.lines import as_json
+
+    print(as_json(_one(find_letters(topic, home), partition, offset).whole(), indent=2))
 
 
 def find_letters(topic: str, home: Any) -> list[Letter]:

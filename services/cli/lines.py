@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from services.cli.ids import SHORT
+from shared.readable import otherwise
 
 # Strangers wrote some of it: no control sequence, no reversed line. Zero-width spaces stay, Khmer is written with them.
 UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
@@ -41,12 +43,12 @@ def line(record: dict[str, Any], place: Place, *, again: bool = False) -> Text:
     kind = short_type(record["type"])
     data = record["data"] if isinstance(record["data"], dict) else {}
     shown = Text(clock(record["at"]) + "  ")
-    shown.append(f"{kind:<22}", style=COLOURS.get(kind) or COLOURS.get(kind.partition(".")[0], "yellow"))
+    shown.append(f"{fit(kind, LENGTH):<22}", style=COLOURS.get(kind) or COLOURS.get(kind.partition(".")[0], "yellow"))
     shown.append(f"{where(data, record['key']):<{2 * SHORT + 3}}", style="dim")
-    shown.append(f"{data.get('sequence') or '':>4}  ")
+    shown.append(f"{fit(str(data.get('sequence') or ''), 20):>4}  ")
     shown.append(f"{fit(place.channel, 9):<9}  ")
     shown.append(fit(place.person, 24), style="bold")
-    shown.append("  " + fit(what(data), LENGTH))
+    shown.append("  " + fit(otherwise(lambda: what(data), ""), LENGTH))
     if again:
         shown.stylize("dim")
         shown.append("  (again)", style="dim")
@@ -162,3 +164,14 @@ def fit(text: str, length: int) -> str:
     """One line of at most so many characters, with nothing in it that a terminal would obey."""
     plain = UNFIT.sub(" ", text)
     return plain if len(plain) <= length else plain[: length - 1] + "…"
+
+
+def as_json(value: object, indent: int | None = None) -> str:
+    """JSON in letters, with what a terminal would obey, or turn round, as escapes: the same value to whoever reads it."""
+    return re.sub(
+        "[\x7f-\x9f\u202a-\u202e\u2066-\u2069]", _escaped, json.dumps(value, ensure_ascii=False, indent=indent)
+    )
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"

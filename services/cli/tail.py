@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -74,11 +73,11 @@ def concerns(told: dict[str, Any], conversation: str) -> bool:
 
 def printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
     """What prints one record."""
-    if as_json:
-        return lambda told: print(json.dumps(told, ensure_ascii=False), flush=True)
-    from rich.console import Console
+    from services.cli.lines import Places, Seen, as_json as in_json, line
 
-    from services.cli.lines import Places, Seen, line
+    if as_json:
+        return lambda told: print(in_json(told), flush=True)
+    from rich.console import Console
 
     console, seen = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200), Seen()
     places = Places()

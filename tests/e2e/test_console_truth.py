@@ -63,7 +63,32 @@ class TestALink:
         await bubble(page, "the one that is meant").wait_for()
         assert customer.name in await page.locator("#thread-head h2").inner_text()
 
-    @pytest.mark.parametrize("link", [str(uuid.uuid4()), "no-id-at-all"])
+    @pytest.mark.parametrize("written", [str.upper, "{{{}}}".format, lambda link: link.replace("-", "")])
+    async def test_however_its_id_is_written_opens_its_conversation(self, open_page, customer, written):
+        await customer.says("the one that is meant")
+        page = await open_page()
+        await live(page)
+        await follow_link(page, written(await conversation_of(page, customer)))
+        await bubble(page, "the one that is meant").wait_for()
+
+    async def test_is_followed_again_when_the_router_could_not_answer(self, open_page, customer):
+        await customer.says("the one that is meant")
+        page = await open_page()
+        await live(page)
+        link = await conversation_of(page, customer)
+        asked = []
+
+        async def refuse_first(route):
+            asked.append(route.request.url)
+            answer = {"error": {"code": "unreachable", "detail": "PostgreSQL is away"}}
+            await (route.continue_() if len(asked) > 1 else route.fulfill(status=503, json=answer))
+
+        await page.route(f"**/api/conversations/{link}?*", refuse_first)
+        await follow_link(page, link)
+        await bubble(page, "the one that is meant").wait_for()
+        assert len(asked) > 1
+
+    @pytest.mark.parametrize("link", [str(uuid.uuid4()), "no-id-at-all", "x/../../state?"])
     async def test_to_nothing_says_so_and_opens_nobody_elses(self, open_page, customer, link):
         await customer.says("nobody asked for me")
         page = await open_page()

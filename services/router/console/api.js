@@ -50,7 +50,7 @@ export function createApi(token) {
     state: async () => (await json("/api/state")).parts,
     accounts: async () => (await json("/api/accounts")).accounts,
     conversations: ({ before = "", q = "" } = {}) => json(`/api/conversations?${new URLSearchParams({ before, q })}`),
-    conversation: (id, after = 0, limit = 200) => json(`/api/conversations/${id}?after=${after}&limit=${limit}`),
+    conversation: (id, after = 0, limit = 200) => json(`/api/conversations/${encodeURIComponent(id)}?after=${after}&limit=${limit}`),
     reply: (conversation, body, key) => post(`/api/conversations/${conversation}/reply`, body, { "Idempotency-Key": key }, AbortSignal.timeout(ANSWERED)),
     typing: (conversation, body) => post(`/api/conversations/${conversation}/typing`, body),
     upload: (file, tenant) =>

@@ -54,7 +54,7 @@ export function openDesk({ words, token, leave }) {
   document.addEventListener("visibilitychange", () => markRead(app));
   const clocks = [setInterval(() => app.changed(), TICK), lookAtAccounts(app, load)];
   const quit = follow(app.api, {
-    heard: (raw) => hear(app, load, normal(raw)),
+    heard: (raw) => hear(app, load, normal(raw)).catch((error) => console.warn("an event that this page cannot read", raw.type, error)),
     stood: () => load.catchUp(),
     state: (state, code) => {
       if (state === "refused") return app.leave(401);

@@ -15,9 +15,11 @@ export function accountKey({ tenant, channel, account }) {
   return [tenant, channel, account].join("|");
 }
 
-/** The conversation that the page's address names. */
+/** The conversation that the page's address names; an id in the one way in which the router writes it. */
 export function wished() {
-  return new URLSearchParams(location.hash.slice(1)).get("conversation");
+  const id = new URLSearchParams(location.hash.slice(1)).get("conversation");
+  const [, digits] = /^\{?([0-9a-f-]{32,36})\}?$/.exec(id?.toLowerCase()) ?? [];
+  return digits?.replaceAll("-", "").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5") ?? id;
 }
 
 /** What the router does not know, or what is no id at all, is an answer too. */
@@ -81,13 +83,14 @@ export function createLoader(app) {
     if (!app.loaded) {
       await rows();
       await first();
-    } else if (app.selected && !app.thread) await thread(app.selected);
+    }
   }
 
   async function accounts() {
     for (const one of (await attempt(() => app.api.accounts())) ?? []) app.accounts.set(accountKey(one), one);
     app.parts = await app.api.state().catch(() => []);
     app.changed();
+    if (app.selected && !app.thread && !app.unknown && !app.trouble) await thread(app.selected);
   }
 
   /** Nothing is chosen yet: what the address names, or, where it names nothing and there is room beside the list, the newest. */

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from services.cli.lines import LENGTH, Place, Places, Seen, fit, line
+import pytest
+
+from services.cli.lines import LENGTH, Place, Places, Seen, as_json, fit, line
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "v1"
 
@@ -69,6 +71,30 @@ def test_a_long_text_ends_in_an_ellipsis() -> None:
 def test_a_record_that_is_not_json_is_still_a_line() -> None:
     told = {"type": None, "at": "2026-11-22T09:32:02Z", "key": "", "data": None}
     assert "?" in shown(told)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"failure": "x"},
+        {"message": [1]},
+        {"parts": {"a": 1}},
+        {"message": {"parts": [1, {"text": {"a": 1}}], "sender": "x"}},
+        {"status": {"a": 1}, "external_ids": 5},
+        {"sequence": ["a"], "conversation": ["x"]},
+        {"sequence": "\x1b[2J"},
+    ],
+)
+def test_a_record_of_another_shape_is_still_a_line(data: dict[str, Any]) -> None:
+    told = {"type": "\x1b[31m", "at": "2026-11-22T09:32:02Z", "key": "\x1b[31m", "data": data}
+    assert not set(shown(told)) & set("\x1b\n")
+
+
+def test_json_for_a_terminal_says_the_same_and_holds_nothing_that_is_obeyed() -> None:
+    value = {"name": "\x9b31m\u202eexe.gpj សុខា", "more": ["\x1b[2J", "\\u202e"]}
+    assert json.loads(as_json(value, 2)) == value
+    assert not set(as_json(value)) & set("\x1b\x9b\u202e")
+    assert "សុខា" in as_json(value)
 
 
 def test_an_event_that_came_before_is_a_repeat_and_another_conversation_is_not() -> None:

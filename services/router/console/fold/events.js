@@ -9,16 +9,18 @@ export function shortType(type) {
 
 /** From the stream or from the API: {type, sequence, at, published_at, data}. */
 export function normal(event) {
-  const data = unturned(event.data ?? {});
+  const data = unturned(isRecord(event.data) ? event.data : {});
   return {
     type: shortType(event.type),
     sequence: event.sequence ?? data.sequence ?? null,
-    at: event.at ?? event.time ?? data.occurred_at,
+    at: [event.at, event.time, data.occurred_at].find((one) => !Number.isNaN(Date.parse(one))) ?? new Date().toISOString(),
     published_at: event.published_at ?? null,
-    conversation: data.conversation ?? null,
+    conversation: typeof data.conversation === "string" ? data.conversation : null,
     data,
   };
 }
+
+const isRecord = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Drop what is not above the last sequence seen; what carries none (typing, a refusal without a conversation) passes. */
 export function isNew(event, seen) {
