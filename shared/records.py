@@ -529,7 +529,10 @@ class ConversationResponder(Event):
 
 
 class ConversationBraked(Event):
-    """Programs answer each other here: `until` then they are refused (`braked`), unless a person answers before."""
+    """Programs answer each other here: `until` then they are refused (`braked`), unless a person answers before.
+
+    Without a conversation, with its customer, where it is a first mail that would have begun one.
+    """
 
     until: Moment
 
@@ -577,7 +580,11 @@ class AccountState(Model):
 
 
 class ConversationState(Model):
-    """A conversation as it is now; `version` grows with every change."""
+    """A conversation as it is now; `version` grows with every change.
+
+    `blocked_at`: since when its customer has stopped the account. `responder`: who else has the thread at the provider, since
+    `responder_at`. `braked_until`: until when programs are refused, since they answer each other here.
+    """
 
     id: uuid.UUID
     tenant: Name
@@ -592,6 +599,10 @@ class ConversationState(Model):
     window: Window = Window()
     opened_at: Moment
     last_direction: Direction | None = None
+    blocked_at: Moment | None = None
+    responder: Name | None = None
+    responder_at: Moment | None = None
+    braked_until: Moment | None = None
 
 
 class CustomerState(Model):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from services.router.events import emit
-from services.router.facts import Conversation, Facts
+from services.router.events import emit, tell_apart
+from services.router.facts import Conversation, Facts, Ref, RefKey
+from services.router.mails import answered_at
 from shared.bus import In
-from shared.envelope import utc
+from shared.envelope import Envelope, utc
 from shared.errors import Refusal
 from shared.records import Reply, Send
 
@@ -28,37 +30,53 @@ LIMITS: Final = (Limit(15, timedelta(seconds=20)), Limit(150, timedelta(minutes=
 
 
 def check_brake(facts: Facts, record: In, conversation: Conversation, asked: Reply | Send) -> None:
-    """Raises Refusal while programs answer each other here; the first time an event tells. Stream time: the log's."""
-    if asked.author or not is_answer(conversation):
+    """Raises Refusal while programs answer each other here; an event tells until when. Stream time: the log's."""
+    if asked.author or not is_answer(facts, conversation):
         return
-    levels = levels_at(conversation, record.at)
-    pulled = (conversation.brake or {}).get("pulled", False)
+    known = brake_of(facts, conversation)
+    now = as_of(known, record.at)
+    pulled = "until" in known
     room = [limit.most / 2 if pulled else limit.most - 1 for limit in LIMITS]
-    if all(level <= most for level, most in zip(levels, room, strict=True)):
+    if all(level <= most for level, most in zip(now["levels"], room, strict=True)):
         return
-    until = record.at + max(
-        (level - limit.most / 2) * limit.forgiven for level, limit in zip(levels, LIMITS, strict=True)
-    )
-    if not pulled:
-        keep(conversation, levels, record.at, pulled=True)
-        emit(facts, conversation, record, "conversation.braked", {"until": until})
+    ends = max((level - limit.most / 2) * limit.forgiven for level, limit in zip(now["levels"], LIMITS, strict=True))
+    until = datetime.fromisoformat(known["until"]) if pulled else record.at + ends
+    begins = conversation.id not in facts.conversations
+    if not pulled or not (begins or (conversation.brake or {}).get("until") == known["until"]):
+        keep(facts, conversation, now | {"until": until.isoformat()}, heard=True)
+        if begins:
+            tell_apart(facts, record, "conversation.braked", {"until": until}, customer=conversation.customer_id)
+        else:
+            emit(facts, conversation, record, "conversation.braked", {"until": until})
     raise Refusal("braked", f"programs answer each other here; until {utc(until)} only a person may: name the author")
 
 
-def note_answer(conversation: Conversation, record: In, asked: Reply | Send) -> None:
+def note_answer(facts: Facts, conversation: Conversation, record: In, asked: Reply | Send) -> None:
     """What was accepted counts; a person's answer lets the brake go."""
+    known, counts = brake_of(facts, conversation), is_answer(facts, conversation)
     if asked.author:
-        if conversation.brake:
-            conversation.brake, conversation.moved = None, True
-    elif is_answer(conversation):
-        keep(conversation, [level + 1 for level in levels_at(conversation, record.at)], record.at, pulled=False)
-        if conversation.brake is not None:
-            conversation.brake["answered"] = newest(conversation)
+        if known:
+            keep(facts, conversation, None)
+    elif counts or (address_of(facts, conversation) and not known):
+        now = as_of(known, record.at)
+        now["levels"] = [level + counts for level in now["levels"]]
+        keep(facts, conversation, now | {"answered": newest(conversation)})
 
 
-def is_answer(conversation: Conversation) -> bool:
+def note_heard(facts: Facts, found: Envelope) -> None:
+    """A mail of someone to whom programs have written: the next that they write is an answer."""
+    for name in mail_names(found):
+        ref = facts.ref(name)
+        if ref.parked and not ref.parked[0]["heard"]:
+            ref.parked, ref.changed = [{**ref.parked[0], "heard": True}], True
+
+
+def is_answer(facts: Facts, conversation: Conversation) -> bool:
     """Whether the other side has said anything since a program spoke last: who only tells is in no circle."""
-    return newest(conversation) not in ([None, None], (conversation.brake or {}).get("answered"))
+    if newest(conversation) not in ([None, None], (conversation.brake or {}).get("answered")):
+        return True
+    ref = address_of(facts, conversation)
+    return bool(ref and ref.parked and ref.parked[0]["heard"])
 
 
 def newest(conversation: Conversation) -> list[str | None]:
@@ -66,17 +84,45 @@ def newest(conversation: Conversation) -> list[str | None]:
     return [conversation.last_external_id, utc(said) if said else None]
 
 
-def levels_at(conversation: Conversation, moment: datetime) -> list[float]:
-    """How much each limit counts now, in answers."""
-    known: dict[str, Any] = conversation.brake or {}
-    if "at" not in known:
-        return [0.0] * len(LIMITS)
-    passed = max(timedelta(), moment - datetime.fromisoformat(known["at"]))
-    return [max(0.0, level - passed / limit.forgiven) for level, limit in zip(known["levels"], LIMITS, strict=True)]
+def as_of(known: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
+    """{"levels", "at"}: how much each limit counts then, in answers."""
+    if not known:
+        return {"levels": [0.0] * len(LIMITS), "at": moment.isoformat()}
+    before = datetime.fromisoformat(known["at"])
+    passed = max(timedelta(), moment - before)
+    levels = [max(0.0, level - passed / limit.forgiven) for level, limit in zip(known["levels"], LIMITS, strict=True)]
+    return {"levels": levels, "at": (before + passed).isoformat()}
 
 
-def keep(conversation: Conversation, levels: list[float], moment: datetime, *, pulled: bool) -> None:
-    known = conversation.brake or {}
-    moment = max(moment, datetime.fromisoformat(known["at"])) if "at" in known else moment
-    conversation.brake = {**known, "levels": levels, "at": moment.isoformat(), "pulled": pulled}
+# Each mail that names no other begins a conversation, and so does each first mail of ours: two programs that write such mails
+# never meet in one. So what counts of mail stands at the address, and each conversation has a copy of what was told in it.
+
+
+def mail_names(found: Envelope) -> tuple[RefKey, ...]:
+    """Where the brake of a mail's sender stands, and of whoever its answers go to."""
+    return tuple(
+        brake_ref(found.tenant, found.channel, found.account, name) for name in {found.peer, answered_at(found)}
+    )
+
+
+def brake_ref(tenant: str, channel: str, account: str, address: str) -> RefKey:
+    return RefKey(tenant, channel, account, "brake", address)
+
+
+def address_of(facts: Facts, conversation: Conversation) -> Ref | None:
+    """Where the brake of a mail conversation stands; None of any other."""
+    return facts.ref(brake_ref(*conversation.peer_key)) if conversation.surface == "email" else None
+
+
+def brake_of(facts: Facts, conversation: Conversation) -> Mapping[str, Any]:
+    """{"levels", "at", "until"?}: how many answers there were at that time, and while the brake is pulled until when."""
+    ref = address_of(facts, conversation)
+    return (ref.parked[0] if ref.parked else {}) if ref else conversation.brake or {}
+
+
+def keep(facts: Facts, conversation: Conversation, brake: dict[str, Any] | None, *, heard: bool = False) -> None:
+    """From now on. `answered`, the conversation's newest when a program spoke last, stays; `heard`: what a mail said is open."""
+    conversation.brake = brake and {"answered": (conversation.brake or {}).get("answered")} | brake
     conversation.changed = conversation.moved = True
+    if ref := address_of(facts, conversation):
+        ref.parked, ref.changed = [brake | {"heard": heard}] if brake else [], True

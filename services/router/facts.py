@@ -18,8 +18,9 @@ NEWEST: Final = 10  # Message-IDs that are kept beside the first
 
 class RefKey(NamedTuple):
     """What a provider calls something. `kind`: message, join (the key an echo will carry), thread, person (whom private answers to
-    public comments reached), media (where the files of an echo wait, by its id), or answered (a public comment, with the message
-    that answers it in private; whoever holds the lock of its conversation may read and write it).
+    public comments reached), media (where the files of an echo wait, by its id), brake (an address, with what
+    services/router/brake.py counts of mails with it), or answered (a public comment, with the message that answers it in
+    private; whoever holds the lock of its conversation may read and write it).
     """
 
     tenant: str

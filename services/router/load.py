@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 
 from services.router import identity, moves, reach
+from services.router.brake import brake_ref
 from services.router.facts import (
     Conversation,
     Facts,
@@ -45,6 +46,7 @@ async def load(
     await mention_waiting_echoes(connection, needs)
     await mention_unknown_files(connection, needs)
     await mention_topics(connection, needs)
+    await mention_brakes(connection, needs)
     named = await lock_refs(connection, facts, needs)
     await find_identities(connection, facts, needs)
     await lock_customers(connection, facts)
@@ -54,6 +56,7 @@ async def load(
     await lock_conversations(connection, facts, needs)
     check_waiting_echoes(facts, needs)
     check_topics(facts, needs)
+    check_brakes(facts, needs)
     named |= await find_private_answers(connection, facts, needs)
     await find_sendings(connection, facts, needs, named)
     return await find_outbox(connection, facts)
@@ -119,6 +122,24 @@ def check_topics(facts: Facts, needs: Needs) -> None:
             topics = {one.thread_key for one in here if one.container}
             if any(key not in facts.refs for key in moves.names_of(found, moved(found), topics)):
                 raise asyncpg.SerializationError("a topic began meanwhile")
+
+
+async def mention_brakes(connection: Connection, needs: Needs) -> None:
+    """Where the brakes of the mail conversations stand that are answered."""
+    if needs.answered:
+        rows = await connection.fetch(
+            "SELECT tenant, channel, account, peer FROM conversation WHERE id = ANY($1::uuid[]) AND surface = 'email'",
+            list(needs.answered),
+        )
+        needs.mention(brake_ref(*row) for row in rows)
+
+
+def check_brakes(facts: Facts, needs: Needs) -> None:
+    """One that began, or got another address, between that look and the locks: begin again."""
+    for name in needs.answered & facts.conversations.keys():
+        conversation = facts.conversations[name]
+        if conversation.surface == "email" and brake_ref(*conversation.peer_key) not in facts.refs:
+            raise asyncpg.SerializationError("the conversation of an answer has changed meanwhile")
 
 
 async def lock_refs(connection: Connection, facts: Facts, needs: Needs) -> set[uuid.UUID]:

@@ -8,6 +8,7 @@ import orjson
 
 from services.router import identity
 from services.router.blocks import lift
+from services.router.brake import note_heard
 from services.router.events import emit, inbound_trail, preview_of
 from services.router.facts import Conversation, Facts, Known
 from services.router.mails import is_mail
@@ -23,6 +24,8 @@ from shared.envelope import Envelope
 def receive(facts: Facts, record: In, found: Envelope) -> None:
     """By the rules of threading; a stranger with a valid token is heard, but changes nothing (EMAIL rule 19)."""
     customer = identity.customer(facts, identity.of_envelope(found))
+    if is_mail(found):
+        note_heard(facts, found)
     if conversation := choose(facts, found, customer):
         take_in(facts, record, found, conversation)
         return

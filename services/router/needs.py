@@ -7,15 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from services.router import identity, reach
+from services.router.brake import brake_ref, mail_names
 from services.router.echoes import refs_of_echo
 from services.router.facts import IdentityKey, PeerKey, RefKey
 from services.router.files import media_ref
+from services.router.mails import is_mail
 from services.router.moves import names_of
 from services.router.receipts import delivery_refs
 from services.router.threads import mentioned, ref_key, thread_ref
 from shared.bus import In
 from shared.envelope import AMENDS, Envelope, Notice, derive, requested_id
-from shared.records import Delivery, MediaUpdate, ProfileUpdate, Reply, Request, Send, SendTyping, Typing
+from shared.records import CHANNELS, Delivery, MediaUpdate, ProfileUpdate, Reply, Request, Send, SendTyping, Typing
 from shared.tokens import read_token
 
 
@@ -41,6 +43,7 @@ class Needs:
     messages: set[uuid.UUID] = field(default_factory=set)
     reported: set[uuid.UUID] = field(default_factory=set)
     conversations: set[uuid.UUID] = field(default_factory=set)
+    answered: set[uuid.UUID] = field(default_factory=set)
     peers: set[PeerKey] = field(default_factory=set)
     places: set[PeerKey] = field(default_factory=set)
     sought: set[IdentityKey] = field(default_factory=set)
@@ -103,6 +106,8 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
             if needs.refs.get(key, MENTION).message_id is None:
                 needs.refs[key] = Claim(envelope.id)
     needs.mention(mentioned(envelope))
+    if is_mail(envelope):
+        needs.mention(mail_names(envelope))
     if thread := thread_ref(envelope):
         needs.mention([thread])
     if envelope.thread.token and (named := read_token(envelope.thread.token, secret)):
@@ -155,6 +160,7 @@ def _request(needs: Needs, record: In, asked: Request) -> None:
     match asked:
         case Reply():
             needs.conversations.add(asked.conversation)
+            needs.answered.add(asked.conversation)
             if asked.in_reply_to:
                 needs.messages.add(asked.in_reply_to)
             if asked.private:
@@ -164,6 +170,8 @@ def _request(needs: Needs, record: In, asked: Request) -> None:
             needs.identities.setdefault(owner, None)
             needs.people.add(owner)
             needs.places.add(PeerKey(asked.tenant, asked.channel, asked.account, asked.address))
+            if CHANNELS.get(asked.channel) == "email":
+                needs.mention([brake_ref(asked.tenant, asked.channel, asked.account, asked.address)])
             needs.blocks = True
         case _ if conversation := getattr(asked, "conversation", None):
             needs.conversations.add(conversation)

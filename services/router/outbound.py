@@ -191,7 +191,7 @@ def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | S
     """Tell everyone (message.queued), and give the order to the adapter."""
     message = requested_id(conversation.tenant, record.id)
     conversation.last_at, conversation.preview = facts.now, preview_of(asked.parts)
-    note_answer(conversation, record, asked)
+    note_answer(facts, conversation, record, asked)
     event = emit(
         facts,
         conversation,

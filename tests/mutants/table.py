@@ -133,10 +133,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "how far sends are is read before the conversations are locked",
         f"{ROUTER}/load.py",
         "    await lock_conversations(connection, facts, needs)\n    check_waiting_echoes(facts, needs)\n"
-        "    check_topics(facts, needs)\n    named |= await find_private_answers(connection, facts, needs)\n"
+        "    check_topics(facts, needs)\n    check_brakes(facts, needs)\n    named |= await find_private_answers(connection, facts, needs)\n"
         "    await find_sendings(connection, facts, needs, named)\n",
         "    await find_sendings(connection, facts, needs, named)\n    await lock_conversations(connection, facts, needs)\n"
-        "    check_waiting_echoes(facts, needs)\n    check_topics(facts, needs)\n"
+        "    check_waiting_echoes(facts, needs)\n    check_topics(facts, needs)\n    check_brakes(facts, needs)\n"
         "    named |= await find_private_answers(connection, facts, needs)\n",
         f"{PROMISES}/test_locks_and_facts.py",
     ),
@@ -1192,16 +1192,32 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "Programs that answer each other",
         "a person is a program",
         "services/router/brake.py",
-        "    if asked.author or not is_answer(conversation):\n",
-        "    if not is_answer(conversation):\n",
+        "    if asked.author or not is_answer(facts, conversation):\n",
+        "    if not is_answer(facts, conversation):\n",
         "tests/services/router/test_brake.py",
     ),
     Mutant(
         "Programs that answer each other",
         "who only tells is counted",
         "services/router/brake.py",
-        "    return newest(conversation) not in",
-        "    return True or newest(conversation) not in",
+        "    if newest(conversation) not in",
+        "    if True or newest(conversation) not in",
+        "tests/services/router/test_brake.py",
+    ),
+    Mutant(
+        "Programs that answer each other",
+        "mails that each begin a conversation are counted one by one",
+        "services/router/brake.py",
+        'if conversation.surface == "email" else None',
+        "if False else None",
+        "tests/services/router/test_brake.py",
+    ),
+    Mutant(
+        "Programs that answer each other",
+        "first mails are no answers",
+        "services/router/messages.py",
+        "        note_heard(facts, found)\n",
+        "        pass\n",
         "tests/services/router/test_brake.py",
     ),
     Mutant(

@@ -28,7 +28,7 @@ PREFIX: Final = re.compile(r"[0-9a-f]{4,32}")
 COLUMNS: Final = """
     id, tenant, customer_id AS customer, channel, account, peer, name, subject, preview, status, "window",
     last_sequence, opened_at, last_at, last_inbound_at, container, surface, blocked_at, responder,
-    responder_at, removed_to,
+    responder_at, removed_to, (brake ->> 'until')::timestamptz AS braked_until,
     (SELECT jsonb_build_object('message', message_id, 'status', status) FROM sending
      WHERE conversation_id = conversation.id ORDER BY at DESC LIMIT 1) AS sending
 """

@@ -160,7 +160,16 @@ class TestConversations:
         shown = await get(house, f"/api/conversations/{conversation}")
         assert (shown["responder"], shown["responder_at"], shown["blocked_at"]) == ("booking", since, since)
         ordinary = await get(house, f"/api/conversations/{await add_conversation(house.pool)}")
-        assert (ordinary["responder"], ordinary["blocked_at"]) == (None, None)
+        assert (ordinary["responder"], ordinary["blocked_at"], ordinary["braked_until"]) == (None, None, None)
+
+    async def test_say_until_when_programs_are_refused(self, house):
+        at = {"levels": [15.0, 15.0], "at": START.isoformat()}
+        braked = await add_conversation(house.pool, brake=at | {"until": START.isoformat()})
+        counted = await add_conversation(house.pool, brake=at)
+        listed = {one["id"]: one for one in (await get(house, "/api/conversations"))["conversations"]}
+        until = START.isoformat().replace("+00:00", "Z")
+        for rows in (listed, {str(id_): await get(house, f"/api/conversations/{id_}") for id_ in (braked, counted)}):
+            assert (rows[str(braked)]["braked_until"], rows[str(counted)]["braked_until"]) == (until, None)
 
     async def test_have_their_events_in_sequence_order_from_both_tables(self, house):
         conversation = await add_conversation(house.pool, last_sequence=4, window={"allows": ["template"]})

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from services.router.brake import LIMITS
 from services.router.facts import Facts
-from shared.envelope import Text
-from tests.promises.house import Customer, House, as_read, at
+from shared.envelope import Party, Text
+from shared.records import Send
+from tests.promises.house import CAPABILITIES, Customer, House, as_read, at
 from tests.services.router.test_amendments import events
+
+
+def is_told(facts: Facts) -> list[str]:
+    """The types of the events, without what goes to the adapter and what only says that a conversation begins."""
+    return [event["type"] for event in events(facts) if event["type"] not in {"outbound", "conversation.opened"}]
 
 
 @dataclass
@@ -30,7 +37,7 @@ class Talk:
         """The types of the events that the answer makes."""
         asked = as_read(self.customer.reply(self.conversation, author=author))
         facts: Facts = await self.house.take(replace(asked, at=at(minute)))
-        return [event["type"] for event in events(facts) if event["type"] != "outbound"]
+        return is_told(facts)
 
 
 @pytest.fixture
@@ -100,6 +107,15 @@ async def test_the_refusal_says_why_and_until_when(talk: Talk) -> None:
     assert "author" in refused["failure"]["detail"]
 
 
+async def test_until_when_stands_with_the_conversation_as_the_event_says(talk: Talk) -> None:
+    stands = "SELECT (brake ->> 'until')::timestamptz FROM conversation WHERE id = $1"
+    await exchange(talk, 30, every=SECOND)
+    (told,) = [e["until"] for e in await talk.house.story(talk.conversation) if e["type"] == "conversation.braked"]
+    assert await talk.house.pool.fetchval(stands, talk.conversation) == datetime.fromisoformat(told)
+    await talk.answers(1, author="Sreymom")
+    assert await talk.house.pool.fetchval(stands, talk.conversation) is None
+
+
 async def test_a_persons_answer_lets_it_go(talk: Talk) -> None:
     await exchange(talk, 30, every=SECOND)
     assert await talk.answers(1, author="Sreymom") == ["message.queued"]
@@ -122,3 +138,87 @@ async def test_it_is_of_one_conversation(talk: Talk) -> None:
     other = Customer(talk.customer.tenant, peer="bob")
     elsewhere = Talk(talk.house, other, await talk.house.opened(other, other.says(parts=(Text(text="hi"),))))
     assert set(await exchange(elsewhere, 5, every=SECOND)) == {"message.queued"}
+
+
+# mail: each that names no other begins a conversation --------------------------------------------------------------------
+
+
+@dataclass
+class Mails(Talk):
+    """Somebody whose mails name no other, and a system that answers them by `way`."""
+
+    way: str = "send"
+
+    async def hears(self, minute: float, name: str, **more: Any) -> None:
+        name = f"{name} of {self.customer.peer}"
+        said = self.customer.says(name=name, minutes=minute, channel="email", surface="email", **more)
+        facts = await self.house.take(said)
+        self.conversation = facts.opened[0].id
+
+    async def answers(self, minute: float, *, author: str | None = None) -> list[str]:
+        parts = self.customer.says().parts
+        asked = self.customer.reply(self.conversation, author=author)
+        if self.way == "send":
+            to = {"tenant": self.customer.tenant, "channel": "email", "account": "main", "address": self.customer.peer}
+            return is_told(
+                await self.house.take(replace(as_read(Send(**to, parts=parts, author=author)), at=at(minute)))
+            )
+        return is_told(await self.house.take(replace(as_read(asked), at=at(minute))))
+
+
+@pytest.fixture(params=["send", "reply"])
+async def mails(house: House, request: pytest.FixtureRequest) -> Mails:
+    customer = Customer(peer="bot@example.org")
+    house.directory.capabilities[customer.tenant, "email", "main"] = CAPABILITIES
+    return Mails(house, customer, uuid.uuid4(), way=request.param)
+
+
+async def test_an_hour_of_two_programs_whose_mails_each_begin_a_conversation(mails: Mails) -> None:
+    first, sent, told, minute, n = LIMITS[0], 0, 0, 0.0, 0
+    while minute < 60:
+        await mails.hears(minute, f"in {n}")
+        kinds = await mails.answers(minute)
+        told += kinds.count("conversation.braked")
+        sent += kinds == ["message.queued"]
+        minute, n = minute + (2 * SECOND if kinds == ["message.queued"] else 2.0), n + 1
+    assert sent <= first.most + 1 + timedelta(minutes=minute) / first.forgiven
+    assert told >= 1
+
+
+async def test_a_person_lets_go_of_it_for_all_mails_with_the_address(mails: Mails) -> None:
+    found = await exchange(mails, 20, every=SECOND)
+    assert "conversation.braked" in found
+    assert found[-1] != "message.queued"
+    assert await mails.answers(1, author="Sreymom") == ["message.queued"]
+    await mails.hears(1, "thanks")
+    assert await mails.answers(1) == ["message.queued"]
+
+
+async def test_each_conversation_is_told_that_it_is_pulled_for_the_address(mails: Mails) -> None:
+    await exchange(mails, 20, every=SECOND)
+    await mails.hears(1, "once more")
+    told = [await mails.answers(1), await mails.answers(1)]
+    if mails.way == "reply":
+        assert told == [["conversation.braked", "request.refused"], ["request.refused"]]
+    else:
+        assert told == [["request.refused"], ["request.refused"]], "there is none yet"
+
+
+async def test_who_only_tells_by_mail_is_in_no_circle(mails: Mails) -> None:
+    await mails.hears(0, "once")
+    assert {(await mails.answers(n * SECOND))[0] for n in range(20)} == {"message.queued"}
+
+
+async def test_mails_to_others_are_counted_apart(mails: Mails) -> None:
+    await exchange(mails, 20, every=SECOND)
+    other = replace(mails, customer=replace(mails.customer, peer="ann@example.org"))
+    assert set(await exchange(other, 5, every=SECOND)) == {"message.queued"}
+
+
+async def test_whose_answers_go_elsewhere_is_counted_there(mails: Mails) -> None:
+    """As a form on a page writes: from one address for many people."""
+    for n in range(20):
+        person = f"person {n}@example.org"
+        await mails.hears(n * SECOND, f"form {n}", answer_to=Party(address=person))
+        to_person = replace(mails, customer=replace(mails.customer, peer=person))
+        assert await to_person.answers(n * SECOND) == ["message.queued"]

@@ -16,7 +16,7 @@ export function addRows(all, rows) {
     const known = all.get(row.id);
     const fresh = { unread: 0, typing_until: 0, ...known, ...row, whole: true };
     if (known && known.last_sequence > row.last_sequence) {
-      Object.assign(fresh, { last_sequence: known.last_sequence, last_at: known.last_at, preview: known.preview, status: known.status, window: known.window, sending: known.sending, blocked_at: known.blocked_at, responder: known.responder });
+      Object.assign(fresh, { last_sequence: known.last_sequence, last_at: known.last_at, preview: known.preview, status: known.status, window: known.window, sending: known.sending, blocked_at: known.blocked_at, responder: known.responder, braked_until: known.braked_until });
     }
     all.set(row.id, fresh);
   }
@@ -72,6 +72,7 @@ const CHANGES = {
   "message.queued": (row, event) => {
     latest(row, event, event.data.message.parts);
     row.sending = { message: event.data.message.id, status: "queued" };
+    if (event.data.message.author) row.braked_until = null;
   },
   "message.status": (row, { data }) => {
     if (row.sending?.message === data.message_id) row.sending = { message: data.message_id, status: data.status };
