@@ -18,9 +18,12 @@ from shared.fit import Sendable
 from shared.lanes import Lane
 from shared.records import Failure, Outbound, Status
 from shared.turns import Account
+from shared.walks import in_steps
 
 _PART: Final[TypeAdapter[Sendable]] = TypeAdapter(Sendable)
 KEPT: Final = timedelta(days=14)  # longer than the outbound topic, so that a record read again is still known
+
+HANDLES_KEPT: Final = timedelta(days=90)  # then a file is uploaded again, if it is still sent
 
 OPEN: Final = frozenset({"queued", "sending"})
 
@@ -180,7 +183,7 @@ class Ledger:
                 "INSERT INTO handle (channel, account, blob, value, expires_at)"
                 " VALUES ($1, $2, $3, $4, now() + $5::interval)"
                 " ON CONFLICT (channel, account, blob)"
-                " DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at",
+                " DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, made_at = now()",
                 *account,
                 blob,
                 value,
@@ -197,16 +200,21 @@ class Ledger:
         return count, age
 
     async def prune(self) -> None:
-        """Forget what ended long ago and was reported; handles that have expired."""
-        async with connected(self._pool) as connection:
-            await connection.execute(
-                "DELETE FROM send WHERE (message_id, attempt) IN"
-                " (SELECT message_id, attempt FROM send WHERE done_at < now() - $1::interval AND NOT EXISTS"
-                "  (SELECT FROM piece WHERE piece.message_id = send.message_id AND piece.attempt = send.attempt"
-                "   AND NOT reported) LIMIT 5000)",
-                KEPT,
-            )
-            await connection.execute("DELETE FROM handle WHERE expires_at < now()")
+        """Forget what ended long ago and was reported; handles that have expired, or were made long ago."""
+        await in_steps(
+            self._pool,
+            "DELETE FROM send WHERE (message_id, attempt) IN"
+            " (SELECT message_id, attempt FROM send WHERE done_at < now() - $1::interval AND NOT EXISTS"
+            "  (SELECT FROM piece WHERE piece.message_id = send.message_id AND piece.attempt = send.attempt"
+            "   AND NOT reported) ORDER BY done_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+            KEPT,
+        )
+        await in_steps(
+            self._pool,
+            "DELETE FROM handle WHERE (channel, account, blob) IN (SELECT channel, account, blob FROM handle"
+            " WHERE expires_at < now() OR made_at < now() - $1::interval LIMIT $2 FOR UPDATE SKIP LOCKED)",
+            HANDLES_KEPT,
+        )
 
 
 async def _store(connection: Connection, message: Outbound, parts: Sequence[Any]) -> None:

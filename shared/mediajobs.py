@@ -13,6 +13,7 @@ from shared.database import Pool, connected
 from shared.envelope import Envelope, Media
 from shared.jobs import Jobs
 from shared.turns import Account
+from shared.walks import in_steps
 
 JOBS: Final = Jobs("media_job", ("message_id", "part"))
 KEPT: Final = timedelta(days=14)  # longer than the inbound topic, so that a record read again is still known
@@ -108,5 +109,9 @@ async def finish(pool: Pool, job: MediaJob) -> None:
 
 async def prune(pool: Pool) -> None:
     """Forget what was done long ago."""
-    async with connected(pool) as connection:
-        await connection.execute("DELETE FROM media_job WHERE done_at < now() - $1::interval", KEPT)
+    await in_steps(
+        pool,
+        """DELETE FROM media_job WHERE (message_id, part) IN (SELECT message_id, part FROM media_job
+            WHERE done_at < now() - $1::interval ORDER BY done_at LIMIT $2 FOR UPDATE SKIP LOCKED)""",
+        KEPT,
+    )

@@ -13,6 +13,7 @@ from shared.database import Pool, connected
 from shared.envelope import Envelope, Party
 from shared.jobs import Jobs
 from shared.turns import Account
+from shared.walks import in_steps
 
 JOBS: Final = Jobs("profile", ("tenant", "channel", "account", "address"))
 
@@ -126,5 +127,8 @@ async def finish(pool: Pool, job: ProfileJob, *, good_for: timedelta) -> None:
 
 async def prune(pool: Pool) -> None:
     """Forget those who have not written since it grew old."""
-    async with connected(pool) as connection:
-        await connection.execute("DELETE FROM profile WHERE good_until < now()")
+    await in_steps(
+        pool,
+        """DELETE FROM profile WHERE (tenant, channel, account, address) IN (SELECT tenant, channel, account, address
+            FROM profile WHERE good_until < now() ORDER BY good_until LIMIT $1 FOR UPDATE SKIP LOCKED)""",
+    )

@@ -1,4 +1,4 @@
-"""What goes through a whole table in small steps, once a day, on one replica: where it stands is a row, so a restart goes on there."""
+"""Work on whole tables in small steps, with rests. A walk goes on once a day, on one replica: where it stands is a row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from shared.database import Pool, transaction
+from shared.database import Pool, connected, transaction
 from shared.errors import ParleyError
 from shared.leases import Leases
 from shared.observe import REMOVED, WALK_ENDED, WALK_FAILURES
@@ -32,6 +32,19 @@ Step = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
 async def rest(since: float) -> None:
     """After work that began then, by the monotonic clock."""
     await asyncio.sleep(REST * (time.monotonic() - since))
+
+
+async def in_steps(pool: Pool, removal: str, *given: object) -> None:
+    """Run a statement that removes so many rows at the most, its last parameter, until there are no more. Where several
+    replicas do so, it passes over the others' rows (SKIP LOCKED).
+    """
+    removed = STEP
+    while removed == STEP:
+        since = time.monotonic()
+        async with connected(pool) as connection:
+            done: str = await connection.execute(removal, *given, STEP)
+        removed = int(done.rsplit(maxsplit=1)[-1])
+        await rest(since)
 
 
 def ago(days: int | None) -> datetime | None:

@@ -198,19 +198,21 @@ async def test_what_is_not_published_yet_stays(house: House) -> None:
 
 
 async def test_no_transaction_removes_more_than_a_step(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    customer = Customer()
-    conversation = await house.opened(customer)
-    await house.take(*(customer.says(f"{n}") for n in range(20)))
-    await age(house, conversation)
+    one = Customer()
+    people = [Customer(tenant=one.tenant, peer=f"person {n}") for n in range(3)]
+    for person in people:
+        conversation = await house.opened(person)
+        await house.take(*(person.says(f"{n}") for n in range(8)))
+        await age(house, conversation)
     monkeypatch.setattr(retention, "STEP", 3)
     await house.pool.execute(COUNTING)
     try:
-        await to_the_end(removing(house, customer).conversations)
-        steps = await house.pool.fetch("SELECT count(*) FROM removal WHERE id = $1 GROUP BY tx", conversation)
+        await to_the_end(removing(house, one).conversations)
+        steps = await house.pool.fetch("SELECT count(*) FROM removal GROUP BY tx")
     finally:
         await house.pool.execute("DROP TABLE removal; DROP FUNCTION note_removal CASCADE")
-    assert await house.conversations(customer) == []
-    assert sum(row[0] for row in steps) == 22
+    assert await house.conversations(one) == []
+    assert sum(row[0] for row in steps) == 3 * (2 + 8)
     assert max(row[0] for row in steps) == 3
 
 

@@ -13,7 +13,7 @@ import pytest
 from provider import Account, make_channel
 from station import Station, open_station, outbound
 
-from shared import lanes
+from shared import lanes, walks
 from shared.calls import Caller
 from shared.errors import DatabaseUnavailable, Fenced
 from shared.lanes import Lane
@@ -206,11 +206,15 @@ async def test_what_waits_is_counted_and_how_long_the_oldest_has(station: Statio
     assert (count, seconds // 3600) == (2, 1)
 
 
-async def test_what_ended_long_ago_is_forgotten_once_it_was_told(station: Station) -> None:
-    told, untold, young = outbound(), outbound(), outbound()
-    await put(station, told, untold, young)
+async def test_what_ended_long_ago_is_forgotten_once_it_was_told(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much of it there is: a step removes only so much."""
+    told, other, untold, young = outbound(), outbound(), outbound(), outbound()
+    await put(station, told, other, untold, young)
     ledger = Ledger(station.pool)
-    by_conversation = {message.conversation: message for message in (told, untold, young)}
+    by_conversation = {message.conversation: message for message in (told, other, untold, young)}
+    monkeypatch.setattr(walks, "STEP", 1)
     for lane in await claim(station):
         await finish(ledger, lane, by_conversation[lane.conversation])
     await station.pool.execute("UPDATE piece SET reported = true WHERE message_id <> $1", untold.id)
@@ -226,6 +230,19 @@ async def test_an_upload_is_known_until_shortly_before_it_expires(station: Stati
         expires_in = timedelta(seconds=seconds) if seconds else None
         await ledger.keep_handle(account, "default/blob", value="H", expires_in=expires_in)
         assert await ledger.handle(account, "default/blob") == known
+
+
+async def test_an_upload_without_an_end_is_forgotten_after_a_season_and_can_be_made_again(station: Station) -> None:
+    ledger, account = Ledger(station.pool), ("line", "main")
+    for blob in ("default/old", "default/again", "default/new"):
+        await ledger.keep_handle(account, blob, value="H", expires_in=None)
+    await station.pool.execute("UPDATE handle SET made_at = now() - interval '91 days' WHERE blob <> 'default/new'")
+    await ledger.keep_handle(account, "default/again", value="H", expires_in=None)
+    await ledger.prune()
+    assert {row["blob"] for row in await station.pool.fetch("SELECT blob FROM handle")} == {
+        "default/again",
+        "default/new",
+    }
 
 
 def test_pauses_double_up_to_a_limit_and_differ() -> None:

@@ -16,7 +16,7 @@ from aiohttp import web
 from provider import Account, hangs_up, make_channel, says, streams, waits_for
 from station import Station, open_station
 
-from shared import media
+from shared import media, mediajobs, walks
 from shared.afterwards import Afterwards
 from shared.calls import Caller
 from shared.channel import Channel, Context, Download, Http, Steps
@@ -229,6 +229,20 @@ async def test_a_crash_in_the_middle_is_made_up_by_the_next(station: Station, wo
     await worker.start()
     (update,) = await worker.told(message)
     assert update.state == "stored"
+
+
+async def test_what_was_done_long_ago_is_forgotten_however_much_it_is(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step removes only so much."""
+    monkeypatch.setattr(walks, "STEP", 1)
+    await station.pool.execute(
+        """INSERT INTO media_job (message_id, part, tenant, channel, account, peer, record_key, media, done_at)
+        SELECT gen_random_uuid(), days, 'default', 'line', 'main', 'alice', '', '{}', now() - make_interval(days => days)
+        FROM unnest(ARRAY[1, 15, 16]) days"""
+    )
+    await mediajobs.prune(station.pool)
+    assert [row[0] for row in await station.pool.fetch("SELECT part FROM media_job")] == [1]
 
 
 async def test_an_encrypted_file_is_kept_as_people_see_it(station: Station, worker: Worker) -> None:
