@@ -161,7 +161,7 @@ class Station:
             async with asyncio.timeout(SECONDS):
                 while not done():
                     for records in (await consumer.getmany(timeout_ms=100)).values():
-                        self.read.setdefault(topic, []).extend(decode(one, datetime.now(UTC)) for one in records)
+                        self.read.setdefault(topic, []).extend(decode(one) for one in records)
         except TimeoutError:
             raise AssertionError(f"not seen on {topic}: {[one.value for one in self.read.get(topic, [])]}") from None
         return self.read[topic]
