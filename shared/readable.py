@@ -71,5 +71,7 @@ def where(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         return f"{kind}: {error.title}.{'.'.join(map(str, first['loc']))}: {first['type']}"
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{kind} at {PurePath(frame.filename).name}:{frame.lineno} ({frame.name})"
+    *_, (frame, line) = traceback.walk_tb(
+        error.__traceback__
+    )  # without the line's text, which is looked up in its file
+    return f"{kind} at {PurePath(frame.f_code.co_filename).name}:{line} ({frame.f_code.co_name})"

@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, get_args
+from typing import Any, Final, TypeVar, get_args
 
 import orjson
 from pydantic import Field as Described, SecretStr, field_validator
@@ -61,6 +61,8 @@ from shared.envelope import (
 )
 from shared.readable import each, otherwise
 from shared.records import Code, Failure, Status
+
+M = TypeVar("M", bound=Model)
 
 TOLERANCE: Final = timedelta(minutes=5)
 PREFIX: Final = "whsec_"
@@ -182,30 +184,36 @@ def _said(
         parts=parts,
         occurred_at=otherwise(lambda: _time(event.get("occurred_at"), context), context.now),
         external_id=name,
-        join_key=event.get("join_key"),
+        join_key=event.get("join_key") or None,
         surface="group" if event.get("container") else "direct",
-        container=event.get("container"),
+        container=event.get("container") or None,
         thread=otherwise(lambda: _thread(event), Thread()),
         context=otherwise(lambda: _refers_to(event["context"]), None),
-        responder=event.get("responder") if kind == "message" else None,
+        responder=event.get("responder") or None if kind == "message" else None,
         echo=echo,
     )
 
 
 def _thread(event: Mapping[str, Any]) -> Thread:
-    return Thread(reply_to=event.get("reply_to"), thread_key=event.get("conversation"), subject=event.get("subject"))
+    return _as_told(
+        Thread,
+        {"reply_to": event.get("reply_to"), "thread_key": event.get("conversation"), "subject": event.get("subject")},
+    )
 
 
 def _refers_to(told: Mapping[str, Any]) -> MessageContext | None:
-    """Each field as far as it can be read."""
-    fields = ({name: value} for name, value in told.items())
-    readable = [field for field in fields if otherwise(partial(_may_refer, field), False)]
-    found = MessageContext.model_validate({name: value for field in readable for name, value in field.items()})
+    found = _as_told(MessageContext, told)
     return None if found == MessageContext() else found
 
 
-def _may_refer(field: Mapping[str, Any]) -> bool:
-    return bool(MessageContext.model_validate(field))
+def _as_told(model: type[M], told: Mapping[str, Any]) -> M:
+    """Each field as far as it can be read: one that cannot takes no other along."""
+    fields = {name: value for name, value in told.items() if otherwise(partial(_fits, model, {name: value}), False)}
+    return model.model_validate(fields)
+
+
+def _fits(model: type[Model], told: Mapping[str, Any]) -> bool:
+    return bool(model.model_validate(told))
 
 
 def _receipt(app: App, event: Mapping[str, Any], context: Context) -> Receipt:
@@ -214,7 +222,7 @@ def _receipt(app: App, event: Mapping[str, Any], context: Context) -> Receipt:
         account_key=_account(app, event),
         peer=event["peer"],
         status=_STATUSES[event["status"]],
-        occurred_at=_time(event.get("occurred_at"), context),
+        occurred_at=otherwise(lambda: _time(event.get("occurred_at"), context), context.now),
         external_ids=tuple(event.get("external_ids", ())),
         watermark=_time(event["watermark"], context) if "watermark" in event else None,
         failure=Failure(code=failure["code"], detail=failure.get("detail", "")) if failure else None,
@@ -223,7 +231,9 @@ def _receipt(app: App, event: Mapping[str, Any], context: Context) -> Receipt:
 
 def _typing(app: App, event: Mapping[str, Any], context: Context) -> TypingSeen:
     return TypingSeen(
-        account_key=_account(app, event), peer=event["peer"], occurred_at=_time(event.get("occurred_at"), context)
+        account_key=_account(app, event),
+        peer=event["peer"],
+        occurred_at=otherwise(lambda: _time(event.get("occurred_at"), context), context.now),
     )
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import orjson
 import pytest
 from pydantic import SecretStr, ValidationError
 
@@ -22,7 +23,7 @@ from services.chat_adapter.channels import webhook
 from services.cli.wire import parse_http
 from shared import translate
 from shared.channel import Context, Message, Piece, Request, Response
-from shared.envelope import Media, Text, Window
+from shared.envelope import Media, Text, Thread, Window
 from shared.errors import Malformed, Unverified
 from shared.records import CODES
 from tests.patience import SECONDS
@@ -130,6 +131,28 @@ def test_what_has_a_time_without_its_offset_is_shown_as_of_now(stamp):
     body = BODY.replace(b'"id"', b'"occurred_at":' + stamp.encode() + b',"id"')
     (found,) = translate.read(webhook.CHANNEL, APP, Request(body=body), Context(now=NOW))
     assert found.occurred_at == NOW
+
+
+@pytest.mark.parametrize("nothing", [None, "", 7, ["x"], "x" * 999])
+@pytest.mark.parametrize("field", ["reply_to", "conversation", "subject"])
+def test_one_word_on_where_it_belongs_that_cannot_be_read_takes_no_other_along(field, nothing):
+    told = {"reply_to": "m-1", "conversation": "c-1", "subject": "s"}
+    kept = {"reply_to": "m-1", "thread_key": "c-1", "subject": "s"}
+    (found,) = read({**told, field: nothing})
+    shown = nothing if field == "subject" and isinstance(nothing, str) else None
+    assert found.thread == Thread(**kept | {"thread_key" if field == "conversation" else field: shown})
+
+
+@pytest.mark.parametrize("field", ["join_key", "container", "responder", "peer", "reply_to", "conversation"])
+def test_an_empty_word_is_none(field):
+    (found,) = read({field: ""})
+    assert found == read({})[0]
+    translate.stamp(found, channel=webhook.CHANNEL, account=ACCOUNT, received_at=NOW)
+
+
+def read(more):
+    body = orjson.dumps({"id": "e-1", "from": {"address": "u-1"}, "parts": [{"kind": "text", "text": "hi"}]} | more)
+    return translate.read(webhook.CHANNEL, APP, Request(body=body), Context(now=NOW))
 
 
 def test_a_file_is_fetched_as_from_a_stranger():
