@@ -58,7 +58,8 @@ class Faults(BaseModel):
     """`drop`: so many sends are accepted and the connection then cut, so that their outcome is unknown. `delay`: seconds
     before every send. `silent`: no call is answered until it is false again. `twice`: every webhook is delivered twice.
 
-    `query_seconds`: how long a press on a Telegram button may be answered; Telegram does not say, bots measure fifteen.
+    `query_seconds`: how long a press on a Telegram button may be answered, which Telegram does not say and bots measure as
+    fifteen; and what one person of a group alone sees, where Telegram says so.
 
     Of Meta's platforms: `batch`: so many entries wait for one another and go in one body. `receipts`: `backwards` holds
     sent and delivered back until the person has read, and tells all three the wrong way round; `early` tells before the

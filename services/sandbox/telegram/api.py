@@ -22,7 +22,7 @@ class Api:
         """https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this."""
         limits = self.control.faults.limits
         whole = self._pace.bucket(bot.id, rate=limits.per_second, burst=limits.burst)
-        one = self._pace.bucket((bot.id, chat.id), rate=limits.per_chat_second, burst=limits.chat_burst)
+        one = self._pace.bucket((bot.id, chat.name), rate=limits.per_chat_second, burst=limits.chat_burst)
         if seconds := max(whole.wait(), one.wait()):
             raise Refused(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
         whole.take()

@@ -15,9 +15,10 @@ from services.sandbox.screens import Json
 from services.sandbox.streams import last_seen, tell
 from services.sandbox.telegram import content
 from services.sandbox.telegram.calls import Parameters, parameters
-from services.sandbox.telegram.world import Bot, Chat, World
+from services.sandbox.telegram.world import PLACES, Bot, Chat, World, name_of, number_of
 
-PERSON: Final = "/phone/telegram/{bot:\\d{1,16}}/{user:\\d{1,16}}"
+# Where they write: in private, else `-` and one of PLACES stand behind who writes.
+PERSON: Final = "/phone/telegram/{bot:\\d{1,16}}/{user:\\d{1,16}(?:-direct|-ephemeral)?}"
 
 
 class Phone:
@@ -37,7 +38,12 @@ class Phone:
 
     async def _bots(self, _request: web.Request) -> web.Response:
         bots = [
-            {**bot.as_user, "chats": [chat.user for chat in bot.chats.values()]} for bot in self._world.bots.values()
+            {
+                **bot.as_user,
+                "chats": [chat.user for chat in bot.chats.values() if not chat.place],
+                "places": list(PLACES),
+            }
+            for bot in self._world.bots.values()
         ]
         return web.json_response({"bots": bots})
 
@@ -49,7 +55,7 @@ class Phone:
 
     def _chat(self, request: web.Request) -> tuple[Bot, Chat]:
         bot = self._bot(request)
-        user = int(request.match_info["user"])
+        user = request.match_info["user"]
         if user not in bot.chats:
             raise Refused(404, f"{user} has not written to this bot yet")
         return bot, bot.chats[user]
@@ -57,7 +63,7 @@ class Phone:
     async def _send(self, request: web.Request) -> web.Response:
         """One of text, file (multipart), location, contact, edit, press, react, block; with reply_to, name, language."""
         bot, call = self._bot(request), await parameters(request)
-        chat = bot.meet(_person(bot, request, call), starts=True)
+        chat = _meet(bot, request, call, starts=True)
         if chat.blocked and call.object("block") is None:
             _block(bot, chat, blocked=False)  # who writes to a bot again has unblocked it
         for name, act in ACTS.items():
@@ -72,7 +78,7 @@ class Phone:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: `message` with a view whose `n` is the event's id, and `typing`."""
         bot = self._bot(request)
-        chat = bot.meet(_person(bot, request, Parameters({})))
+        chat = _meet(bot, request, Parameters({}))
         return await tell(request, chat.changed, chat.news(last_seen(request)))
 
     async def _file(self, request: web.Request) -> web.Response:
@@ -82,10 +88,15 @@ class Phone:
         return download(bot.shelf.file(kept["file_id"]), kept["mime_type"])
 
 
-def _person(bot: Bot, request: web.Request, call: Parameters) -> Json:
-    """Telegram's User: as known, with what the call says anew."""
-    number = int(request.match_info["user"])
-    known = bot.chats[number].user if number in bot.chats else {"first_name": f"User {number}"}
+def _meet(bot: Bot, request: web.Request, call: Parameters, *, starts: bool = False) -> Chat:
+    number, _, place = request.match_info["user"].partition("-")
+    return bot.meet(_person(bot, int(number), call), place, starts=starts)
+
+
+def _person(bot: Bot, number: int, call: Parameters) -> Json:
+    """Telegram's User: as known in private or elsewhere, with what the call says anew."""
+    chats = [bot.chats.get(name_of(number, place)) for place in ("", *PLACES)]
+    known = next((chat.user for chat in chats if chat), {"first_name": f"User {number}"})
     said = {"first_name": call.text("name")[:64], "language_code": call.text("language")[:16]}
     return {"id": number, "is_bot": False, **known, **{name: value for name, value in said.items() if value}}
 
@@ -93,7 +104,8 @@ def _person(bot: Bot, request: web.Request, call: Parameters) -> Json:
 def _say(bot: Bot, chat: Chat, call: Parameters, about: Json) -> Json:
     message = bot.message(chat, chat.user, {**_reply(chat, call), **about})
     bot.show(chat, message)
-    return {"message_id": message["message_id"], "update_id": bot.update(chat, "message", message), "n": chat.n}
+    chat.ask(number_of(message))
+    return {"message_id": number_of(message), "update_id": bot.update(chat, "message", message), "n": chat.n}
 
 
 def _reply(chat: Chat, call: Parameters) -> Json:
@@ -139,7 +151,7 @@ def _contact(bot: Bot, chat: Chat, call: Parameters) -> Json:
     card = _object(call, "contact")
     about = content.contact(Parameters(card))
     if card.get("own"):
-        about["contact"]["user_id"] = chat.id
+        about["contact"]["user_id"] = chat.user["id"]
     return _say(bot, chat, call, about)
 
 
@@ -149,7 +161,7 @@ def _edit(bot: Bot, chat: Chat, call: Parameters) -> Json:
         raise Refused(400, "only one's own messages can be edited")
     edited = {**message, **content.text(call), "edit_date": int(time.time())}
     bot.show(chat, edited)
-    return {"message_id": edited["message_id"], "update_id": bot.update(chat, "edited_message", edited), "n": chat.n}
+    return {"message_id": number_of(edited), "update_id": bot.update(chat, "edited_message", edited), "n": chat.n}
 
 
 def _press(bot: Bot, chat: Chat, call: Parameters) -> Json:
@@ -160,10 +172,15 @@ def _press(bot: Bot, chat: Chat, call: Parameters) -> Json:
         raise Refused(400, "that message has no such button")
     query_id = bot.press(chat, message, pressed["data"])
     query = {"id": query_id, "from": chat.user, "message": message, "data": pressed["data"]}
-    return {"update_id": bot.update(chat, "callback_query", {**query, "chat_instance": str(chat.id)}), "n": chat.n}
+    return {
+        "update_id": bot.update(chat, "callback_query", {**query, "chat_instance": str(chat.as_chat["id"])}),
+        "n": chat.n,
+    }
 
 
 def _react(bot: Bot, chat: Chat, call: Parameters) -> Json:
+    if chat.place == "ephemeral":
+        raise Refused(400, "Telegram tells nothing of reactions here: such a message has no message_id")
     wanted = _object(call, "react")
     message, emoji = _message(chat, wanted.get("message_id")), wanted.get("emoji")
     shown = chat.views[message["message_id"]]["reactions"]
@@ -181,6 +198,8 @@ def _react(bot: Bot, chat: Chat, call: Parameters) -> Json:
 
 
 def _blocking(bot: Bot, chat: Chat, call: Parameters) -> Json:
+    if chat.place:
+        raise Refused(400, "a bot is stopped in its private chat")
     return {"update_id": _block(bot, chat, blocked=call.flag("block")), "n": chat.n}
 
 

@@ -10,7 +10,7 @@ from services.sandbox.screens import Json
 from services.sandbox.telegram import content
 from services.sandbox.telegram.api import Api, Method
 from services.sandbox.telegram.calls import Parameters, Refused, bad_request
-from services.sandbox.telegram.world import Bot, Chat
+from services.sandbox.telegram.world import Bot, Chat, chat_id, name_of, number_of
 
 ACTIONS: Final = frozenset(
     """typing upload_photo record_video upload_video record_voice upload_voice upload_document choose_sticker
@@ -22,23 +22,55 @@ def chat_of(bot: Bot, call: Parameters) -> Chat:
     number = call.integer("chat_id")
     if number is None:
         raise bad_request("chat_id is empty")
-    if (chat := bot.chats.get(number)) is None or not chat.started:
+    if (chat := bot.chats.get(_named(bot, number, call))) is None or not chat.started:
         raise bad_request("chat not found")
     if chat.blocked:
         raise Refused(403, "Forbidden: bot was blocked by the user")
     return chat
 
 
+def _named(bot: Bot, number: int, call: Parameters) -> str:
+    """The chat that is meant: in the places of one person the call says whose it is."""
+    if number == chat_id(bot.id, "direct"):
+        if (topic := call.integer("direct_messages_topic_id")) is None:
+            raise bad_request("direct messages topic must be specified")
+        return name_of(topic, "direct")
+    if number == chat_id(bot.id, "ephemeral"):
+        return name_of(_receiver(call), "ephemeral")
+    return name_of(number)
+
+
+def _receiver(call: Parameters) -> int:
+    told = call.object("ephemeral_message_parameters")
+    if not isinstance(told, dict) or not isinstance(told.get("receiver_user_id"), int):
+        raise bad_request("the sandbox shows of a group only what one person alone sees: name the receiver_user_id")
+    number: int = told["receiver_user_id"]
+    return number
+
+
+def _check_answers(chat: Chat, call: Parameters, *, within: float) -> None:
+    """A bot that is no administrator answers what the person just wrote or pressed there, and names it:
+    https://core.telegram.org/bots/api#ephemeral-messages-and-commands.
+    """
+    told, replied = call.object("ephemeral_message_parameters"), call.object("reply_parameters") or {}
+    names = (told.get("callback_query_id"), replied.get("ephemeral_message_id"))
+    asked = [chat.asked[name] for name in names if isinstance(name, int | str) and name in chat.asked]
+    if not asked or time.monotonic() - max(asked) > within:
+        raise bad_request("an ephemeral message answers what was written or pressed there within 15 seconds")
+
+
 def _say(api: Api, bot: Bot, call: Parameters, *, method: str, make: Callable[[], Json]) -> Json:
     """Every method that sends ends here: checked, paced, shown on the phone, and logged."""
     chat = chat_of(bot, call)
+    if chat.place == "ephemeral":
+        _check_answers(chat, call, within=api.control.faults.query_seconds)
     api.pace(bot, chat)
     about = {**_reply(chat, call), **make(), **content.keyboard(call)}
     message = bot.message(chat, bot.as_user, about)
     bot.show(chat, message)
     words = message.get("text") or message.get("caption")
-    entry = {"bot": bot.id, "chat": chat.id, "method": method, "message_id": message["message_id"], "text": words}
-    api.control.accepted({"provider": "telegram", **entry, "at": time.time()})
+    entry = {"bot": bot.id, "chat": message["chat"]["id"], "method": method, "message_id": number_of(message)}
+    api.control.accepted({"provider": "telegram", **entry, "text": words, "at": time.time()})
     return message
 
 
@@ -46,9 +78,10 @@ def _reply(chat: Chat, call: Parameters) -> Json:
     wanted = call.object("reply_parameters")
     if wanted is None:
         return {}
-    if not isinstance(wanted, dict) or not isinstance(wanted.get("message_id"), int):
-        raise bad_request('can\'t parse reply parameters: Field "message_id" must be of type Number')
-    if (view := chat.views.get(wanted["message_id"])) and not view.get("deleted"):
+    field = "ephemeral_message_id" if chat.place == "ephemeral" else "message_id"
+    if not isinstance(wanted, dict) or not isinstance(wanted.get(field), int):
+        raise bad_request(f'can\'t parse reply parameters: Field "{field}" must be of type Number')
+    if (view := chat.views.get(wanted[field])) and not view.get("deleted"):
         quoted = {name: value for name, value in view["message"].items() if name != "reply_to_message"}
         return {"reply_to_message": quoted}
     if wanted.get("allow_sending_without_reply"):

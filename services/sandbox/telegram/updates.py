@@ -57,8 +57,8 @@ def _start_anew(bot: Bot, call: Parameters) -> None:
         for update_id in tuple(bot.waiting):
             bot.confirm(update_id)
     bot.poller.set()
-    for chat_id in tuple(bot.lanes):
-        bot.on_update(bot, chat_id)
+    for chat in tuple(bot.lanes):
+        bot.on_update(bot, chat)
 
 
 async def delete_webhook(api: Api, bot: Bot, call: Parameters) -> bool:

@@ -30,32 +30,32 @@ class Webhooks:
         self._world, self._perform = world, perform
         self._control = control
         self._client = client
-        self._tasks: dict[tuple[int, int], asyncio.Task[None]] = {}
+        self._tasks: dict[tuple[int, str], asyncio.Task[None]] = {}
         self._connections: dict[tuple[int, int], asyncio.Semaphore] = {}
         world.on_update = self.wake
         for bot in world.bots.values():
-            for chat_id in bot.lanes:
-                self.wake(bot, chat_id)
+            for chat in bot.lanes:
+                self.wake(bot, chat)
 
-    def wake(self, bot: Bot, chat_id: int) -> None:
-        key = bot.id, chat_id
+    def wake(self, bot: Bot, chat: str) -> None:
+        key = bot.id, chat
         if bot.webhook and key not in self._tasks:
-            task = self._tasks[key] = asyncio.create_task(self._drain(bot, chat_id), name=f"webhook {key}")
-            task.add_done_callback(lambda ended: self._ended(ended, bot, chat_id))
+            task = self._tasks[key] = asyncio.create_task(self._drain(bot, chat), name=f"webhook {key}")
+            task.add_done_callback(lambda ended: self._ended(ended, bot, chat))
 
-    def _ended(self, task: asyncio.Task[None], bot: Bot, chat_id: int) -> None:
+    def _ended(self, task: asyncio.Task[None], bot: Bot, chat: str) -> None:
         """What came after the task had looked for the last time gets a new one."""
-        del self._tasks[bot.id, chat_id]
-        if not task.cancelled() and not task.exception() and bot.lanes[chat_id]:
-            self.wake(bot, chat_id)
+        del self._tasks[bot.id, chat]
+        if not task.cancelled() and not task.exception() and bot.lanes[chat]:
+            self.wake(bot, chat)
 
     async def close(self) -> None:
         for task in tuple(self._tasks.values()):
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _drain(self, bot: Bot, chat_id: int) -> None:
-        lane, pause = bot.lanes[chat_id], FIRST_PAUSE
+    async def _drain(self, bot: Bot, chat: str) -> None:
+        lane, pause = bot.lanes[chat], FIRST_PAUSE
         while lane and bot.webhook:
             if lane[0]["update_id"] not in bot.waiting:  # taken by getUpdates, or dropped
                 lane.popleft()

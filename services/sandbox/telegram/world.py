@@ -7,7 +7,7 @@ import re
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from services.sandbox.screens import Json, Screen
@@ -17,26 +17,67 @@ from services.sandbox.signals import Signal
 TOKEN: Final = re.compile(r"([1-9]\d{3,15}):[A-Za-z0-9_-]{20,100}")
 # What is sent when nobody asked otherwise: https://core.telegram.org/bots/api#setwebhook
 NOT_BY_DEFAULT: Final = frozenset({"chat_member", "message_reaction", "message_reaction_count"})
+# Where a person meets a bot beside their private chat: in a channel's direct messages, and alone within a group.
+PLACES: Final[Mapping[str, Json]] = {
+    "direct": {"title": "News", "is_direct_messages": True},
+    "ephemeral": {"title": "Market"},
+}
+ASKED: Final = 100  # what may be answered at once in one chat
 FILES_KEPT: Final = 512 * 1024 * 1024  # bytes per bot
 
 
-class Chat(Screen[int]):
-    """One person's private chat with one bot, as their phone shows it."""
+def name_of(user: int, place: str = "") -> str:
+    """A chat's name here: whose it is, and where, if not in private."""
+    return f"{user}-{place}" if place else str(user)
 
-    def __init__(self, shelf: Shelf, bot: int, user: Json, *, started: bool = False, blocked: bool = False) -> None:
-        super().__init__(shelf, f"view/{bot}/{user['id']}")
+
+def number_of(message: Json) -> int:
+    """What its chat calls it: `message_id` is 0 where one person of a group alone sees it."""
+    number: int = message["message_id"] or message["ephemeral_message_id"]
+    return number
+
+
+class Chat(Screen[int]):
+    """One person and one bot, as the phone shows it: in private, in a place of PLACES otherwise.
+
+    `asked`: when the person wrote or pressed something here, by number or query, by time.monotonic.
+    """
+
+    def __init__(
+        self, shelf: Shelf, bot: int, user: Json, *, place: str = "", started: bool = False, blocked: bool = False
+    ) -> None:
+        self.name = name_of(user["id"], place)
+        super().__init__(shelf, f"view/{bot}/{self.name}")
+        self.bot, self.place = bot, place
         self.user = user
         self.started = started
         self.blocked = blocked
-
-    @property
-    def id(self) -> int:
-        return int(self.user["id"])
+        self.asked: dict[int | str, float] = {}
 
     @property
     def as_chat(self) -> Json:
+        if self.place:
+            return {"id": chat_id(self.bot, self.place), "type": "supergroup", **PLACES[self.place]}
         names: Json = {name: self.user[name] for name in ("first_name", "last_name", "username") if name in self.user}
-        return {"id": self.id, "type": "private", **names}
+        return {"id": self.user["id"], "type": "private", **names}
+
+    def where(self, number: int, receiver: Json) -> Json:
+        """What a message says of its place: https://core.telegram.org/bots/api#message."""
+        match self.place:
+            case "direct":
+                topic = {"topic_id": self.user["id"], "user": self.user}
+                return {"message_id": number, "direct_messages_topic": topic}
+            case "ephemeral":
+                return {"message_id": 0, "ephemeral_message_id": number, "receiver_user": receiver}
+        return {"message_id": number}
+
+    def ask(self, name: int | str) -> None:
+        self.asked = {**dict(list(self.asked.items())[-ASKED:]), name: time.monotonic()}
+
+
+def chat_id(bot: int, place: str) -> int:
+    """Each bot is in one channel and one group of its own."""
+    return -int(f"100{bot}{list(PLACES).index(place) + 1}")
 
 
 class Query(NamedTuple):
@@ -54,15 +95,15 @@ class Bot:
         self.id: int = saved["id"]
         self.shelf = shelf
         self.saved = saved
-        self.chats: dict[int, Chat] = {}
+        self.chats: dict[str, Chat] = {}
         self.files: dict[str, Json] = {}
         self.queries: dict[str, Query] = {}
-        self.lanes: dict[int, deque[Json]] = {}
+        self.lanes: dict[str, deque[Json]] = {}
         self.waiting: dict[int, Json] = {}
         self.last_error: Json = {}
         self.news = Signal()
         self.poller = Signal()
-        self.on_update: Callable[[Bot, int], None] = lambda _bot, _chat: None
+        self.on_update: Callable[[Bot, str], None] = lambda _bot, _chat: None
 
     @property
     def as_user(self) -> Json:
@@ -83,24 +124,25 @@ class Bot:
 
     # people
 
-    def meet(self, user: Json, *, starts: bool = False) -> Chat:
+    def meet(self, user: Json, place: str = "", *, starts: bool = False) -> Chat:
         """The chat of this person, renamed where they are. A bot may write only to who has started it."""
-        chat = self.chats.setdefault(user["id"], Chat(self.shelf, self.id, user))
+        new = Chat(self.shelf, self.id, user, place=place)
+        chat = self.chats.setdefault(new.name, new)
         if chat.user != user or chat.started < starts:
             chat.user, chat.started = user, chat.started or starts
             self.save_chat(chat)
         return chat
 
     def save_chat(self, chat: Chat) -> None:
-        kept = {"user": chat.user, "started": chat.started, "blocked": chat.blocked}
-        self.shelf.put(f"chat/{self.id}/{chat.id}", kept)
+        kept = {"user": chat.user, "place": chat.place, "started": chat.started, "blocked": chat.blocked}
+        self.shelf.put(f"chat/{self.id}/{chat.name}", kept)
 
     # messages
 
     def message(self, chat: Chat, sender: Json, content: Json) -> Json:
         """A new Message of Telegram's shape."""
         return {
-            "message_id": self.next("messages"),
+            **chat.where(self.next("messages"), self.as_user if sender is chat.user else chat.user),
             "from": sender,
             "chat": chat.as_chat,
             "date": int(time.time()),
@@ -109,7 +151,7 @@ class Bot:
 
     def show(self, chat: Chat, message: Json, **about: Any) -> None:
         """Put a message, or what became of it, on the phone."""
-        number = message["message_id"]
+        number = number_of(message)
         before = chat.views.get(number, {"reactions": {}})
         chat.put(number, {**before, "mine": not message["from"]["is_bot"], **about, "message": message})
 
@@ -118,7 +160,8 @@ class Bot:
     def press(self, chat: Chat, message: Json, data: str) -> str:
         """The query that the bot is to answer; until then the button turns."""
         name = secrets.token_hex(9)
-        self.queries[name] = Query(chat, message["message_id"], time.monotonic())
+        self.queries[name] = Query(chat, number_of(message), time.monotonic())
+        chat.ask(name)
         self.show(chat, message, pressing=data)
         return name
 
@@ -171,15 +214,15 @@ class Bot:
             return None
         number = self.next("updates")
         update = {"update_id": number, kind: content}
-        self.shelf.put(f"update/{self.id}/{number}", {"chat": chat.id, "update": update})
-        self.queue(chat.id, update)
+        self.shelf.put(f"update/{self.id}/{number}", {"chat": chat.name, "update": update})
+        self.queue(chat.name, update)
         return number
 
-    def queue(self, chat_id: int, update: Json) -> None:
+    def queue(self, chat: str, update: Json) -> None:
         self.waiting[update["update_id"]] = update
-        self.lanes.setdefault(chat_id, deque()).append(update)
+        self.lanes.setdefault(chat, deque()).append(update)
         self.news.set()
-        self.on_update(self, chat_id)
+        self.on_update(self, chat)
 
     def confirm(self, update_id: int) -> None:
         """Telegram forgets an update that was taken."""
@@ -193,7 +236,7 @@ class World:
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
         self.bots: dict[int, Bot] = {}
-        self.on_update: Callable[[Bot, int], None] = lambda _bot, _chat: None
+        self.on_update: Callable[[Bot, str], None] = lambda _bot, _chat: None
         for _, saved in shelf.under("bot/"):
             self._remember(saved)
 
@@ -214,16 +257,17 @@ class World:
         bot.save()
         self.bots[number] = bot
 
-    def _updated(self, bot: Bot, chat_id: int) -> None:
-        self.on_update(bot, chat_id)
+    def _updated(self, bot: Bot, chat: str) -> None:
+        self.on_update(bot, chat)
 
     def _remember(self, saved: Json) -> None:
         bot = self.bots[saved["id"]] = Bot(self.shelf, saved)
         for _, kept in self.shelf.under(f"chat/{bot.id}/"):
-            bot.chats[kept["user"]["id"]] = Chat(self.shelf, bot.id, **kept)
+            chat = Chat(self.shelf, bot.id, **kept)
+            bot.chats[chat.name] = chat
         for key, view in self.shelf.under(f"view/{bot.id}/"):
-            bot.chats[int(key.split("/")[2])].recall(view["message"]["message_id"], view)
+            bot.chats[key.split("/")[2]].recall(number_of(view["message"]), view)
         bot.files = {file["file_id"]: file for _, file in self.shelf.under(f"file/{bot.id}/")}
         for _, kept in self.shelf.under(f"update/{bot.id}/"):
-            bot.queue(kept["chat"], kept["update"])
+            bot.queue(str(kept["chat"]), kept["update"])
         bot.on_update = self._updated

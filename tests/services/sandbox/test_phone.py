@@ -73,6 +73,26 @@ async def test_a_person_chats_by_keyboard_alone(phone, sandbox, token):
     await shot(phone, "phone-khmer")
 
 
+@pytest.mark.parametrize("place", ["direct", "ephemeral"])
+async def test_a_person_writes_where_only_they_and_the_bot_are(phone, sandbox, token, place):
+    await phone.get_by_role("button", name="កំពុងសរសេរក្នុងនាម តារា").click()
+    await phone.get_by_role("button", name=f"{token.partition(':')[0]}-{place}").click()
+    await phone.get_by_label("សរសេរសារ").fill("តម្លៃ?")
+    await phone.keyboard.press("Enter")
+    await phone.locator("li.mine .text", has_text="តម្លៃ?").wait_for()
+    message = (await sandbox.ok(token, "getUpdates"))[0]["message"]
+    where = {
+        "direct": {"direct_messages_topic_id": 501},
+        "ephemeral": {
+            "ephemeral_message_parameters": {"receiver_user_id": 501},
+            "reply_parameters": {"ephemeral_message_id": message.get("ephemeral_message_id")},
+        },
+    }
+    await sandbox.ok(token, "sendMessage", chat_id=message["chat"]["id"], text="៥$", **where[place])
+    await phone.locator("li.theirs .text", has_text="៥$").wait_for()
+    await shot(phone, f"phone-{place}")
+
+
 async def test_pictures_places_cards_replies_and_edits(phone, sandbox, token):
     await phone.locator("#file").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": PIXEL})
     await phone.locator("#text").fill("មើល")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from aiohttp import web
 from services.chat_adapter.channels.telegram import CHANNEL
 from shared.channel import Blob, Context, Http, Piece, Request, Response, SendFailed
 from shared.drive import drive
-from shared.envelope import Media, Text
+from shared.envelope import Choices, Media, Option, Text
 from tests.patience import SECONDS
 from tests.pictures import PIXEL
 
@@ -346,6 +347,79 @@ class TestTheChannelAndTheSandboxAgree:
         sent = await self.made(sandbox, CHANNEL.outbound(self.account(sandbox, token), piece, NOW), files)
         (logged,) = await sandbox.accepted(token)
         assert sent.external_ids == (f"501223344:{logged['message_id']}",)
+
+    async def heard(self, sandbox, token):
+        """The newest of what the channel reads."""
+        account = self.account(sandbox, token)
+        page = await self.made(sandbox, CHANNEL.poll(account, {}, NOW), {})
+        return page.records[-1]
+
+    async def answered(self, sandbox, token, asked, part=None, **more):
+        part = part or Text(text="5$")
+        piece = Piece(id="1/0", to=asked.peer, part=part, references=(asked.external_id,), **more)
+        steps = CHANNEL.outbound(self.account(sandbox, token), piece, NOW)
+        return await self.made(sandbox, steps, {"b": PIXEL})
+
+    @pytest.mark.parametrize("place", ["direct", "ephemeral"])
+    async def test_what_a_person_asks_in_a_place_of_their_own_is_answered_there_and_nowhere_else(
+        self, sandbox, started, place
+    ):
+        people = {"501": "Dara", "502": "Bopha"}
+        for user, name in people.items():
+            await sandbox.says(started, f"{user}-{place}", text=f"how much? {name}", name=name)
+            asked = await self.heard(sandbox, started)
+            assert (asked.parts, asked.sender.address, asked.surface) == (
+                (Text(text=f"how much? {name}"),),
+                user,
+                "direct",
+            )
+            assert asked.peer == asked.container
+            assert asked.peer.endswith(f":{place}:{user}")
+            sent = await self.answered(sandbox, started, asked)
+            picture = Media(media="image", state="stored", blob="b", mime_type="image/png", name="x.png")
+            await self.answered(sandbox, started, asked, picture, reply_to=asked.external_id)
+            assert sent.external_ids[0] != asked.external_id
+            shown = [view["message"] for view in await sandbox.shown(started, f"{user}-{place}")]
+            assert [message.get("text", "photo") for message in shown] == [f"how much? {name}", "5$", "photo"]
+            assert shown[2]["reply_to_message"]["text"] == f"how much? {name}"
+        assert [view["message"]["text"] for view in await sandbox.shown(started, 501)] == ["/start"]
+
+    async def test_alone_in_a_group_only_what_was_just_asked_is_answered(self, sandbox, token):
+        await sandbox.ok(token, "getMe")
+        await sandbox.says(token, "501-ephemeral", text="/price")
+        asked = await self.heard(sandbox, token)
+        await sandbox.control(query_seconds=0)
+        with pytest.raises(SendFailed, match="within 15 seconds"):
+            await self.answered(sandbox, token, asked)
+        await sandbox.control(query_seconds=15)
+        with pytest.raises(SendFailed, match="within 15 seconds"):
+            await self.answered(sandbox, token, replace(asked, external_id=f"{asked.peer}:9999"))
+        await self.answered(sandbox, token, asked)
+
+    async def test_a_press_alone_in_a_group_is_answered_by_its_query(self, sandbox, token):
+        await sandbox.ok(token, "getMe")
+        await sandbox.says(token, "501-ephemeral", text="/size")
+        asked = await self.heard(sandbox, token)
+        await self.answered(sandbox, token, asked, Choices(text="Which?", options=(Option(id="L", title="Large"),)))
+        offered = (await sandbox.shown(token, "501-ephemeral"))[-1]["message"]
+        press = {"message_id": offered["ephemeral_message_id"], "data": "L"}
+        await sandbox.says(token, "501-ephemeral", press=press)
+        pressed = await self.heard(sandbox, token)
+        assert (pressed.peer, pressed.parts[0].id) == (asked.peer, "L")
+        await self.answered(sandbox, token, pressed)
+        assert (await sandbox.shown(token, "501-ephemeral"))[-1]["message"]["text"] == "5$"
+
+    async def test_a_place_without_a_name_is_refused(self, sandbox, token):
+        await sandbox.ok(token, "getMe")
+        await sandbox.says(token, "501-direct", text="hi")
+        await sandbox.says(token, "501-ephemeral", text="/hi")
+        updates = await sandbox.ok(token, "getUpdates")
+        for update in updates:
+            chat = update["message"]["chat"]["id"]
+            status, why = await sandbox.no(token, "sendMessage", chat_id=chat, text="for everybody")
+            assert (status, "topic must be" in why or "name the receiver" in why) == (400, True)
+        assert (await sandbox.phone(token, "501-direct", "send", block=True))[0] == 400
+        assert (await sandbox.phone(token, "501-ephemeral", "send", react={"message_id": 1, "emoji": "👍"}))[0] == 400
 
     async def test_a_sent_file_comes_back_byte_for_byte(self, sandbox, started):
         account = self.account(sandbox, started)

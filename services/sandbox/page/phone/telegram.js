@@ -1,6 +1,6 @@
 // Telegram's chats are kept as its own messages (https://core.telegram.org/bots/api#message): here they become what this page draws, and back.
 
-import { language } from "../shared/words.js";
+import { language, t } from "../shared/words.js";
 import { file, get, path, post } from "../shared/wire.js";
 import { named } from "./uniform.js";
 
@@ -17,11 +17,17 @@ const KINDS = {
 
 export const telegram = {
   async accounts() {
-    return (await get("phone/telegram")).bots.map((bot) => ({ id: String(bot.id), name: bot.first_name }));
+    const { bots } = await get("phone/telegram");
+    return bots.flatMap((bot) => [
+      { id: String(bot.id), name: bot.first_name },
+      ...bot.places.map((place) => ({ id: `${bot.id}-${place}`, name: t(`place_${place}`, { name: bot.first_name }) })),
+    ]);
   },
 
+  /** `account`: a bot, or one of its places, which stands behind who writes there. */
   chat(channel, account, person) {
-    const base = path("phone", channel, account, person.id);
+    const [bot, place] = String(account).split("-");
+    const base = path("phone", channel, bot, place ? `${person.id}-${place}` : person.id);
     return {
       events: (after) => `${base}/events?after=${after}`,
       view,
@@ -35,7 +41,7 @@ export const telegram = {
 function view({ n, message, mine, deleted, reactions, pressing }) {
   return {
     n,
-    id: message.message_id,
+    id: numberOf(message),
     mine,
     at: message.date * 1000,
     text: message.text,
@@ -44,12 +50,15 @@ function view({ n, message, mine, deleted, reactions, pressing }) {
     location: message.location && { ...message.location, name: message.venue?.title, address: message.venue?.address },
     contact: message.contact && contact(message.contact),
     choices: message.reply_markup?.inline_keyboard?.flat().map((key) => ({ id: key.callback_data, title: key.text, url: key.url, busy: Boolean(pressing) && key.callback_data === pressing })),
-    reply_to: message.reply_to_message?.message_id,
+    reply_to: message.reply_to_message && numberOf(message.reply_to_message),
     edited: Boolean(message.edit_date),
     removed: Boolean(deleted),
     reactions: Object.values(reactions).flat().filter(Boolean),
   };
 }
+
+/** `message_id` is 0 where one person of a group alone sees it. */
+const numberOf = (message) => message.message_id || message.ephemeral_message_id;
 
 function media(message) {
   const kind = Object.keys(KINDS).find((each) => message[each]);
