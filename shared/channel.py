@@ -386,7 +386,7 @@ class Piece(Model):
     """What goes out in one send: one part that fits, and the files that go along. `id` is the same however often it is tried.
 
     `reply_to`: the message answered, where the request named one. `references`: the conversation's first and newest
-    external ids, oldest first. `token`: our signed name of the conversation. `automatic`: no person is named who wrote it.
+    external ids, oldest first. `token`: our signed name of the conversation. `automatic`: a program wrote it.
     """
 
     id: str

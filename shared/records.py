@@ -218,28 +218,39 @@ class Request(Model):
 Parts = Annotated[tuple[Part, ...], Field(min_length=1, max_length=20)]
 
 
-class Reply(Request):
+class Written(Model):
+    """Who wrote it. `author`: by what name; `automatic`: whether a program did, whatever the name. Where that is not said, a
+    person is who has a name: what nobody answers for is a program's, so that no other program answers it (RFC 3834 §2).
+    """
+
+    author: str | None = None
+    automatic: bool | None = None
+
+    @property
+    def by_person(self) -> bool:
+        """Some channels give people longer than programs, and only programs are braked."""
+        return bool(self.author) if self.automatic is None else not self.automatic
+
+
+class Reply(Written, Request):
     """Answer in a conversation, on the channel and address that the customer last wrote from.
 
-    `private`: answer a public comment so that only its writer reads it. `author`: the person who answers; some channels
-    give people longer than programs.
+    `private`: answer a public comment so that only its writer reads it.
     """
 
     conversation: uuid.UUID
     parts: Parts
     in_reply_to: uuid.UUID | None = None
-    author: str | None = None
     private: bool = False
 
 
-class Send(Request):
+class Send(Written, Request):
     """Write first: to an address at one of our accounts. `subject`: of a mail."""
 
     channel: Name
     account: Name
     address: Address
     parts: Parts
-    author: str | None = None
     subject: Annotated[str, Field(max_length=998)] | None = None
 
 
@@ -335,7 +346,7 @@ class Erase(Request):
 # outbound -----------------------------------------------------------------------------------------------------------
 
 
-class Outbound(Model):
+class Outbound(Written):
     """A message to send: what the router asks an adapter for, once per message and attempt.
 
     `way`: what allows it to be sent, where a provider must be told.
@@ -354,7 +365,6 @@ class Outbound(Model):
     surface: Surface = "direct"
     way: Way = "free_text"
     parts: Parts
-    author: str | None = None
     urgent: bool = False
     not_after: Moment | None = None
     requested_at: Moment

@@ -183,7 +183,7 @@ def _piece(job: Job, handle: str | None) -> Piece:
         references=thread.references,
         token=thread.token,
         handle=handle,
-        automatic=not message.author,
+        automatic=not message.by_person,
     )
 
 

@@ -126,8 +126,9 @@ class Desk:
             assert answer.status == 200, await answer.text()
             return [{"type": one["type"], **one["data"]} for one in (await answer.json())["events"]]
 
-    async def answers(self, conversation: str, *parts: dict[str, Any]) -> None:
-        async with self.client.post(f"{self.api}/conversations/{conversation}/reply", json={"parts": parts}) as answer:
+    async def answers(self, conversation: str, *parts: dict[str, Any], **more: Any) -> None:
+        asked = {"parts": parts, **more}
+        async with self.client.post(f"{self.api}/conversations/{conversation}/reply", json=asked) as answer:
             assert answer.status == 202, await answer.text()
 
     async def keeps(self, name: str, data: bytes) -> dict[str, Any]:

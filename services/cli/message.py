@@ -64,6 +64,7 @@ def send(
             address=address,
             parts=(Text(text=words(text)),),
             author="cli",
+            automatic=False,
         )
     )
     place = record_key(tenant, channel, account, address)
@@ -89,7 +90,9 @@ def reply(
 
     system = find_running(home, unreachable=CANNOT)
     place = as_uuid(conversation) or identified(system, conversation)
-    asked = _valid(lambda: Reply(tenant=tenant, conversation=place, parts=(Text(text=words(text)),), author="cli"))
+    asked = _valid(
+        lambda: Reply(tenant=tenant, conversation=place, parts=(Text(text=words(text)),), author="cli", automatic=False)
+    )
     _finish(system, asked, place=str(place), key=key, timeout=timeout, as_json=as_json)
 
 

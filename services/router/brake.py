@@ -31,7 +31,7 @@ LIMITS: Final = (Limit(15, timedelta(seconds=20)), Limit(150, timedelta(minutes=
 
 def check_brake(facts: Facts, record: In, conversation: Conversation, asked: Reply | Send) -> None:
     """Raises Refusal while programs answer each other here; an event tells until when. Stream time: the log's."""
-    if asked.author or not is_answer(facts, conversation):
+    if asked.by_person or not is_answer(facts, conversation):
         return
     known = brake_of(facts, conversation)
     now = as_of(known, record.at)
@@ -48,13 +48,14 @@ def check_brake(facts: Facts, record: In, conversation: Conversation, asked: Rep
             tell_apart(facts, record, "conversation.braked", {"until": until}, customer=conversation.customer_id)
         else:
             emit(facts, conversation, record, "conversation.braked", {"until": until})
-    raise Refusal("braked", f"programs answer each other here; until {utc(until)} only a person may: name the author")
+    who = "name the author, or say that it is not automatic"
+    raise Refusal("braked", f"programs answer each other here; until {utc(until)} only a person may: {who}")
 
 
 def note_answer(facts: Facts, conversation: Conversation, record: In, asked: Reply | Send) -> None:
     """What was accepted counts; a person's answer lets the brake go."""
     known, counts = brake_of(facts, conversation), is_answer(facts, conversation)
-    if asked.author:
+    if asked.by_person:
         if known:
             keep(facts, conversation, None)
     elif counts or (address_of(facts, conversation) and not known):

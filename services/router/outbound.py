@@ -171,6 +171,7 @@ def compose(
         way=way,
         parts=asked.parts,
         author=asked.author,
+        automatic=asked.automatic,
         urgent=asked.urgent,
         not_after=asked.expires_at,
         requested_at=record.at,

@@ -47,9 +47,12 @@ def way_of(facts: Facts, conversation: Conversation, asked: Reply | Send, able: 
         return "template"
     if window.human_agent_until is None or window.human_agent_until <= facts.now:
         raise Refusal("window_closed", f"the window to write freely closed at {utc(window.until)}")
-    if not asked.author:
+    if not asked.by_person:
         until = utc(window.human_agent_until)
-        raise Refusal("window_closed", f"only a person may answer, until {until}: name the author")
+        raise Refusal(
+            "window_closed",
+            f"only a person may answer, until {until}: name the author, or say that it is not automatic",
+        )
     return "human_agent"
 
 

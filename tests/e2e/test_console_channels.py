@@ -64,19 +64,21 @@ class TestTheWindow:
         await bubble(console, "order_update").get_by_text("1042").wait_for()
         await shot(console, "template")
 
-    async def test_that_is_closed_for_machines_asks_for_a_persons_name(self, desk, console):
+    async def test_that_is_closed_for_machines_takes_a_persons_answer_with_a_name_or_without(self, desk, console):
         account = await desk.account("facebook")
         closed = envelope.Window(until=after(hours=-2), human_agent_until=after(days=5, hours=1))
         customer = desk.customer("facebook", account, window=closed)
         await customer.says("is it still for sale?")
         await row(console, customer).click()
         await console.get_by_text("a person may answer until").wait_for()
-        await console.get_by_text("Put in your name").wait_for()
+        await console.locator("#reply-text").fill("Of course")
+        body = await sends(console, lambda: console.locator("#reply-text").press("Enter"))
+        assert (body.get("author"), body["automatic"]) == (None, False)
+        await bubble(console, "Of course").get_by_text("by a person").wait_for()
         await console.get_by_label("Your name").fill("Dara")
-        await console.get_by_text("Put in your name").wait_for(state="hidden")
         await console.locator("#reply-text").fill("Yes")
         body = await sends(console, lambda: console.locator("#reply-text").press("Enter"))
-        assert body["author"] == "Dara"
+        assert (body["author"], body["automatic"]) == ("Dara", False)
         await bubble(console, "Yes").get_by_text("by a person").wait_for()
         await console.reload()
         assert await console.get_by_label("Your name").input_value() == "Dara"

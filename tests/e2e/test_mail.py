@@ -178,6 +178,19 @@ async def test_files_travel_both_ways_byte_for_byte(desk: Desk, person: Mailbox)
     assert await person.file(file["id"]) == larger
 
 
+async def test_mails_of_programs_say_so_and_those_of_persons_do_not(desk: Desk, person: Mailbox) -> None:
+    """RFC 3834. Where a request does not say who writes, a person is who has a name."""
+    await person.writes("Hello", to=INBOX, subject="Rice")
+    conversation, _ = await desk.conversation(person.address)
+    told = []
+    for number, who in enumerate(
+        [{}, {"author": "Bot", "automatic": True}, {"author": "Sophea"}, {"automatic": False}]
+    ):
+        await desk.answers(conversation, text(f"Answer {number}"), **who)
+        told.append(header(await person.gets(f"Answer {number}"), "Auto-Submitted"))
+    assert told == ["auto-replied", "auto-replied", "", ""]
+
+
 async def test_an_address_that_nobody_has_fails_with_the_servers_words(desk: Desk, stack: Any, client: Any) -> None:
     person = mailbox(client, stack, f"nobody.{uuid.uuid4().hex[:8]}@home.example")
     await person.writes("Answer me, if you can", to=INBOX)

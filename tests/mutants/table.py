@@ -1192,7 +1192,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "Programs that answer each other",
         "a person is a program",
         "services/router/brake.py",
-        "    if asked.author or not is_answer(facts, conversation):\n",
+        "    if asked.by_person or not is_answer(facts, conversation):\n",
         "    if not is_answer(facts, conversation):\n",
         "tests/services/router/test_brake.py",
     ),

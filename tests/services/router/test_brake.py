@@ -33,9 +33,9 @@ class Talk:
     async def hears(self, minute: float, name: str) -> None:
         await self.house.take(self.customer.says(name=name, minutes=minute))
 
-    async def answers(self, minute: float, *, author: str | None = None) -> list[str]:
+    async def answers(self, minute: float, **who: Any) -> list[str]:
         """The types of the events that the answer makes."""
-        asked = as_read(self.customer.reply(self.conversation, author=author))
+        asked = as_read(self.customer.reply(self.conversation, **who))
         facts: Facts = await self.house.take(replace(asked, at=at(minute)))
         return is_told(facts)
 
@@ -50,30 +50,41 @@ async def talk(house: House) -> Talk:
 SECOND = 1 / 60
 
 
-async def exchange(talk: Talk, count: int, *, every: float, start: float = 0.0, author: str | None = None) -> list[str]:
+async def exchange(talk: Talk, count: int, *, every: float, start: float = 0.0, **who: Any) -> list[str]:
     """What each of so many answers came to, one every so many minutes."""
     found = []
     for n in range(count):
         minute = start + n * every
         await talk.hears(minute, f"in {start} {n}")
-        found.append((await talk.answers(minute, author=author))[0])
+        found.append((await talk.answers(minute, **who))[0])
     return found
 
 
 @pytest.mark.parametrize(
-    ("count", "every", "author", "is_pulled"),
+    ("count", "every", "who", "is_pulled"),
     [
-        (30, SECOND, None, True),
-        (30, 4 * SECOND, None, True),
-        (30, SECOND, "Sreymom", False),
-        (15, SECOND, None, False),
-        (40, 21 * SECOND, None, False),
-        (170, 60.0 / 60, None, True),
+        (30, SECOND, {}, True),
+        (30, 4 * SECOND, {}, True),
+        (30, SECOND, {"author": "Bot", "automatic": True}, True),
+        (30, SECOND, {"author": "Sreymom"}, False),
+        (30, SECOND, {"automatic": False}, False),
+        (15, SECOND, {}, False),
+        (40, 21 * SECOND, {}, False),
+        (170, 60.0 / 60, {}, True),
     ],
-    ids=["two programs", "slower ones", "a person", "a short talk with a program", "a long one", "all day"],
+    ids=[
+        "two programs",
+        "slower ones",
+        "one with a name",
+        "a person",
+        "a person without a name",
+        "a short talk with a program",
+        "a long one",
+        "all day",
+    ],
 )
-async def test_where_it_is_pulled(talk: Talk, count: int, every: float, author: str | None, is_pulled: bool) -> None:
-    found = await exchange(talk, count, every=every, author=author)
+async def test_where_it_is_pulled(talk: Talk, count: int, every: float, who: dict[str, Any], is_pulled: bool) -> None:
+    found = await exchange(talk, count, every=every, **who)
     assert found.count("conversation.braked") == int(is_pulled)
     assert set(found) <= {"message.queued", "conversation.braked", "request.refused"}
     assert ("request.refused" in found) == is_pulled

@@ -48,7 +48,10 @@ async def test_after_a_day_only_a_person_may_answer_who_says_so(house: House) ->
     refused = await asked(house, customer, conversation)
     assert refused["code"] == "window_closed"
     assert "name the author" in refused["detail"]
-    assert (await asked(house, customer, conversation, author="Sokha"))["way"] == "human_agent"
+    named_program = await asked(house, customer, conversation, author="Bot", automatic=True)
+    assert named_program["code"] == "window_closed"
+    for person in ({"author": "Sokha"}, {"automatic": False}, {"author": "Sokha", "automatic": False}):
+        assert (await asked(house, customer, conversation, **person))["way"] == "human_agent"
 
 
 async def test_after_a_week_no_person_may_either(house: House) -> None:

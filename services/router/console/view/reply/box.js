@@ -33,7 +33,7 @@ export function createBox(app, conversation, draft) {
     showAccount(app, places.account, row);
     showRefusal(app, places.refusal, draft, update);
     const unprivate = draft.private && !mayAnswerPrivately(app, row, draft);
-    showAdvice(app, places.advice, draft, { kind, named: named(), unprivate, row });
+    showAdvice(app, places.advice, draft, { unprivate, row });
     showAnswered(app, places.answering, row, { answers: draft.answers, cancel: () => change({ answers: null }) });
     put(places.privacy, [privacySwitch(app, row, draft, update)], `${draft.private} ${limits?.private_reply} ${mayAnswerPrivately(app, row, draft)} ${row.window?.private_until} ${new Date().getMinutes()}`);
     showFiles(app, controls.chips, { draft, update });
@@ -118,7 +118,7 @@ export function createBox(app, conversation, draft) {
   const take = (files) => attach(app, draft, { files, tenant: conversation.tenant, update });
   listen(controls, {
     take, submit, typed: () => { change({ text: text.value }); announceTyping(app, conversation, draft); },
-    named: () => { keepAuthor(named()); update(); },
+    named: () => keepAuthor(named()),
     offered: () => change({ options: controls.options.value }),
     offering: () => { change({ options: draft.options === null ? "" : null }); if (draft.options !== null) controls.options.focus(); },
     switched: () => { alter(draft, { template: draft.template ? null : emptyTemplate(app.words) }); fill(); },

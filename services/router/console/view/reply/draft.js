@@ -64,10 +64,10 @@ export function draftOf({ parts, way }) {
   };
 }
 
-/** The body of the request. `author`: the person who writes; some channels allow a person more than a machine. */
+/** The body of the request. `author`: by what name; it is a person who writes here, whether they give one or not. */
 export function requestOf(draft, { tenant, author }) {
   return {
-    tenant, parts: partsOf(draft),
+    tenant, parts: partsOf(draft), automatic: false,
     ...(author && { author }),
     ...(draft.answers && { in_reply_to: draft.answers.id }),
     ...(draft.private && { private: true }),

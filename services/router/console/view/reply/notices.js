@@ -32,13 +32,12 @@ export function showRefusal({ words }, node, draft, update) {
 }
 
 /** What would be refused, before it is sent. */
-export function showAdvice({ words }, node, draft, { kind, named, unprivate, row }) {
+export function showAdvice({ words }, node, draft, { unprivate, row }) {
   const said = present([
     row.blocked_at && words.t("box_blocked"),
     row.responder && words.t("box_responder", { name: row.responder }),
     Date.parse(row.braked_until) > Date.now() && words.t("box_braked", { until: words.moment(new Date(row.braked_until)) }),
     unprivate && words.t("private_not_any_more"),
-    kind === "human" && !named && words.t("name_needed"),
     draft.fitted?.failure && words.t("would_refuse", { why: whyOf(words, draft.fitted.failure) }),
   ]);
   put(node, said.map((one) => h("p", { dir: "auto" }, one)), said.join());
