@@ -49,6 +49,8 @@ MediaState = Literal["pending", "stored", "unavailable"]
 class Party(Model):
     """A person or an account at the channel. `verified` names the evidence for the address; hints never merge identities.
 
+    `name_verified`: whoever vouches for the address vouches for the name too (a site, for its users in a web chat); else a
+    name is what the person or the provider says.
     `username`: what the provider lets others find them by, which they may change; never an address.
     `aliases`: other addresses of this person at the same channel and account, by the provider's own word. `locale`: BCP 47.
     `time_zone`: of the IANA database, or where the provider tells no more, the distance from UTC (RFC 3339: +07:00).
@@ -57,6 +59,7 @@ class Party(Model):
     address: Address
     aliases: Annotated[tuple[Address, ...], Field(max_length=5, exclude_if=operator.not_)] = ()
     name: Annotated[Shown, Field(max_length=998)] | None = None
+    name_verified: Annotated[bool, Field(exclude_if=operator.not_)] = False
     username: Annotated[Shown, Field(max_length=255)] | None = None
     verified: Evidence | None = None
     phone: Shown | None = None

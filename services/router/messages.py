@@ -18,7 +18,7 @@ from services.router.responders import note_responder
 from services.router.threads import choose, is_strangers, named, ref_key
 from services.router.windows import note_window
 from shared.bus import In, encode
-from shared.envelope import Envelope
+from shared.envelope import Envelope, Party
 
 
 def receive(facts: Facts, record: In, found: Envelope) -> None:
@@ -76,6 +76,15 @@ def shown(record: In, found: Envelope) -> bytes:
     return encode(found.model_copy(update={"assessment": judged}))
 
 
+def note_name(conversation: Conversation, sender: Party) -> None:
+    """What its customer is called from now on, and whether that is more than the customer's own word."""
+    if not sender.name:
+        return
+    conversation.name, signed = sender.name, sender.name if sender.name_verified else None
+    if conversation.signed_name != signed:
+        conversation.signed_name, conversation.moved = signed, True
+
+
 def note_message(facts: Facts, conversation: Conversation, found: Envelope) -> None:
     """What the conversation shows of its newest message."""
     conversation.last_at = max(conversation.last_at, found.received_at)
@@ -85,7 +94,7 @@ def note_message(facts: Facts, conversation: Conversation, found: Envelope) -> N
     if found.direction == "inbound":
         conversation.last_external_id = found.external_id or conversation.last_external_id
         if found.container is None or is_beginner(facts, conversation, found):
-            conversation.name = found.sender.name or conversation.name
+            note_name(conversation, found.sender)
         if found.container is None and found.answer_to is None and found.peer != conversation.peer:
             facts.move(conversation, found.peer)
         if is_mail(found) and found.thread.subject:

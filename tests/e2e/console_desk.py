@@ -94,10 +94,11 @@ def is_breach(line):
 class Customer:
     """Someone who writes. `about` stands on every envelope: surface, container, thread, window, recipients."""
 
-    def __init__(self, desk, channel, account, *, peer=None, name=None, **about):
+    def __init__(self, desk, channel, account, *, peer=None, name=None, name_verified=False, **about):
         self.desk, self.channel, self.account, self.about = desk, channel, account, about
         self.peer = peer or f"visitor-{uuid.uuid4().hex[:8]}"
         self.name = name or f"សុខា {uuid.uuid4().hex[:10]}"
+        self.name_verified = name_verified
         self.address = self.peer
         self.count = 0
 
@@ -107,7 +108,7 @@ class Customer:
 
     @property
     def party(self):
-        return envelope.Party(address=self.address, name=self.name)
+        return envelope.Party(address=self.address, name=self.name, name_verified=self.name_verified)
 
     async def says(self, *parts, **about):
         self.count += 1

@@ -251,11 +251,21 @@ class TestNames:
     async def test_that_a_site_signed_look_different_from_typed_ones(self, desk, console):
         name = f"Support {uuid.uuid4().hex[:8]}"
         account = await desk.account("webchat")
-        typed = desk.customer("webchat", account, peer=f"visitor:{uuid.uuid4().hex}", name=name)
-        signed = desk.customer("webchat", account, peer=f"user:{uuid.uuid4().hex}", name=f"{name} s")
+        typed = desk.customer("webchat", account, peer=f"visitor:{uuid.uuid4().hex}", name=f"{name} t")
+        beside = desk.customer("webchat", account, peer=f"user:{uuid.uuid4().hex}", name=f"{name} b")
+        signed = desk.customer(
+            "webchat", account, peer=f"user:{uuid.uuid4().hex}", name=f"{name} s", name_verified=True
+        )
         await typed.says("I am who I say")
+        await beside.says("they know me by another name")
         await signed.says("I am whom they know")
-        await row(console, signed).get_by_text("signed in at the site").wait_for()
+        for _ in range(2):  # as events tell it, and as the API does
+            await row(console, signed).get_by_text("signed in at the site").wait_for()
+            await row(console, beside).get_by_text("signed in, name not verified").wait_for()
+            await console.reload()
+        signed.name, signed.name_verified = f"{name} s, the manager", False
+        await signed.says("and now I say more than they")
+        await row(console, signed).get_by_text("signed in, name not verified").wait_for()
         await row(console, typed).filter(has_text="not verified").click()
         await console.locator("#thread-head").get_by_text("not verified").wait_for()
         await shot(console, "names-vouched")

@@ -367,6 +367,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            list(self.unread),\n",
         "tests/services/email_adapter/test_mail_reading.py",
     ),
+    Mutant(
+        "A name in a web chat",
+        "a signature over the id is one over the name",
+        "services/chat_adapter/webchat/session.py",
+        '            return "id"\n',
+        '            return "id and name"\n',
+        "tests/services/chat_adapter/test_webchat.py -k TestSession",
+    ),
+    Mutant(
+        "A name in a web chat",
+        "an id may be read as an id and a name",
+        "services/chat_adapter/webchat/session.py",
+        ', pattern=r"^[^\\x00-\\x1f\\x7f]+$")',
+        ")",
+        "tests/services/chat_adapter/test_webchat.py -k TestSession",
+    ),
     # publishing
     Mutant(
         "Helping",

@@ -32,9 +32,11 @@ def unseal(secret: SecretStr, purpose: Purpose, sealed: str) -> bytes:
     return found
 
 
-def identifies(secret: SecretStr, user_id: str, signature: str) -> bool:
-    """Whether a site signed this user id: hex HMAC-SHA256, the scheme that chat widgets call identity verification."""
-    good = hmac.digest(secret.get_secret_value().encode(), user_id.encode(), hashlib.sha256)
+def identifies(secret: SecretStr, signature: str, *signed: str) -> bool:
+    """Whether a site signed these lines, a user id or an id and a name: hex HMAC-SHA256, the scheme that chat widgets call
+    identity verification.
+    """
+    good = hmac.digest(secret.get_secret_value().encode(), "\n".join(signed).encode(), hashlib.sha256)
     try:
         return hmac.compare_digest(good, bytes.fromhex(signature))
     except ValueError:

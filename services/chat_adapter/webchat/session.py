@@ -30,9 +30,12 @@ class Claims(Model):
 
 
 class User(Model):
-    """Who is signed in at the site. `signature` proves `id`; the rest are claims."""
+    """Who is signed in at the site. `signature` proves `id`, or `id` and `name`; the rest are claims.
 
-    id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    No control characters in an id: a line break stands between what is signed, so that none is taken for an id and a name.
+    """
+
+    id: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
     name: Annotated[str, Field(max_length=200)] | None = None
     email: Annotated[str, Field(max_length=254)] | None = None
     phone: Annotated[str, Field(max_length=32)] | None = None
@@ -49,35 +52,42 @@ class Opening(Model):
 
 
 class Visitor(Model):
-    """What a session token says. `address` is "user:<id>" with a site's signature, "visitor:<random>" without."""
+    """What a session token says. `address` is "user:<id>" with a site's signature, "visitor:<random>" without.
+
+    `name_verified`: the signature covers the name among the claims.
+    """
 
     app: str
     address: Annotated[str, Field(min_length=1, max_length=300)]
     verified: Literal["session", "signature"]
+    name_verified: bool = False
     expires_at: AwareDatetime
     claims: Claims = Claims()
 
     @property
     def party(self) -> Party:
-        return Party(address=self.address, verified=self.verified, **self.claims.model_dump())
+        claims = self.claims.model_dump()
+        return Party(address=self.address, verified=self.verified, name_verified=self.name_verified, **claims)
 
 
 def open_session(app: App, opening: Opening, now: datetime) -> Visitor:
-    """The visitor who asks. Raises Unverified when a user id is signed wrongly.
+    """The visitor who asks. Raises Unverified where there is a signature and neither the id nor id and name are what it signs.
 
     A token is renewed only for an anonymous visitor: someone who has signed out at the site has no signature any more,
     and the token that the browser still holds must not live on.
     """
-    address, verified = _proven(app, opening.user) or (_known(app, opening.token, now) or _new_address(), "session")
+    user = opening.user
+    signed = _signed(app, user)
     return Visitor(
         app=app.name,
-        address=address,
-        verified="signature" if verified == "signature" else "session",
+        address=f"user:{user.id}" if signed else _known(app, opening.token, now) or _new_address(),
+        verified="signature" if signed else "session",
+        name_verified=signed == "id and name",
         expires_at=(now + LIFETIME).replace(microsecond=0),
         claims=Claims(
             locale=opening.locale,
             time_zone=opening.time_zone,
-            **opening.user.model_dump(include={"name", "email", "phone"}),
+            **user.model_dump(include={"name", "email", "phone"}),
         ),
     )
 
@@ -104,12 +114,15 @@ def _read(app: App, token: str) -> Visitor:
     return visitor
 
 
-def _proven(app: App, user: User) -> tuple[str, str] | None:
+def _signed(app: App, user: User) -> Literal["id", "id and name"] | None:
     if user.signature is None:
         return None
-    if user.id is None or app.identity_secret is None or not identifies(app.identity_secret, user.id, user.signature):
-        raise Unverified("the signature of the user id does not match")
-    return f"user:{user.id}", "signature"
+    if user.id and app.identity_secret:
+        if user.name and identifies(app.identity_secret, user.signature, user.id, user.name):
+            return "id and name"
+        if identifies(app.identity_secret, user.signature, user.id):
+            return "id"
+    raise Unverified("the signature is not of this user id, nor of the id and the name")
 
 
 def _known(app: App, token: str | None, now: datetime) -> str | None:

@@ -29,6 +29,7 @@ COLUMNS: Final = """
     id, tenant, customer_id AS customer, channel, account, peer, name, subject, preview, status, "window",
     last_sequence, opened_at, last_at, last_inbound_at, container, surface, blocked_at, responder,
     responder_at, removed_to, (brake ->> 'until')::timestamptz AS braked_until,
+    name IS NOT NULL AND name IS NOT DISTINCT FROM signed_name AS name_verified,
     (SELECT jsonb_build_object('message', message_id, 'status', status) FROM sending
      WHERE conversation_id = conversation.id ORDER BY at DESC LIMIT 1) AS sending
 """

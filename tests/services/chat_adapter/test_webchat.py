@@ -65,8 +65,8 @@ async def chat(world: Settings) -> AsyncIterator[Running]:
         yield started
 
 
-def signed(user_id: str) -> str:
-    return hmac.new(IDENTITY_SECRET.encode(), user_id.encode(), hashlib.sha256).hexdigest()
+def signed(*said: str) -> str:
+    return hmac.new(IDENTITY_SECRET.encode(), "\n".join(said).encode(), hashlib.sha256).hexdigest()
 
 
 async def post(chat: Running, token: str, **message: Any) -> tuple[int, Any, Any]:
@@ -111,6 +111,16 @@ class TestSession:
     def test_a_signed_user_is_known_by_the_sites_own_id(self) -> None:
         visitor = open_session(SHOP, Opening(user=User(id="42", name="សុភា", signature=signed("42"))), NOW)
         assert (visitor.address, visitor.verified, visitor.party.name) == ("user:42", "signature", "សុភា")
+        assert not visitor.party.name_verified
+
+    def test_a_name_is_the_sites_word_only_where_the_signature_is_over_it_too(self) -> None:
+        user = User(id="42", name="សុភា", email="a@b.example", signature=signed("42", "សុភា"))
+        visitor = read_token(SHOP, write_token(SHOP, open_session(SHOP, Opening(user=user), NOW)), NOW)
+        assert (visitor.address, visitor.party.name, visitor.party.name_verified) == ("user:42", "សុភា", True)
+        for other in ({"name": "the manager"}, {"name": None}, {"id": "43"}, {"id": "42\nសុភា", "name": None}):
+            with pytest.raises((Unverified, ValidationError)):
+                open_session(SHOP, Opening(user=User(**(user.model_dump() | other))), NOW)
+        assert not open_session(SHOP, Opening(user=User(name="សុភា")), NOW).party.name_verified
 
     @pytest.mark.parametrize("signature", ["", "00", "zz", signed("43"), signed("42")[:-2], signed("42") + "00"])
     def test_a_wrong_signature_opens_nothing(self, signature: str) -> None:

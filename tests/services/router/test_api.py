@@ -171,6 +171,13 @@ class TestConversations:
         for rows in (listed, {str(id_): await get(house, f"/api/conversations/{id_}") for id_ in (braked, counted)}):
             assert (rows[str(braked)]["braked_until"], rows[str(counted)]["braked_until"]) == (until, None)
 
+    @pytest.mark.parametrize(
+        ("name", "signed", "verified"), [("Dara", "Dara", True), ("the manager", "Dara", False), (None, None, False)]
+    )
+    async def test_say_whose_word_their_name_is(self, house, name, signed, verified):
+        conversation = await add_conversation(house.pool, name=name, signed_name=signed)
+        assert (await get(house, f"/api/conversations/{conversation}"))["name_verified"] is verified
+
     async def test_have_their_events_in_sequence_order_from_both_tables(self, house):
         conversation = await add_conversation(house.pool, last_sequence=4, window={"allows": ["template"]})
         one, two = uuid.uuid4(), uuid.uuid4()

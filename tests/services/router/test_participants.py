@@ -37,6 +37,17 @@ async def told(house: House, conversation: uuid.UUID) -> Sequence[dict[str, Any]
     return [event["participant"] for event in events]
 
 
+async def test_a_name_is_as_good_as_the_message_that_brought_it_last(house: House) -> None:
+    """One that was typed is not taken for the one that was signed before it."""
+    customer = Customer()
+    conversation = await house.opened(customer, customer.says(sender=Party(address="ann", name="Dara")))
+    for name, verified in (("Sokha", True), (None, False), ("the manager", False), ("Sokha", False), ("Sokha", True)):
+        await house.take(customer.says(sender=Party(address="ann", name=name, name_verified=verified)))
+        found = await house.pool.fetchrow("SELECT name, signed_name FROM conversation WHERE id = $1", conversation)
+        assert found["name"] == (name or "Sokha")
+        assert found["signed_name"] == ("Sokha" if verified or name is None else None)
+
+
 async def test_a_name_that_comes_after_the_message_names_the_conversation(house: House) -> None:
     customer = Customer()
     conversation = await house.opened(customer)

@@ -39,7 +39,7 @@ function firstSight(event) {
   const source = data.message ?? data;
   return {
     id: event.conversation, tenant: data.tenant, customer: data.customer ?? null, channel: source.channel ?? "",
-    account: source.account ?? "", peer: source.peer ?? "", name: null, subject: null, preview: null, status: "open",
+    account: source.account ?? "", peer: source.peer ?? "", name: null, name_verified: false, subject: null, preview: null, status: "open",
     window: {}, last_sequence: 0, opened_at: event.at, last_at: event.at, container: null, unread: 0, typing_until: 0,
     sending: null, whole: event.type === "conversation.opened",
   };
@@ -52,7 +52,7 @@ const CHANGES = {
   "conversation.closed": (row) => { row.status = "closed"; },
   "conversation.reopened": (row) => { row.status = "open"; },
   "conversation.participant": (row, { data, at }) => {
-    row.name = data.participant.name ?? row.name;
+    if (data.participant.name && data.participant.name !== row.name) Object.assign(row, { name: data.participant.name, name_verified: false });
     if (typeof data.blocked === "boolean") row.blocked_at = data.blocked ? at : null;
   },
   "conversation.responder": (row, { data }) => { row.responder = data.responder ?? null; },
@@ -62,7 +62,7 @@ const CHANGES = {
     const { message } = event.data;
     latest(row, event, message.parts);
     if (message.direction === "outbound") return;
-    if (!row.container || row.begins) row.name = message.sender?.name ?? row.name;
+    if (message.sender?.name && (!row.container || row.begins)) Object.assign(row, { name: message.sender.name, name_verified: message.sender.name_verified ?? false });
     row.begins = false;
     row.subject = message.thread?.subject ?? row.subject;
     row.window = message.window ?? row.window;

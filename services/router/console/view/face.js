@@ -18,10 +18,11 @@ export function nameOf({ name, peer }, words) {
   return name || (anonymous && words.t("visitor", { id: anonymous[1] })) || peer || "…";
 }
 
-/** Whose word a name of a web chat is: "signed" (the site vouches for the person), "typed" (the visitor says so); else null. */
-export function vouched({ channel, peer, name }) {
+/** Whose word a name of a web chat is: "signed" (the site vouches for it), "beside" (for the account alone), "typed" (nobody does); else null. */
+export function vouched({ channel, peer, name, name_verified }) {
   if (channel !== "webchat") return null;
-  return peer?.startsWith("user:") ? "signed" : name ? "typed" : null;
+  if (peer?.startsWith("user:")) return name && !name_verified ? "beside" : "signed";
+  return name ? "typed" : null;
 }
 
 /** The name, apart from what stands around it, and whose word it is. */
