@@ -93,6 +93,27 @@ def test_an_event_that_cannot_be_read_takes_none_beside_it_along():
     assert [type(one) for one in found] == [Message, Malformed, Message]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"message": {"mid": "m", "text": "hi"}},
+        {"message_edit": {"mid": "m", "text": "hi"}},
+        {"reaction": {"mid": "m", "action": "react", "emoji": "👍"}},
+        {"postback": {"title": "Go", "payload": "GO"}},
+        {"teleport": {"text": "hi"}},
+    ],
+    ids=lambda said: next(iter(said)),
+)
+def test_without_any_time_it_happened_now(said):
+    body = {
+        "object": "page",
+        "entry": [{"id": "104", "messaging": [{"sender": {"id": "7"}, "recipient": {"id": "104"}, **said}]}],
+    }
+    (found,) = translate.read(CHANNEL, APP, Request(body=json.dumps(body).encode()), CONTEXT)
+    assert found.peer == "7"
+    assert translate.stamp(found, channel=CHANNEL, account=ACCOUNT, received_at=AT).occurred_at == AT
+
+
 def test_the_app_is_registered_for_every_field_that_is_read_and_then_installed_on_the_page():
     steps = CHANNEL.register(APP, ACCOUNT, "https://example.org/hooks/facebook/main", CONTEXT)
     app, page = next(steps), steps.send(Response.of_json({"success": True}))

@@ -45,6 +45,16 @@ def ended(steps, *answers):
     raise AssertionError("the exchange wants more answers")
 
 
+@pytest.mark.parametrize("strange", [{"type": "emoji"}, {}, 7, {"type": "hologram", "id": 1}])
+def test_a_reaction_that_cannot_be_read_takes_no_other_along(strange):
+    about = {"chat": {"id": 5, "type": "private"}, "message_id": 3, "user": PERSON, "date": 1}
+    reaction = {**about, "old_reaction": [], "new_reaction": [strange, {"type": "emoji", "emoji": "👍"}]}
+    asked = Request(body=json.dumps({"update_id": 1, "message_reaction": reaction}).encode())
+    found = list(CHANNEL.inbound(APP, asked, CONTEXT))
+    assert [one.parts[0].emoji for one in found][1:] == ["👍"]
+    assert len(found) == 2
+
+
 def test_a_poll_asks_behind_its_cursor_and_longer_than_it_waits():
     (asked,), polled = ended(CHANNEL.poll(ACCOUNT, {"offset": 7}, CONTEXT), page(text(7, "a"), text(8, "b")))
     question = json.loads(asked.body)

@@ -13,6 +13,7 @@ from services.chat_adapter.channels.whatsapp import CHANNEL
 from services.chat_adapter.channels.whatsapp.outbound import recipient
 from services.chat_adapter.channels.whatsapp.tables import SUBSCRIBED
 from services.cli.wire import parse_http
+from shared import translate
 from shared.channel import Context, Malformed, Message, Piece, Request, Response, SendFailed, TypingMark
 from shared.envelope import Media, Party, Text, Unsupported
 from shared.translate import stamp
@@ -192,6 +193,24 @@ def test_what_cannot_be_read_is_said_to_be_so_and_holds_up_nothing_beside_it():
     first, second, third = records
     assert (first.parts, second.parts) == ((Unsupported(type="text"),), (Text(text="hi"),))
     assert isinstance(third, Malformed), "nobody is named"
+
+
+@pytest.mark.parametrize("junk", [None, 7, {}, "", "x" * 999])
+@pytest.mark.parametrize("name", ["type", "from_user_id", "from_parent_user_id"])
+def test_who_wrote_is_shown_whatever_is_said_of_them_and_of_the_kind(name, junk):
+    records = tuple(CHANNEL.inbound(APP, body(text("wamid.1", **{name: junk})), CONTEXT))
+    (written,) = records
+    assert (written.peer, written.sender.address, written.external_id) == ("85512345678", "85512345678", "wamid.1")
+    assert written.sender.aliases == ()
+    translate.stamp(written, channel=CHANNEL, account=ACCOUNT, received_at=CONTEXT.now)
+
+
+@pytest.mark.parametrize("junk", [None, 7, {}, "", "x" * 999])
+@pytest.mark.parametrize("name", ["wa_id", "user_id", "parent_user_id", "profile"])
+def test_a_contact_that_cannot_be_read_takes_no_message_along(name, junk):
+    contact = {"profile": {"name": "Dara"}, "wa_id": "85512345678", name: junk}
+    (written,) = CHANNEL.inbound(APP, body(text("wamid.1"), contacts=[contact]), CONTEXT)
+    assert (written.peer, written.sender.aliases, written.parts) == ("85512345678", (), (Text(text="hi"),))
 
 
 def test_who_wrote_is_found_among_several_contacts():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from services.chat_adapter.channels.telegram import context, places, service
@@ -82,7 +83,10 @@ def _edited_message(message: Json, update: Json) -> Iterator[Json]:
 def _message_reaction(reaction: Json, update: Json) -> Iterator[Json]:
     """Telegram tells what was shown before and what is shown now: each that came or went is a change of its own."""
     target = places.external_id(reaction["chat"], reaction["message_id"])
-    before, after = (list(map(_emoji, reaction.get(name) or ())) for name in ("old_reaction", "new_reaction"))
+    before, after = (
+        [otherwise(partial(_emoji, one), ":unknown:") for one in reaction.get(name) or ()]
+        for name in ("old_reaction", "new_reaction")
+    )
     gone = [Reaction(target=target, emoji=emoji, removed=True) for emoji in before if emoji not in after]
     came = [Reaction(target=target, emoji=emoji) for emoji in after if emoji not in before]
     for part in (*gone, *came):

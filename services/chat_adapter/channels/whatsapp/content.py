@@ -16,9 +16,9 @@ Parts = tuple[Part, ...]
 
 def read_parts(message: Json) -> Parts:
     """By its type; one that is not known, or has another shape than its type, passes as unsupported, with its words."""
-    kind = message["type"]
+    kind = otherwise(lambda: Unsupported(type=message["type"]).type, "unsupported")
     read = _media if kind in KINDS else CONTENT.get(kind, _other)
-    kept = Unsupported(type=kind if isinstance(kind, str) else "unsupported")
+    kept = Unsupported(type=kind)
     parts = otherwise(lambda: read(message), otherwise(lambda: _other(message), (kept,)))
     return parts + otherwise(lambda: _product(message), ())
 

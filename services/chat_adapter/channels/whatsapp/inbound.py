@@ -81,7 +81,7 @@ def _item(item: Item) -> tuple[Incoming, ...]:
 
 def _message(item: Item) -> Message:
     message = item.content
-    if message["type"] == "system":
+    if message.get("type") == "system":
         return _new_name(item)
     person = _person(item)
     group = message.get("group_id")
@@ -109,7 +109,7 @@ def _said(item: Item, *, peer: str, sender: Party, group: str | None = None, ech
     change = _change(message)
     content = otherwise(lambda: message["edit"]["message"], message) if isinstance(change, Edit) else message
     parts = () if isinstance(change, Deletion) else read_parts(content)
-    names_itself = not change and message["type"] != "reaction"
+    names_itself = not change and message.get("type") != "reaction"
     return Message(
         account_key=item.account_key,
         event_key=message["id"],
@@ -130,7 +130,7 @@ def _said(item: Item, *, peer: str, sender: Party, group: str | None = None, ech
 
 def _change(message: Json) -> Edit | Deletion | None:
     """Of an earlier message: https://…/webhooks/reference/messages/edit and …/revoke."""
-    match message["type"]:
+    match message.get("type"):
         case "edit":
             return Edit(target=message["edit"]["original_message_id"])
         case "revoke":
@@ -178,14 +178,13 @@ def _person(item: Item) -> Party:
     phone, user = _digits(message.get("from")), message.get("from_user_id")
     contact = otherwise(lambda: _contact(item.value, phone, user), {})
     names = [phone, user, _digits(contact.get("wa_id")), contact.get("user_id")]
-    parents = (message.get("from_parent_user_id"), contact.get("parent_user_id"))
-    names += [name for name in parents if isinstance(name, str)]  # …/whatsapp/business-scoped-user-ids
+    names += [message.get("from_parent_user_id"), contact.get("parent_user_id")]  # …/whatsapp/business-scoped-user-ids
     return _party(names, phone=phone, profile=contact.get("profile") or {})
 
 
 def _party(names: list[str | None], *, phone: str | None, profile: Json) -> Party:
-    """The first of their names is the address; all are one person by WhatsApp's word."""
-    address, *aliases = dict.fromkeys(filter(None, names))
+    """The first of their names is the address; all are one person by WhatsApp's word. One that is none takes none along."""
+    address, *aliases = dict.fromkeys(name for name in names if isinstance(name, str) and 0 < len(name) <= NAMES)
     number = f"+{phone}" if phone else None
     plain = Party(address=address, aliases=tuple(aliases[:ALIASES]), verified="signature", phone=number)
     told = {"name": lambda: profile.get("name") or profile.get("username"), "username": lambda: profile.get("username")}
@@ -328,7 +327,7 @@ def _status(item: Item) -> Receipt | None:
         status=STATUSES[status["status"]],
         occurred_at=_time(item),
         external_ids=(status["id"],),
-        join_key=status.get("biz_opaque_callback_data"),
+        join_key=status.get("biz_opaque_callback_data") or None,
         failure=otherwise(lambda: REFUSALS.failure(errors[0]), Failure(code="refused")) if errors else None,
         cost=otherwise(lambda: _cost(status["pricing"]), None),
     )
@@ -341,6 +340,7 @@ def _cost(pricing: Json) -> Cost:
 
 # What WhatsApp tells of a person is nothing that they said.
 ALIASES: Final = 5
+NAMES: Final = 998  # characters of an address
 OTHER: Final = "another responder"  # of a thread on standby: WhatsApp does not say which (…/webhooks/reference/standby)
 STANDBY: Final = Assessment(may_auto_answer=False, reasons=("standby: another responder has the thread",))
 NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
@@ -358,6 +358,6 @@ def _time(item: Item) -> datetime:
     return otherwise(lambda: moment(item.content["timestamp"]), LATEST)
 
 
-def _digits(number: str | None) -> str | None:
-    """A number as WhatsApp mostly writes it, without the plus that it sometimes has."""
-    return number.removeprefix("+") if number else None
+def _digits(number: Any) -> str | None:
+    """A number as WhatsApp mostly writes it, without the plus that it sometimes has; None for what is none."""
+    return number.removeprefix("+") or None if isinstance(number, str) else None

@@ -92,7 +92,7 @@ def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming |
 
 
 def _entry(app: App, one: Json) -> Iterator[Incoming | Malformed]:
-    entry = Entry(page=one["id"], time=one["time"], app_id=app.app_id)
+    entry = Entry(page=one["id"], time=one.get("time"), app_id=app.app_id)
     aside = replace(entry, standby=True)
     yield from each(lambda event: messenger.read(event, entry), one.get("messaging") or ())
     yield from each(lambda event: messenger.read(event, aside), one.get("standby") or ())

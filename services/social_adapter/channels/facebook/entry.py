@@ -16,7 +16,7 @@ class Entry:
     """Whose page it is of, when it was told, to which app, and whether that only listens (the standby channel)."""
 
     page: str
-    time: int | str
+    time: int | str | None
     app_id: str
     standby: bool = False
 

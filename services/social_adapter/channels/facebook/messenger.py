@@ -82,7 +82,8 @@ def _edit(event: Json, entry: Entry) -> Iterator[Message]:
     edit = event["message_edit"]
     words = otherwise(lambda: Text(text=edit["text"]), Unsupported(type="message_edit"))
     parts = (Edit(target=edit["mid"]), words)
-    yield _place(event, entry, key=f"{edit['mid']}/edit/{edit['num_edit']}", parts=parts)
+    number = edit.get("num_edit") or f"at/{event.get('timestamp') or entry.time}"
+    yield _place(event, entry, key=f"{edit['mid']}/edit/{number}", parts=parts)
 
 
 def _reaction(event: Json, entry: Entry) -> Iterator[Message]:
@@ -90,7 +91,8 @@ def _reaction(event: Json, entry: Entry) -> Iterator[Message]:
     shown = reaction.get("emoji") or f":{reaction.get('reaction', 'other')}:"
     removed = reaction["action"] == "unreact"
     part = Reaction(target=reaction["mid"], emoji=shown, removed=removed, replaces=not removed)
-    key = f"{reaction['mid']}/{reaction['action']}/{event['sender']['id']}/{event['timestamp']}/{shown}"
+    at = event.get("timestamp") or entry.time
+    key = f"{reaction['mid']}/{reaction['action']}/{event['sender']['id']}/{at}/{shown}"
     yield _place(event, entry, key=key, parts=(part,))
 
 
@@ -100,7 +102,7 @@ def _postback(event: Json, entry: Entry) -> Iterator[Message]:
     title, payload, mid = postback.get("title"), postback.get("payload"), postback.get("mid")
     plain = otherwise(lambda: Unsupported(type="postback", text=title), Unsupported(type="postback"))
     part: Part = otherwise(lambda: Choice(id=payload, title=title), plain) if payload else plain
-    key = f"postback/{mid or event['sender']['id']}/{event['timestamp']}"
+    key = f"postback/{mid or event['sender']['id']}/{event.get('timestamp') or entry.time}"
     context = notices.came_by(postback.get("referral"))
     yield replace(_place(event, entry, key=key, parts=(part,)), external_id=mid, context=context)
 
