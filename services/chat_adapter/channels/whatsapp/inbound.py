@@ -230,6 +230,17 @@ def _new_user_id(item: Item) -> Message:
     return _moved(item, now, before, phone=phone, event=event, kind="user_id_update", words=update.get("detail"))
 
 
+def _preference(item: Item) -> Message:
+    """The person wants no marketing from this business, or wants it again: https://…/webhooks/reference/user_preferences."""
+    wish = item.content
+    phone, user = _digits(wish.get("wa_id")), wish.get("user_id")
+    contact = otherwise(lambda: _contact(item.value, phone, user), {})
+    person = _party([phone, user, contact.get("user_id")], phone=phone, profile=contact.get("profile") or {})
+    said = f"{wish['category']}: {wish['value']}"
+    event = f"user_preferences/{person.address}/{said}/{wish.get('timestamp')}"
+    return _notice(item, person.address, person, event=event, part=Notice(type="other", text=said))
+
+
 def _moved(
     item: Item,
     now: list[str | None],
@@ -348,6 +359,7 @@ READERS: Final[Mapping[str, Callable[[Item], Incoming | None]]] = {
     "messages": _message,
     "message_echoes": _echo,
     "user_id_update": _new_user_id,
+    "user_preferences": _preference,
     "calls": _call,
     "statuses": _status,
 }

@@ -12,7 +12,7 @@ from shared.records import Status
 MEGABYTE: Final = 1024 * 1024
 
 # What is asked for: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/overview
-SUBSCRIBED: Final = ("messages", "smb_message_echoes", "calls", "standby", "messaging_handovers")
+SUBSCRIBED: Final = ("messages", "smb_message_echoes", "calls", "standby", "messaging_handovers", "user_preferences")
 # Changes that are read; user_id_update, that a person is called otherwise, came without being asked for.
 FIELDS: Final = frozenset({*SUBSCRIBED, "user_id_update"})
 
