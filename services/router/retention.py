@@ -30,11 +30,10 @@ class Retention:
 
     def __init__(self, settings: Settings, pool: Pool, blobs: Blobs) -> None:
         self._settings, self._pool, self._blobs = settings, pool, blobs
-        steps = {"conversations": self.conversations, "references": self.references, "files": self.files}
-        self.walks = Walks(pool, "retention", steps)
 
     async def run(self) -> None:
-        await self.walks.run()
+        steps = {"conversations": self.conversations, "references": self.references, "files": self.files}
+        await Walks(self._pool, "retention", steps).run()
 
     async def conversations(self, place: Sequence[str]) -> Sequence[str]:
         """The events of the next conversations by id, from the oldest on; a conversation that has none left goes too."""

@@ -10,15 +10,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from services.router import retention
 from services.router.retention import Retention
 from shared.blobs import Blobs, NotFound
 from shared.envelope import Media, Reaction, Text
-from shared.settings import Kept
+from shared.settings import Kept, Settings
 from shared.walks import Walks
-from tests.patience import SECONDS
+from tests.living import living
+from tests.patience import SECONDS, until
 from tests.promises.house import Customer, House
 from tests.promises.test_locks_and_facts import LOCK_CONVERSATION, elsewhere, until_waiting
 
@@ -483,3 +485,45 @@ async def test_a_walk_goes_on_where_it_stood_and_rests_for_a_day_after_its_end(h
     await house.pool.execute("UPDATE walk SET ended_at = now() - interval '25 hours' WHERE name = $1", name)
     await Walks(house.pool, "test", {}).walk(name, step)
     assert places[3] == []
+
+
+AGE = """
+UPDATE router.message SET at = at - interval '100 days';
+UPDATE router.event SET at = at - interval '100 days';
+UPDATE router.conversation SET (opened_at, last_at) = (opened_at - interval '100 days', last_at - interval '100 days');
+DELETE FROM router.outbox;
+DELETE FROM router.walk;
+DELETE FROM chat_adapter.walk;
+INSERT INTO chat_adapter.webchat_visitor VALUES ('shop', 'visitor:v', 1);
+INSERT INTO chat_adapter.webchat_message VALUES ('shop', 'visitor:v', 1, 'x', 'inbound', '{}', now() - interval '100 days');"""
+LEFT = """
+SELECT (SELECT count(*) FROM router.conversation) + (SELECT count(*) FROM router.message)
+    + (SELECT count(*) FROM router.event) + (SELECT count(*) FROM chat_adapter.webchat_message)"""
+
+
+async def test_services_that_are_told_so_remove_what_is_old_and_go_on(world: Settings) -> None:
+    kept = world.model_copy(update={"retention": {"*": Kept(messages=90)}})
+    connection = await asyncpg.connect(world.database.get_secret_value())
+    async with living(kept) as system:
+        with Path(world.accounts).open("a") as accounts:
+            accounts.write(f'[apps.webchat.shop]\nsecret = "{"s" * 40}"\n[accounts.webchat.shop]\n')
+        await system.start()
+        await system.say("long ago")
+        await until(system.said)
+        await system.stop()
+        await connection.execute(AGE)
+        await system.start()
+
+        async def is_gone() -> bool:
+            return await connection.fetchval(LEFT) == 0
+
+        await until(is_gone)
+        await system.say("today")
+
+        async def is_heard() -> bool:
+            return "today" in await system.said()
+
+        await until(is_heard)
+        assert await connection.fetchval("SELECT count(*) FROM router.conversation") == 1
+        await system.stop()
+    await connection.close()
