@@ -138,7 +138,7 @@ def stamp(
             case Message():
                 return _envelope(incoming, channel, account, received_at=received_at, raw=raw)
             case Receipt():
-                return _delivery(incoming, channel, account)
+                return _delivery(incoming, channel, account, received_at=received_at)
             case TypingSeen():
                 return Typing(
                     tenant=account.tenant,
@@ -252,7 +252,8 @@ def _assessed(found: Assessment, channel: Channel) -> Assessment:
 _NOTHING: Final = Assessment()
 
 
-def _delivery(incoming: Receipt, channel: Channel, account: Account) -> Delivery:
+def _delivery(incoming: Receipt, channel: Channel, account: Account, *, received_at: datetime) -> Delivery:
+    """What is sent later is not read yet, whatever a watermark of the future says."""
     return Delivery(
         tenant=account.tenant,
         channel=channel.name,
@@ -260,7 +261,7 @@ def _delivery(incoming: Receipt, channel: Channel, account: Account) -> Delivery
         peer=incoming.peer,
         external_ids=incoming.external_ids,
         join_key=incoming.join_key,
-        watermark=incoming.watermark,
+        watermark=incoming.watermark and min(incoming.watermark, received_at),
         status=incoming.status,
         failure=incoming.failure,
         cost=incoming.cost,

@@ -70,6 +70,15 @@ def test_the_window_counts_from_when_it_was_written():
     assert stamped(replace(MESSAGE, occurred_at=yesterday), limited).window.until == yesterday + timedelta(hours=24)
 
 
+@pytest.mark.parametrize("ahead", [timedelta(seconds=1), timedelta(days=365_000)])
+def test_what_is_sent_later_is_not_read_yet(ahead):
+    read_to = Receipt(account_key="main", peer="55", status="read", occurred_at=NOW, watermark=NOW + ahead)
+    assert stamped(read_to).watermark == NOW
+    past = NOW - timedelta(hours=1)
+    assert stamped(replace(read_to, watermark=past)).watermark == past
+    assert stamped(replace(read_to, watermark=None)).watermark is None
+
+
 def test_nothing_happens_in_the_future():
     assert stamped(replace(MESSAGE, occurred_at=NOW + timedelta(days=1))).occurred_at == NOW
 
