@@ -15,6 +15,7 @@ from services.chat_adapter.webchat.answers import Refused
 from services.chat_adapter.webchat.bundle import bundle
 from services.chat_adapter.webchat.channel import App
 from services.chat_adapter.webchat.door import Call
+from shared import page as shared_page
 
 ROOT: Final = Path(__file__).parent / "widget"
 TYPES: Final = {
@@ -49,7 +50,8 @@ def _served() -> dict[str, File]:
     }
 
 
-SOURCES: Final = {file.relative_to(ROOT).as_posix(): file.read_text("utf-8") for file in sorted(ROOT.rglob("*.js"))}
+OWN: Final = {file.relative_to(ROOT).as_posix(): file for file in sorted(ROOT.rglob("*.js"))}
+SOURCES: Final = {name: file.read_text("utf-8") for name, file in {**OWN, **shared_page.FILES}.items()}
 FILES: Final = _served()
 VERSION: Final = hashlib.sha256(b"".join(file.content for file in FILES.values())).hexdigest()[:12]
 LOOPBACK: Final = ("http://127.0.0.1:*", "http://localhost:*")

@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 
 from services.router.api.answers import Mistake, answer
+from shared import page as shared_page
 from shared.settings import Settings
 
 ROOT: Final = Path(__file__).parent.parent / "console"
@@ -20,7 +21,8 @@ TYPES: Final = {
     ".json": "application/json",
     ".svg": "image/svg+xml",
 }
-FILES: Final = {file.relative_to(ROOT).as_posix(): file for file in sorted(ROOT.rglob("*")) if file.suffix in TYPES}
+OWN: Final = {file.relative_to(ROOT).as_posix(): file for file in sorted(ROOT.rglob("*")) if file.suffix in TYPES}
+FILES: Final = {**OWN, **shared_page.FILES}
 
 
 async def to_console(request: web.Request) -> web.StreamResponse:
