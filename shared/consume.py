@@ -29,6 +29,7 @@ from shared.errors import (
     Poison,
     TooLarge,
 )
+from shared.halts import Halt, tell
 from shared.kafka import connection
 from shared.lasting import Ended
 from shared.leaving import leave
@@ -248,6 +249,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _stand_still(self, partition: TopicPartition, error: Gap) -> None:
         """Not a record further; now and then look whether a person has mended or accepted it."""
+        if isinstance(error, Poison) and await self._goes_on(partition, error):
+            return
         known = self._stopped.get(partition)
         if known is None or known.reason != error.reason:
             self._no_longer_stopped(partition)
@@ -258,6 +261,19 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         while partition not in self._leaving and time.monotonic() < until:
             self._health.tick(self._loop_name(partition))
             await asyncio.sleep(1)
+
+    async def _goes_on(self, partition: TopicPartition, error: Poison) -> bool:
+        """Whether a person has said that what fails here is set aside; else it is told to whoever looks (`parley doctor`)."""
+        why = error.detail.partition(": ")[2]
+        said = Halt(self._positions[partition], self._logs[partition], why)
+        try:
+            stands = await tell(self._settings, self._group, partition, said)
+        except (KafkaError, BusUnavailable, TimeoutError, OSError) as trouble:
+            log.info("halt.untold", topic=partition.topic, partition=partition.partition, error=repr(trouble))
+            return False
+        if goes_on := stands.goes_on and self._failures[partition].accept(stands.offset):
+            self._no_longer_stopped(partition)
+        return goes_on
 
     def _no_longer_stopped(self, partition: TopicPartition) -> None:
         """It goes on, or somebody else has it now, who says so itself."""

@@ -131,7 +131,7 @@ class OtherLog(Gap):
 
 
 class Poison(Gap):
-    """Record after record cannot be handled: mend or take back this version, which seems to be why (docs/operations.md, ParleyStandsStill)."""
+    """Record after record cannot be handled: mend or take back this version, which seems to be why, or see `parley offsets show` (docs/operations.md, ParleyStandsStill)."""
 
     reason = "poison"
 

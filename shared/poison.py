@@ -13,7 +13,7 @@ class Failures:
     """What could not be handled of one partition since it last handled a record. `limit`: how many in a row; 0 never ends."""
 
     def __init__(self, limit: int) -> None:
-        self._limit, self._run = limit, 0
+        self._limit, self._run, self._accepted = limit, 0, 0
         self._keys: set[bytes | None] = set()
 
     def note(self, record: Any, error: Exception, *, is_ours: bool) -> None:
@@ -23,13 +23,20 @@ class Failures:
         """
         if isinstance(error, Malformed) and not is_ours:
             return
-        if self._limit and self._run >= self._limit and len(self._keys) >= KEYS:
+        is_run = self._limit and self._run >= self._limit and len(self._keys) >= KEYS
+        if is_run and record.offset >= self._accepted:
             raise Poison(
                 f"{record.topic}/{record.partition}: {self._run} records in a row failed, next is {record.offset}: {type(error).__name__}"
             ) from error
         self._run += 1
         if len(self._keys) < KEYS:
             self._keys.add(record.key)
+
+    def accept(self, upto: int) -> bool:
+        """A person has looked: what fails before that offset is set aside. Whether that is news."""
+        is_news = upto > self._accepted
+        self._accepted = upto
+        return is_news
 
     def end(self) -> None:
         """A record was handled."""

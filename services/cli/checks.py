@@ -218,7 +218,7 @@ async def retention(system: System) -> AsyncIterator[Finding]:
 
 
 async def inputs(system: System) -> AsyncIterator[Finding]:
-    """No record was deleted before it was read, and no position belongs to another log than its topic is now."""
+    """No record was deleted before it was read, no position belongs to another log, and none stands where all fail."""
     from services.cli.offsets import remedy, why_elsewhere
     from services.cli.positions import positions
 
@@ -233,7 +233,12 @@ async def inputs(system: System) -> AsyncIterator[Finding]:
             f"{one.group}, {one.topic} {one.partition}: stands still, {why_elsewhere(one)}; {one.lag} records to read"
         )
         yield Finding("inputs", "fail", said, f"If this is the right cluster, `{remedy(one)}` reads them all.")
-    if not gone and not elsewhere:
+    failing = [one for one in found if one.fails]
+    for one in failing:
+        said = f"{one.group}, {one.topic} {one.partition}: stands still at {one.next}, {one.fails}; {one.lag} records to read"
+        mend = "Take the new version back, or mend what it needs: then it goes on by itself."
+        yield Finding("inputs", "fail", said, f"{mend} Is it the records (`parley dlq list`), then `{remedy(one)}`.")
+    if not gone and not elsewhere and not failing:
         yield Finding("inputs", "ok", f"nothing is missing, {sum(one.lag for one in found)} records to read")
 
 

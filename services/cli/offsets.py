@@ -18,7 +18,9 @@ CANNOT: Final = 1
 REFUSED: Final = 4
 
 app = typer.Typer()
-offsets = typer.Typer(no_args_is_help=True, help="Show where each consumer stands; accept that records are gone.")
+offsets = typer.Typer(
+    no_args_is_help=True, help="Show where each consumer stands; accept that records are gone, or fail."
+)
 app.add_typer(offsets, name="offsets")
 
 
@@ -27,7 +29,7 @@ def show(home: Home = None, as_json: AsJson = False) -> None:
     """Show every partition that router and adapters read: what is read next, what is left, what is gone.
 
     Exit codes: 0 all go on, 1 Kafka or PostgreSQL cannot be reached, 4 one stands still: records are gone that were never
-    read, or its topic was made anew.
+    read, its topic was made anew, or one record after the other fails.
     """
     from services.cli.positions import positions
 
@@ -41,7 +43,7 @@ def show(home: Home = None, as_json: AsJson = False) -> None:
     else:
         for one in found:
             print(f"{one.group:<15} {one.topic} {one.partition}  {_said(one)}")
-    if any(one.gone or one.is_elsewhere for one in found):
+    if any(one.gone or one.is_elsewhere or one.fails for one in found):
         raise typer.Exit(REFUSED)
 
 
@@ -50,7 +52,8 @@ def _said(one: Position) -> str:
     gone = f"  GONE {one.next}..{one.first - 1}: `{remedy(one)}`" if one.gone else ""
     past = f"  accepted before: {one.missing_from}..{one.missing_to}" if one.missing_to is not None else ""
     other = f"  NOT THIS LOG, {why_elsewhere(one)}: `{remedy(one)}`" if one.is_elsewhere else ""
-    return f"{stands}, log {one.first}..{one.end}, {one.lag} to read{gone}{other}{past}"
+    fails = f"  STANDS STILL, {one.fails}: mend the version, or `{remedy(one)}`" if one.fails else ""
+    return f"{stands}, log {one.first}..{one.end}, {one.lag} to read{gone}{other}{fails}{past}"
 
 
 def why_elsewhere(one: Position) -> str:
@@ -61,7 +64,7 @@ def why_elsewhere(one: Position) -> str:
 
 
 def remedy(one: Position) -> str:
-    """The command that accepts what is gone."""
+    """The command that accepts what is gone, or fails."""
     return f"parley offsets accept {one.topic} {one.partition} --group {one.group}"
 
 
@@ -78,11 +81,13 @@ def accept(
     router the range stays noted beside its offset, and within seconds it goes on from the new place. Of another log all is
     read; what was taken from the one before is known by its id, and nothing is done twice.
     An adapter must be stopped while its place is moved.
+    Where one record after the other fails, those of the records there now that fail become dead letters, and within seconds
+    the others are read; nobody need be stopped. Only where it is the records' fault: a bad version is taken back instead.
 
     Exit codes: 0 accepted, 1 Kafka or PostgreSQL cannot be reached, 2 no such partition, 4 refused: nothing is missing,
     or the group is running.
     """
-    from services.cli.positions import positions, skip
+    from services.cli.positions import go_on, positions, skip
 
     settings = find(home).settings
     full = topic if topic.startswith(settings.prefix) else settings.topic(topic)
@@ -90,15 +95,19 @@ def accept(
     found = [one for one in found if (one.topic, one.group) == (full, group) and partition in {None, one.partition}]
     if not found:
         fail(f"{group} reads no {full} {partition}. `parley offsets show` lists who reads what.", MISUSED)
-    standing = [one for one in found if one.gone or one.is_elsewhere]
+    standing = [one for one in found if one.gone or one.is_elsewhere or one.fails]
     if not standing:
         stand = ", ".join(f"{one.partition} at {one.next} (begins at {one.first})" for one in found)
         fail(f"Nothing is missing: {group} stands in {full} {stand}.", REFUSED)
-    for one in standing:
+    moved = [one for one in standing if one.gone or one.is_elsewhere]
+    for one in (one for one in standing if one not in moved):
+        run(go_on(settings, one), unreachable=CANNOT)
+        print(f"{full} {one.partition}: what fails before {one.end} is set aside; {group} goes on within seconds")
+    for one in moved:
         if not run(skip(settings, one), unreachable=CANNOT):
             fail(f"{group} is running or has moved. Stop it (the router need not be), and try again.", REFUSED)
         print(f"{full} {one.partition}: {_accepted(one)}; {group} reads on from {one.first}, {one.lag} records")
-    if group != ROUTER_GROUP:
+    if moved and group != ROUTER_GROUP:
         print(f"start {group} again")
 
 

@@ -20,6 +20,7 @@ from aiokafka.errors import (
 
 from services.cli.reading import SECONDS, consumer
 from shared.database import connect
+from shared.halts import GOES_ON, Halt, halt_of, halts_group, tell
 from shared.joining import start
 from shared.kafka import connection
 from shared.logs import logs_of
@@ -46,7 +47,7 @@ MEMBERS_ARE_ALIVE: Final = (
 class Position:
     """One partition of one group. `next`: what it reads next, None before its first start; `first`, `end`: the log's.
 
-    `log_id` is Kafka's id of the topic as it is now, `kept_log_id` of the one that `next` is a place of, where that is known.
+    `fails`: why it stands still there, over records that fail. `log_id` is Kafka's id of the topic as it is now, `kept_log_id` of the one that `next` is a place of, where that is known.
     """
 
     group: str
@@ -59,6 +60,7 @@ class Position:
     missing_to: int | None = None
     log_id: str | None = None
     kept_log_id: str | None = None
+    fails: str | None = None
 
     @property
     def is_elsewhere(self) -> bool:
@@ -87,7 +89,7 @@ def consumed() -> Iterator[tuple[str, str]]:
 async def positions(settings: Settings) -> list[Position]:
     """The router's partitions, then the adapters'. Raises KafkaError, PostgresError, OSError."""
     stored = await _of_router(settings)
-    kept = await _of_groups(settings)
+    kept, halts = await _of_groups(settings)
     topics = {topic for _, topic in consumed()} | set(ROUTER_INPUTS)
     async with consumer(settings, map(settings.topic, topics)) as reading, asyncio.timeout(SECONDS):
         places = sorted(reading.assignment())
@@ -106,6 +108,7 @@ async def positions(settings: Settings) -> list[Position]:
                 log_id=logs[place.topic],
             ),
             (stored if group == ROUTER_GROUP else kept[group]).get(place),
+            halt_of(halts[group].get(place)),
         )
         for group, topic in pairs
         for place in places
@@ -113,11 +116,19 @@ async def positions(settings: Settings) -> list[Position]:
     ]
 
 
-def _position(log: Position, kept: tuple[Any, ...] | None) -> Position:
+def _position(log: Position, kept: tuple[Any, ...] | None, halt: Halt | None) -> Position:
     if kept is None or kept[0] < 0:
         return log
     stands, missing_from, missing_to, log_id = kept
-    return replace(log, next=stands, missing_from=missing_from, missing_to=missing_to, kept_log_id=log_id)
+    stops = halt is not None and not halt.goes_on and (halt.offset, halt.log_id) == (stands, log.log_id)
+    return replace(
+        log,
+        next=stands,
+        missing_from=missing_from,
+        missing_to=missing_to,
+        kept_log_id=log_id,
+        fails=halt.why if halt and stops else None,
+    )
 
 
 async def _of_router(settings: Settings) -> dict[Any, tuple[Any, ...]]:
@@ -128,21 +139,35 @@ async def _of_router(settings: Settings) -> dict[Any, tuple[Any, ...]]:
     return {TopicPartition(row[0], row[1]): tuple(row[2:]) for row in rows}
 
 
-async def _of_groups(settings: Settings) -> dict[str, dict[Any, tuple[Any, ...]]]:
+async def _of_groups(settings: Settings) -> tuple[dict[str, dict[Any, tuple[Any, ...]]], dict[str, dict[Any, Any]]]:
+    """Where each group is, and where it has said that it stands still."""
     admin = AIOKafkaAdminClient(**connection(settings))
     try:
         await start(admin, settings, seconds=SECONDS)
         async with asyncio.timeout(SECONDS):
-            return {group: await _of_group(admin, settings.topic(group)) for group, _ in consumed()}
+            groups = [group for group, _ in consumed()]
+            offsets = {group: await _of_group(admin, settings.topic(group)) for group in groups}
+            halts = {g: await _of_group(admin, settings.topic(halts_group(g))) for g in (ROUTER_GROUP, *groups)}
     finally:
         await admin.close()
+    places = {
+        group: {place: (kept.offset, None, None, kept.metadata or None) for place, kept in found.items()}
+        for group, found in offsets.items()
+    }
+    return places, halts
 
 
 @stamina.retry(on=GroupCoordinatorNotAvailableError, attempts=20, timeout=SECONDS, wait_max=1)
-async def _of_group(admin: Any, group: str) -> dict[Any, tuple[Any, ...]]:
+async def _of_group(admin: Any, group: str) -> dict[Any, Any]:
     """A cluster makes the topic of its groups' offsets when it is asked for the first time: that takes a moment."""
-    offsets = await admin.list_consumer_group_offsets(group)
-    return {place: (kept.offset, None, None, kept.metadata or None) for place, kept in offsets.items()}
+    found: dict[Any, Any] = await admin.list_consumer_group_offsets(group)
+    return found
+
+
+async def go_on(settings: Settings, one: Position) -> None:
+    """What fails of the records that are there now is set aside."""
+    place = TopicPartition(one.topic, one.partition)
+    await tell(settings, one.group, place, Halt(one.end, one.log_id or "", GOES_ON))
 
 
 async def skip(settings: Settings, one: Position) -> bool:

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,18 +31,22 @@ from services.cli.checks import apart, examine, inputs
 from services.cli.deadletters import letters
 from services.cli.reading import consumer, present
 from services.cli.running import System, quiet
+from shared import consume
 from shared.accept import Intake
 from shared.accounts import AccountsFile
 from shared.blobs import Blobs
-from shared.bus import Out
+from shared.bus import Out, encode, headers
 from shared.channel import Request
 from shared.consume import dead_letter_headers
 from shared.errors import Malformed
+from shared.lifecycle import Health
 from shared.logs import logs_of
 from shared.produce import Producer
+from shared.records import Typing
 from shared.settings import Settings
 from tests.conftest import sync
-from tests.patience import SECONDS
+from tests.patience import SECONDS, until
+from tests.shared.broker import Owner
 
 Parley = Callable[..., Awaitable[Result]]
 
@@ -332,6 +336,59 @@ async def test_records_that_are_gone_are_shown_and_accepted_once(world: Settings
     assert tuple(row) == (5, 2, 4, 2)
     assert (await parley("offsets", "show")).exit_code == 0
     assert (await parley("offsets", "accept", "delivery.v1", "0")).exit_code == 4
+
+
+class Failing(Owner):
+    """A version that can handle nothing, and keeps no position of its own."""
+
+    async def claim(self, topic: str, partition: int, log_id: str) -> int | None:
+        return None
+
+    async def handle(self, topic: str, partition: int, records: Sequence[Any], start: int, end: int) -> None:
+        if records:
+            raise RuntimeError("a bad deploy")
+
+
+async def test_where_all_fail_it_is_told_and_a_person_lets_them_be_set_aside_while_it_runs(
+    world: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consume, "LOOK_AGAIN", 0.5)
+    parley, topic = command(world), world.topic("outbound.chat.v1")
+    settings = world.model_copy(update={"failures_in_a_row": 6})
+    told = Typing(tenant="t", channel="webhook", account="main", peer="ann", occurred_at=datetime.now(UTC))
+    made = headers("outbound.typing", source="/t", id="1", time=told.occurred_at, tenant="t", subject="s")
+    async with strange_producer(world) as stranger:
+        for number in range(8):
+            await stranger.send_and_wait(topic, encode(told), key=b"%d" % number, headers=made, partition=0)
+    async with producing(settings) as producer:
+        reader = consume.Reader(
+            settings=settings,
+            topics=["outbound.chat.v1"],
+            group="chat_adapter",
+            owner=Failing(),
+            producer=producer,
+            health=Health(),
+        )
+        task = asyncio.create_task(reader.run())
+        reader.begin(task)
+        try:
+            await until(lambda: reader.stopped and reader._committed.get(TopicPartition(topic, 0)) == 6)
+            (found,) = [one async for one in examine(System(settings=world), inputs)]
+            assert found.level == "fail"
+            assert (
+                "stands still at 6, 6 records in a row failed, next is 6: RuntimeError; 2 records to read" in found.said
+            )
+            remedy = f"parley offsets accept {topic} 0 --group chat_adapter"
+            assert remedy in found.remedy
+            accepted = await parley(*remedy.split()[1:])
+            assert accepted.exit_code == 0, accepted.output
+            await until(lambda: reader._positions[TopicPartition(topic, 0)] == 8)
+            assert reader.stopped is None
+        finally:
+            await reader.stop()
+            await asyncio.gather(task, return_exceptions=True)
+    assert len(await on_topic(world, "outbound.chat.v1.chat_adapter.dlq")) == 8
+    assert (await parley(*remedy.split()[1:])).exit_code == 4
 
 
 async def make_anew(settings: Settings, topic: str) -> None:
