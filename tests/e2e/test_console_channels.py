@@ -244,6 +244,14 @@ class TestAMessage:
         await console.keyboard.press("Escape")
         await expect(large).to_be_hidden()
 
+    async def test_whose_file_is_no_longer_kept_says_so(self, desk, console):
+        customer = desk.customer("whatsapp", await desk.account("whatsapp"))
+        gone = await picture(desk, "gone.png", PNG + uuid.uuid4().bytes)
+        (desk.stack.home / "blobs" / gone.blob).unlink()
+        await customer.says(gone)
+        await row(console, customer).click()
+        await console.get_by_text("it is no longer kept").wait_for()
+
     async def test_is_answered_where_the_channel_shows_what_is_answered(self, desk, console):
         customer = desk.customer("telegram", await desk.account("telegram", reply_to=True))
         question = await customer.says("Which colour?")

@@ -4,6 +4,7 @@ import json
 import re
 import uuid
 
+import asyncpg
 import pytest
 from playwright.async_api import expect
 
@@ -36,6 +37,20 @@ async def changed(page, change):
         await route.fulfill(response=answer, json=body)
 
     await page.route("**/api/conversations/*?after=*", tell)
+
+
+async def forget(desk, conversation, *, but):
+    """All of its messages, but so many, are no longer kept."""
+    connection = await asyncpg.connect(desk.stack.addresses.database, server_settings={"search_path": "router"})
+    last = await connection.fetchval("SELECT last_sequence FROM conversation WHERE id = $1", uuid.UUID(conversation))
+    for table in ("message", "event"):
+        await connection.execute(
+            f"DELETE FROM {table} WHERE conversation_id = $1 AND sequence <= $2", uuid.UUID(conversation), last - but
+        )
+    await connection.execute(
+        "UPDATE conversation SET removed_to = $2 WHERE id = $1", uuid.UUID(conversation), last - but
+    )
+    await connection.close()
 
 
 def arrived(event):
@@ -100,6 +115,26 @@ class TestALink:
         assert await page.locator(".message, .row[aria-current=true]").count() == 0
         assert await page.get_by_role("alert").filter(visible=True).count() == 0
         await shot(page, "link-unknown")
+
+    async def test_to_one_whose_beginning_is_no_longer_kept_begins_behind_it_and_says_so(
+        self, desk, open_page, customer
+    ):
+        for text in ("the first", "the second", "the third"):
+            await customer.says(text)
+        page = await open_page()
+        await live(page)
+        link = await conversation_of(page, customer)
+        await bubble(page, "the third").wait_for()
+        await forget(desk, link, but=1)
+        await without_list(page)
+        await follow_link(page, link)
+        await bubble(page, "the third").wait_for()
+        await page.get_by_text("Older messages are gone").wait_for()
+        assert await page.get_by_role("button", name="Earlier messages").count() == 0
+        assert await page.locator(".message").count() == 1
+        await customer.says("the fourth")
+        await bubble(page, "the fourth").wait_for()
+        await shot(page, "link-trimmed")
 
     async def test_pasted_into_an_open_page_is_followed_too(self, desk, open_page, customer):
         await customer.says("first")

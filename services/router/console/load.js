@@ -2,7 +2,7 @@
 
 import { addRows, applyToList } from "./fold/conversations.js";
 import { normal } from "./fold/events.js";
-import { applyToThread, createThread, introduce, keepAsked } from "./fold/thread.js";
+import { applyToThread, beginBehind, createThread, introduce, keepAsked } from "./fold/thread.js";
 import { keptMarks } from "./keep.js";
 
 const FIRST = 200; // events of a conversation that are shown at first, and how many "earlier" adds
@@ -133,6 +133,7 @@ export function createLoader(app) {
     const made = createThread(id, start);
     for (;;) {
       const { events, people, ...row } = await app.api.conversation(id, made.seen, PAGE);
+      beginBehind(made, row.removed_to);
       introduce(made, people);
       for (const event of events.map(normal)) {
         applyToThread(made, { ...event, published_at: app.times.get(`${id} ${event.sequence}`) ?? null });

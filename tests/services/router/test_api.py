@@ -600,6 +600,8 @@ class TestThePage:
     def test_says_everything_in_every_language_with_the_same_gaps(self, file):
         words, english = (orjson.loads(Path(path).read_bytes()) for path in (file, ROOT / "i18n" / "en.json"))
         assert words.keys() == english.keys()
+        said = re.findall(r'^  "([^"]+)":', file.read_text(), flags=re.MULTILINE)
+        assert len(said) == len(words), "a word that stands twice says what comes last"
         for key, text in words.items():
             assert gaps(text) == gaps(english[key]), key
 

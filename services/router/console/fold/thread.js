@@ -14,6 +14,11 @@ export function createThread(id, seen = 0) {
   return { id, seen, first: seen + 1, entries: [], messages: new Map(), external: new Map(), asked: new Map(), people: new Map(), refusal: null, linked: null };
 }
 
+/** What is no longer kept is no gap: the thread begins behind that sequence. */
+export function beginBehind(thread, removed) {
+  if (thread.seen < removed) Object.assign(thread, { seen: removed, first: removed + 1 });
+}
+
 /** Fold one event in; "known" (dropped), "gap" (something in between is missing: load it), or "new". */
 export function applyToThread(thread, event) {
   if (!isNew(event, thread.seen)) return "known";

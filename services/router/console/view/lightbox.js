@@ -31,7 +31,7 @@ export function createLightbox(app) {
         several ? turn("picture_before", -1, "‹") : "",
         h("p", { dir: "auto" }, [several && words.t("picture_of", { n: here + 1, all: pictures.length }), part.caption || part.name].filter(Boolean).join(" · ")),
         several ? turn("picture_after", 1, "›") : "",
-        h("button", { type: "button", class: "quiet", "aria-label": words.t("download", { name: part.name ?? "" }), on: { click: () => download(app, part) } }, icon("download"))),
+        h("button", { type: "button", class: "quiet", "aria-label": words.t("download", { name: part.name ?? "" }), on: { click: () => download(app, part).catch(draw) } }, icon("download"))),
     );
   }
 

@@ -39,20 +39,28 @@ function stored(app, part) {
   if (part.media === "audio") return h("div", { class: "sound" }, icon("microphone"), fetched(app, part, h("audio", { controls: true, preload: "metadata", "aria-label": name })));
   if (part.media === "video") return fetched(app, part, h("video", { controls: true, preload: "metadata", class: "picture", "aria-label": name }));
   const size = part.size ? app.words.size(part.size) : "";
-  const save = (event) => { event.stopPropagation(); download(app, part); };
+  const save = (event) => { event.stopPropagation(); download(app, part).catch((error) => line.replaceWith(goneLine(app, part, error))); };
   const link = h("button", { type: "button", class: "quiet", "aria-label": app.words.t("download", { name }), title: app.words.t("download", { name }), on: { click: save } }, icon("download"));
-  return h("div", { class: "file" }, fileLine(icon("file"), name, [size, part.mime_type].filter(Boolean).join(" · ")), link);
+  const line = h("div", { class: "file" }, fileLine(icon("file"), name, [size, part.mime_type].filter(Boolean).join(" · ")), link);
+  return line;
 }
 
 /** `node` with its source, as soon as the router has given an address for it. */
 export function fetched(app, part, node) {
   app.api.mediaAddress(part.blob, part.name).then(
     (url) => { node.src = url; },
-    () => node.replaceWith(fileLine(icon("file"), part.name ?? "", app.words.t("state_unavailable", { reason: reasonOf(app.words, "unreachable") }), "unavailable")),
+    (error) => node.replaceWith(goneLine(app, part, error)),
   );
   return node;
 }
 
+/** A file that was there: it is no longer kept, or the router cannot give it now. */
+function goneLine(app, part, error) {
+  const reason = reasonOf(app.words, error.status === 404 ? "removed" : "unreachable");
+  return fileLine(icon("file"), part.name ?? "", app.words.t("state_unavailable", { reason }), "unavailable");
+}
+
+/** Raises what the API refuses. */
 export async function download(app, part) {
   const name = nameOf(app, part);
   h("a", { href: await app.api.mediaAddress(part.blob, name), download: name }).click();

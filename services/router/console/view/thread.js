@@ -75,7 +75,7 @@ function quietly(log) {
 function entries(app, conversation, thread) {
   if (!thread) return [emptyEntry(app, "thread_loading")];
   const all = [...thread.entries, ...thread.asked.values()];
-  const made = thread.first > 1 ? [earlierEntry(app)] : [];
+  const made = thread.first > (conversation.removed_to ?? 0) + 1 ? [earlierEntry(app)] : present([removedEntry(app, conversation)]);
   const way = app.wayMessage()?.id;
   made.push(...present([postEntry(app, conversation, thread)]));
   let day = null;
@@ -102,6 +102,15 @@ function earlierEntry(app) {
       node.textContent = app.words.t("earlier");
       node.onclick = () => app.loadEarlier();
     },
+  };
+}
+
+/** What came before is no longer kept. */
+function removedEntry({ words }, { removed_to: removed, kept_days: days }) {
+  if (!removed) return null;
+  return {
+    key: "removed", version: [words.code, days].join(), tag: "p",
+    fill: (node) => { node.className = "note"; node.textContent = days ? words.t("removed_older", { n: days }) : words.t("removed_all"); },
   };
 }
 
