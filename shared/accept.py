@@ -13,16 +13,18 @@ from shared.accounts import Accounts
 from shared.blobs import Blobs
 from shared.bus import RAW, RAW_TYPE, Headers, Out, encode, headers, new_trace, next_span
 from shared.channel import Account, App, Channel, Context, Incoming, Mail, MailRead, Message, Request
+from shared.elsewhere import each
 from shared.envelope import Envelope, Media, Part, derive, key
 from shared.errors import Malformed, ParleyError, TooLarge, UnknownAccount
 from shared.produce import Producer
 from shared.quarantine import Quarantine
 from shared.records import DELIVERY, INBOUND_LIMIT, Delivery, Family, Typing, inbound_topic
 from shared.settings import Settings
-from shared.translate import named, read_each, stamp
+from shared.translate import events, named, stamp
 
 __all__ = ["RAW_INLINE", "Intake", "Raw"]
 
+HERE: Final = 100  # events of a body that are read in the loop, where it is not large; the rest elsewhere
 RAW_INLINE: Final = 64 * 1024  # bytes of a payload that travel inside the record; larger ones go to the blob store
 RAW_COPIES: Final = 4 * RAW_INLINE  # bytes of it in all records of one payload; where they are many, they name one copy
 
@@ -44,6 +46,29 @@ class Raw:
 NO_RAW: Final = Raw()
 
 
+class First:
+    """Around each event: the first that cannot be taken is told at the end, when all others are durable. Of the rest, of
+    which a stranger may send a hundred thousand, nothing is kept.
+    """
+
+    def __init__(self) -> None:
+        self._trouble: ParleyError | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
+        if not isinstance(error, Malformed | UnknownAccount | TooLarge):
+            return False
+        self._trouble = self._trouble or error
+        return True
+
+    def told(self) -> None:
+        """Raises it."""
+        if self._trouble:
+            raise self._trouble
+
+
 class Intake:
     """The way in of one adapter, whatever transport the payload came by."""
 
@@ -62,18 +87,17 @@ class Intake:
         Raises Malformed, UnknownAccount, TooLarge where an event cannot be taken; by then all the others are durable.
         Raises Torn, BusUnavailable, StoreUnavailable: nothing was taken.
         """
-        found = read_each(channel, app, request, context)
-        troubles: list[ParleyError] = [one for one in found if isinstance(one, Malformed)]
+        first = First()
         pairs: list[tuple[Account, Incoming]] = []
-        for one in found:
-            if not isinstance(one, Malformed):
-                try:
-                    pairs.append((owner(accounts, channel, app, one), one))
-                except UnknownAccount as error:
-                    troubles.append(error)
-        records = await self._take(channel, pairs, request, context, troubles)
-        if troubles:
-            raise troubles[0]
+
+        def note(one: Incoming | Malformed) -> None:
+            with first:
+                pairs.append(_owned(accounts, channel, app, one))
+
+        here = HERE if len(request.body) <= RAW_INLINE else 0
+        await each(events(channel, app, request, context), note, here=here)
+        records = await self._take(channel, pairs, request, context, first)
+        first.told()
         return records
 
     async def _take(
@@ -82,24 +106,26 @@ class Intake:
         pairs: Sequence[tuple[Account, Incoming]],
         request: Request,
         context: Context,
-        troubles: list[ParleyError],
+        first: First,
     ) -> tuple[Out, ...]:
-        """Those that can be taken, published; why others cannot is added to `troubles`."""
+        """Those that can be taken, published."""
         content_type = request.headers.get("content-type", "application/octet-stream")
         tenants = Counter(account.tenant for account, _ in pairs)
         kept = {tenant: await self.keep(tenant, request.body, content_type, count) for tenant, count in tenants.items()}
         clean = b"u0000" not in request.body and b"\x00" not in request.body  # `encode` looks again
         trace = next_span(request.headers.get("traceparent"))
         records: list[Out] = []
-        for account, one in pairs:
+
+        def note(pair: tuple[Account, Incoming]) -> None:
+            account, one = pair
             raw = kept[account.tenant]
-            try:
+            with first:
                 stamped = stamp(
                     one, channel=channel, account=account, received_at=context.now, raw=raw.ref, clean=clean
                 )
                 records.append(self.record(stamped, raw=raw, traceparent=trace))
-            except (Malformed, TooLarge) as error:
-                troubles.append(error)
+
+        await each(pairs, note, here=HERE)
         await self.publish(records)
         return tuple(records)
 
@@ -112,19 +138,17 @@ class Intake:
         Raises Malformed, TooLarge where one cannot be taken; by then all the others are durable. Raises BusUnavailable,
         StoreUnavailable: nothing was taken.
         """
-        records, troubles, trace = list[Out](), list[ParleyError](), new_trace()
+        records, first, trace = list[Out](), First(), new_trace()
         raw = await self.keep(account.tenant, page, "application/json", len(found)) if found else NO_RAW
-        for one in map(named, found):
-            try:
-                if isinstance(one, Malformed):
-                    raise one
-                stamped = stamp(one, channel=channel, account=account, received_at=context.now, raw=raw.ref)
+
+        def note(one: Incoming | Malformed) -> None:
+            with first:
+                stamped = stamp(_readable(one), channel=channel, account=account, received_at=context.now, raw=raw.ref)
                 records.append(self.record(stamped, raw=raw, traceparent=trace))
-            except (Malformed, TooLarge) as error:
-                troubles.append(error)
+
+        await each(map(named, found), note, here=HERE)
         await self.publish(records)
-        if troubles:
-            raise troubles[0]
+        first.told()
         return tuple(records)
 
     async def take_mail(
@@ -219,6 +243,19 @@ class Intake:
     async def publish(self, records: Sequence[Out]) -> None:
         """All durable, or BusUnavailable: then nothing was accepted, and what did get through is the same when it comes again."""
         await self._producer.send_all(records)
+
+
+def _owned(accounts: Accounts, channel: Channel, app: App, one: Incoming | Malformed) -> tuple[Account, Incoming]:
+    """The record and its account. Raises Malformed, UnknownAccount."""
+    record = _readable(one)
+    return owner(accounts, channel, app, record), record
+
+
+def _readable(one: Incoming | Malformed) -> Incoming:
+    """Raises the Malformed that stands in a record's place."""
+    if isinstance(one, Malformed):
+        raise one
+    return one
 
 
 def owner(accounts: Accounts, channel: Channel, app: App, one: Incoming) -> Account:

@@ -8,10 +8,19 @@ import re
 import uuid
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import quote
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from shared.text import undirected
 
@@ -32,6 +41,8 @@ def storable(stamp: datetime) -> datetime:
     return min(max(stamp, EARLIEST), LATEST)
 
 
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], FailFast()]  # one mistake is enough: a stranger's list may hold half a million
 Moment = Annotated[AwareDatetime, AfterValidator(storable)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 Address = Annotated[str, Field(min_length=1, max_length=998)]
@@ -57,7 +68,7 @@ class Party(Model):
     """
 
     address: Address
-    aliases: Annotated[tuple[Address, ...], Field(max_length=5, exclude_if=operator.not_)] = ()
+    aliases: Annotated[Many[Address], Field(max_length=5, exclude_if=operator.not_)] = ()
     name: Annotated[Shown, Field(max_length=998)] | None = None
     name_verified: Annotated[bool, Field(exclude_if=operator.not_)] = False
     username: Annotated[Shown, Field(max_length=255)] | None = None
@@ -76,7 +87,7 @@ class Thread(Model):
 
     token: Annotated[str, Field(max_length=64)] | None = None
     reply_to: ExternalId | None = None
-    references: tuple[ExternalId, ...] = ()
+    references: Many[ExternalId] = ()
     thread_key: ExternalId | None = None
     subject: Shown | None = None
 
@@ -160,8 +171,8 @@ class Location(Model):
 class Contact(Model):
     kind: Literal["contact"] = "contact"
     name: Shown
-    phones: tuple[Shown, ...] = ()
-    emails: tuple[Shown, ...] = ()
+    phones: Many[Shown] = ()
+    emails: Many[Shown] = ()
 
 
 class Reaction(Model):
@@ -193,7 +204,7 @@ class Choices(Model):
     kind: Literal["choices"] = "choices"
     text: str
     style: Literal["buttons", "quick_replies", "list"] = "buttons"
-    options: Annotated[tuple[Option, ...], Field(min_length=1)]
+    options: Annotated[Many[Option], Field(min_length=1)]
 
 
 class Choice(Model):
@@ -211,7 +222,7 @@ class Template(Model):
     kind: Literal["template"] = "template"
     name: str
     language: str
-    parameters: tuple[str, ...] = ()
+    parameters: Many[str] = ()
 
 
 class Edit(Model):
@@ -308,7 +319,7 @@ class Assessment(Model):
     spam: bool = False
     bounce: Bounce | None = None
     language: str | None = None
-    reasons: tuple[str, ...] = ()
+    reasons: Many[str] = ()
 
 
 class Window(Model):
@@ -319,7 +330,7 @@ class Window(Model):
     """
 
     until: Moment | None = None
-    allows: tuple[Way, ...] = ("free_text",)
+    allows: Many[Way] = ("free_text",)
     human_agent_until: Moment | None = None
     private_until: Moment | None = None
 
@@ -341,14 +352,14 @@ class Envelope(Model):
     direction: Direction = "inbound"
     peer: Address
     external_id: ExternalId | None = None
-    external_ids: tuple[ExternalId, ...] = ()
+    external_ids: Many[ExternalId] = ()
     join_key: ExternalId | None = None
     sender: Party
-    recipients: tuple[Party, ...] = ()
+    recipients: Many[Party] = ()
     surface: Surface = "direct"
     container: ExternalId | None = None
     thread: Thread = Thread()
-    parts: Annotated[tuple[Part, ...], Field(min_length=1, max_length=100)]
+    parts: Annotated[Many[Part], Field(min_length=1, max_length=100)]
     context: MessageContext | None = None
     responder: Name | None = None
     answer_to: Party | None = None

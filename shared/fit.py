@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
@@ -16,6 +17,7 @@ from shared.text import fits, split
 ONLY_INBOUND: Final = frozenset(
     {"reaction", "choice", "edit", "deletion", "visibility", "call", "notice", "unsupported"}
 )
+CUT: Final = 200_000  # characters of a text that is looked through for places to cut it, in 50 ms
 
 
 class Bundle(Model):
@@ -123,7 +125,10 @@ def _text(part: Text, capabilities: Capabilities) -> Fitted:
 def _split(text: str, capabilities: Capabilities, limit: int | None = None) -> tuple[str, ...]:
     if not text or text.isspace():
         raise Refusal("malformed", "The text is empty.")
-    return split(text, limit or capabilities.text, capabilities.unit)
+    most = limit or capabilities.text
+    if len(text) > CUT and not fits(text, most, capabilities.unit):
+        raise Refusal("too_long", f"A text of {len(text)} characters is too long to be cut; {CUT} are the most.")
+    return split(text, most, capabilities.unit)
 
 
 def _texts(pieces: Iterable[str]) -> tuple[Text, ...]:
@@ -167,7 +172,7 @@ def _check_options(options: tuple[Option, ...]) -> None:
     ids = [option.id for option in options if not option.url]
     if not all(name.strip() for name in ids) or not all(option.title.strip() for option in options):
         raise Refusal("malformed", "An option has no id or no title.")
-    if twice := next((name for name in ids if ids.count(name) > 1), None):
+    if twice := next((name for name, count in Counter(ids).items() if count > 1), None):
         raise Refusal("malformed", f"Two options have the id {twice!r}; give each its own.")
 
 

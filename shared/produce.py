@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from itertools import islice
 from typing import Any, Final
 
 import structlog
@@ -28,6 +29,7 @@ from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+AT_ONCE: Final = 500  # records of one sender that are on their way
 PATIENCE: Final = 5.0  # seconds until a send that is not acknowledged counts as refused
 RECYCLE: Final = 24 * 3600.0  # seconds of a producer's life: its sequence numbers must never wrap (aiokafka)
 BATCH: Final = 256 * 1024  # bytes
@@ -199,15 +201,16 @@ class Producer:
         return True
 
     async def send_all(self, records: Iterable[Out]) -> None:
-        """All durable, or the first error."""
-        records = tuple(records)
-        if len(records) == 1:
-            await self.send(records[0])
-            return
-        outcomes = await asyncio.gather(*(self.send(record) for record in records), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        """All durable, or the first error. However many there are, so many at a time are on their way."""
+        left = iter(records)
+        while some := tuple(islice(left, AT_ONCE)):
+            if len(some) == 1:
+                await self.send(some[0])
+                continue
+            outcomes = await asyncio.gather(*map(self.send, some), return_exceptions=True)
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
 
     async def partitions(self, topic: str) -> int:
         """How many partitions a topic has; raises BusUnavailable."""

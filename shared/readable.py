@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import PurePath
 from typing import Final, TypeVar
 
@@ -15,6 +16,7 @@ E = TypeVar("E")
 R = TypeVar("R")
 D = TypeVar("D")
 
+FEW: Final = 101
 # OSError is datetime's for times beyond the platform's.
 UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, OSError)
 
@@ -65,8 +67,15 @@ def otherwise(read: Callable[[], R], instead: D) -> R | D:
         return instead
 
 
+def few(parts: Iterable[E]) -> list[E]:
+    """As many as an envelope holds, and one more, which says that there were more (see shared.translate.PARTS)."""
+    return list(islice(parts, FEW))
+
+
 def where(error: Exception) -> str:
-    """The error's name and the line that raised it; for a model's field its path, never its value."""
+    """The error's name and the line that raised it; for a model's field its path, never its value. Cheap: it may be told of
+    each of a hundred thousand events.
+    """
     kind = type(error).__name__
     if isinstance(error, ValidationError):
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]

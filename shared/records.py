@@ -14,6 +14,7 @@ from shared.envelope import (
     Direction,
     Envelope,
     ExternalId,
+    Many,
     MediaState,
     MessageContext,
     Model,
@@ -183,7 +184,7 @@ class Delivery(Model):
     message_id: uuid.UUID | None = None
     piece: Annotated[int, Field(ge=0)] = 0
     pieces: Annotated[int, Field(ge=1)] = 1
-    external_ids: Annotated[tuple[ExternalId, ...], Field(max_length=100)] = ()
+    external_ids: Annotated[Many[ExternalId], Field(max_length=100)] = ()
     join_key: ExternalId | None = None
     watermark: Moment | None = None
     status: Status
@@ -212,10 +213,10 @@ class Request(Model):
     not_before: Moment | None = None
     expires_at: Moment | None = None
     urgent: bool = False
-    fallback: tuple[Hop, ...] = ()
+    fallback: Many[Hop] = ()
 
 
-Parts = Annotated[tuple[Part, ...], Field(min_length=1, max_length=20)]
+Parts = Annotated[Many[Part], Field(min_length=1, max_length=20)]
 
 
 class Written(Model):
@@ -290,8 +291,8 @@ class Tag(Request):
     """Put labels on a conversation, or take them off."""
 
     conversation: uuid.UUID
-    add: tuple[str, ...] = ()
-    remove: tuple[str, ...] = ()
+    add: Many[str] = ()
+    remove: Many[str] = ()
 
 
 class Close(Request):
@@ -325,7 +326,7 @@ class Unlink(Request):
 class Merge(Request):
     """These customers are one person: the oldest stays, the merge can be undone."""
 
-    customers: Annotated[tuple[uuid.UUID, ...], Field(min_length=2)]
+    customers: Annotated[Many[uuid.UUID], Field(min_length=2)]
     reason: str
 
 
@@ -390,7 +391,7 @@ class Event(Model):
     occurred_at: Moment
     request_id: str | None = None
     cause: str | None = None
-    trail: tuple[Step, ...] = ()
+    trail: Many[Step] = ()
 
 
 class MessageReceived(Event):
@@ -460,7 +461,7 @@ class MessageStatus(Event):
     status: Status
     failure: Failure | None = None
     cost: Cost | None = None
-    external_ids: tuple[ExternalId, ...] = ()
+    external_ids: Many[ExternalId] = ()
     attempt: int = 1
 
 
@@ -563,7 +564,7 @@ class CustomerMerged(Event):
 class CustomerSplit(Event):
     """A merge was undone: these are the people again."""
 
-    customers: tuple[uuid.UUID, ...]
+    customers: Many[uuid.UUID]
     reason: str
 
 
@@ -622,7 +623,7 @@ class CustomerState(Model):
     tenant: Name
     version: int
     merged_into: uuid.UUID | None = None
-    identities: tuple[Party, ...] = ()
+    identities: Many[Party] = ()
 
 
 # the registry -------------------------------------------------------------------------------------------------------

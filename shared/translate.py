@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from datetime import datetime
 from types import NoneType
@@ -67,7 +67,12 @@ def read(channel: Channel, app: App, request: Request, context: Context) -> tupl
 
 
 def read_each(channel: Channel, app: App, request: Request, context: Context) -> tuple[Incoming | Malformed, ...]:
-    """What a verified request says; in the place of an event that has another shape than the channel knows a Malformed,
+    """What a verified request says, all at once. Raises as `events`."""
+    return tuple(events(channel, app, request, context))
+
+
+def events(channel: Channel, app: App, request: Request, context: Context) -> Iterator[Incoming | Malformed]:
+    """What a verified request says, one after the other; in the place of an event that has another shape than the channel knows a Malformed,
     whose detail names the error and the line, no content.
 
     Raises Malformed where the request as a whole has another shape. Raises Torn: no signature covers the body and it is not
@@ -77,7 +82,7 @@ def read_each(channel: Channel, app: App, request: Request, context: Context) ->
         raise Malformed(f"{channel.name} takes no webhooks")
     try:
         with readable():
-            return tuple(map(named, channel.inbound(app, request, context)))
+            yield from map(named, channel.inbound(app, request, context))
     except Malformed:
         if not channel.signed and not _is_json(request.body):
             raise Torn("the body is not JSON") from None

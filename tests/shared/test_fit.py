@@ -23,7 +23,7 @@ from shared.envelope import (
     Unsupported,
 )
 from shared.errors import Refusal
-from shared.fit import Fitted, fit
+from shared.fit import CUT, Fitted, fit
 from shared.text import Unit, measure
 
 PLAIN = Capabilities(text=40)
@@ -256,3 +256,17 @@ def test_what_is_pressed_needs_an_id_of_its_own(ids: tuple[str, str]) -> None:
     question = Choices(text="?", options=tuple(Option(id=name, title="t") for name in ids))
     assert refused(question, RICH).reason == "malformed"
     assert refused(question, PLAIN).reason == "malformed"
+
+
+def test_a_text_that_would_take_long_to_cut_is_refused_before_anybody_looks_for_places(monkeypatch):
+    from shared import fit as fitting
+
+    monkeypatch.setattr(fitting, "split", lambda *_: pytest.fail("it was looked through"))
+    for text in ("\n" * CUT + "xy", "word " * CUT, "e\u0301" * CUT):
+        assert refused(Text(text=text), RICH).reason == "too_long"
+
+
+def test_options_beyond_all_measure_are_checked_in_a_moment():
+    """In the square of them it would take minutes."""
+    options = tuple(Option(id=str(number), title="x") for number in range(40_000))
+    assert refused(Choices(text="?", options=(*options, options[0])), RICH).reason == "malformed"

@@ -59,7 +59,7 @@ from shared.envelope import (
     Unsupported,
     Window,
 )
-from shared.readable import each, otherwise
+from shared.readable import each, few, otherwise
 from shared.records import Code, Failure, Status
 
 M = TypeVar("M", bound=Model)
@@ -261,7 +261,7 @@ def _party(person: Mapping[str, Any]) -> Party:
 
 def _parts(event: Mapping[str, Any]) -> tuple[Part, ...]:
     """Each as far as it can be read."""
-    parts: list[Any] = otherwise(lambda: list(event["parts"]), [None])
+    parts: list[Any] = otherwise(lambda: few(event["parts"]), [None])
     return tuple(otherwise(partial(_part, part), _unreadable(part)) for part in parts) or (Unsupported(type="message"),)
 
 

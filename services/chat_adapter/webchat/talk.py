@@ -16,7 +16,7 @@ from services.chat_adapter.webchat.measures import MESSAGES
 from services.chat_adapter.webchat.session import Visitor
 from shared.accept import Intake
 from shared.channel import Message, TypingSeen
-from shared.envelope import Assessment, Choice, Model, Part, Text
+from shared.envelope import Assessment, Choice, Many, Model, Part, Text
 from shared.errors import BusUnavailable
 
 Written = Annotated[str, StringConstraints(strip_whitespace=True, max_length=TEXT_LIMIT)]
@@ -41,7 +41,7 @@ class Posted(Model):
 
     client_id: uuid.UUID
     text: Written | None = None
-    attachments: Annotated[tuple[Attached, ...], Field(max_length=10)] = ()
+    attachments: Annotated[Many[Attached], Field(max_length=10)] = ()
     choice: Chosen | None = None
 
 

@@ -12,6 +12,7 @@ SIZE: Final = 1024 * 1024
 TAGS: Final = 10_000
 LINKS: Final = 5_000
 ENTITIES: Final = 20_000
+NO_BREAK: Final = "\N{NO-BREAK SPACE}"  # which the cleaner writes as an entity
 RUN: Final = 16 * 1024  # characters without a >
 ATTRIBUTES: Final = 8_000
 
@@ -43,7 +44,7 @@ def is_modest(source: str) -> bool:
         len(source) <= SIZE
         and source.count("<") <= TAGS
         and (source.count("<") <= LINKS or len(LINK.findall(source)) <= LINKS)
-        and source.count("&") <= ENTITIES
+        and source.count("&") + source.count(NO_BREAK) <= ENTITIES
         and not any(len(run) > RUN and _attributes(run) > ATTRIBUTES for run in source.split(">"))
     )
 

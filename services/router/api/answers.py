@@ -31,7 +31,7 @@ from shared.sqlstates import is_waited_for
 M = TypeVar("M", bound=BaseModel)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-JSON_LIMIT: Final = 1024 * 1024  # bytes of a JSON body
+JSON_LIMIT: Final = 512 * 1024  # bytes of a JSON body; the longest text of a channel is 384 KiB
 PRIVATE: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 STATUS_OF: Final[dict[type[ParleyError], int]] = {
     BusUnavailable: 503,

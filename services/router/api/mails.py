@@ -1,12 +1,17 @@
-"""The formatted body of a mail: a page of its own that can do nothing, under an address that expires."""
+"""The formatted body of a mail: a page of its own that can do nothing, under an address that expires.
+
+What a stranger wrote is parsed and drawn elsewhere: the parser lets go of the interpreter. How much there is of it has
+bounds (MOST_HTML, MOST_TAGS, MOST_PICTURES, INLINE).
+"""
 
 from __future__ import annotations
 
 import base64
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -20,8 +25,12 @@ from services.router.api.answers import Mistake, answer, number, path_uuid
 from services.router.api.media import VALID_SECONDS, check_address, shown_as, sign
 from shared.blobs import Blobs, NotFound
 from shared.database import Pool
+from shared.elsewhere import elsewhere
 
 MOST_PARTS: Final = 100
+MOST_HTML: Final = 1024 * 1024  # characters that are looked at
+MOST_TAGS: Final = 30_000  # a parser takes time in the square of what stands in each other
+MOST_PICTURES: Final = 1000  # of a body that are looked for
 INLINE: Final = 4 * 1024 * 1024  # bytes of all pictures that a body carries in itself
 BODY: Final = "SELECT body FROM message WHERE id = $1"
 REMOTE: Final = ("https://", "http://")
@@ -46,13 +55,11 @@ async def give_address(pool: Pool, token: SecretStr, request: web.Request) -> we
     message, part = path_uuid(request), number(request, "part", default=0, most=MOST_PARTS)
     _, html = await find_body(pool, message, part)
     expires = int(time.time()) + VALID_SECONDS
-    tree = LexborHTMLParser(html)
+    remote = await elsewhere(lambda: any(map(remote_source, LexborHTMLParser(html).css("img"))))
     return answer(
         {
             "url": address(token, message, part, expires=expires, name=""),
-            "with_images": address(token, message, part, expires=expires, name="images")
-            if any(map(remote_source, tree.css("img")))
-            else None,
+            "with_images": address(token, message, part, expires=expires, name="images") if remote else None,
             "expires_at": datetime.fromtimestamp(expires, UTC),
         }
     )
@@ -75,11 +82,12 @@ async def serve(pool: Pool, blobs: Blobs, token: SecretStr, request: web.Request
     check_address(token, scope(message, part), request.query, now=time.time())
     remote = request.query["name"] == "images"
     parts, html = await find_body(pool, message, part)
-    tree = LexborHTMLParser(html)
-    await put_pictures(tree, blobs, parts, remote=remote)
-    body = quotes.folded(tree, page.words(request.query.get("lang", ""))["quoted"])
+    tree, wanted = await elsewhere(lambda: parsed(html))
+    pictures = Pictures(blobs, files_of(parts))
+    await pictures.read(wanted)
+    words = page.words(request.query.get("lang", ""))["quoted"]
     return web.Response(
-        text=PAGE.format(body=body),
+        body=await elsewhere(lambda: drawn(tree, pictures, words, remote=remote)),
         content_type="text/html",
         charset="utf-8",
         headers={
@@ -92,28 +100,45 @@ async def serve(pool: Pool, blobs: Blobs, token: SecretStr, request: web.Request
 
 
 async def find_body(pool: Pool, message: uuid.UUID, part: int) -> tuple[list[dict[str, Any]], str]:
-    """All parts of the message, and the HTML of this one; raises Mistake where there is none."""
+    """All parts of the message, and the HTML of this one; raises Mistake where there is none, or too much of it."""
     row = await pool.fetchrow(BODY, message)
     parts: list[dict[str, Any]] = orjson.loads(row["body"])["message"]["parts"] if row else []
     html = parts[part].get("html") if part < len(parts) else None
     if not html:
         raise Mistake(404, "not_found", "this message has no such body")
+    if len(html) > MOST_HTML or html.count("<") > MOST_TAGS:
+        raise Mistake(413, "too_long", "this body is too large to be shown as it was designed; its text is not")
     return parts, html
 
 
-async def put_pictures(tree: LexborHTMLParser, blobs: Blobs, parts: list[dict[str, Any]], *, remote: bool) -> None:
-    """Pictures that came with the mail (RFC 2392) are put into the page itself; the others only where they are wished."""
-    files = {one["content_id"].strip("<>"): one for one in parts if one.get("content_id") and one.get("blob")}
-    pictures = Pictures(blobs, files)
+def files_of(parts: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The stored files of a mail by the names under which its body shows them (RFC 2392)."""
+    return {one["content_id"].strip("<>"): one for one in parts if one.get("content_id") and one.get("blob")}
+
+
+def parsed(html: str) -> tuple[LexborHTMLParser, list[str]]:
+    """The body, and the names of the pictures that came with it, in the order in which it shows them."""
+    tree = LexborHTMLParser(html)
+    return tree, list(islice(dict.fromkeys(filter(None, map(content_id, tree.css("img")))), MOST_PICTURES))
+
+
+def content_id(image: LexborNode) -> str | None:
+    """The name of a picture that came with the mail; None: it is none."""
+    source = image.attributes.get("src") or ""
+    return source[4:] if source.startswith("cid:") else None
+
+
+def drawn(tree: LexborHTMLParser, pictures: Pictures, words: str, *, remote: bool) -> bytes:
+    """The page. Pictures that came with the mail are put into it; the others only where they are wished."""
     for image in tree.css("img"):
-        source = image.attributes.get("src") or ""
-        if source.startswith("cid:"):
-            if found := await pictures.find(source[4:]):
+        if (name := content_id(image)) is not None:
+            if found := pictures.shown(name):
                 image.attrs["src"] = found
             else:
                 del image.attrs["src"]
         elif remote and (wished := remote_source(image)):
             image.attrs["src"] = wished
+    return PAGE.format(body=quotes.folded(tree, words)).encode()
 
 
 class Pictures:
@@ -124,10 +149,13 @@ class Pictures:
         self._known: dict[str, str] = {}
         self._unread = self._left = INLINE
 
-    async def find(self, content_id: str) -> str:
+    async def read(self, wanted: Iterable[str]) -> None:
+        for name in wanted:
+            if name in self._files and name not in self._known:
+                self._known[name] = await self._read(self._files[name])
+
+    def shown(self, content_id: str) -> str:
         """As a data: address; empty where there is none, or no room for it."""
-        if content_id in self._files and content_id not in self._known:
-            self._known[content_id] = await self._read(self._files[content_id])
         found = self._known.get(content_id, "")
         if len(found) > self._left:
             return ""
@@ -150,7 +178,7 @@ async def data_url(blobs: Blobs, file: Mapping[str, Any], *, most: int) -> str:
     kind = shown_as(content[:16])
     if kind is None or not kind.startswith("image/"):
         return ""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return await elsewhere(lambda: f"data:{kind};base64,{base64.b64encode(content).decode()}")
 
 
 def remote_source(image: LexborNode) -> str | None:

@@ -84,7 +84,7 @@ def _message_reaction(reaction: Json, update: Json) -> Iterator[Json]:
     """Telegram tells what was shown before and what is shown now: each that came or went is a change of its own."""
     target = places.external_id(reaction["chat"], reaction["message_id"])
     before, after = (
-        [otherwise(partial(_emoji, one), ":unknown:") for one in reaction.get(name) or ()]
+        dict.fromkeys(otherwise(partial(_emoji, one), ":unknown:") for one in reaction.get(name) or ())
         for name in ("old_reaction", "new_reaction")
     )
     gone = [Reaction(target=target, emoji=emoji, removed=True) for emoji in before if emoji not in after]

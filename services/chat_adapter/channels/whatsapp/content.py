@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from services.chat_adapter.channels.whatsapp.tables import KINDS
 from shared.envelope import Choice, Contact, Location, Media, Part, Reaction, Template, Text, Unsupported
-from shared.readable import otherwise
+from shared.readable import few, otherwise
 
 Json = dict[str, Any]
 Parts = tuple[Part, ...]
@@ -53,7 +53,7 @@ def _location(message: Json) -> Parts:
 
 def _contacts(message: Json) -> Parts:
     """A message may hold several cards."""
-    cards = (otherwise(partial(_card, card), Unsupported(type="contacts")) for card in message["contacts"])
+    cards = (otherwise(partial(_card, card), Unsupported(type="contacts")) for card in few(message["contacts"]))
     return tuple(cards) or _other(message)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from services.social_adapter.channels.facebook.tables import FILES
 from shared.envelope import Choice, Choices, Location, Media, Option, Part, Text, Unsupported
-from shared.readable import otherwise
+from shared.readable import few, otherwise
 
 Json = dict[str, Any]
 
@@ -23,7 +23,7 @@ def parts(message: Json) -> tuple[Part, ...]:
 
 def _found(message: Json) -> Iterator[Part]:
     text = otherwise(lambda: Text(text=message["text"]).text, None)
-    attached = otherwise(lambda: list(_once(message.get("attachments") or ())), [{"type": "attachments"}])
+    attached = otherwise(lambda: list(_once(few(message.get("attachments") or ()))), [{"type": "attachments"}])
     shown = [part for one in attached if (part := _shown(one, text)) is not None]
     if pressed := message.get("quick_reply"):
         yield otherwise(lambda: Choice(id=pressed["payload"], title=text), Unsupported(type="quick_reply", text=text))
