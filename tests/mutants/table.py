@@ -474,6 +474,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     # strangers
     Mutant(
+        "Nobody's input holds up a loop",
+        "whatever is long is read in the loop",
+        "shared/elsewhere.py",
+        "    await elsewhere(partial(_each, left, do))\n",
+        "    _each(left, do)\n",
+        "tests/services/test_stalls.py -k webhook",
+    ),
+    Mutant(
+        "Nobody's input holds up a loop",
+        "every mistake of a list is told",
+        "shared/envelope.py",
+        "Annotated[tuple[T, ...], FailFast()]",
+        "Annotated[tuple[T, ...], Field()]",
+        "tests/services/test_stalls.py -k draft",
+    ),
+    Mutant(
         "Nothing is unpacked",
         "a body is unpacked before anybody is known",
         "shared/port.py",
