@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from playwright.async_api import expect
 
-from shared import envelope
+from shared import envelope, records
 from tests.e2e.console_desk import bubble, live, row, shot
 
 HIDE_LIST = json.dumps({"conversations": [], "next": None})
@@ -389,6 +389,28 @@ class TestWhatAProviderTells:
         await console.locator(".advice", has_text="what you send would be refused").wait_for()
         await customer.says(envelope.Notice(type="responder", to="Other Desk"))
         await console.locator(".advice", has_text="Another app (Other Desk) answers here now").wait_for()
+
+
+async def test_the_brake_is_said_at_the_box_after_a_reload_until_a_person_answers(desk, open_page):
+    customer = desk.customer("telegram", await desk.account("telegram"))
+    await customer.says("hello")
+    page = await open_page()
+    await live(page)
+    conversation = await conversation_of(page, customer)
+    for n in range(1, 17):
+        answer = records.Reply(conversation=conversation, parts=(envelope.Text(text=f"answer {n}"),))
+        await desk.put("request.reply", records.REQUESTS, answer, key=conversation)
+        if n < 16:
+            await bubble(page, f"answer {n}").first.wait_for()
+            await customer.says(f"and {n}")
+            await bubble(page, f"and {n}").first.wait_for()
+    said = page.locator(".advice", has_text="Programs answered each other here")
+    await said.wait_for()
+    await page.reload()
+    await said.wait_for()
+    answer = answer.model_copy(update={"author": "Sreymom"})
+    await desk.put("request.reply", records.REQUESTS, answer, key=conversation)
+    await said.wait_for(state="detached")
 
 
 async def test_a_send_that_failed_is_marked_in_the_list_and_stays_so_after_a_reload(desk, open_page):
