@@ -49,7 +49,9 @@ def compose(account: Account, piece: Piece, context: Context, *, sender: str, to
 
 
 def _sealed(data: Data, account: Account, context: Context) -> Data:
-    """The mail with a seal over what is shown of it when it comes back, which its own reader says. Files are named by their hash."""
+    """The mail with its seal: over what our own reader finds in it, so that it is the same when it comes back. A file stands in
+    it by its hash, which is its name in the blob store.
+    """
     written = b"".join(part for part in data if isinstance(part, bytes))
     digests = (part.blob.ref.rpartition("/")[2] for part in data if isinstance(part, Encoded))
     seal = opened(account, Mail(written), context).seal(digests)

@@ -48,7 +48,7 @@ def read(account: Account, mail: Mail, context: Context) -> MailRead:
 
 
 def opened(account: Account, mail: Mail, context: Context) -> Reading:
-    """Raises as `read`."""
+    """A mail cut into its sections and fields, before anything is made of them. Raises as `read`."""
     try:
         raw = plain_ends(mail.raw)
         top = uncut(raw, mail.unread) if mail.unread else cut(raw)
