@@ -88,7 +88,7 @@ class Blobs:
 
     async def put_bytes(self, tenant: str, content: bytes, *, limit: int = 64 * 1024 * 1024) -> Stored:
         """The same for bytes at hand."""
-        return await self.put(tenant, _once(content), limit=limit)
+        return await self.put(tenant, _cut(content), limit=limit)
 
     async def _keep(self, tenant: str, content: bytes, source: _Measured) -> Stored:
         stored = source.stored(tenant)
@@ -254,5 +254,7 @@ async def _chunks(found: obstore.GetResult) -> AsyncIterator[bytes]:
             yield bytes(chunk)
 
 
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content
+async def _cut(content: bytes) -> AsyncIterator[bytes]:
+    """In pieces: hashing and copying all at once would hold everybody else up."""
+    for at in range(0, len(content), CHUNK):
+        yield content[at : at + CHUNK]

@@ -1,10 +1,12 @@
-"""Reads a mail within its limits; as a process (`python -m services.email_adapter.reader MEGABYTES`) by pickles."""
+"""Reads a mail within its limits; as a process (`python -m services.email_adapter.reader MEGABYTES`) by pipes."""
 
 from __future__ import annotations
 
 import os
 import pickle
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
 from services.email_adapter.mail.limits import scan
@@ -17,14 +19,31 @@ READY: Final = b"\n"
 
 
 def serve(asked: BinaryIO, answered: BinaryIO) -> None:
-    """Say that all is loaded, then answer until whoever asks has gone."""
+    """Say that all is loaded, then answer until whoever asks has gone. The bytes of a mail, and of its files, go beside what is
+    said of them: they are large, and are not copied for the way.
+    """
     answered.write(READY)
     answered.flush()
-    while len(head := asked.read(HEAD)) == HEAD:
-        work = pickle.loads(asked.read(int.from_bytes(head)))  # noqa: S301 the adapter that started this process asks
-        found = pickle.dumps(answer(*work))
-        answered.write(len(found).to_bytes(HEAD) + found)
+    while work := _heard(asked):
+        for told in _answered(work, _heard(asked)):
+            answered.write(len(told).to_bytes(HEAD))
+            answered.write(told)
         answered.flush()
+        del told
+
+
+def _heard(asked: BinaryIO) -> bytes:
+    return asked.read(int.from_bytes(asked.read(HEAD)))
+
+
+def _answered(work: bytes, raw: bytes) -> Iterator[bytes]:
+    mail, account, delivered, context = pickle.loads(work)  # noqa: S301 the adapter that started this process asks
+    found = answer(mail, account, replace(delivered, raw=raw), context)
+    if not isinstance(found, MailRead):
+        yield pickle.dumps(found)
+        return
+    yield pickle.dumps(replace(found, files=dict.fromkeys(found.files, b"")))
+    yield from found.files.values()
 
 
 def answer(*work: Any) -> MailRead | tuple[type[ParleyError], str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import pickle
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final, Self, cast
 from weakref import WeakValueDictionary
 
@@ -15,7 +17,7 @@ from services.email_adapter.reader import HEAD, READY, read
 from shared.channel import Account, Channel, Context, Mail, MailRead
 from shared.errors import Malformed, ParleyError
 
-HERE: Final = 8 * 1024  # bytes of a mail that is read in this process: in milliseconds, whatever is in it
+HERE: Final = 4 * 1024  # bytes of a mail that is read in this process: in milliseconds, whatever is in it
 LARGE: Final = 1024 * 1024  # bytes of a mail for which there is a process of its own kind
 SMALL_AT_ONCE: Final = 2  # processes
 LARGE_AT_ONCE: Final = 1
@@ -25,7 +27,7 @@ WAIT: Final = 120.0  # seconds for a turn; senders wait ten minutes (RFC 5321 §
 LOADING: Final = 60.0  # seconds that the process may take to begin
 SMALL_MEGABYTES: Final = 160  # of data for a process that reads; all of them together are within the pod's memory
 MEGABYTES: Final = 288  # for one that reads large mails
-PIECE: Final = 256 * 1024  # bytes that are written to it at once
+PIECE: Final = 256 * 1024  # bytes that go to it, or come from it, at once
 BUSY: Final = "451 4.3.2 too many mails are being read; send it again"
 KEPT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL")  # of the environment, which holds secrets
 
@@ -134,18 +136,30 @@ class Child:
 
     async def ask(self, work: tuple[Any, ...]) -> MailRead | tuple[type[ParleyError], str]:
         """What the mail says, or the error and its detail. Raises EOFError and OSError when the process has ended."""
-        into, out = self._process.stdin, self._process.stdout
+        read, account, mail, context = work
+        await self._say(pickle.dumps((read, account, replace(mail, raw=b""), context)))
+        await self._say(mail.raw)
+        found = pickle.loads(await self._hear())  # noqa: S301 only our own process writes into this pipe
+        if isinstance(found, MailRead):
+            return replace(found, files={handle: await self._hear() for handle in found.files})
+        return cast("tuple[type[ParleyError], str]", found)
+
+    async def _say(self, data: bytes) -> None:
+        """In pieces, so that nobody waits for a large mail to be copied."""
+        into = self._process.stdin
         assert into is not None
-        assert out is not None
-        data = pickle.dumps(work)
         into.write(len(data).to_bytes(HEAD))
         for at in range(0, len(data), PIECE):
             into.write(data[at : at + PIECE])
             await into.drain()
-        del data
+
+    async def _hear(self) -> bytes:
+        out, found = self._process.stdout, io.BytesIO()
+        assert out is not None
         size = int.from_bytes(await out.readexactly(HEAD))
-        answer = pickle.loads(await out.readexactly(size))  # noqa: S301 only our own process writes into this pipe
-        return cast("MailRead | tuple[type[ParleyError], str]", answer)
+        while found.tell() < size:
+            found.write(await out.readexactly(min(PIECE, size - found.tell())))
+        return found.getvalue()
 
     async def end(self) -> None:
         with suppress(ProcessLookupError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
@@ -47,6 +48,7 @@ def mailboxes(header: bytes, hint: str | None = None) -> Iterator[Mailbox]:
             yield Mailbox(address, name if name and name.lower() != address else None)
 
 
+@lru_cache(maxsize=512)  # a mail's are asked for twice, and one may take half a millisecond
 def normal(address: str) -> str:
     """The one way in which an address is written here: lower case, NFC, its domain in Unicode (RFC 5891)."""
     if ORDINARY.fullmatch(address := address.lower()):

@@ -13,7 +13,7 @@ from shared.envelope import UNSTORABLE
 
 SAMPLE: Final = 16 * 1024  # bytes that the guess looks at
 GUESSING: Final = 48 * 1024  # bytes that all guesses for one mail look at
-ONE_GUESS: Final = 1024  # bytes that one counts for at least
+ONE_GUESS: Final = 4 * 1024  # bytes that one counts for at least
 NAME: Final = re.compile(r"[A-Za-z0-9_.:+-]{1,60}")
 GOOD: Final = 10  # so many characters beyond ASCII to one that is broken: the charset is right, the bytes are damaged
 

@@ -148,7 +148,10 @@ class Session(SMTP):
         super()._reset_timeout(duration)
 
     async def push(self, status: Any) -> None:
-        """Every refusal counts; who goes on collecting them is sent away."""
+        """Every refusal counts; who goes on collecting them is sent away. Others come in between, however many commands were
+        sent at once (RFC 2920).
+        """
+        await asyncio.sleep(0)
         self._is_known()
         await super().push(status)
         if status[:1] in {"4", "5"} and status != TOO_MANY:
@@ -200,7 +203,7 @@ class Session(SMTP):
         try:
             await self.push("354 end with a dot on a line of its own")
             self._timeout_handle.cancel()  # DATA has limits of its own
-            content = Content(self._limits.message)
+            content = Content(self._limits.message, self._limits.line)
             await self._read(content)
             status = self._fault(content) or await self._take(content)
             await self.push(status)
@@ -260,7 +263,7 @@ class Session(SMTP):
             return _refuse(CROWDED, "memory")
         if content.dropped:
             return _refuse(f"552 5.3.4 the mail is larger than {self._limits.message} bytes", "size")
-        fault = content.fault(self._limits.line)
+        fault = content.fault()
         return fault and _refuse(fault, "syntax")
 
     async def _take(self, content: Content) -> str:

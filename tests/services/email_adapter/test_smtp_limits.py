@@ -144,7 +144,7 @@ async def test_an_announced_large_mail_has_its_room_at_data_or_is_452_there(open
 
 
 def test_content_that_was_let_go_of_is_not_collected_again() -> None:
-    content = Content(1000)
+    content = Content(1000, 1000)
     content.feed(b"x" * 500)
     content.drop()
     assert content.feed(b"y" * 500) is None
@@ -439,7 +439,7 @@ async def test_a_line_of_a_mail_may_have_64_kilobytes(door: Port, length: int, c
 
 def whole(data: bytes, size: int) -> tuple[bytes, bytes]:
     """The content when it comes in chunks of this size, and what is left over."""
-    content = Content(10**6)
+    content = Content(10**6, 10**6)
     for start in range(0, len(data), size):
         if (rest := content.feed(data[start : start + size])) is not None:
             return content.message(), rest + data[start + size :]
