@@ -12,6 +12,7 @@ from shared.errors import Crowded, Misconfigured
 
 CONNECTIONS: Final = 4096  # of one port
 SHARE: Final = 256  # connections of one address
+PROVEN: Final = 3072  # connections that count with a name that they proved; the rest of the port stays for who comes
 SMALL: Final = 64 * 1024  # bytes of a body that are kept room for, whatever others have under way
 LARGE: Final = 48 * 1024 * 1024  # bytes of larger bodies under way
 OF_ONE: Final = 12 * 1024 * 1024  # of them, from one address
@@ -22,8 +23,7 @@ Network = IPv4Network | IPv6Network
 class Guest(Protocol):
     """A connection. `waiting`: it has not yet sent what it came for."""
 
-    @property
-    def address(self) -> str: ...
+    address: str
 
     @property
     def waiting(self) -> bool: ...
@@ -86,6 +86,7 @@ class Crowd:
         self._trusted, self._most, self._share = tuple(trusted), connections, share
         self._guests: dict[str, dict[Guest, None]] = {}  # the oldest first
         self._count = 0
+        self._proven: set[Guest] = set()
 
     def sender(self, peer: str, forwarded: Sequence[str]) -> str:
         return sender(peer, forwarded, self._trusted)
@@ -101,7 +102,22 @@ class Crowd:
         self._count += 1
         return True
 
+    def vouch(self, guest: Guest, name: str) -> bool:
+        """It has proved its name, with whose connections it counts from now on: its address, which may be that of a proxy
+        that nobody has named, is free for others. False: as many have as may, and it stays with its address.
+        """
+        own = self._guests.get(guest.address, {})
+        if guest not in own or len(self._proven) >= PROVEN:
+            return False
+        self.leave(guest)
+        guest.address = name
+        self._guests.setdefault(name, {})[guest] = None
+        self._count += 1
+        self._proven.add(guest)
+        return True
+
     def leave(self, guest: Guest) -> None:
+        self._proven.discard(guest)
         own = self._guests.get(guest.address, {})
         if guest in own:
             del own[guest]

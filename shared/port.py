@@ -53,6 +53,10 @@ class Connection(web.RequestHandler):
         self._within(None)
         super().connection_lost(exc)
 
+    def vouch(self, name: str) -> bool:
+        """See `shared.crowd.Crowd`."""
+        return self._crowd.vouch(self, name)
+
     def dismiss(self) -> None:
         """End it at once, without an answer: there is nobody yet to whom one is owed."""
         if isinstance(self.transport, asyncio.Transport):
@@ -183,6 +187,11 @@ async def content_of(request: web.Request) -> StreamReader:
     if request.pop(EXPECTS, False) and not request.content.total_bytes:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     return request.content
+
+
+def vouch(request: web.Request, name: str) -> bool:
+    """Who asks has proved this name, whose share of connections it takes from now on, if there is room for it."""
+    return isinstance(request.protocol, Connection) and request.protocol.vouch(name)
 
 
 def sender_of(request: web.Request) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from shared import crowd as crowd_module
 from shared.crowd import Budget, Crowd, networks, place_of, sender
 from shared.errors import Crowded, Misconfigured
 
@@ -52,6 +53,29 @@ def test_a_full_port_takes_from_the_address_that_has_most() -> None:
     many, one = [Guest("a") for _ in range(3)], Guest("b")
     assert come(crowd, *many, one, Guest("c")) == [True] * 5
     assert [guest.dismissed for guest in (*many, one)] == [True, False, False, False]
+
+
+def test_who_has_proved_a_name_takes_nothing_from_its_address_and_gives_its_place_back() -> None:
+    crowd = Crowd(share=1)
+    known = [Guest("a", waiting=False) for _ in range(3)]
+    for guest in known:
+        assert crowd.admit(guest)
+        assert crowd.vouch(guest, "ann")
+    assert come(crowd, Guest("a", waiting=False), Guest("a", waiting=False)) == [True, False]
+    for guest in known:
+        crowd.leave(guest)
+    assert crowd._count == 1
+
+
+def test_who_is_proven_leaves_room_on_the_port_and_who_has_left_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd_module, "PROVEN", 1)
+    crowd = Crowd(share=9)
+    first, second = Guest("a", waiting=False), Guest("a", waiting=False)
+    come(crowd, first, second)
+    assert [crowd.vouch(guest, "ann") for guest in (first, second)] == [True, False]
+    crowd.leave(first)
+    assert not crowd.vouch(first, "ann")
+    assert crowd.vouch(second, "ann")
 
 
 def test_a_trusted_proxy_brings_as_many_as_it_likes() -> None:

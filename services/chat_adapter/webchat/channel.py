@@ -69,7 +69,9 @@ class App(channel.App):
         1024 * 1024 * 1024, ge=1, description="bytes of files from one IP address"
     )
     sockets: int = Field(6, ge=1, description="open WebSockets of one visitor; tabs beyond them poll")
-    sockets_per_address: int = Field(200, ge=1, description="open WebSockets from one IP address")
+    sockets_per_address: int = Field(
+        200, ge=1, description="open WebSockets from one IP address that have not proved their visitor"
+    )
 
     @field_validator("origins", "demo_frames")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Annotated, Final, Literal
 
 import orjson
@@ -22,6 +22,7 @@ from services.chat_adapter.webchat.transcript import Mark, Transcript
 from shared.accept import Intake
 from shared.envelope import Model
 from shared.errors import BusUnavailable, DatabaseUnavailable, Unverified
+from shared.port import vouch
 
 log = structlog.get_logger(__name__)
 
@@ -80,19 +81,24 @@ class Window:
         )
 
     async def serve(self) -> web.StreamResponse:
-        """GET /webchat/{app}/socket. Sockets are counted from the first byte on, whether or not a hello follows."""
+        """GET /webchat/{app}/socket. Until a hello has proved whose it is a socket counts with its address, then with its
+        visitor: behind a proxy that nobody has named all visitors have one address.
+        """
         app, limits = self._call.app, self._call.limits
-        with limits.hold("sockets", f"{app.name} {self._call.address}", most=app.sockets_per_address):
+        with ExitStack() as unproven:
+            unproven.enter_context(
+                limits.hold("sockets", f"{app.name} {self._call.address}", most=app.sockets_per_address)
+            )
             await self._socket.prepare(self._call.request)
             try:
-                await self._converse()
+                await self._converse(unproven)
             except Closed as closed:
                 await self._socket.close(code=closed.code, message=closed.reason.encode())
             except (ConnectionError, TimeoutError):
                 await self._socket.close(code=WSCloseCode.GOING_AWAY)
         return self._socket
 
-    async def _converse(self) -> None:
+    async def _converse(self, unproven: ExitStack) -> None:
         hello, visitor = await self._hello()
         app, account = self._call.app, self._call.account
         left = (visitor.expires_at - self._call.now).total_seconds()
@@ -101,6 +107,8 @@ class Window:
                 self._call.limits.hold("sockets", f"{app.name} {visitor.address}", most=app.sockets),
                 self._live.sit(account.name, visitor.address, hello.cursor) as seat,
             ):
+                if vouch(self._call.request, f"webchat {app.name} {visitor.address}"):
+                    unproven.close()
                 async with asyncio.timeout(left) as ending:
                     await self._both_ways(visitor, seat)
         except Refused as refused:

@@ -31,6 +31,7 @@ from shared.channel import Piece, Sent
 from shared.database import open_pool
 from shared.envelope import Part, Text
 from shared.lifecycle import Health
+from shared.port import guard, open_port
 from shared.produce import Producer
 from shared.records import DELIVERY, Outbound, inbound_topic
 from shared.settings import Settings
@@ -51,6 +52,7 @@ class Running:
     port: int
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
     runner: web.AppRunner | None = None
+    server: asyncio.Server | None = None
 
     @property
     def origin(self) -> str:
@@ -68,6 +70,7 @@ class Running:
 
     async def serve(self) -> None:
         app = web.Application()
+        guard(app, self.settings)
         app.add_routes(routes(self.chat))
 
         async def dismiss(_app: web.Application) -> None:
@@ -76,10 +79,12 @@ class Running:
         app.on_shutdown.append(dismiss)
         self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
         await self.runner.setup()
-        await web.TCPSite(self.runner, "127.0.0.1", self.port).start()
+        self.server = await open_port(self.runner, "127.0.0.1", self.port)
 
     async def go_away(self) -> None:
         assert self.runner
+        assert self.server
+        self.server.close()
         await self.runner.cleanup()
 
     async def answer(self, peer: str, *parts: Part, author: str | None = None) -> list[Sent]:

@@ -9,7 +9,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,6 +39,7 @@ from services.chat_adapter.webchat.session import (
     write_token,
 )
 from services.chat_adapter.webchat.transcript import Said, Transcript
+from shared import crowd
 from shared.database import open_pool
 from shared.envelope import Choices, Media, Option
 from shared.errors import SendFailed, Unverified
@@ -811,6 +812,17 @@ class TestLimits:
                 with pytest.raises(WSServerHandshakeError) as refused:
                     await chat.client.ws_connect(f"{chat.base}/socket", headers={"Origin": chat.origin})
                 assert refused.value.status == 429
+
+    async def test_visitors_who_have_shown_their_session_share_no_address(
+        self, world: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As they do behind a proxy that nobody has named; what the port has for one address stays free for who comes."""
+        monkeypatch.setattr(crowd, "SHARE", 4)
+        tight = world.model_copy(update={"accounts": str(tmp_path / "accounts.toml")})
+        async with running(tight, sockets_per_address=1) as chat, AsyncExitStack() as open_windows:
+            for _ in range(6):
+                opened = await chat.session()
+                await next_frame(await open_windows.enter_async_context(window(chat, opened["token"])), "ready")
 
 
 class TestPages:
