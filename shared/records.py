@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from shared.envelope import (
     Address,
@@ -29,6 +29,7 @@ from shared.envelope import (
     Way,
     Window,
 )
+from shared.text import on_one_line
 
 Family = Literal["email", "social", "chat"]
 FAMILIES: Final[tuple[Family, ...]] = get_args(Family)
@@ -104,7 +105,9 @@ class Failure(Model):
     """Why something did not happen. `code` is the one vocabulary of events, metrics and dead letters; `detail` is for people."""
 
     code: Code
-    detail: Annotated[str, Field(max_length=2000)] = ""
+    detail: Annotated[str, Field(max_length=2000), AfterValidator(on_one_line)] = (
+        ""  # a provider's words, or a mail server's
+    )
 
 
 # inbound ------------------------------------------------------------------------------------------------------------

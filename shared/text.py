@@ -16,6 +16,8 @@ Unit = Literal["code_points", "utf16", "bytes", "graphemes"]
 
 # Embeddings, overrides and isolates of UAX #9, which turn round how what is beside them is read. Marks (LRM, RLM, ALM) turn nothing.
 TURNING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# What a terminal obeys, and what turns a line round. Zero-width spaces stay: Khmer is written with them.
+UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 LINE_END: Final = re.compile(r"\r\n|[\n\r\u2028]")
 PARAGRAPH_END: Final = re.compile(r"(?>\r\n|[\n\r])[^\S\r\n]*[\r\n]\n?|\u2029")
@@ -27,6 +29,11 @@ CLUSTER, WORD, SENTENCE, LINE, PARAGRAPH = range(1, 6)
 def undirected(name: str) -> str:
     """A name, a subject or a title without what makes it read as another: `exe.gpj` as `jpg.exe`, a stranger as a colleague."""
     return name if name.isascii() else TURNING.sub("", name)
+
+
+def on_one_line(said: str) -> str:
+    """A stranger's words in a line of ours: nothing in it ends the line, is obeyed by a terminal or turns what stands beside it."""
+    return UNFIT.sub(" ", said)
 
 
 def measure(text: str, unit: Unit) -> int:

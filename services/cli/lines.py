@@ -12,9 +12,8 @@ from rich.text import Text
 
 from services.cli.ids import SHORT
 from shared.readable import otherwise
+from shared.text import on_one_line
 
-# Strangers wrote some of it: no control sequence, no reversed line. Zero-width spaces stay, Khmer is written with them.
-UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 LENGTH: Final = 100
 REMEMBERED: Final = 10_000  # conversations whose channel and people are known
 OUTBOUND: Final = "parley.outbound.v1"  # carries its event's sequence, which has gaps there
@@ -162,7 +161,7 @@ def _part(part: dict[str, Any]) -> str:
 
 def fit(text: str, length: int) -> str:
     """One line of at most so many characters, with nothing in it that a terminal would obey."""
-    plain = UNFIT.sub(" ", text)
+    plain = on_one_line(text)
     return plain if len(plain) <= length else plain[: length - 1] + "…"
 
 

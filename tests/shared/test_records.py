@@ -23,6 +23,7 @@ from shared.records import (
     STATUSES,
     TOPICS,
     TRANSITIONS,
+    Failure,
     advances,
 )
 
@@ -43,6 +44,13 @@ def golden(file: str) -> Any:
 @cache
 def validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(schema.schema(name), format_checker=FormatChecker())
+
+
+def test_why_something_failed_is_a_line_that_nothing_in_it_breaks() -> None:
+    """A mail server of a stranger says what it likes."""
+    said = Failure(code="refused", detail="550 no\r\n\x1b]0;owned\x07 \x9b2J \u202egnp.exe ទេ\u200b").detail
+    assert not set(said) & set("\r\n\x1b\x07\x9b\u202e")
+    assert (said[:7], said[-3:]) == ("550 no ", "ទេ\u200b")
 
 
 @pytest.mark.parametrize("file", FILES)
