@@ -125,12 +125,13 @@ PRESSED: Final[Json] = {"reply_to_message": None, "sender_chat": None, "contact"
 
 def _callback_query(query: Json, update: Json) -> Iterator[Json]:
     message = query.get("message") or {"chat": {"id": query["from"]["id"], "type": "private"}}
+    place = _place({**message, **PRESSED, "from": query["from"]}, update)
     yield {
-        **_place({**message, **PRESSED, "from": query["from"]}, update),
+        **place,
         "event_key": f"callback/{query['id']}",
         "parts": (otherwise(lambda: _choice(query, message), Unsupported(type="callback_query")),),
         "occurred_at": update["now"],
-        "external_id": places.press(query, message),
+        "external_id": places.press(place["peer"], query["id"]),
     }
 
 
@@ -139,7 +140,7 @@ def _choice(query: Json, message: Json) -> Part:
         return Unsupported(type="callback_query", text=query.get("game_short_name"))
     rows = message.get("reply_markup", {}).get("inline_keyboard", ())
     titles = {button.get("callback_data"): button["text"] for row in rows for button in row}
-    target = places.name_of(message) if "message_id" in message else None
+    target = otherwise(lambda: places.name_of(message) if "message_id" in message else None, None)
     return Choice(id=query["data"], title=titles.get(query["data"]), target=target)
 
 

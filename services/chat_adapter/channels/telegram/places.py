@@ -35,10 +35,9 @@ def name_of(message: Json) -> str | None:
     return named(message) if message["message_id"] or "ephemeral_message_id" in message else None
 
 
-def press(query: Json, message: Json) -> str | None:
+def press(place: str, query: str) -> str | None:
     """What a pressed button is called where the answer must name it."""
-    place = private(message) if "ephemeral_message_id" in message else None
-    return f"{place}:{PRESS}:{query['id']}" if place else None
+    return f"{place}:{PRESS}:{query}" if is_ephemeral(place) else None
 
 
 def private(message: Json) -> str | None:
@@ -58,7 +57,8 @@ def private(message: Json) -> str | None:
 def reader(message: Json) -> int:
     """The person who sees an ephemeral message: whoever of the two is no bot."""
     people = (message.get("from") or {}, message.get("receiver_user") or {})
-    number: int = next(person["id"] for person in people if "id" in person and not person.get("is_bot"))
+    numbers = [person["id"] for person in people if "id" in person and not person.get("is_bot")]
+    number: int = numbers[0]
     return number
 
 
