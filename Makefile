@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format bench siege mutants chaos docs image clean
+.PHONY: help install run test lint format bench rollouts siege mutants chaos docs image clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ format: install ## let ruff put the code into its form
 
 bench: install ## measure against bare baselines in one run; prints a table, writes JSON under tests/bench
 	$(BIN)/python -m tests.bench $(ARGS)
+
+rollouts: install ## how long partitions stand while routers come, go and are killed; prints a table (ARGS= words of what happens)
+	$(BIN)/python -m tests.bench.rollouts $(ARGS)
 
 siege: install ## what an ordinary sender notices while strangers attack; prints a table, within five minutes (ARGS= names of attacks)
 	@timeout 300 $(BIN)/python -m tests.siege $(ARGS)

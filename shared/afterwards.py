@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from shared.bus import In
 from shared.consume import Reader
 from shared.envelope import Envelope
-from shared.lasting import for_ever
+from shared.lasting import keep
 from shared.lifecycle import Health
 from shared.produce import Producer
 from shared.records import RECORDS, Family, afterwards_group, inbound_topic
@@ -64,9 +64,9 @@ class Afterwards:
     async def run(self) -> None:
         """Until cancelled; what is half done is done again by whoever comes next."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(for_ever(self._reader.run(), "afterwards"))
+            keep(group, self._reader.run(), "afterwards")
             for errand in self._errands:
-                group.create_task(for_ever(errand.run(), "errand"))
+                keep(group, errand.run(), "errand")
 
     def _wants(self, record: Any) -> bool:
         return ("ce_type", ENVELOPE) in record.headers and any(one.wants(record) for one in self._followers)

@@ -31,7 +31,7 @@ from shared.errors import (
 )
 from shared.halts import Halt, tell
 from shared.kafka import connection
-from shared.lasting import Ended
+from shared.lasting import Ended, spawn
 from shared.leaving import leave
 from shared.lifecycle import STALLED, Health
 from shared.logs import logs_of
@@ -40,12 +40,14 @@ from shared.poison import Failures
 from shared.produce import Producer
 from shared.records import RECORD_LIMIT, REQUESTS, Failure
 from shared.settings import Settings
+from shared.sharing import Shared
 from shared.sqlstates import Meaning, meaning
 
 log = structlog.get_logger(__name__)
 
 VERSION: Final = b"0.1.0"
-HEARTBEAT: Final = 3.0  # seconds
+HEARTBEAT: Final = 1.0  # seconds; who leaves is missed that long
+ENDING: Final = 5.0  # seconds that a batch may take to end once its partition is no longer ours
 LOOK_AGAIN: Final = 10.0  # seconds after which a partition that stands still is looked at again
 
 
@@ -73,6 +75,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     handled goes to `<topic>.<group>.dlq` byte for byte, awaited, and the partition goes on behind it. Where one after the
     other fails, it is us, and the partition stands still. Not `hurried`: a record may wait a tenth of a second for others,
     at any rate of traffic: a fetch costs as much as many records.
+
+    While the group agrees anew nobody stops: what a member keeps it reads on, what it loses it reads until it hears so, since
+    the next owner's claim fences it, or what both make durable is one. (aiokafka knows only the eager way, KIP-429.)
     """
 
     def __init__(
@@ -95,7 +100,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._moved: dict[TopicPartition, float] = {}
-        self._leaving: set[TopicPartition] = set()
+        self._former: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._seated: set[TopicPartition] = set()
+        self._agreeing = self._ending = False
         self._failed: asyncio.Future[None] | None = None
         self._reading: set[TopicPartition] = set()
         self._wary: set[TopicPartition] = set()
@@ -108,6 +115,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         self._logs: dict[TopicPartition, str] = {}
         self._current_logs: dict[str, str] = {}
+        self._ask_logs = Shared(self._find_logs)
         self.assigned_once = False
         health.warned[f"{group} stands still"] = lambda: self.stopped
 
@@ -139,9 +147,11 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _read(self) -> None:
         self._failed = asyncio.get_running_loop().create_future()
+        self._agreeing = self._ending = False
         self._consumer = AIOKafkaConsumer(
             **connection(self._settings),
             group_id=self._settings.topic(self._group),
+            group_instance_id=self._settings.instance or None,
             auto_offset_reset="none",
             enable_auto_commit=False,
             isolation_level="read_committed",  # what another system took back by aborting was never asked for
@@ -156,7 +166,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         async with asyncio.timeout(20):
             await self._consumer.start()
         self._consumer.subscribe(self._topics, listener=self)
-        watch = asyncio.create_task(self._watch())
+        watch = spawn(self._watch(), f"{self._group} watch")
         try:
             await asyncio.wait({watch, self._failed}, return_when=asyncio.FIRST_COMPLETED)
             for ended in (watch, self._failed):
@@ -166,59 +176,88 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             watch.cancel()
 
     async def _close(self) -> None:
-        await asyncio.gather(*(self._leave(partition) for partition in tuple(self._tasks)))
+        self._ending = True
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=ENDING)
         await self._commit()
-        for partition in self._tasks:
-            self._no_longer_measured(partition)
-        self._tasks.clear()
+        for partition in tuple(self._tasks):
+            self._let_go(partition, 0)
         consumer, self._consumer = self._consumer, None
+        if consumer is not None:  # who has a name would not leave, and its partitions would stand for a session
+            consumer._coordinator._group_instance_id = None
         if consumer is not None and not await leave(consumer):
             log.warning("consumer.abandoned", group=self._group)
 
     # rebalance: aiokafka logs and swallows what these raise, so they only start and stop tasks --------------------------
 
-    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """First of all pause: aiokafka hands out records of new partitions before this callback has ended (#738)."""
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """The group agrees anew; until it has, all is read on, which aiokafka would hold back."""
         if self._consumer is None:  # it is being closed
             return
-        self._consumer.pause(*assigned)
-        self.assigned_once = True
-        self._committed.clear()
-        for partition in assigned:
-            self._leaving.discard(partition)
-            self._positions.pop(partition, None)  # where it stood when it was ours before
-            task = asyncio.create_task(self._follow(partition), name=f"{partition.topic} {partition.partition}")
-            task.add_done_callback(self._followed)
-            self._tasks[partition] = task
-
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        await asyncio.gather(*(self._leave(partition) for partition in revoked))
+        self._consumer._subscription.subscription._reassignment_in_progress = False
         await self._commit()
-        for partition in revoked:
-            self._tasks.pop(partition, None)
-            self._no_longer_measured(partition)
+        self._agreeing = True
 
-    def _followed(self, task: asyncio.Task[None]) -> None:
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """First of all pause: aiokafka hands out records of new partitions before this callback has ended (#738).
+
+        It has forgotten where those stood that we keep.
+        """
+        if self._consumer is None:
+            return
+        self._consumer.pause(*assigned)
+        self.assigned_once, self._agreeing = True, False
+        self._committed.clear()
+        for partition in self._tasks.keys() - assigned:
+            self._let_go(partition, ENDING)
+        for partition in assigned:
+            if partition in self._seated:
+                self._consumer.seek(partition, self._positions[partition])
+                self._consumer.resume(partition)
+            elif partition not in self._tasks:
+                self._start(partition)
+
+    def _start(self, partition: TopicPartition) -> None:
+        self._positions.pop(partition, None)  # where it stood when it was ours before
+        task = spawn(self._follow(partition), f"{self._group} {partition.topic}")
+        self._tasks[partition] = task
+        task.add_done_callback(lambda task: self._followed(partition, task))
+
+    def _followed(self, partition: TopicPartition, task: asyncio.Task[None]) -> None:
         """A partition that nobody follows any more, though it is ours, ends the reading, whatever was the reason."""
-        error: BaseException | None = None
-        if not task.cancelled():
-            error = task.exception()
-        elif task in self._tasks.values() and not task.cancelling():
-            error = Ended(task.get_name())
+        error = None if task.cancelled() else task.exception()
+        if self._former.get(partition) is task:
+            del self._former[partition]
+        if partition not in self._tasks:
+            self._forget(partition)
+        if self._tasks.get(partition) is not task:
+            log.info(
+                "partition.left", topic=partition.topic, partition=partition.partition, error=error and repr(error)
+            )
+            return
+        if error is None and task.cancelled() and not task.cancelling():
+            error = Ended(self._loop_name(partition))
         if error and self._failed and not self._failed.done():
             self._failed.set_exception(error)
 
-    async def _leave(self, partition: TopicPartition) -> None:
-        """Let the batch that is under way end, within a few seconds; what is torn is rolled back or stands in the outbox."""
-        task = self._tasks.get(partition)
-        self._leaving.add(partition)
-        if task is not None:
-            _, pending = await asyncio.wait({task}, timeout=5)
-            for late in pending:
-                late.cancel()
+    def _let_go(self, partition: TopicPartition, seconds: float) -> None:
+        """Let the batch that is under way end, within so many seconds; what is torn is rolled back or stands in the outbox."""
+        task = self._former[partition] = self._tasks.pop(partition)
+        self._seated.discard(partition)
+        self._forget(partition)
+        self._no_longer_measured(partition)
+        if task.done():
+            del self._former[partition]
+        asyncio.get_running_loop().call_later(seconds, task.cancel)
+
+    def _forget(self, partition: TopicPartition) -> None:
         self._health.forget(self._loop_name(partition))
         self._waiting.pop(partition, None)
         self._no_longer_stopped(partition)
+
+    def _is_mine(self, partition: TopicPartition) -> bool:
+        """Whether it is still this task that is to read it."""
+        return not self._ending and self._tasks.get(partition) is asyncio.current_task()
 
     def _loop_name(self, partition: TopicPartition) -> str:
         return f"{self._group} {partition.topic} {partition.partition}"
@@ -228,7 +267,9 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _follow(self, partition: TopicPartition) -> None:
         """Claim, read, and begin again from the stored position after whatever passes."""
         pause = 0.2
-        while partition not in self._leaving:
+        if former := self._former.get(partition):  # it was ours a moment ago
+            await asyncio.wait({former})
+        while self._is_mine(partition):
             before = self._positions.get(partition)
             try:
                 await self._claim(partition)
@@ -238,14 +279,17 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
                 await asyncio.sleep(HEARTBEAT)
             except OffsetOutOfRangeError:
                 await asyncio.sleep(1)  # the next claim says why
+            except IllegalStateError:
+                await asyncio.sleep(0.2)  # it is no longer assigned, as we are about to be told
             except Gap as error:
                 await self._stand_still(partition, error)
             except (BusUnavailable, DatabaseUnavailable, TimeoutError) as error:
                 log.warning("partition.waiting", topic=partition.topic, partition=partition.partition, error=str(error))
                 pause = 0.2 if self._positions.get(partition) != before else min(2 * pause, 5.0)
-                self._waiting[partition] = str(error)
-                self._health.tick(self._loop_name(partition))
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+                if self._is_mine(partition):
+                    self._waiting[partition] = str(error)
+                    self._health.tick(self._loop_name(partition))
+                    await asyncio.sleep(pause * random.uniform(0.5, 1.5))
 
     async def _stand_still(self, partition: TopicPartition, error: Gap) -> None:
         """Not a record further; now and then look whether a person has mended or accepted it."""
@@ -258,7 +302,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             log.error("partition.stopped", topic=partition.topic, partition=partition.partition, error=str(error))
         self._stopped[partition] = error
         until = time.monotonic() + LOOK_AGAIN
-        while partition not in self._leaving and time.monotonic() < until:
+        while self._is_mine(partition) and time.monotonic() < until:
             self._health.tick(self._loop_name(partition))
             await asyncio.sleep(1)
 
@@ -286,31 +330,37 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _claim(self, partition: TopicPartition) -> None:
         """Pause, fence, find the position, seek, resume: no record is seen before the position is ours."""
+        self._seated.discard(partition)
         self._consumer.pause(partition)
         log_id = await self._log_of(partition.topic)
         position = await self._owner.claim(partition.topic, partition.partition, log_id)
         if position is None:
             position = await self._committed_position(partition, log_id)
         position = await self._check_place(partition, position)
+        if not self._is_mine(partition):
+            return
         self._consumer.seek(partition, position)
         self._positions[partition], self._moved[partition] = position, time.monotonic()
         self._logs[partition] = log_id
         self._consumer.resume(partition)
+        self._seated.add(partition)
         self._waiting.pop(partition, None)
         if not isinstance(self._stopped.get(partition), Poison):  # that ends where a record can be handled
             self._no_longer_stopped(partition)
 
     async def _log_of(self, topic: str) -> str:
         """The id of the log that the topic is now. Raises BusUnavailable."""
+        await self._ask_logs()
+        if topic not in self._current_logs:
+            raise BusUnavailable(f"{topic} is not there: run `parley topics apply`")
+        return self._current_logs[topic]
+
+    async def _find_logs(self) -> None:
         try:
             async with asyncio.timeout(20):
-                found = await logs_of(self._consumer._client, self._topics)
+                self._current_logs = await logs_of(self._consumer._client, self._topics)
         except (KafkaError, OSError) as error:
             raise BusUnavailable(type(error).__name__) from error
-        self._current_logs = found
-        if topic not in found:
-            raise BusUnavailable(f"{topic} is not there: run `parley topics apply`")
-        return found[topic]
 
     async def _committed_position(self, partition: TopicPartition, log_id: str) -> int | None:
         """The group's own, None where it has none; the log that it belongs to is committed with it. Raises OtherLog."""
@@ -340,15 +390,19 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         return position
 
     async def _follow_claimed(self, partition: TopicPartition) -> None:
-        while partition not in self._leaving:
+        while self._is_mine(partition):
             self._reading.add(partition)
-            records = await self._fetch(partition)
+            found = await self._fetch(partition)
             self._reading.discard(partition)
+            if not self._is_mine(partition):
+                return
             self._health.tick(self._loop_name(partition))
             self._check_log(partition)
-            if not records or partition in self._leaving:
+            start = self._positions[partition]
+            records = [one for one in found if one.offset >= start]  # what was under way when we kept it comes again
+            if not records:
                 continue
-            start, end = self._positions[partition], records[-1].offset + 1
+            end = records[-1].offset + 1
             if records[0].offset != start:
                 await self._check_place(partition, start)
             await self._take(partition, records, start)
@@ -497,7 +551,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         """Only lag metrics, autoscalers and owners without a store read it: a commit that fails is made up by the next."""
         offsets = {p: at for p, at in self._positions.items() if p in self._tasks and self._committed.get(p) != at}
         told = {p: (at, self._logs[p]) for p, at in offsets.items()}
-        if not offsets or self._consumer is None:
+        if not offsets or self._consumer is None or self._agreeing:
             return
         try:
             async with asyncio.timeout(5):
@@ -530,7 +584,10 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             idle = (
                 partition in self._reading
             )  # then what is left may be the marks of transactions, which nobody is given
-            lag = max(0, end - (await self._consumer.position(partition) if idle else self._positions[partition]))
+            try:
+                lag = max(0, end - (await self._consumer.position(partition) if idle else self._positions[partition]))
+            except IllegalStateError:  # it is no longer assigned, as we are about to be told
+                continue
             LAG.labels(partition.topic, str(partition.partition), self._group).set(lag)
             silent = time.monotonic() - self._moved[partition]
             if lag and idle and silent > STALLED:

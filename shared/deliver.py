@@ -19,7 +19,7 @@ from shared.consume import Reader
 from shared.database import Pool
 from shared.drive import Driver
 from shared.errors import BusUnavailable, DatabaseUnavailable, Malformed, ParleyError
-from shared.lasting import for_ever
+from shared.lasting import keep, spawn
 from shared.ledger import Ledger
 from shared.lifecycle import Health
 from shared.observe import OLDEST_SEND, PARKED
@@ -106,11 +106,11 @@ class Deliver:
         try:
             async with asyncio.TaskGroup() as group:
                 self._intake = [
-                    group.create_task(for_ever(self._reader.run(), "outbound")),
-                    group.create_task(for_ever(self._workers.run(), "workers")),
+                    keep(group, self._reader.run(), "outbound"),
+                    keep(group, self._workers.run(), "workers"),
                 ]
-                group.create_task(for_ever(self._reports.run(), "reports"))
-                group.create_task(for_ever(self._sweep(), "sweep"))
+                keep(group, self._reports.run(), "reports")
+                keep(group, self._sweep(), "sweep")
         finally:
             await self._workers.finish(0)
 
@@ -144,7 +144,7 @@ class Deliver:
 
     def _show(self, mark: Typing) -> None:
         if len(self._typing) < TYPING_AT_ONCE and datetime.now(UTC) - mark.occurred_at < FLEETING:
-            task = asyncio.create_task(self._type(mark))
+            task = spawn(self._type(mark), "typing")
             self._typing.add(task)
             task.add_done_callback(self._typing.discard)
 

@@ -17,6 +17,7 @@ from shared.channel import Account, Channel, Context
 from shared.database import Pool
 from shared.drive import drive
 from shared.errors import Malformed, SendFailed
+from shared.lasting import spawn
 from shared.leases import Leases
 from shared.poll import Poller
 from shared.settings import Settings
@@ -51,7 +52,8 @@ class Duties:
         while True:
             self._changed.clear()
             tasks = [
-                asyncio.create_task(self._keep_serving(name, account)) for name, account in self._accounts.current.all()
+                spawn(self._keep_serving(name, account), f"duties of {name}")
+                for name, account in self._accounts.current.all()
             ]
             try:
                 await self._changed.wait()
@@ -66,7 +68,9 @@ class Duties:
             try:
                 await self._serve(name, account)
                 return
-            except Exception:
+            except (Exception, asyncio.CancelledError):
+                if (task := asyncio.current_task()) and task.cancelling():
+                    raise
                 log.exception("duty.failed", channel=name, account=account.name)
             await asyncio.sleep(AGAIN)
 

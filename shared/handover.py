@@ -13,6 +13,7 @@ from aiosmtplib.protocol import SMTPProtocol
 
 from shared.blobs import Blobs
 from shared.channel import Smtp
+from shared.lasting import spawn
 from shared.mailbytes import Measured, stream
 
 RESET: Final = 15.0  # seconds
@@ -49,7 +50,7 @@ async def exchange(smtp: SMTP, work: Handover) -> SMTPResponse:
             return refused
         protocol = smtp.protocol
         assert protocol is not None
-        answering = asyncio.create_task(protocol.read_response())
+        answering = spawn(protocol.read_response(), "reply to a mail")
         answering.add_done_callback(_seen)
         try:
             whole = await _write(protocol, work, answering)

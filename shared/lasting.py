@@ -1,12 +1,17 @@
-"""Work that has no end: that it ended is an error, which must not pass unseen."""
+"""Every task of ours begins here, under a name; that work without an end has ended is an error, which must not pass unseen."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import NoReturn
+from collections import Counter
+from collections.abc import Awaitable, Coroutine
+from typing import Any, Final, NoReturn, TypeVar
 
 from shared.errors import ParleyError
+
+T = TypeVar("T")
+
+NAMELESS: Final = "Task-"  # what asyncio calls those that nobody has named: the libraries'
 
 
 class Ended(ParleyError):
@@ -22,3 +27,19 @@ async def for_ever(work: Awaitable[object], name: str) -> NoReturn:
         if task is not None and task.cancelling():
             raise
     raise Ended(name)
+
+
+def spawn(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+    """A step on the side. Whoever begins it keeps it, and awaits it or begins another when it has ended, however that was."""
+    return asyncio.create_task(work, name=name)
+
+
+def keep(group: asyncio.TaskGroup, work: Awaitable[object], name: str) -> asyncio.Task[NoReturn]:
+    """Work without an end as one of several: when one ends, all do, and so does what runs them."""
+    return group.create_task(for_ever(work, name), name=name)
+
+
+def running() -> dict[str, int]:
+    """How many of our tasks run, by name."""
+    names = (task.get_name() for task in asyncio.all_tasks())
+    return dict(sorted(Counter(name for name in names if not name.startswith(NAMELESS)).items()))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import structlog
 
 from shared.database import Pool, transaction
 from shared.errors import DatabaseUnavailable, Fenced
+from shared.lasting import spawn
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +45,7 @@ class Leases:
                 "UPDATE lease SET lease_until = now() WHERE name = $1 AND owner = $2", name, self._owner
             )
 
-    async def run(self, name: str, work: Callable[[int], Awaitable[None]]) -> None:
+    async def run(self, name: str, work: Callable[[int], Coroutine[Any, Any, None]]) -> None:
         """For ever: while the lease is ours run `work(epoch)`, which ends when it is lost; else wait for it."""
         while True:
             try:
@@ -57,8 +58,8 @@ class Leases:
                 log.info("lease.lost", name=name)
             await asyncio.sleep(SECONDS / 10)
 
-    async def _held(self, name: str, epoch: int, work: Callable[[int], Awaitable[None]]) -> None:
-        task = asyncio.ensure_future(work(epoch))
+    async def _held(self, name: str, epoch: int, work: Callable[[int], Coroutine[Any, Any, None]]) -> None:
+        task = spawn(work(epoch), "under a lease")
         try:
             while True:
                 done, _ = await asyncio.wait({task}, timeout=SECONDS / 3)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from shared.lasting import spawn
+
 PATIENCE: Final = 10.0  # seconds
 
 
@@ -13,7 +15,7 @@ async def leave(client: Any) -> bool:
 
     A timeout would not do: aiokafka's fetcher may swallow that it is cancelled, and whoever awaits it waits for ever.
     """
-    stopping = asyncio.create_task(client.stop())
+    stopping = spawn(client.stop(), "leaving Kafka")
     done, _ = await asyncio.wait({stopping}, timeout=PATIENCE)
     stopping.cancel()
     return bool(done) and not stopping.cancelled() and stopping.exception() is None

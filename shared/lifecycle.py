@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from shared import port
 from shared.errors import Misconfigured
-from shared.lasting import for_ever
+from shared.lasting import Ended, for_ever, running, spawn
 from shared.observe import READY, configure_logging, watch_loop
 from shared.settings import Settings
 
@@ -68,9 +68,9 @@ def _told(check: Check) -> str | None:
         return f"cannot be told: {type(error).__name__}"
 
 
-def _answer(wrong: dict[str, str], warned: Mapping[str, str] = {}) -> web.Response:
+def _answer(wrong: dict[str, str], warned: Mapping[str, str] = {}, **more: object) -> web.Response:
     status = "fail" if wrong else "warn" if warned else "pass"
-    told = {"status": status, "wrong": wrong, **({"warned": warned} if warned else {})}
+    told = {"status": status, "wrong": wrong, **({"warned": warned} if warned else {}), **more}
     return web.json_response(told, status=503 if wrong else 200)
 
 
@@ -97,7 +97,7 @@ class Life:
 
         So does one that ends before, unless that is what it `ends`.
         """
-        task = asyncio.create_task(work if ends else for_ever(work, name), name=name)
+        task = spawn(work if ends else for_ever(work, name), name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
@@ -108,7 +108,9 @@ class Life:
 
     def _done(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
+        if task.cancelled() and self._ended.is_set():
+            return
+        if error := Ended(task.get_name()) if task.cancelled() else task.exception():
             self._failure = error
             self._ended.set()
             log.error("task.failed", task=task.get_name(), exc_info=error)
@@ -121,7 +123,7 @@ class Life:
             return _answer(_failing(self.health.startup))
 
         async def live(_request: web.Request) -> web.Response:
-            return _answer(self.health.stuck())
+            return _answer(self.health.stuck(), tasks=running())
 
         async def ready(_request: web.Request) -> web.Response:
             return _answer(self.health.unready(), _failing(self.health.warned))

@@ -22,7 +22,7 @@ from shared.database import Pool
 from shared.drive import drive
 from shared.envelope import derive, scrub
 from shared.errors import BusUnavailable, DatabaseUnavailable, ParleyError, SendFailed, TooLarge
-from shared.lasting import for_ever
+from shared.lasting import keep
 from shared.lifecycle import Health
 from shared.mediajobs import MediaJob
 from shared.observe import MEDIA
@@ -83,8 +83,8 @@ class MediaWorker:
         """Until cancelled; a file half fetched is fetched again by whoever comes next."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(for_ever(self._workers.run(), "media"))
-                group.create_task(for_ever(self._sweep(), "media sweep"))
+                keep(group, self._workers.run(), "media")
+                keep(group, self._sweep(), "media sweep")
         finally:
             await self._workers.finish(0)
 

@@ -22,6 +22,7 @@ from shared.bus import Out
 from shared.errors import BusUnavailable, BusUnreachable, Misconfigured, TooLarge
 from shared.joining import find_reason, start
 from shared.kafka import connection
+from shared.lasting import spawn
 from shared.leaving import leave
 from shared.observe import RECORDS_OUT
 from shared.records import DEAD_LETTER_LIMIT
@@ -123,7 +124,7 @@ class Producer:
         if self._current is not producer:
             return
         if self._replacing is None or self._replacing.done():
-            self._replacing = asyncio.create_task(self._replace(producer), name="new producer")
+            self._replacing = spawn(self._replace(producer), "new producer")
         await asyncio.shield(self._replacing)
 
     async def _replace(self, old: AIOKafkaProducer | None) -> None:
@@ -136,7 +137,7 @@ class Producer:
         self._works()
         if old is not None:
             log.info("bus.producer_replaced")
-            closing = asyncio.create_task(_close(old), name="old producer")
+            closing = spawn(_close(old), "old producer")
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
@@ -318,9 +319,20 @@ class Publisher:
             place = (row.topic, partition_of(row.key or b"", self._partitions[row.topic]))
             lane = self._lanes.setdefault(place, _Lane())
             lane.waiting.append((row, ticket))
-            if lane.task is None or lane.task.done():
-                lane.task = asyncio.create_task(self._drain(place, lane), name=f"publish {place}")
+            if lane.task is None:
+                self._begin(place, lane)
         return ticket.done
+
+    def _begin(self, place: tuple[str, int], lane: _Lane) -> None:
+        """Again where it ended before all was sent, which only what it awaited can have done to it."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            lane.task = None
+            if lane.waiting and not task.cancelling():
+                self._begin(place, lane)
+
+        lane.task = spawn(self._drain(place, lane), f"publish {place[0]}")
+        lane.task.add_done_callback(ended)
 
     async def _count(self, topic: str) -> int:
         while True:

@@ -20,7 +20,7 @@ from shared.database import Pool
 from shared.drive import drive
 from shared.envelope import Party, derive, scrub
 from shared.errors import DatabaseUnavailable, ParleyError, SendFailed
-from shared.lasting import for_ever
+from shared.lasting import keep
 from shared.lifecycle import Health
 from shared.observe import PROFILES
 from shared.produce import Producer
@@ -87,8 +87,8 @@ class ProfileWorker:
     async def run(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(for_ever(self._workers.run(), "profiles"))
-                group.create_task(for_ever(self._sweep(), "profiles sweep"))
+                keep(group, self._workers.run(), "profiles")
+                keep(group, self._sweep(), "profiles sweep")
         finally:
             await self._workers.finish(0)
 

@@ -101,7 +101,13 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field("json", description="how it is logged")
     batch: int = Field(500, ge=1, le=5000, description="router: records of one transaction at the most")
     session_seconds: float = Field(
-        45.0, ge=6, description="how long a silent consumer keeps its partitions before others take over"
+        20.0, ge=6, description="how long a silent consumer keeps its partitions before others take over"
+    )
+    instance: str = Field(
+        "",
+        pattern=r"^[a-zA-Z0-9._-]{0,249}$",
+        description="this process's own name, the same after a crash and no other's (a pod's): begun again within "
+        "PARLEY_SESSION_SECONDS it has its partitions at once, and no other process notices; empty: it is a new one each time",
     )
     failures_in_a_row: int = Field(
         20,

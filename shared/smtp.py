@@ -18,6 +18,7 @@ from shared.blobs import Blobs
 from shared.channel import Response, Smtp
 from shared.errors import SendFailed
 from shared.handover import BROKEN, Before, Handover, cut, exchange
+from shared.lasting import spawn
 from shared.mailbytes import measure
 
 log = structlog.get_logger(__name__)
@@ -153,7 +154,7 @@ class Mailer:
     def _end(self, line: Line) -> None:
         if line.closing:
             line.closing.cancel()
-        task = asyncio.create_task(_quit(line.smtp))
+        task = spawn(_quit(line.smtp), "leaving a mail server")
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 

@@ -51,13 +51,13 @@ class Witness:
     def __init__(self, settings: Settings, schema: str) -> None:
         self._settings, self._schema = settings, schema
         self._known: Seen | None = None
-        self._asked = False
+        self.asked = asyncio.Event()
 
     async def check(self, connection: Connection) -> None:
         """Raises Restored for a copy from before, DatabaseUnavailable while Kafka has not been asked."""
         if await connection.fetchval("SELECT to_regclass('witness')") is None:
             return  # no tables yet, or the release before made them
-        if not self._asked:
+        if not self.asked.is_set():
             raise DatabaseUnavailable("it is compared with what Kafka knows of it as soon as Kafka answers")
         found = await stands_at(connection)
         RESTORED.labels(self._schema).set(behind := self._known is not None and self._known.is_ahead_of(found))
@@ -70,12 +70,12 @@ class Witness:
         """Ask Kafka first; then tick until cancelled. While the copy is an older one, look whether it has been recovered."""
         while True:
             try:
-                if not self._asked:
+                if not self.asked.is_set():
                     self._learn(await told(self._settings, self._schema))
                 await self._tick(pool, producer)
             except Restored as error:
                 log.error("database.restored", error=str(error))
-                self._asked = False
+                self.asked.clear()
             except (KafkaError, OSError, TimeoutError, BusUnavailable, DatabaseUnavailable) as error:
                 log.info("witness.waiting", error=str(error))
             await asyncio.sleep(EVERY)
@@ -84,7 +84,7 @@ class Witness:
         """Kafka's word and what this process has seen itself: the further one; a person's word is another database, or higher."""
         if found and (self._known is None or found.tick >= self._known.tick):
             self._known = found
-        self._asked = True
+        self.asked.set()
 
     async def _tick(self, pool: Pool, producer: Producer) -> None:
         async with transaction(pool) as connection:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 
 from shared.channel import Channel
 from shared.errors import DatabaseUnavailable
+from shared.lasting import spawn
 from shared.lifecycle import Health
 from shared.turns import Account
 
@@ -69,7 +70,7 @@ class Workers(Generic[D]):
         name: str,
         *,
         claim: Claim[D],
-        work: Callable[[D], Awaitable[None]],
+        work: Callable[[D], Coroutine[Any, Any, None]],
         at_once: int,
         channels: Mapping[str, Channel],
         health: Health,
@@ -130,7 +131,7 @@ class Workers(Generic[D]):
 
     def _start(self, due: D) -> None:
         self._working[due.account] += 1
-        task = asyncio.ensure_future(self._work(due))
+        task = spawn(self._work(due), f"{self._name} work")
         self._tasks.add(task)
         task.add_done_callback(lambda task: self._ended(task, due.account))
 

@@ -23,10 +23,12 @@ from services.router.write import write
 from shared.bus import In
 from shared.database import Connection, Pool, transaction
 from shared.errors import BusUnavailable, Contended, DatabaseUnavailable, OtherLog
+from shared.lasting import spawn
 from shared.observe import BATCH_SIZE, EVENT_LATENCY
 from shared.produce import Producer
 from shared.records import DELIVERY
 from shared.settings import Settings
+from shared.sharing import Shared
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +53,7 @@ class Router:
         self._secret = settings.secret.get_secret_value().encode()
         self._epochs: dict[tuple[str, int], int] = {}
         self._floors: dict[uuid.UUID, int] = {}
+        self._succeed = Shared(self._take_over)
         self._together = Together(self._route, most=settings.batch)
         self._publishing: set[asyncio.Task[None]] = set()
 
@@ -63,12 +66,17 @@ class Router:
         async with transaction(self._pool) as connection:
             await self._check_order(connection, topic)
             offset, epoch, kept = await connection.fetchrow(CLAIM, topic, partition, log_id)
-            self._floors = dict(await connection.fetch("SELECT conversation_id, last_sequence FROM sequence_floor"))
         self._epochs[topic, partition] = epoch
-        await self._sweeper.sweep(older_than=0)
+        await self._succeed()
         if kept != log_id:
             raise OtherLog(f"{topic}/{partition}: {offset} is a place in log {kept}, and this one is {log_id}")
         return offset if offset >= 0 else None
+
+    async def _take_over(self) -> None:
+        """What whoever was fenced has left; for all partitions that are claimed at the moment."""
+        async with transaction(self._pool) as connection:
+            self._floors = dict(await connection.fetch("SELECT conversation_id, last_sequence FROM sequence_floor"))
+        await self._sweeper.sweep(older_than=0)
 
     async def _check_order(self, connection: Connection, topic: str) -> None:
         """After a restore, what is reported of a send is read when the send itself has been read again."""
@@ -92,7 +100,7 @@ class Router:
                 if attempt == TRIES:
                     raise
                 await asyncio.sleep(0.01 * attempt)
-        publishing = asyncio.create_task(self._publish(batches, facts, leftover), name="publishing")
+        publishing = spawn(self._publish(batches, facts, leftover), "publishing")
         self._publishing.add(publishing)
         publishing.add_done_callback(self._publishing.discard)
         return publishing

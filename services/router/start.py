@@ -62,4 +62,11 @@ async def start(life: Life) -> None:
     life.spawn(router.flush_when_idle(), "flush")
     if settings.retention:
         life.spawn(Retention(settings, pool, blobs).run(), "retention")
-    reader.begin(life.spawn(reader.run(), "reader"))
+    reader.begin(life.spawn(_read(reader, witness, directory), "reader"))
+
+
+async def _read(reader: Reader, witness: Witness, directory: Directory) -> None:
+    """Take partitions from others only when they can be worked on."""
+    await witness.asked.wait()
+    await directory.complete.wait()
+    await reader.run()

@@ -10,6 +10,7 @@ from typing import Final
 
 from shared.bus import In
 from shared.errors import DatabaseUnavailable
+from shared.lasting import spawn
 
 LANES: Final = 2  # transactions at once, where there is a backlog: while one waits for PostgreSQL, the other is folded
 
@@ -53,7 +54,7 @@ class Together:
         self._waiting.append(turn)
         if self._busy == 0 or (self._busy < LANES and self._is_backlog()):
             self._busy += 1
-            lane = asyncio.create_task(self._run(), name="batches")
+            lane = spawn(self._run(), "batches")
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
         return await turn.done
@@ -93,6 +94,9 @@ class Together:
         else:
             for turn in _waited_for(turns):
                 turn.done.set_result(given)
+        finally:  # by what it awaited: nobody waits for what will not come
+            for turn in _waited_for(turns):
+                turn.done.cancel()
 
 
 def _waited_for(turns: Sequence[_Turn]) -> Sequence[_Turn]:

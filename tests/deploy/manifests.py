@@ -98,7 +98,7 @@ def environment(name: str, container: Resource) -> dict[str, str | None]:
 
 
 def value_from(name: str, source: Resource) -> str | None:
-    if "secretKeyRef" in source:
+    if source.keys() & {"secretKeyRef", "fieldRef"}:  # known in the cluster only
         return None
     reference = source["configMapKeyRef"]
     return str(named(name, "ConfigMap", reference["name"])["data"][reference["key"]])

@@ -22,6 +22,8 @@ NEEDED: Final = frozenset(
     variable(name) for name in ("kafka", "database", "blobs", "secret", "token", "public_url", "smtp_port")
 )
 
+IN_THE_CLUSTER: Final = {"PARLEY_DATABASE": "postgresql://a:b@c/d"}
+
 DOCTOR: Final = frozenset({"PARLEY_PARTITIONS", "PARLEY_REPLICATION"})  # what it compares topics with, in any pod
 
 
@@ -51,7 +53,7 @@ def test_every_variable_that_has_to_be_given_is_given(one: Ours) -> None:
 
 @pytest.mark.parametrize("one", OURS, ids=str)
 def test_values_can_be_read_as_settings(one: Ours) -> None:
-    given = {name: value or "postgresql://a:b@c/d" for name, value in one.environment.items()}
+    given = {name: value or IN_THE_CLUSTER.get(name, "secret") for name, value in one.environment.items()}
     Settings(**{name.removeprefix("PARLEY_").lower(): value for name, value in given.items() if of_settings(name)})
 
 

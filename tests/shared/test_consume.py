@@ -561,7 +561,7 @@ async def test_the_consumer_is_configured_against_aiokafkas_defaults(settings: S
         consumer = running.reader._consumer
         assert len(consumer._coordinator._assignors) == 1
         assert consumer._coordinator._session_timeout_ms == 45_000
-        assert consumer._coordinator._heartbeat_interval_ms == 3_000
+        assert consumer._coordinator._heartbeat_interval_ms == 1_000
         assert consumer._enable_auto_commit is False
         assert consumer._auto_offset_reset == "none"
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from services.chat_adapter.webchat.measures import HINTS_LOST, SOCKETS, VISITORS
 from services.chat_adapter.webchat.transcript import NOTIFY, Transcript, name_of
 from shared.errors import DatabaseUnavailable
-from shared.lasting import for_ever
+from shared.lasting import keep
 from shared.sqlstates import meaning
 
 log = structlog.get_logger(__name__)
@@ -66,8 +66,8 @@ class Live:
     async def run(self) -> None:
         """Listen and look until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(for_ever(self._listen(), "webchat listen"))
-            group.create_task(for_ever(self._look(), "webchat look"))
+            keep(group, self._listen(), "webchat listen")
+            keep(group, self._look(), "webchat look")
 
     async def _listen(self) -> None:
         while True:

@@ -22,6 +22,7 @@ from services.chat_adapter.webchat.transcript import Mark, Transcript
 from shared.accept import Intake
 from shared.envelope import Model
 from shared.errors import BusUnavailable, DatabaseUnavailable, Unverified
+from shared.lasting import spawn
 from shared.port import vouch
 
 log = structlog.get_logger(__name__)
@@ -134,8 +135,8 @@ class Window:
     async def _both_ways(self, visitor: Visitor, seat: Seat) -> None:
         """Until either way ends; what the other way was doing is given up."""
         ways = {
-            asyncio.create_task(self._listen(visitor), name="webchat frames in"),
-            asyncio.create_task(self._tell(visitor, seat), name="webchat lines out"),
+            spawn(self._listen(visitor), "webchat frames in"),
+            spawn(self._tell(visitor, seat), "webchat lines out"),
         }
         try:
             done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)

@@ -12,6 +12,7 @@ import structlog
 
 from services.router.api.tail import SECONDS, Event, Positions, Start, Tail, open_tail
 from shared.errors import BusUnavailable
+from shared.lasting import spawn
 from shared.settings import Settings
 
 QUEUE: Final = 2000  # events that a listener may be behind before it is dropped
@@ -127,7 +128,8 @@ class Feed:
             if self._reading and not self._reading.done():
                 return
             ready = asyncio.Event()
-            self._reading = asyncio.create_task(self._read_for_ever(ready), name="events feed")
+            self._reading = spawn(self._read_for_ever(ready), "events feed")
+            self._reading.add_done_callback(self._ended)
             try:
                 async with asyncio.timeout(SECONDS):
                     await ready.wait()
@@ -135,6 +137,11 @@ class Feed:
                 self._reading.cancel()
                 self._reading = None
                 raise BusUnavailable("the events cannot be read") from error
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nobody reads for them any more: whoever listens again begins it again."""
+        for listener in self._listeners:
+            listener.drop()
 
     async def _read_for_ever(self, ready: asyncio.Event) -> None:
         while True:

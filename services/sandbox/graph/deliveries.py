@@ -16,6 +16,7 @@ from services.sandbox.faults import Control
 from services.sandbox.graph.apps import Apps
 from services.sandbox.shelf import Shelf
 from services.sandbox.signals import Signal, happens
+from shared.lasting import spawn
 
 Json = dict[str, Any]
 FIRST_PAUSE: Final = 0.5  # seconds, doubled with every failure
@@ -53,7 +54,7 @@ class Deliveries:
 
     def _wake(self, name: str) -> None:
         if name not in self._tasks and self._ready(name):
-            task = self._tasks[name] = asyncio.create_task(self._drain(name), name=f"deliver {name}")
+            task = self._tasks[name] = spawn(self._drain(name), "deliveries")
             task.add_done_callback(lambda ended: self._ended(ended, name))
 
     def _ready(self, name: str) -> bool:

@@ -12,6 +12,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from services.sandbox.mail.boxes import Boxes, Kept
 from services.sandbox.shelf import Shelf
+from shared.lasting import spawn
 
 FIRST: Final = 0.5  # seconds between two tries, twice as many after each
 LONGEST: Final = 30.0  # seconds
@@ -55,7 +56,7 @@ class Queue:
         self._begin(item)
 
     def _begin(self, item: Item) -> None:
-        task = asyncio.create_task(self._until_done(item))
+        task = spawn(self._until_done(item), "queue of mails")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -13,6 +13,7 @@ from services.sandbox.signals import happens
 from services.sandbox.telegram.api import Api
 from services.sandbox.telegram.calls import Parameters, Refused, bad_request
 from services.sandbox.telegram.world import Bot
+from shared.lasting import spawn
 
 SECRET: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
@@ -109,8 +110,8 @@ def _confirm_before(bot: Bot, offset: int) -> None:
 
 
 async def _news_or_rival(bot: Bot, *, seconds: float) -> None:
-    news = asyncio.ensure_future(happens(bot.news.next(), seconds))
-    rival = asyncio.ensure_future(happens(bot.poller.next(), seconds))
+    news = spawn(happens(bot.news.next(), seconds), "news of a bot")
+    rival = spawn(happens(bot.poller.next(), seconds), "rival of a poll")
     try:
         await asyncio.wait((news, rival), return_when=asyncio.FIRST_COMPLETED)
         if rival.done() and rival.result():

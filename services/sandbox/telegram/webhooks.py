@@ -14,6 +14,7 @@ from services.sandbox.faults import Control
 from services.sandbox.screens import Json
 from services.sandbox.signals import happens
 from services.sandbox.telegram.world import Bot, World
+from shared.lasting import spawn
 
 FIRST_PAUSE: Final = 0.5  # seconds, doubled with every failure
 LONGEST_PAUSE: Final = 16.0
@@ -40,7 +41,7 @@ class Webhooks:
     def wake(self, bot: Bot, chat: str) -> None:
         key = bot.id, chat
         if bot.webhook and key not in self._tasks:
-            task = self._tasks[key] = asyncio.create_task(self._drain(bot, chat), name=f"webhook {key}")
+            task = self._tasks[key] = spawn(self._drain(bot, chat), "webhooks of a bot")
             task.add_done_callback(lambda ended: self._ended(ended, bot, chat))
 
     def _ended(self, task: asyncio.Task[None], bot: Bot, chat: str) -> None:
