@@ -26,6 +26,7 @@ from shared.errors import Misconfigured, ParleyError, StoreUnavailable, TooLarge
 SMALL: Final = 1024 * 1024  # bytes held in memory; what is larger goes through a temporary object
 CHUNK: Final = 256 * 1024  # bytes
 REF: Final = re.compile(r"(?P<tenant>[A-Za-z0-9_%-]{1,200})/(?P<sha256>[0-9a-f]{64})")
+WAITING: Final = re.compile(r"incoming/[0-9a-f]{32}")  # of a stream that has not ended
 ASIDE: Final = re.compile(rf"aside/(?P<seconds>[0-9]{{1,12}})/(?P<ref>{REF.pattern})")
 
 
@@ -137,6 +138,14 @@ class Blobs:
         with _answers():
             async for found in obstore.list(self._store, prefix):
                 yield [(one["path"], one["last_modified"]) for one in found]
+
+    async def clear_incoming(self, before: datetime) -> None:
+        """Remove what streams that were cut off by a crash left behind."""
+        async for found in self._listed("incoming/"):
+            left = [key for key, written_at in found if WAITING.fullmatch(key) and written_at < before]
+            with _answers():
+                for key in left:
+                    await obstore.delete_async(self._store, key)
 
     async def put_aside(self, ref: str, before: datetime) -> bool:
         """Take a blob away, unless it has been put there again since `before`; whether it is away."""

@@ -20,7 +20,7 @@ from shared.settings import OTHERS, Settings
 from shared.walks import BOUND, STEP, Walks, ago, count_removed, rest
 
 TOGETHER: Final = 50  # conversations of one transaction
-ASIDE: Final = timedelta(days=1)  # that a file which nobody uses lies aside
+ASIDE: Final = timedelta(days=1)  # that a file which nobody uses lies aside; longer than a stream of one may take
 
 Due = tuple[uuid.UUID, datetime]  # a conversation, and before when its events go
 
@@ -85,6 +85,7 @@ class Retention:
         by then: somebody may send the same bytes in the very moment in which they are looked at.
         """
         tenants = {folder_of(tenant): tenant for tenant in self._settings.retention}
+        await self._blobs.clear_incoming(datetime.now(UTC) - ASIDE)
         await self._clear_aside(tenants)
         for folder in await self._blobs.folders():
             tenant = tenants.get(folder, OTHERS)

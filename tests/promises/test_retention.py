@@ -406,6 +406,20 @@ async def test_only_old_files_of_whoever_does_not_keep_them_go(house: House, fol
     assert [await is_there(blobs, ref) for ref in (theirs, young, never)] == [True, True, False]
 
 
+async def test_what_a_stream_that_was_cut_off_left_behind_goes_and_one_under_way_stays(
+    house: House, folder: Path
+) -> None:
+    blobs = Blobs.open(folder.as_uri())
+    tenant = await stored(blobs, folder, "incoming", b"of a tenant that is called so")
+    cut, under_way = [folder / "incoming" / uuid.uuid4().hex for _ in range(2)]
+    for file in (cut, under_way):
+        file.write_bytes(b"half")
+    moment = (datetime.now(UTC) - LONG_AGO).timestamp()
+    os.utime(cut, (moment, moment))
+    await removing(house, Customer(), blobs).files([])
+    assert (cut.exists(), under_way.exists(), await is_there(blobs, tenant)) == (False, True, True)
+
+
 async def test_files_may_be_kept_for_a_shorter_time_than_the_messages(house: House, folder: Path) -> None:
     customer = Customer()
     blobs = Blobs.open(folder.as_uri())
