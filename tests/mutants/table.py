@@ -320,7 +320,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/services/router/test_mail_threads.py",
     ),
     Mutant(
-        "Names, subjects and file names are read",
+        "Names, subjects, titles and file names are read",
         "what turns text round stays",
         "shared/text.py",
         'return name if name.isascii() else TURNING.sub("", name)',
@@ -328,7 +328,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/shared/test_text.py",
     ),
     Mutant(
-        "Names, subjects and file names are read",
+        "Names, subjects, titles and file names are read",
         "a subject is taken as it comes",
         "shared/envelope.py",
         "    subject: Shown | None = None\n",
@@ -689,6 +689,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '    "22": Meaning.RECORD,',
         '    "22": Meaning.AWAY,',
         f"{PROMISES}/test_database_trouble.py tests/shared/test_sqlstates.py",
+    ),
+    Mutant(
+        "A watermark says nothing",
+        "a watermark of the future stays one",
+        "shared/translate.py",
+        "incoming.watermark and min(incoming.watermark, received_at)",
+        "incoming.watermark",
+        "tests/shared/test_translate.py",
+    ),
+    Mutant(
+        "A watermark says nothing",
+        "each watermark is of now",
+        "shared/translate.py",
+        "min(incoming.watermark, received_at)",
+        "max(incoming.watermark, received_at)",
+        "tests/shared/test_translate.py",
     ),
     Mutant(
         "What is due is found by steps",
