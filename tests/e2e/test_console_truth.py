@@ -11,6 +11,7 @@ from playwright.async_api import expect
 from shared import envelope, records
 from tests.e2e.console_desk import bubble, live, row, shot
 
+STRANGE = [None, [], 1, "x", {}, {"message": [1]}, {"conversation": ["x"], "sequence": "a"}]
 HIDE_LIST = json.dumps({"conversations": [], "next": None})
 
 
@@ -318,6 +319,31 @@ class TestNames:
             return (await createWords()).t("typing", { name: "سارة" });
         }""")
         assert turned == "\u2068سارة\u2069 is typing"
+
+
+class TestWhatNobodyCanRead:
+    async def test_takes_nothing_else_along(self, open_page, customer):
+        """An event that is none, or that a later version tells."""
+        kinds = ("message.received", "message.edited", "conversation.opened", "of.the.future")
+        told = [
+            {"type": f"parley.{kind}.v1", "id": "x", "time": "never", "data": value}
+            for kind in kinds
+            for value in STRANGE
+        ]
+        lines = "".join(f"data: {json.dumps(one)}\n\n" for one in told)
+        asked = []
+
+        async def tell_first(route):
+            asked.append(route.request.url)
+            again = len(asked) > 1
+            await (route.continue_() if again else route.fulfill(content_type="text/event-stream", body=lines))
+
+        page = await open_page(prepare=lambda page: page.route("**/api/events", tell_first))
+        await live(page)
+        await customer.says("after")
+        await row(page, customer).click()
+        await bubble(page, "after").wait_for()
+        assert len(asked) > 1
 
 
 class TestLinks:
