@@ -1462,14 +1462,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     Mutant(
         "No step of the mail port's loop",
-        "a large mail is hashed at once",
-        "shared/blobs.py",
-        "range(0, len(content), CHUNK)",
-        "range(0, len(content), len(content))",
-        "tests/services/email_adapter/test_smtp_stalls.py -k no_mail",
-    ),
-    Mutant(
-        "No step of the mail port's loop",
         "a large mail is looked at when it has ended",
         "services/email_adapter/smtp/content.py",
         "self._settle(len(self._tail) - BEHIND if end < 0 else end + 2)",
