@@ -60,15 +60,19 @@ async def records(reading: Any) -> AsyncIterator[Any]:
                 yield record
 
 
-async def present(reading: Any) -> list[Any]:
-    """Everything that is in the log now, oldest first."""
+async def standing(reading: Any) -> AsyncIterator[Any]:
+    """Everything that is in the log now, each partition in order."""
     ends = await seek(reading, beginning=True)
-    found: list[Any] = []
     while any([await reading.position(place) < end for place, end in ends.items()]):
         for batch in (await reading.getmany(timeout_ms=1000)).values():
-            found += [
-                record for record in batch if record.offset < ends[TopicPartition(record.topic, record.partition)]
-            ]
+            for record in batch:
+                if record.offset < ends[TopicPartition(record.topic, record.partition)]:
+                    yield record
+
+
+async def present(reading: Any) -> list[Any]:
+    """The same, oldest first, and all of it in memory."""
+    found = [record async for record in standing(reading)]
     return sorted(found, key=lambda record: (record.timestamp, record.topic, record.partition, record.offset))
 
 

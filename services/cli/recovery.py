@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 
 from services.cli.positions import positions
-from services.cli.reading import consumer, headers_of, present, seek
+from services.cli.reading import consumer, headers_of, seek, standing
 from shared import witness
 from shared.bus import decode
 from shared.database import Connection, connect
@@ -36,6 +36,7 @@ from shared.witness import Seen
 
 AHEAD: Final = 1000  # ticks above the last that Kafka knows: processes may have seen one that it was not told
 GRACE: Final = timedelta(seconds=10)  # after an adapter's last tick: it may have sent what came until then
+AT_ONCE: Final = 10_000  # conversations that are kept in memory
 WHY: Final = "PostgreSQL was restored from an older copy: this may have been sent"
 Attempt = tuple[uuid.UUID, int]
 
@@ -99,11 +100,24 @@ async def _recover(settings: Settings, connection: Connection, schema: str, know
 
 async def _recover_router(settings: Settings, connection: Connection) -> Recovered:
     seen: dict[uuid.UUID, int] = {}
-    for record in await _all(settings, EVENTS):
+    raised: set[uuid.UUID] = set()
+    async for record in _each(settings, EVENTS):
         if sequence := headers_of(record).get("ce_sequence"):
             key = uuid.UUID(record.key.decode())
             seen[key] = max(seen.get(key, 0), int(sequence))
-    raised = await connection.fetch(
+        if len(seen) >= AT_ONCE:
+            raised |= await _raise(connection, seen)
+            seen.clear()
+    raised |= await _raise(connection, seen)
+    await connection.execute("UPDATE source_offset SET epoch = epoch + 1")
+    await _stand_at_the_beginning(settings, connection)
+    await _read_first(settings, connection)
+    return Recovered(schema="router", raised=len(raised))
+
+
+async def _raise(connection: Connection, seen: dict[uuid.UUID, int]) -> set[uuid.UUID]:
+    """The conversations whose next sequence is higher now, and those that the copy does not know."""
+    known = await connection.fetch(
         """UPDATE conversation c SET last_sequence = n.last_sequence
         FROM unnest($1::uuid[], $2::bigint[]) n(id, last_sequence)
         WHERE c.id = n.id AND c.last_sequence < n.last_sequence RETURNING c.id""",
@@ -113,14 +127,12 @@ async def _recover_router(settings: Settings, connection: Connection) -> Recover
     forgotten = await connection.fetch(
         """INSERT INTO sequence_floor SELECT * FROM unnest($1::uuid[], $2::bigint[]) n(id, last_sequence)
         WHERE NOT EXISTS (SELECT FROM conversation c WHERE c.id = n.id)
-        ON CONFLICT (conversation_id) DO UPDATE SET last_sequence = excluded.last_sequence RETURNING 1""",
+        ON CONFLICT (conversation_id) DO UPDATE SET
+            last_sequence = greatest(sequence_floor.last_sequence, excluded.last_sequence) RETURNING conversation_id""",
         list(seen),
         list(seen.values()),
     )
-    await connection.execute("UPDATE source_offset SET epoch = epoch + 1")
-    await _stand_at_the_beginning(settings, connection)
-    await _read_first(settings, connection)
-    return Recovered(schema="router", raised=len(raised) + len(forgotten))
+    return {row[0] for row in (*known, *forgotten)}
 
 
 async def _stand_at_the_beginning(settings: Settings, connection: Connection) -> None:
@@ -167,15 +179,20 @@ async def _last(reading: Any, stands: dict[TopicPartition, int]) -> dict[TopicPa
 
 
 async def _recover_adapter(settings: Settings, connection: Connection, family: Family, known: Seen) -> Recovered:
-    reports: dict[Attempt, dict[int, Delivery]] = {}
-    for one in _read(await _all(settings, DELIVERY)):
-        if isinstance(one, Delivery) and one.message_id:
-            reports.setdefault((one.message_id, one.attempt), {})[one.piece] = one
-    await _store(connection, await _taken(settings, family, known))
+    async for record in _taken(settings, family, known):
+        await _store(connection, record)
     open_ = await connection.fetch("SELECT message_id, attempt FROM send WHERE done_at IS NULL")
+    reports: dict[Attempt, dict[int, Delivery]] = {(row[0], row[1]): {} for row in open_}
+    async for record in _each(settings, DELIVERY):
+        one = _read(record)
+        if (
+            isinstance(one, Delivery)
+            and one.message_id
+            and (found := reports.get((one.message_id, one.attempt))) is not None
+        ):
+            found[one.piece] = one
     told = unknown = 0
-    for attempt in map(tuple, open_):
-        found = reports.get(attempt, {})
+    for attempt, found in reports.items():
         told += len(found)
         unknown += await _end(connection, attempt, found)
     await connection.execute(
@@ -184,7 +201,7 @@ async def _recover_adapter(settings: Settings, connection: Connection, family: F
     return Recovered(schema=f"{family}_adapter", unknown=unknown, told=told)
 
 
-async def _taken(settings: Settings, family: Family, known: Seen) -> list[Any]:
+async def _taken(settings: Settings, family: Family, known: Seen) -> AsyncIterator[Any]:
     """Orders that the adapter had taken, or may have: before its own offset, or before its last sign of life."""
     group, topic = adapter_group(family), settings.topic(outbound_topic(family))
     read = {
@@ -193,26 +210,23 @@ async def _taken(settings: Settings, family: Family, known: Seen) -> list[Any]:
         if one.group == group and one.topic == topic
     }
     until = (known.at + GRACE).timestamp() * 1000
-    return [
-        record
-        for record in await _all(settings, outbound_topic(family))
-        if record.offset < read.get(TopicPartition(record.topic, record.partition), 0) or record.timestamp <= until
-    ]
+    async for record in _each(settings, outbound_topic(family)):
+        if record.offset < read.get(TopicPartition(record.topic, record.partition), 0) or record.timestamp <= until:
+            yield record
 
 
-async def _store(connection: Connection, records: Iterable[Any]) -> None:
-    for record in records:
-        for message in _read([record]):
-            if isinstance(message, Outbound):
-                await connection.execute(
-                    "INSERT INTO send (message_id, attempt, conversation, body, traceparent) VALUES ($1, $2, $3, $4, $5)"
-                    " ON CONFLICT DO NOTHING",
-                    message.id,
-                    message.attempt,
-                    message.conversation,
-                    record.value,
-                    headers_of(record).get("traceparent"),
-                )
+async def _store(connection: Connection, record: Any) -> None:
+    message = _read(record)
+    if isinstance(message, Outbound):
+        await connection.execute(
+            "INSERT INTO send (message_id, attempt, conversation, body, traceparent) VALUES ($1, $2, $3, $4, $5)"
+            " ON CONFLICT DO NOTHING",
+            message.id,
+            message.attempt,
+            message.conversation,
+            record.value,
+            headers_of(record).get("traceparent"),
+        )
 
 
 async def _end(connection: Connection, attempt: Attempt, found: dict[int, Delivery]) -> int:
@@ -249,14 +263,16 @@ async def _end(connection: Connection, attempt: Attempt, found: dict[int, Delive
     return len(unknown)
 
 
-async def _all(settings: Settings, name: str) -> list[Any]:
+async def _each(settings: Settings, name: str) -> AsyncIterator[Any]:
+    """Each partition in order, and so what is of one message or conversation; a topic may hold more than memory does."""
     async with consumer(settings, [settings.topic(name)]) as reading:
-        return await present(reading)
+        async for record in standing(reading):
+            yield record
 
 
-def _read(records: Iterable[Any]) -> Iterable[Any]:
-    for record in records:
-        try:
-            yield decode(record).model
-        except Malformed:
-            continue
+def _read(record: Any) -> Any:
+    """Its model; None where it is none."""
+    try:
+        return decode(record).model
+    except Malformed:
+        return None

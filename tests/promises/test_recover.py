@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from typer.testing import CliRunner
 
+from services.cli import recovery
 from services.cli.__main__ import app
 from services.cli.recover import NEEDED
 from shared import witness
@@ -53,7 +54,10 @@ async def parley(settings: Settings, *arguments: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-async def test_five_answers_are_not_sent_again(world: Settings, copies: Copies) -> None:
+async def test_five_answers_are_not_sent_again(
+    world: Settings, copies: Copies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "AT_ONCE", 1)
     async with living(world) as system:
         system.open = False
         await system.start()
