@@ -75,9 +75,6 @@ DESIGNS = {
 }
 DRAFTS: dict[str, dict[str, Any]] = {
     "options that are none": {"parts": [{"kind": "choices", "text": "?", "options": [{}] * 100_000}]},
-    "options": {
-        "parts": [{"kind": "choices", "text": "?", "options": [{"id": str(n), "title": "x"} for n in range(10_000)]}]
-    },
     "parts that are none": {"parts": [{}] * 100_000},
     "lines": {"parts": [{"kind": "text", "text": "\n" * 250_000 + "x"}]},
     "marks upon marks": {"parts": [{"kind": "text", "text": "e" + "\u0301" * 80_000}]},
