@@ -21,8 +21,9 @@ from pydantic import SecretStr
 
 from deploy.local.home import Addresses
 from deploy.local.servers import start_servers, start_stack, stop_servers
-from shared import migrate, produce, topics
-from shared.settings import Settings
+from shared.bus import produce, topics
+from shared.runtime.settings import Settings
+from shared.storage import migrate
 from tests.patience import SECONDS
 
 hypothesis.settings.register_profile(

@@ -17,12 +17,13 @@ from aiohttp import ClientSession, web
 from deploy.local.home import choose_port
 from services.chat_adapter.start import start as start_adapter
 from services.router.start import start as start_router
-from shared import bus
-from shared.envelope import Text
-from shared.lifecycle import Life
-from shared.produce import Producer
-from shared.records import EVENTS, REQUESTS, TOPICS, Reply
-from shared.settings import Settings
+from shared.bus import cloudevents
+from shared.bus.produce import Producer
+from shared.contract.envelope import Text
+from shared.contract.records import EVENTS, REQUESTS, TOPICS
+from shared.contract.requests import Reply
+from shared.runtime.lifecycle import Life
+from shared.runtime.settings import Settings
 from tests.patience import SECONDS, until
 from tests.promises.house import records_of
 from tests.shared.gate import SECRET, hello, sign
@@ -82,12 +83,14 @@ class Living:
         """A reply as another system asks for it; its request id."""
         name = uuid.uuid4().hex
         asked = Reply(tenant="default", conversation=uuid.UUID(conversation), parts=(Text(text=text),))
-        headers = bus.headers(
+        headers = cloudevents.headers(
             "request.reply", source="/test", id=name, time=datetime.now(UTC), tenant="default", subject=conversation
         )
         producer = Producer(self.settings)
         await producer.start()
-        await producer.send(bus.Out(self.settings.topic(REQUESTS), conversation.encode(), bus.encode(asked), headers))
+        await producer.send(
+            cloudevents.Out(self.settings.topic(REQUESTS), conversation.encode(), cloudevents.encode(asked), headers)
+        )
         await producer.stop()
         return name
 

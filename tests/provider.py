@@ -11,8 +11,8 @@ from typing import Any
 from aiohttp import web
 
 from deploy.local.home import choose_port
-from shared import channel
-from shared.channel import (
+from shared.contract import channel
+from shared.contract.channel import (
     Blob,
     Capabilities,
     Channel,
@@ -28,7 +28,7 @@ from shared.channel import (
     Steps,
     TypingMark,
 )
-from shared.envelope import Media
+from shared.contract.envelope import Media
 from tests.patience import SECONDS
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from deploy.local import kafka
 from deploy.local.home import LOOPBACK, choose_port
 from deploy.local.programs import spawn, sweep
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 from tests.certificates import certificate
 
 NAME: Final = "localhost"

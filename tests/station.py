@@ -18,20 +18,22 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from provider import Account, Provider, dead_port, make_channel
 from pydantic import SecretStr
 
-from shared import bus, migrate
-from shared.accounts import Accounts, AccountsFile
-from shared.blobs import Blobs
-from shared.bus import In, Out, decode
-from shared.calls import Caller
-from shared.channel import Channel
-from shared.database import open_pool
-from shared.deliver import Deliver
-from shared.envelope import Envelope, Text, key
-from shared.lifecycle import Health
-from shared.outgoing import Pace
-from shared.produce import Producer
-from shared.records import DELIVERY, Delivery, Outbound
-from shared.settings import Settings
+from shared.bus import cloudevents
+from shared.bus.cloudevents import In, Out, decode
+from shared.bus.produce import Producer
+from shared.contract.channel import Channel
+from shared.contract.deliveries import Delivery, Outbound
+from shared.contract.envelope import Envelope, Text, key
+from shared.contract.records import DELIVERY
+from shared.outbound.deliver import Deliver
+from shared.outbound.outgoing import Pace
+from shared.provider.calls import Caller
+from shared.runtime.accounts import Accounts, AccountsFile
+from shared.runtime.lifecycle import Health
+from shared.runtime.settings import Settings
+from shared.storage import migrate
+from shared.storage.blobs import Blobs
+from shared.storage.database import open_pool
 from tests.patience import SECONDS
 
 SCHEMA = "social_adapter"
@@ -123,9 +125,9 @@ class Station:
             name="outbound",
             id=str(message.id),
             tenant=message.tenant,
-            traceparent=bus.new_trace(),
+            traceparent=cloudevents.new_trace(),
             model=message,
-            value=bus.encode(message),
+            value=cloudevents.encode(message),
             key=str(message.conversation).encode(),
             topic="outbound",
             partition=0,
@@ -141,8 +143,12 @@ class Station:
         return self._record("outbound", "outbound.chat.v1", str(message.conversation), message, str(message.id))
 
     def _record(self, name: str, topic: str, place: str, model: Any, id_: str) -> Out:
-        headers = bus.headers(name, source="/test", id=id_, time=datetime.now(UTC), tenant=model.tenant, subject=place)
-        return Out(topic=self.settings.topic(topic), key=place.encode(), value=bus.encode(model), headers=headers)
+        headers = cloudevents.headers(
+            name, source="/test", id=id_, time=datetime.now(UTC), tenant=model.tenant, subject=place
+        )
+        return Out(
+            topic=self.settings.topic(topic), key=place.encode(), value=cloudevents.encode(model), headers=headers
+        )
 
     async def told(self, message: Outbound, *, pieces: int = 1) -> list[Delivery]:
         """Its outcomes as others read them, by piece, when that many pieces have one."""

@@ -184,8 +184,8 @@ async def answers(address: str) -> bool:
     from aiokafka.client import AIOKafkaClient
     from aiokafka.errors import KafkaError
 
-    from shared.kafka import connection
-    from shared.settings import Settings
+    from shared.bus.kafka import connection
+    from shared.runtime.settings import Settings
 
     host, _, port = address.partition(",")[0].rpartition(":")
     try:

@@ -8,9 +8,10 @@ import sys
 from aiokafka.errors import KafkaError
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared import migrate, topics
-from shared.errors import ParleyError
-from shared.settings import Settings
+from shared.bus import topics
+from shared.contract.errors import ParleyError
+from shared.runtime.settings import Settings
+from shared.storage import migrate
 
 
 async def set_up(settings: Settings) -> None:

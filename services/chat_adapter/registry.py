@@ -7,7 +7,7 @@ from typing import Final
 
 from services.chat_adapter.channels import telegram, webhook, whatsapp
 from services.chat_adapter.webchat import channel as webchat
-from shared.channel import Channel
+from shared.contract.channel import Channel
 
 CHANNELS: Final[Mapping[str, Channel]] = {
     channel.name: channel

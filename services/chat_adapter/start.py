@@ -7,8 +7,8 @@ from services.chat_adapter.webchat import server
 from services.chat_adapter.webchat.live import Live
 from services.chat_adapter.webchat.retention import Retention
 from services.chat_adapter.webchat.transcript import Transcript
-from shared.adapter import Parts, open_parts, serve
-from shared.lifecycle import Life
+from shared.adapter.parts import Parts, open_parts, serve
+from shared.runtime.lifecycle import Life
 
 
 async def start(life: Life) -> None:

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from services.cli import (
-    accounts,
-    channels,
-    dlq,
-    docs,
-    doctor,
-    message,
-    migrate,
-    offsets,
-    recover,
-    render,
-    stack,
-    tail,
-    topics,
-    trace,
-    translate,
-)
+from services.cli import accounts, channels, message, migrate, render, stack, tail, topics, trace, translate
+from services.cli.dlq import command as dlq
+from services.cli.docs import command as docs
+from services.cli.doctor import command as doctor
+from services.cli.offsets import command as offsets
+from services.cli.recover import command as recover
 from services.cli.running import quiet
 
 GROUPS = (

@@ -11,10 +11,10 @@ import typer
 
 from services.cli.channels import CHANNELS
 from services.cli.running import AsJson, Home, fail, find
-from shared.errors import Misconfigured
+from shared.contract.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from shared.accounts import Accounts
+    from shared.runtime.accounts import Accounts
 
 UNUSABLE: Final = 1
 
@@ -38,7 +38,7 @@ def check(
 
     Exit codes: 0 it can be used, 1 it cannot: the table, the field and what to do are named, never a value.
     """
-    from shared.accounts import load
+    from shared.runtime.accounts import load
 
     path = file or Path(find(home).settings.accounts)
     try:

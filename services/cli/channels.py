@@ -15,8 +15,8 @@ from rich.table import Table
 from services.chat_adapter import registry as chat
 from services.email_adapter import registry as email
 from services.social_adapter import registry as social
-from shared.channel import Capabilities, Channel, Settings
-from shared.records import CHANNELS as FAMILIES
+from shared.contract.channel import Capabilities, Channel, Settings
+from shared.contract.codes import CHANNELS as FAMILIES
 
 CHANNELS: Final[Mapping[str, Channel]] = {**email.CHANNELS, **social.CHANNELS, **chat.CHANNELS}
 MISUSED: Final = 2

@@ -11,8 +11,8 @@ from typing import Any, Final
 from rich.text import Text
 
 from services.cli.ids import SHORT
-from shared.readable import otherwise
-from shared.text import on_one_line
+from shared.contract.readable import otherwise
+from shared.contract.text import on_one_line
 
 LENGTH: Final = 100
 REMEMBERED: Final = 10_000  # conversations whose channel and people are known

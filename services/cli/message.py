@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from services.cli.running import System
-    from shared.records import Request
-    from shared.settings import Settings
+    from shared.contract.requests import Request
+    from shared.runtime.settings import Settings
 
 CANNOT: Final = 1
 REFUSED: Final = 4
@@ -53,8 +53,8 @@ def send(
     Exit codes: 0 sent, 1 Kafka cannot be reached, 2 misused, 4 refused early, 5 nothing heard in time, 6 failed,
     7 outcome unknown: it may have been sent.
     """
-    from shared.envelope import Text, key as record_key
-    from shared.records import Send
+    from shared.contract.envelope import Text, key as record_key
+    from shared.contract.requests import Send
 
     asked = _valid(
         lambda: Send(
@@ -85,8 +85,8 @@ def reply(
 
     Exit codes: as `parley send`.
     """
-    from shared.envelope import Text
-    from shared.records import Reply
+    from shared.contract.envelope import Text
+    from shared.contract.requests import Reply
 
     system = find_running(home, unreachable=CANNOT)
     place = as_uuid(conversation) or identified(system, conversation)
@@ -117,7 +117,7 @@ def _valid(make: Callable[[], Request]) -> Request:
 
 
 def _finish(system: System, asked: Request, *, place: str, key: str, timeout: float, as_json: bool) -> None:
-    from shared.bus import new_id
+    from shared.bus.cloudevents import new_id
 
     show = _printer(as_json=as_json)
     code = run(
@@ -140,8 +140,8 @@ async def ask(
 ) -> int:
     """Produce the request, then tell every event that follows from it; the exit code. Raises BusUnavailable."""
     from services.cli.reading import consumer, seek
-    from shared.envelope import requested_id
-    from shared.records import EVENTS
+    from shared.contract.envelope import requested_id
+    from shared.contract.records import EVENTS
 
     message = str(requested_id(asked.tenant, id_))
     async with consumer(settings, [settings.topic(EVENTS)]) as events:
@@ -166,9 +166,9 @@ async def produce(settings: Settings, asked: Request, *, place: str, id_: str) -
     """Return when the request is durable. Raises BusUnavailable."""
     from datetime import UTC, datetime
 
-    from shared.bus import Out, encode, headers, new_trace
-    from shared.produce import Producer
-    from shared.records import BY_MODEL, REQUESTS
+    from shared.bus.cloudevents import Out, encode, headers, new_trace
+    from shared.bus.produce import Producer
+    from shared.contract.records import BY_MODEL, REQUESTS
 
     made = headers(
         BY_MODEL[type(asked)],

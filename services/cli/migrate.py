@@ -12,7 +12,7 @@ from services.cli.running import AsJson, Home, fail, find, run
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from shared.settings import Settings
+    from shared.runtime.settings import Settings
 
 CANNOT: Final = 1
 MISSING: Final = 2
@@ -60,8 +60,8 @@ def tell(found: Versions, newer: Versions, *, check: bool) -> None:
 
 async def versions(settings: Settings) -> dict[str, set[str]]:
     """Where every schema is. Raises DatabaseUnavailable, PostgresError."""
-    from shared.database import connect
-    from shared.migrate import SCHEMAS, versions as of
+    from shared.storage.database import connect
+    from shared.storage.migrate import SCHEMAS, versions as of
 
     async with connect(settings) as connection:
         return {schema: await of(connection, schema) for schema in SCHEMAS}
@@ -69,14 +69,14 @@ async def versions(settings: Settings) -> dict[str, set[str]]:
 
 def missing(at: Mapping[str, Collection[str]]) -> Versions:
     """Per schema the revisions that this code expects and the database has not reached."""
-    from shared.migrate import lacking
+    from shared.storage.migrate import lacking
 
     return {schema: found for schema in at if (found := lacking(schema, at[schema]))}
 
 
 def beyond(at: Mapping[str, Collection[str]]) -> Versions:
     """Per schema the revisions of a newer code."""
-    from shared.migrate import ahead
+    from shared.storage.migrate import ahead
 
     return {schema: found for schema in at if (found := ahead(schema, at[schema]))}
 
@@ -87,8 +87,8 @@ async def upgrade(settings: Settings, schemas: tuple[str, ...]) -> None:
 
     from sqlalchemy.exc import SQLAlchemyError
 
-    from shared.errors import DatabaseUnavailable
-    from shared.migrate import upgrade as bring_up
+    from shared.contract.errors import DatabaseUnavailable
+    from shared.storage.migrate import upgrade as bring_up
 
     for schema in schemas:
         try:

@@ -12,11 +12,11 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.cli.running import MISUSED, fail
-from shared.envelope import utc
-from shared.joining import start
-from shared.kafka import connection
-from shared.records import DEAD_LETTER_LIMIT, TOPICS
-from shared.settings import Settings
+from shared.bus.joining import start
+from shared.bus.kafka import connection
+from shared.contract.envelope import utc
+from shared.contract.records import DEAD_LETTER_LIMIT, TOPICS
+from shared.runtime.settings import Settings
 
 SECONDS: Final = 15.0  # what a broker that is there needs at the most
 

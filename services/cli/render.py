@@ -14,7 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from services.cli.channels import find, misused, pairs, settings
 from services.cli.wire import read_bytes
-from shared.channel import (
+from shared.contract.channel import (
     Account,
     Asked,
     Blob,
@@ -28,11 +28,11 @@ from shared.channel import (
     Smtp,
     Steps,
 )
-from shared.envelope import Address, Media, Model, Part, Thread
-from shared.errors import AlreadySent, Malformed, Refusal
-from shared.fit import Bundle, fit
-from shared.readable import readable
-from shared.translate import answer
+from shared.contract.envelope import Address, Media, Model, Part, Thread
+from shared.contract.errors import AlreadySent, Malformed, Refusal
+from shared.contract.fit import Bundle, fit
+from shared.contract.readable import readable
+from shared.inbound.translate import answer
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 import typer
 from pydantic import ValidationError
 
-from shared.errors import Misconfigured
-from shared.settings import Settings
+from shared.contract.errors import Misconfigured
+from shared.runtime.settings import Settings
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ def run(work: Coroutine[Any, Any, T], *, unreachable: int) -> T:
     from aiokafka.errors import KafkaError
     from asyncpg import PostgresError
 
-    from shared.errors import ParleyError
+    from shared.contract.errors import ParleyError
 
     try:
         return asyncio.run(work)

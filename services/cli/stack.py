@@ -24,9 +24,9 @@ from deploy.local.servers import launch, stop_servers
 from deploy.local.stack import Stack, run_stack
 from deploy.local.trouble import Trouble
 from services.cli.running import MISUSED
-from shared.errors import Misconfigured
-from shared.kafka import connection
-from shared.settings import Settings
+from shared.bus.kafka import connection
+from shared.contract.errors import Misconfigured
+from shared.runtime.settings import Settings
 
 PARTIAL = 1
 NOT_RUNNING = 3

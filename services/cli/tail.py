@@ -12,7 +12,7 @@ from services.cli.running import AsJson, Home, find_running, run
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from shared.settings import Settings
+    from shared.runtime.settings import Settings
 
 CANNOT: Final = 1
 

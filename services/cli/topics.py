@@ -12,7 +12,7 @@ import typer
 from services.cli.running import AsJson, Home, find, run
 
 if TYPE_CHECKING:
-    from shared.topics import Change
+    from shared.bus.topics import Change
 
 CANNOT: Final = 1
 CHANGES: Final = 2
@@ -29,7 +29,7 @@ def plan(home: Home = None, as_json: AsJson = False) -> None:
 
     Exit codes: 0 nothing to do, 1 Kafka cannot be reached, 2 there are differences.
     """
-    from shared.topics import plan as compare
+    from shared.bus.topics import plan as compare
 
     changes = run(compare(find(home).settings), unreachable=CANNOT)
     show(changes, as_json=as_json)
@@ -43,7 +43,7 @@ def apply(home: Home = None, as_json: AsJson = False) -> None:
 
     Exit codes: 0 done, 1 Kafka cannot be reached or refuses.
     """
-    from shared.topics import apply as carry_out
+    from shared.bus.topics import apply as carry_out
 
     show(run(carry_out(find(home).settings), unreachable=CANNOT), as_json=as_json)
 

@@ -14,12 +14,12 @@ import typer
 
 from services.cli.channels import find, misused, pairs, settings
 from services.cli.wire import parse_http, read_bytes, read_lines, request_of
-from shared import translate as translation
-from shared.channel import Account, App, Channel, Context, Incoming, Mail, Request
-from shared.envelope import Envelope
-from shared.errors import Malformed, ParleyError
-from shared.readable import readable
-from shared.records import Delivery, Typing
+from shared.contract.channel import Account, App, Channel, Context, Incoming, Mail, Request
+from shared.contract.deliveries import Delivery, Typing
+from shared.contract.envelope import Envelope
+from shared.contract.errors import Malformed, ParleyError
+from shared.contract.readable import readable
+from shared.inbound import translate as translation
 
 NOT_TRANSLATED: Final = 1
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from shared.channel import Request
+from shared.contract.channel import Request
 
 REQUEST_LINE: Final = re.compile(rb"[A-Z]+ \S+ HTTP/\d")
 HEAD_END: Final = re.compile(rb"\r?\n\r?\n")

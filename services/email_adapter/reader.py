@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
 from services.email_adapter.mail.limits import scan
-from shared.channel import Account, Context, Mail, MailRead
-from shared.errors import Malformed, ParleyError
-from shared.translate import MailReader, read_mail
+from shared.contract.channel import Account, Context, Mail, MailRead
+from shared.contract.errors import Malformed, ParleyError
+from shared.inbound.translate import MailReader, read_mail
 
 HEAD: Final = 8  # bytes of a length
 READY: Final = b"\n"

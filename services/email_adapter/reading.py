@@ -14,8 +14,8 @@ from weakref import WeakValueDictionary
 
 from services.email_adapter.mail.refusals import Refused
 from services.email_adapter.reader import HEAD, READY, read
-from shared.channel import Account, Channel, Context, Mail, MailRead
-from shared.errors import Malformed, ParleyError
+from shared.contract.channel import Account, Channel, Context, Mail, MailRead
+from shared.contract.errors import Malformed, ParleyError
 
 HERE: Final = 4 * 1024  # bytes of a mail that is read in this process: in milliseconds, whatever is in it
 LARGE: Final = 1024 * 1024  # bytes of a mail for which there is a process of its own kind

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.email_adapter.mail import replies
-from shared.accounts import Accounts, AccountsFile
-from shared.channel import Account, Channel
-from shared.settings import Settings
-from shared.tokens import read_token
+from shared.contract.channel import Account, Channel
+from shared.contract.tokens import read_token
+from shared.runtime.accounts import Accounts, AccountsFile
+from shared.runtime.settings import Settings
 
 POSTMASTER: Final = "postmaster"
 

@@ -6,6 +6,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.email_adapter import mail
-from shared.channel import Channel
+from shared.contract.channel import Channel
 
 CHANNELS: Final[Mapping[str, Channel]] = {channel.name: channel for channel in (mail.CHANNEL,)}

@@ -9,8 +9,8 @@ from services.email_adapter.smtp.handler import Handler
 from services.email_adapter.smtp.limits import LIMITS
 from services.email_adapter.smtp.listener import Listener
 from services.email_adapter.taking import Taking
-from shared.adapter import Parts, open_parts, serve
-from shared.lifecycle import Life
+from shared.adapter.parts import Parts, open_parts, serve
+from shared.runtime.lifecycle import Life
 
 
 async def start(life: Life) -> None:

@@ -12,11 +12,11 @@ import structlog
 from services.email_adapter.reading import Reading
 from services.email_adapter.recipients import Owner
 from services.email_adapter.unread import Unread
-from shared.accept import Intake
-from shared.channel import Context, Mail
-from shared.errors import Malformed, TooLarge
-from shared.observe import INGRESS
-from shared.settings import Settings
+from shared.contract.channel import Context, Mail
+from shared.contract.errors import Malformed, TooLarge
+from shared.inbound.accept import Intake
+from shared.runtime.observe import INGRESS
+from shared.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 

@@ -1,6 +1,6 @@
 """The router, as a process."""
 
 from services.router.start import start
-from shared.lifecycle import run
+from shared.runtime.lifecycle import run
 
 run("router", start)

@@ -11,14 +11,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from shared.bus import decode
-from shared.channel import Capabilities
-from shared.errors import Malformed
-from shared.kafka import connection
-from shared.leaving import leave
-from shared.lifecycle import Health
-from shared.records import ACCOUNTS, RECORD_LIMIT, AccountState
-from shared.settings import Settings
+from shared.bus.cloudevents import decode
+from shared.bus.kafka import connection
+from shared.bus.leaving import leave
+from shared.contract.channel import Capabilities
+from shared.contract.errors import Malformed
+from shared.contract.events import AccountState
+from shared.contract.records import ACCOUNTS, RECORD_LIMIT
+from shared.runtime.lifecycle import Health
+from shared.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from shared.blobs import Blobs, folder_of
-from shared.database import Connection, Pool, transaction
-from shared.settings import OTHERS, Settings
-from shared.walks import BOUND, STEP, Walks, ago, count_removed, rest
+from shared.runtime.settings import OTHERS, Settings
+from shared.storage.blobs import Blobs, folder_of
+from shared.storage.database import Connection, Pool, transaction
+from shared.storage.walks import BOUND, STEP, Walks, ago, count_removed, rest
 
 TOGETHER: Final = 50  # conversations of one transaction
 ASIDE: Final = timedelta(days=1)  # that a file which nobody uses lies aside; longer than a stream of one may take

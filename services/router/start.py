@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from services.router.api import Deps, mount
+from services.router.batch.publish import Outbox, Sweeper
+from services.router.batch.service import Router
 from services.router.directory import Directory
-from services.router.publish import Outbox, Sweeper
 from services.router.retention import Retention
-from services.router.service import Router
-from shared import hosts
-from shared.blobs import Blobs
-from shared.consume import Reader
-from shared.database import open_pool
-from shared.lifecycle import Life
-from shared.migrate import Migrated
-from shared.produce import Producer, Publisher
-from shared.records import ROUTER_GROUP, ROUTER_INPUTS
-from shared.witness import Witness
+from shared.bus.consume import Reader
+from shared.bus.produce import Producer, Publisher
+from shared.bus.witness import Witness
+from shared.contract.records import ROUTER_GROUP, ROUTER_INPUTS
+from shared.runtime import hosts
+from shared.runtime.lifecycle import Life
+from shared.storage.blobs import Blobs
+from shared.storage.database import open_pool
+from shared.storage.migrate import Migrated
 
 SCHEMA = "router"
 

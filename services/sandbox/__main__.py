@@ -1,7 +1,7 @@
 """python -m services.sandbox."""
 
 from services.sandbox.service import start
-from shared.lifecycle import run
+from shared.runtime.lifecycle import run
 
 if __name__ == "__main__":
     run("sandbox", start)

@@ -10,8 +10,8 @@ import orjson
 from aiohttp import BodyPartReader, MultipartReader, web
 
 from services.sandbox.refusals import Refused
-from shared.errors import Crowded, TooLarge, TooSlow
-from shared.port import body_of, content_of
+from shared.contract.errors import Crowded, TooLarge, TooSlow
+from shared.runtime.port import body_of, content_of
 
 UPLOAD_BYTES: Final = 100 * 1024 * 1024
 FIELD_BYTES: Final = 256 * 1024

@@ -16,8 +16,8 @@ from services.sandbox.shelf import Shelf
 from services.sandbox.telegram import Telegram
 from services.sandbox.webhook import Webhook
 from services.sandbox.whatsapp import WhatsApp
-from shared import hosts
-from shared.lifecycle import Life
+from shared.runtime import hosts
+from shared.runtime.lifecycle import Life
 
 
 async def start(life: Life) -> None:

@@ -1,6 +1,6 @@
 """The social adapter, as a process."""
 
 from services.social_adapter.start import start
-from shared.lifecycle import run
+from shared.runtime.lifecycle import run
 
 run("social_adapter", start)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from services.social_adapter.registry import CHANNELS
-from shared.adapter import open_parts, serve
-from shared.lifecycle import Life
+from shared.adapter.parts import open_parts, serve
+from shared.runtime.lifecycle import Life
 
 
 async def start(life: Life) -> None:

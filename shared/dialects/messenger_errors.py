@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from shared.contract.codes import Code
 from shared.dialects.meta_errors import Number
-from shared.records import Code
 
 CODES: Final[Mapping[Number, Code]] = {
     (10, 1404170): "refused",  # the page may not ask for permissions for a while

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from shared.channel import Context, Form, Http, Request, Response, Unverified
-from shared.envelope import Template
+from shared.contract.channel import Context, Form, Http, Request, Response, Unverified
+from shared.contract.envelope import Template
 
 VERSION: Final = "v26.0"  # https://developers.facebook.com/docs/graph-api/changelog
 UPLOAD_TIME: Final = timedelta(minutes=2)

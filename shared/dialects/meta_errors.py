@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
-from shared.channel import Response, SendFailed
-from shared.envelope import Model
-from shared.errors import Scope
-from shared.records import Code, Failure
+from shared.contract.channel import Response, SendFailed
+from shared.contract.codes import Code, Failure
+from shared.contract.envelope import Model
+from shared.contract.errors import Scope
 
 Number = tuple[int, int]  # a code and its subcode; 0: whatever the subcode
 

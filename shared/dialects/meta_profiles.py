@@ -12,9 +12,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.channel import Steps
+from shared.contract.channel import Steps
+from shared.contract.envelope import Model, Party
 from shared.dialects import meta
-from shared.envelope import Model, Party
 
 
 class Profile(Model):

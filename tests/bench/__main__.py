@@ -31,10 +31,11 @@ from rich.table import Table
 
 from deploy.local.home import choose_port
 from deploy.local.servers import start_servers, stop_servers
-from shared import migrate, topics
-from shared.produce import Producer, Publisher
-from shared.records import EVENTS
-from shared.settings import Settings
+from shared.bus import topics
+from shared.bus.produce import Producer, Publisher
+from shared.contract.records import EVENTS
+from shared.runtime.settings import Settings
+from shared.storage import migrate
 from tests.bench.record import inbound
 
 MESSAGES = int(os.environ.get("BENCH_MESSAGES", "60000"))

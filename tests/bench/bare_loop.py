@@ -6,9 +6,9 @@ import asyncio
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from shared.envelope import Envelope
-from shared.records import inbound_topic
-from shared.settings import Settings
+from shared.contract.envelope import Envelope
+from shared.contract.records import inbound_topic
+from shared.runtime.settings import Settings
 
 
 async def main() -> None:

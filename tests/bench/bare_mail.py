@@ -13,7 +13,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiosmtpd.smtp import SMTP
 
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 
 
 class Handler:

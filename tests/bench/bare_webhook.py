@@ -8,7 +8,7 @@ import sys
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
 
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 
 
 async def serve() -> web.Application:

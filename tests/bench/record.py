@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import orjson
 
-from shared.bus import Out, headers, new_trace
-from shared.envelope import key
-from shared.records import inbound_topic
-from shared.settings import Settings
+from shared.bus.cloudevents import Out, headers, new_trace
+from shared.contract.envelope import key
+from shared.contract.records import inbound_topic
+from shared.runtime.settings import Settings
 
 TEXT = (
     "Hello, my order 48213 came yesterday but the left speaker is damaged. Could you send a replacement? I already "

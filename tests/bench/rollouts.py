@@ -28,11 +28,12 @@ from rich.table import Table
 
 from deploy.local.home import choose_port
 from deploy.local.servers import start_servers, stop_servers
-from shared import migrate, topics
-from shared.envelope import key
-from shared.produce import Producer, partition_of
-from shared.records import EVENTS
-from shared.settings import Settings
+from shared.bus import topics
+from shared.bus.produce import Producer, partition_of
+from shared.contract.envelope import key
+from shared.contract.records import EVENTS
+from shared.runtime.settings import Settings
+from shared.storage import migrate
 from tests.bench.__main__ import wait_ready
 from tests.bench.record import envelope, inbound_of
 

@@ -23,16 +23,16 @@ from services.chat_adapter import registry as chat
 from services.cli.wire import parse_http
 from services.email_adapter import registry as email
 from services.social_adapter import registry as social
-from shared import translate
-from shared.accept import Intake, Raw
-from shared.blobs import Blobs
-from shared.bus import Out, new_trace
-from shared.channel import Account, App, Channel, Context, Incoming, Mail, Piece, Request, Response
-from shared.errors import AlreadySent, Malformed, SendFailed
-from shared.fit import fit
-from shared.produce import Producer
-from shared.records import CHANNELS
-from shared.settings import Settings
+from shared.bus.cloudevents import Out, new_trace
+from shared.bus.produce import Producer
+from shared.contract.channel import Account, App, Channel, Context, Incoming, Mail, Piece, Request, Response
+from shared.contract.codes import CHANNELS
+from shared.contract.errors import AlreadySent, Malformed, SendFailed
+from shared.contract.fit import fit
+from shared.inbound import translate
+from shared.inbound.accept import Intake, Raw
+from shared.runtime.settings import Settings
+from shared.storage.blobs import Blobs
 
 SAMPLES: Final = Path(__file__).parents[1] / "channels"
 FOUND: Final[Mapping[str, Channel]] = {**chat.CHANNELS, **social.CHANNELS, **email.CHANNELS}

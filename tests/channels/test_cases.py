@@ -9,8 +9,8 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from shared.channel import Message, Receipt, Request
-from shared.envelope import Choices, Deletion, Edit, Media, Notice, Reaction, Text, Unsupported
+from shared.contract.channel import Message, Receipt, Request
+from shared.contract.envelope import Choices, Deletion, Edit, Media, Notice, Reaction, Text, Unsupported
 from tests.channels.test_conformance import bench
 
 CASES: Final = Path(__file__).parents[3] / "shared" / "cases"

@@ -25,8 +25,8 @@ from services.chat_adapter import registry as chat
 from services.cli.wire import parse_http
 from services.email_adapter import registry as email
 from services.social_adapter import registry as social
-from shared import records, translate
-from shared.channel import (
+from shared.contract import codes
+from shared.contract.channel import (
     Account,
     App,
     Asked,
@@ -50,7 +50,8 @@ from shared.channel import (
     TypingMark,
     TypingSeen,
 )
-from shared.envelope import (
+from shared.contract.codes import CODES, FAMILIES
+from shared.contract.envelope import (
     AMENDS,
     Choices,
     Contact,
@@ -65,11 +66,11 @@ from shared.envelope import (
     Template,
     Text,
 )
-from shared.errors import AlreadySent, Malformed, Refusal, SendFailed, Torn, Unverified
-from shared.fit import fit
-from shared.readable import readable
-from shared.records import CODES, FAMILIES
-from shared.text import measure
+from shared.contract.errors import AlreadySent, Malformed, Refusal, SendFailed, Torn, Unverified
+from shared.contract.fit import fit
+from shared.contract.readable import readable
+from shared.contract.text import measure
+from shared.inbound import translate
 
 HERE = Path(__file__).parent
 REGISTRIES = {"chat": chat.CHANNELS, "social": social.CHANNELS, "email": email.CHANNELS}
@@ -178,7 +179,7 @@ def test_every_channel_is_registered_once_in_its_own_family():
     assert sum(map(len, REGISTRIES.values())) == len(CHANNELS)
     for family in FAMILIES:
         for name, channel in REGISTRIES[family].items():
-            assert (name, records.CHANNELS[name]) == (channel.name, family)
+            assert (name, codes.CHANNELS[name]) == (channel.name, family)
 
 
 @pytest.mark.parametrize("name", [*WEBHOOKS, *MAILS])

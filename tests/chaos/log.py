@@ -10,8 +10,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 from deploy.local.home import Addresses
-from shared.records import EVENTS
-from shared.settings import Settings
+from shared.contract.records import EVENTS
+from shared.runtime.settings import Settings
 
 
 @dataclass

@@ -19,10 +19,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from deploy.local.home import Addresses
-from shared.bus import Out, encode, headers
-from shared.leaving import leave
-from shared.records import EVENTS, REQUESTS, Reply
-from shared.settings import Settings
+from shared.bus.cloudevents import Out, encode, headers
+from shared.bus.leaving import leave
+from shared.contract.records import EVENTS, REQUESTS
+from shared.contract.requests import Reply
+from shared.runtime.settings import Settings
 from tests.chaos.log import Log, read_log, text_of
 from tests.customers import (
     Commenter,

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from shared import settings
-from shared.settings import Settings
+from shared.runtime import settings
+from shared.runtime.settings import Settings
 from tests.deploy.manifests import ROOT
 
 HOUSE: Final = ("shared", "services", "deploy")

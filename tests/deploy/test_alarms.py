@@ -16,9 +16,9 @@ from prometheus_client import REGISTRY
 from typer.main import get_command
 
 from services.cli.__main__ import app
-from shared.envelope import MediaState
-from shared.ingress import OUTCOMES
-from shared.records import Status
+from shared.contract.codes import Status
+from shared.contract.envelope import MediaState
+from shared.inbound.ingress import OUTCOMES
 from tests.conftest import require
 from tests.deploy.manifests import BIN, K8S, ROOT, of_kind
 

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from aiohttp import web
 
-from shared.blobs import Blobs
+from shared.storage.blobs import Blobs
 from tests.deploy.manifests import ROOT
 
 PAGE: Final = (ROOT / "docs" / "kubernetes.md").read_text()

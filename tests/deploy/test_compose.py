@@ -15,9 +15,9 @@ import yaml
 
 from deploy.local.kafka import PROPERTIES, VERSION as KAFKA
 from services.cli.channels import CHANNELS
-from shared.accounts import load
-from shared.errors import Misconfigured
-from shared.settings import Settings
+from shared.contract.errors import Misconfigured
+from shared.runtime.accounts import load
+from shared.runtime.settings import Settings
 from tests.deploy.manifests import ROOT, named
 from tests.deploy.reading import FIELDS, file_of, variable, variables_read
 

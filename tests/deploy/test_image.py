@@ -21,7 +21,7 @@ import pytest
 from aiohttp import ClientError, ClientSession
 
 from deploy.local.home import choose_port
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 from tests.deploy.manifests import BIN, ROOT, Ours, ours
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

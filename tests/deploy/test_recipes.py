@@ -12,8 +12,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from shared.kafka import connection
-from shared.settings import Settings
+from shared.bus.kafka import connection
+from shared.runtime.settings import Settings
 from tests.certificates import certificate
 from tests.deploy.manifests import BIN, K8S, ROOT, Resource, containers, ours, pods
 

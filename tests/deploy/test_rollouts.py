@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 from tests.deploy.manifests import ROOT, Ours, named, of_kind, ours, pods
 from tests.deploy.reading import files_of
 

@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from shared.lifecycle import Life
-from shared.settings import Settings
+from shared.runtime.lifecycle import Life
+from shared.runtime.settings import Settings
 from tests.deploy.manifests import Ours, build, named, ours
 from tests.deploy.reading import FIELDS, file_of, variable, variables_read
 

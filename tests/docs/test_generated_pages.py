@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import pages, recordpage
 from services.cli.__main__ import app
-from services.cli.docs import FOLDER, stale
-from shared import errors
-from shared.records import CODES, RECORDS, STATUSES, TOPICS
-from shared.settings import Settings
+from services.cli.docs import pages, records
+from services.cli.docs.command import FOLDER, stale
+from shared.contract import errors
+from shared.contract.codes import CODES, STATUSES
+from shared.contract.records import RECORDS, TOPICS
+from shared.runtime.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKDOWN = sorted(
@@ -55,8 +56,8 @@ def test_a_page_names_everything_there_is(page: str, names: list[str]) -> None:
 
 
 def test_every_status_and_code_is_explained() -> None:
-    assert recordpage.STATUS_MEANINGS.keys() == set(STATUSES)
-    assert recordpage.CODE_MEANINGS.keys() == set(CODES)
+    assert records.STATUS_MEANINGS.keys() == set(STATUSES)
+    assert records.CODE_MEANINGS.keys() == set(CODES)
 
 
 @pytest.mark.parametrize("page", pages.files())

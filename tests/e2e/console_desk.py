@@ -9,10 +9,14 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from shared import bus, envelope, records
-from shared.channel import Capabilities
-from shared.produce import Producer
-from shared.settings import Settings
+from shared.bus import cloudevents
+from shared.bus.produce import Producer
+from shared.contract import envelope
+from shared.contract.channel import Capabilities
+from shared.contract.codes import CHANNELS
+from shared.contract.events import AccountState
+from shared.contract.records import ACCOUNTS, inbound_topic
+from shared.runtime.settings import Settings
 from tests.chromium import browser, visit
 
 SHOTS = os.environ.get("PARLEY_SCREENSHOTS")
@@ -41,7 +45,7 @@ class Desk:
     async def account(self, channel, *, healthy=True, failure=None, **capabilities):
         """An account of its own, of which an adapter says this."""
         name = f"test-{uuid.uuid4().hex[:8]}"
-        state = records.AccountState(
+        state = AccountState(
             tenant="default",
             channel=channel,
             account=name,
@@ -50,13 +54,17 @@ class Desk:
             occurred_at=datetime.now(UTC),
             capabilities=Capabilities(**({"text": 4000, "media": MEDIA} | capabilities)).model_dump(mode="json"),
         )
-        await self.put("account", records.ACCOUNTS, state, key=envelope.key("default", channel, name))
+        await self.put("account", ACCOUNTS, state, key=envelope.key("default", channel, name))
         return name
 
     async def put(self, name, topic, model, *, key, id_=None):
         once = str(id_ or uuid.uuid4())
-        headers = bus.headers(name, source="/test", id=once, time=datetime.now(UTC), tenant="default", subject=key)
-        await self.producer.send(bus.Out(self.settings.topic(topic), key.encode(), bus.encode(model), headers))
+        headers = cloudevents.headers(
+            name, source="/test", id=once, time=datetime.now(UTC), tenant="default", subject=key
+        )
+        await self.producer.send(
+            cloudevents.Out(self.settings.topic(topic), key.encode(), cloudevents.encode(model), headers)
+        )
 
     @asynccontextmanager
     async def pages(self):
@@ -130,7 +138,7 @@ class Customer:
         return message
 
     async def tell(self, name, model, *, id_=None):
-        topic = records.inbound_topic(records.CHANNELS[self.channel])
+        topic = inbound_topic(CHANNELS[self.channel])
         await self.desk.put(name, topic, model, key=self.key, id_=id_)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from shared.records import EVENTS
-from shared.settings import Settings
+from shared.contract.records import EVENTS
+from shared.runtime.settings import Settings
 from tests.e2e.people import SECONDS
 
 Json = dict[str, Any]

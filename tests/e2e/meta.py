@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from shared.records import CHANNELS
+from shared.contract.codes import CHANNELS
 from tests.customers import NAMED, Phone
 from tests.e2e.accounts_file import add_tables
 from tests.e2e.agent import Agent, Json

@@ -13,23 +13,22 @@ import orjson
 import pytest
 from aiohttp import ClientSession
 
-from shared import bus
-from shared.envelope import Media, Model, Text
-from shared.produce import Producer
-from shared.records import (
+from shared.bus import cloudevents
+from shared.bus.produce import Producer
+from shared.contract.envelope import Media, Model, Text
+from shared.contract.records import (
     BY_MODEL,
     DELIVERY,
     EVENTS,
     REQUESTS,
     ROUTER_GROUP,
-    Reply,
-    Send,
     adapter_group,
     inbound_topic,
     ingress_dlq,
     outbound_topic,
 )
-from shared.settings import Settings
+from shared.contract.requests import Reply, Send
+from shared.runtime.settings import Settings
 from tests.customers import Correspondent, Town
 from tests.patience import SECONDS
 from tests.shared.broker import records_of
@@ -71,10 +70,12 @@ class Road:
 
     async def asks(self, model: Model, *, id_: str) -> None:
         """A request, as any internal system writes it."""
-        made = bus.headers(
+        made = cloudevents.headers(
             BY_MODEL[type(model)], source="/test", id=id_, time=datetime.now(UTC), tenant="default", subject="test"
         )
-        await self.producer.send(bus.Out(self.settings.topic(REQUESTS), id_.encode(), bus.encode(model), made))
+        await self.producer.send(
+            cloudevents.Out(self.settings.topic(REQUESTS), id_.encode(), cloudevents.encode(model), made)
+        )
 
     async def says(self, **more: Any) -> dict[str, Any]:
         """A new person's message, and its event."""
@@ -158,7 +159,7 @@ async def test_garbage_on_every_topic_is_set_aside_and_the_road_stays_open(road:
     mark = uuid.uuid4().hex.encode()
     for topic in groups:
         for value, headers in GARBAGE:
-            await road.producer.send(bus.Out(road.settings.topic(topic), mark, value, headers))
+            await road.producer.send(cloudevents.Out(road.settings.topic(topic), mark, value, headers))
     async with asyncio.timeout(SECONDS):
         for topic, group in groups.items():
             while len(letters := await letters_of(road, f"{topic}.{group}.dlq", mark)) < len(GARBAGE):

@@ -20,8 +20,9 @@ import pytest
 from deploy.local.home import read_roll
 from services.chat_adapter.channels import whatsapp
 from services.social_adapter.channels import facebook
-from shared.records import CHANNELS, ingress_dlq
-from shared.settings import Settings
+from shared.contract.codes import CHANNELS
+from shared.contract.records import ingress_dlq
+from shared.runtime.settings import Settings
 from tests.customers import Town
 from tests.e2e.agent import Json, said, text
 from tests.e2e.listener import Listener, listening

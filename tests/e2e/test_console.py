@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from playwright.async_api import expect
 
-from shared import envelope, records
+from shared.contract import envelope
+from shared.contract.deliveries import MediaUpdate
 from tests.e2e.console_desk import FOLLOWED, bubble, live, row, shot
 
 
@@ -95,7 +96,7 @@ class TestAConversation:
         await customer.says(envelope.Unsupported(type="poll"))
         await row(console, customer).click()
         await console.get_by_text("Not translated (poll)").wait_for()
-        update = records.MediaUpdate(
+        update = MediaUpdate(
             message_id=message.id,
             tenant="default",
             channel=customer.channel,

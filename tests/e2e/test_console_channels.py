@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from playwright.async_api import expect
 
-from shared import envelope
+from shared.contract import envelope
 from tests.e2e.console_desk import bubble, row, shot
 
 PNG = bytes.fromhex(

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from shared import envelope
+from shared.contract import envelope
 from tests.e2e.axe import violations
 from tests.e2e.console_desk import bubble, live, row, shot
 

@@ -5,12 +5,12 @@ import uuid
 import pytest
 from playwright.async_api import expect
 
-from shared import records
+from shared.contract.codes import Failure
 from tests.e2e.console_desk import bubble, live, row, shot
 
 
 async def test_an_account_that_does_not_work_is_told_with_its_reason_and_a_remedy(desk, open_page):
-    failure = records.Failure(code="auth", detail="401 Unauthorized")
+    failure = Failure(code="auth", detail="401 Unauthorized")
     account = await desk.account("telegram", healthy=False, failure=failure)
     customer = desk.customer("telegram", account)
     await customer.says("hello?")

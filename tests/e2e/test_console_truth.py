@@ -8,7 +8,9 @@ import asyncpg
 import pytest
 from playwright.async_api import expect
 
-from shared import envelope, records
+from shared.contract import envelope
+from shared.contract.records import REQUESTS
+from shared.contract.requests import Reply
 from tests.e2e.console_desk import bubble, live, row, shot
 
 STRANGE = [None, [], 1, "x", {}, {"message": [1]}, {"conversation": ["x"], "sequence": "a"}]
@@ -424,8 +426,8 @@ async def test_the_brake_is_said_at_the_box_after_a_reload_until_a_person_answer
     await live(page)
     conversation = await conversation_of(page, customer)
     for n in range(1, 17):
-        answer = records.Reply(conversation=conversation, parts=(envelope.Text(text=f"answer {n}"),))
-        await desk.put("request.reply", records.REQUESTS, answer, key=conversation)
+        answer = Reply(conversation=conversation, parts=(envelope.Text(text=f"answer {n}"),))
+        await desk.put("request.reply", REQUESTS, answer, key=conversation)
         if n < 16:
             await bubble(page, f"answer {n}").first.wait_for()
             await customer.says(f"and {n}")
@@ -435,7 +437,7 @@ async def test_the_brake_is_said_at_the_box_after_a_reload_until_a_person_answer
     await page.reload()
     await said.wait_for()
     answer = answer.model_copy(update={"author": "Sreymom"})
-    await desk.put("request.reply", records.REQUESTS, answer, key=conversation)
+    await desk.put("request.reply", REQUESTS, answer, key=conversation)
     await said.wait_for(state="detached")
 
 

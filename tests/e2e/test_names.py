@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from shared import envelope, records
+from shared.contract import envelope
+from shared.contract.deliveries import ProfileUpdate
 from tests.customers import Phone
 from tests.e2e.agent import at_work, text
 from tests.e2e.console_desk import Customer, live
@@ -103,6 +104,6 @@ class TestUnderAPost:
         await console.locator(".author", has_text=first.address).wait_for()
         party = envelope.Party(address=first.address, name=first.name, verified="provider")
         place = {"tenant": "default", "channel": "facebook", "account": "demo", "peer": group}
-        await first.tell("profile", records.ProfileUpdate(**place, party=party, occurred_at=message.occurred_at))
+        await first.tell("profile", ProfileUpdate(**place, party=party, occurred_at=message.occurred_at))
         await console.locator(".author", has_text=first.name).wait_for()
         await console.locator(".row", has_text=first.name).wait_for()

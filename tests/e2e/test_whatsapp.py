@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from shared.records import CODES
+from shared.contract.codes import CODES
 from tests.customers import Phone
 from tests.e2e import letters
 from tests.e2e.agent import Json, at_work, said, text

@@ -18,8 +18,8 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, 
 
 from deploy.local.home import Addresses
 from services.chat_adapter.webchat.pages import VERSION
-from shared.envelope import Choices, Media, Option
-from shared.settings import Settings
+from shared.contract.envelope import Choices, Media, Option
+from shared.runtime.settings import Settings
 from tests.chromium import browser, visit
 from tests.conftest import Stack
 from tests.patience import SECONDS, until

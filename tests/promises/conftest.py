@@ -11,10 +11,11 @@ import pytest
 from pydantic import SecretStr
 
 from deploy.local.home import Addresses
-from shared import migrate, topics
-from shared.database import open_pool
-from shared.produce import Producer
-from shared.settings import Settings
+from shared.bus import topics
+from shared.bus.produce import Producer
+from shared.runtime.settings import Settings
+from shared.storage import migrate
+from shared.storage.database import open_pool
 from tests.promises.house import House
 
 

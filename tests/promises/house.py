@@ -15,19 +15,21 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaConsumer
 
+from services.router.batch.publish import Outbox, Sweeper
+from services.router.batch.service import Router
+from services.router.batch.together import Batch
 from services.router.directory import Directory
-from services.router.facts import Facts
-from services.router.publish import Outbox, Sweeper
-from services.router.service import Router
-from services.router.together import Batch
-from shared import bus
-from shared.channel import Capabilities
-from shared.database import Pool
-from shared.envelope import Edit, Envelope, Model, Party, Text, Window, derive, message_id, requested_id
-from shared.lifecycle import Health
-from shared.produce import Producer, Publisher
-from shared.records import BY_MODEL, EVENTS, RECORDS, Delivery, Reply, Request
-from shared.settings import Settings
+from services.router.fold.facts import Facts
+from shared.bus import cloudevents
+from shared.bus.produce import Producer, Publisher
+from shared.contract.channel import Capabilities
+from shared.contract.deliveries import Delivery
+from shared.contract.envelope import Edit, Envelope, Model, Party, Text, Window, derive, message_id, requested_id
+from shared.contract.records import BY_MODEL, EVENTS, RECORDS
+from shared.contract.requests import Reply, Request
+from shared.runtime.lifecycle import Health
+from shared.runtime.settings import Settings
+from shared.storage.database import Pool
 from tests.patience import SECONDS
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -43,16 +45,16 @@ def at(minutes: float) -> datetime:
     return NOON + timedelta(minutes=minutes)
 
 
-def as_read(model: Model, *, id_: str | None = None, offset: int = 0, partition: int = 0) -> bus.In:
+def as_read(model: Model, *, id_: str | None = None, offset: int = 0, partition: int = 0) -> cloudevents.In:
     """A record as the consumer hands it over: written and read once."""
     name = BY_MODEL[type(model)]
-    value = bus.encode(model)
+    value = cloudevents.encode(model)
     own = uuid.uuid4() if isinstance(model, Request) else derive("delivery", name, value)
     given = id_ or str(getattr(model, "id", own))
-    made = bus.headers(name, source="/test", id=given, time=NOON, tenant=model.tenant, subject="test")  # type: ignore[attr-defined]
+    made = cloudevents.headers(name, source="/test", id=given, time=NOON, tenant=model.tenant, subject="test")  # type: ignore[attr-defined]
     topic = RECORDS[name].topic_for(getattr(model, "channel", None))
     place = {"topic": topic, "partition": partition, "offset": offset, "timestamp": int(time.time() * 1000)}
-    return bus.decode(SimpleNamespace(headers=made, key=b"key", value=value, **place))
+    return cloudevents.decode(SimpleNamespace(headers=made, key=b"key", value=value, **place))
 
 
 @dataclass(frozen=True)
@@ -149,19 +151,19 @@ class House:
         await self.pool.execute("INSERT INTO source_offset VALUES ($1, $2, -1, 1)", *place)
         return place
 
-    async def take(self, *models: Model | bus.In) -> Facts:
+    async def take(self, *models: Model | cloudevents.In) -> Facts:
         """Load, fold and write a batch, with a fresh partition, as a replica that then dies before it publishes."""
         place = await self.partition()
-        records = [one if isinstance(one, bus.In) else as_read(one, offset=n) for n, one in enumerate(models)]
+        records = [one if isinstance(one, cloudevents.In) else as_read(one, offset=n) for n, one in enumerate(models)]
         facts, _ = await self.router._commit([Batch(*place, 1, records, 0, len(records))])
         return facts
 
-    async def handle(self, *models: Model | bus.In, router: Router | None = None) -> None:
+    async def handle(self, *models: Model | cloudevents.In, router: Router | None = None) -> None:
         """The same and published, retries included."""
         router = router or self.router
         place = await self.partition()
         router._epochs[place] = 1
-        records = [one if isinstance(one, bus.In) else as_read(one, offset=n) for n, one in enumerate(models)]
+        records = [one if isinstance(one, cloudevents.In) else as_read(one, offset=n) for n, one in enumerate(models)]
         await router.handle(*place, records, 0, len(records))
 
     async def opened(self, customer: Customer, *models: Envelope) -> uuid.UUID:

@@ -14,11 +14,11 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from services.router.publish import Outbox, Row
-from shared.bus import Out
-from shared.produce import Publisher, partition_of
-from shared.records import EVENTS
-from shared.settings import Settings
+from services.router.batch.publish import Outbox, Row
+from shared.bus.cloudevents import Out
+from shared.bus.produce import Publisher, partition_of
+from shared.contract.records import EVENTS
+from shared.runtime.settings import Settings
 
 PARTITIONS = 2
 SETTINGS = Settings()
@@ -117,7 +117,7 @@ class Batch:
 
 
 class Transport:
-    """Stands where `shared.produce.Producer` stands, and where aiokafka's producer stands behind it."""
+    """Stands where `shared.bus.produce.Producer` stands, and where aiokafka's producer stands behind it."""
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 from tests.living import Living, living
 from tests.patience import until
 

@@ -10,11 +10,11 @@ import orjson
 import pytest
 
 from services.chat_adapter.channels.webhook import CHANNEL
-from services.router import service
-from services.router.facts import Facts
-from shared.channel import Context, Request
-from shared.envelope import derive, message_id
-from shared.translate import stamp
+from services.router.batch import service
+from services.router.fold.facts import Facts
+from shared.contract.channel import Context, Request
+from shared.contract.envelope import derive, message_id
+from shared.inbound.translate import stamp
 from tests.promises.house import NOON, Customer, House, as_read, at
 
 SECRET = "whsec_" + "A" * 32

@@ -10,11 +10,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.router.begin import begin
-from services.router.publish import Place
-from services.router.together import Batch
-from shared.database import transaction
-from shared.envelope import Envelope, Party
+from services.router.batch.begin import begin
+from services.router.batch.publish import Place
+from services.router.batch.together import Batch
+from shared.contract.envelope import Envelope, Party
+from shared.storage.database import transaction
 from tests.promises.house import Customer, House
 from tests.promises.test_locks_and_facts import elsewhere, while_waiting
 

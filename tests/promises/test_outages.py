@@ -18,14 +18,14 @@ from pydantic import SecretStr
 from deploy.local import kafka
 from deploy.local.home import Addresses, choose_port
 from services.chat_adapter.start import start
-from shared import produce, topics
-from shared.bus import Out
-from shared.envelope import message_id
-from shared.errors import BusUnavailable
-from shared.lifecycle import Life
-from shared.observe import INGRESS
-from shared.produce import Producer, Publisher
-from shared.settings import Settings
+from shared.bus import produce, topics
+from shared.bus.cloudevents import Out
+from shared.bus.produce import Producer, Publisher
+from shared.contract.envelope import message_id
+from shared.contract.errors import BusUnavailable
+from shared.runtime.lifecycle import Life
+from shared.runtime.observe import INGRESS
+from shared.runtime.settings import Settings
 from tests.patience import SECONDS, until
 from tests.shared.broker import (
     TOPIC,

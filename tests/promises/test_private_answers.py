@@ -8,11 +8,11 @@ import uuid
 import orjson
 import pytest
 
-from services.router.facts import Facts
-from shared import bus
-from shared.channel import Capabilities
-from shared.envelope import Party, requested_id
-from shared.records import Delivery
+from services.router.fold.facts import Facts
+from shared.bus import cloudevents
+from shared.contract.channel import Capabilities
+from shared.contract.deliveries import Delivery
+from shared.contract.envelope import Party, requested_id
 from tests.promises.house import Customer, House, as_read
 
 READER = "7420016630001"
@@ -99,7 +99,9 @@ async def commented(house: House, public: Customer) -> uuid.UUID:
     return await house.opened(public, public.says(name="c1", surface="comment", thread={"thread_key": "c1"}))
 
 
-def privately(public: Customer, conversation: uuid.UUID, id_: str, offset: int = 0, **more: uuid.UUID) -> bus.In:
+def privately(
+    public: Customer, conversation: uuid.UUID, id_: str, offset: int = 0, **more: uuid.UUID
+) -> cloudevents.In:
     return as_read(public.reply(conversation, private=True, **more), id_=id_, offset=offset)
 
 

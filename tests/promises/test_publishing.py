@@ -7,12 +7,13 @@ import uuid
 
 import pytest
 
-from services.router.publish import row_of
-from services.router.together import Batch
-from shared.channel import Capabilities
-from shared.envelope import Text
-from shared.errors import Fenced, TooLarge
-from shared.records import INBOUND_LIMIT, Send, outbound_topic
+from services.router.batch.publish import row_of
+from services.router.batch.together import Batch
+from shared.contract.channel import Capabilities
+from shared.contract.envelope import Text
+from shared.contract.errors import Fenced, TooLarge
+from shared.contract.records import INBOUND_LIMIT, outbound_topic
+from shared.contract.requests import Send
 from tests.promises.house import LOG, Customer, House, as_read, records_of
 
 FULL = "x" * (INBOUND_LIMIT - 700)

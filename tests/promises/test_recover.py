@@ -10,11 +10,11 @@ import asyncpg
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import recovery
 from services.cli.__main__ import app
-from services.cli.recover import NEEDED
-from shared import witness
-from shared.settings import Settings
+from services.cli.recover import recovery
+from services.cli.recover.command import NEEDED
+from shared.bus import witness
+from shared.runtime.settings import Settings
 from tests.living import Living, living
 from tests.patience import until
 

@@ -15,10 +15,10 @@ import pytest
 
 from services.router import retention
 from services.router.retention import Retention
-from shared.blobs import Blobs, NotFound
-from shared.envelope import Media, Reaction, Text
-from shared.settings import Kept, Settings
-from shared.walks import Walks
+from shared.contract.envelope import Media, Reaction, Text
+from shared.runtime.settings import Kept, Settings
+from shared.storage.blobs import Blobs, NotFound
+from shared.storage.walks import Walks
 from tests.living import living
 from tests.patience import SECONDS, until
 from tests.promises.house import Customer, House

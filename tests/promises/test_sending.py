@@ -16,13 +16,13 @@ from provider import Account, dead_port, hangs_up, make_channel, outbound as sen
 from pydantic import SecretStr
 from station import QUICK, SCHEMA, Cable, Station, open_station, outbound
 
-from shared.channel import AlreadySent, Piece, Response, Sent
-from shared.database import open_pool
-from shared.envelope import Media, Text
-from shared.errors import BusUnavailable, DatabaseUnavailable, Malformed
-from shared.outgoing import Pace
-from shared.produce import Producer
-from shared.records import Outbound, Typing
+from shared.bus.produce import Producer
+from shared.contract.channel import AlreadySent, Piece, Response, Sent
+from shared.contract.deliveries import Outbound, Typing
+from shared.contract.envelope import Media, Text
+from shared.contract.errors import BusUnavailable, DatabaseUnavailable, Malformed
+from shared.outbound.outgoing import Pace
+from shared.storage.database import open_pool
 from tests.patience import SECONDS
 
 THREE = "aaaa bbbb cccc dddd eeee"

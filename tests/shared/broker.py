@@ -15,15 +15,16 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.structs import TopicPartition
 from pytest import MonkeyPatch
 
-from shared import bus, produce
-from shared.consume import Reader
-from shared.envelope import Text
-from shared.errors import OtherLog
-from shared.lifecycle import Health
-from shared.produce import Producer
-from shared.records import DEAD_LETTER_LIMIT, Reply
-from shared.settings import Settings
-from shared.topics import knows_controller
+from shared.bus import cloudevents, produce
+from shared.bus.consume import Reader
+from shared.bus.produce import Producer
+from shared.bus.topics import knows_controller
+from shared.contract.envelope import Text
+from shared.contract.errors import OtherLog
+from shared.contract.records import DEAD_LETTER_LIMIT
+from shared.contract.requests import Reply
+from shared.runtime.lifecycle import Health
+from shared.runtime.settings import Settings
 from tests.patience import SECONDS
 
 TOPIC, GROUP = "requests.v1", "readers"
@@ -93,10 +94,10 @@ async def writing(settings: Settings, **options: Any) -> AsyncIterator[AIOKafkaP
         await producer.stop()
 
 
-def reply(text: str = "hello", *, id_: str | None = None) -> bus.Out:
+def reply(text: str = "hello", *, id_: str | None = None) -> cloudevents.Out:
     """A record that can be read."""
     model = Reply(conversation=uuid.uuid4(), parts=(Text(text=text),))
-    made = bus.headers(
+    made = cloudevents.headers(
         "request.reply",
         source="/test",
         id=id_ or uuid.uuid4().hex,
@@ -104,10 +105,10 @@ def reply(text: str = "hello", *, id_: str | None = None) -> bus.Out:
         tenant="default",
         subject="test",
     )
-    return bus.Out("", b"key", bus.encode(model), made)
+    return cloudevents.Out("", b"key", cloudevents.encode(model), made)
 
 
-async def write(settings: Settings, *records: bus.Out, partition: int = 0) -> None:
+async def write(settings: Settings, *records: cloudevents.Out, partition: int = 0) -> None:
     async with writing(settings) as producer:
         pending = [
             await producer.send(settings.topic(TOPIC), r.value, key=r.key, headers=r.headers, partition=partition)
@@ -136,8 +137,8 @@ class Owner:
     """Keeps positions in memory, as the router does in its tables. `refuses`: what it raises over a batch, if anything."""
 
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
-    refuses: Callable[[Sequence[bus.In]], None] = lambda _records: None
-    seen: list[bus.In] = field(default_factory=list)
+    refuses: Callable[[Sequence[cloudevents.In]], None] = lambda _records: None
+    seen: list[cloudevents.In] = field(default_factory=list)
     batches: list[tuple[int, int]] = field(default_factory=list)
     claims: list[int] = field(default_factory=list)
     logs: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -149,7 +150,7 @@ class Owner:
             raise OtherLog(log_id)
         return self.positions.get((topic, partition))
 
-    async def handle(self, topic: str, partition: int, records: Sequence[bus.In], start: int, end: int) -> None:
+    async def handle(self, topic: str, partition: int, records: Sequence[cloudevents.In], start: int, end: int) -> None:
         self.refuses(records)
         async with self._moved:
             self.seen += records

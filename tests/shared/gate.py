@@ -17,15 +17,15 @@ import orjson
 from aiohttp import ClientSession, web
 
 from services.chat_adapter.registry import CHANNELS
-from shared.accept import Intake
-from shared.accounts import AccountsFile
-from shared.blobs import Blobs
-from shared.ingress import Ingress
-from shared.observe import INGRESS
-from shared.port import guard, open_port
-from shared.produce import Producer
-from shared.records import inbound_topic, ingress_dlq
-from shared.settings import Settings
+from shared.bus.produce import Producer
+from shared.contract.records import inbound_topic, ingress_dlq
+from shared.inbound.accept import Intake
+from shared.inbound.ingress import Ingress
+from shared.runtime.accounts import AccountsFile
+from shared.runtime.observe import INGRESS
+from shared.runtime.port import guard, open_port
+from shared.runtime.settings import Settings
+from shared.storage.blobs import Blobs
 from tests.shared.broker import make_topics
 
 KEY = b"the key of these tests, 32 bytes"

@@ -27,7 +27,7 @@ from rich.table import Table
 
 from deploy.local.home import choose_port
 from deploy.local.servers import start_servers, stop_servers
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 from tests.bench.__main__ import process, wait_ready, world
 from tests.siege import attacks
 from tests.siege.ground import READY, SECONDS, Ground

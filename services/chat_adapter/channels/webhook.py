@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, get_args
 import orjson
 from pydantic import Field as Described, SecretStr, field_validator
 
-from shared.channel import (
+from shared.contract.channel import (
     Account as ChannelAccount,
     AlreadySent,
     App as ChannelApp,
@@ -39,7 +39,8 @@ from shared.channel import (
     TypingSeen,
     Unverified,
 )
-from shared.envelope import (
+from shared.contract.codes import Code, Failure, Status
+from shared.contract.envelope import (
     Choice,
     Contact,
     Deletion,
@@ -59,8 +60,7 @@ from shared.envelope import (
     Unsupported,
     Window,
 )
-from shared.readable import each, few, otherwise
-from shared.records import Code, Failure, Status
+from shared.contract.readable import each, few, otherwise
 
 M = TypeVar("M", bound=Model)
 

@@ -1,6 +1,6 @@
 """The transcripts of web chat."""
 
-from shared.migrate import run_sql
+from shared.storage.migrate import run_sql
 
 revision = "webchat_0001"
 down_revision = None

@@ -1,6 +1,6 @@
 """Transcripts are kept for a time."""
 
-from shared.migrate import run_sql
+from shared.storage.migrate import run_sql
 
 revision = "webchat_0002"
 down_revision = "webchat_0001"

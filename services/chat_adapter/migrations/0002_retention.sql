@@ -1,4 +1,4 @@
--- Where a walk through a whole table goes on, and when it last came to its end (shared/walks.py).
+-- Where a walk through a whole table goes on, and when it last came to its end (shared/storage/walks.py).
 CREATE TABLE walk (
     name text PRIMARY KEY,
     place text[] NOT NULL DEFAULT '{}',

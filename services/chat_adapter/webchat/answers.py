@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from shared import mend
-from shared.errors import (
+from shared.contract import mend
+from shared.contract.errors import (
     BusUnavailable,
     Crowded,
     DatabaseUnavailable,

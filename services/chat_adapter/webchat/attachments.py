@@ -18,10 +18,10 @@ from services.chat_adapter.webchat.door import Call
 from services.chat_adapter.webchat.measures import UPLOADED
 from services.chat_adapter.webchat.seal import seal, unseal
 from services.chat_adapter.webchat.session import Visitor
-from shared.blobs import Blobs, NotFound
-from shared.envelope import Media, MediaKind, Model, scrub
-from shared.errors import StoreUnavailable, Unverified
-from shared.port import content_of
+from shared.contract.envelope import Media, MediaKind, Model, scrub
+from shared.contract.errors import StoreUnavailable, Unverified
+from shared.runtime.port import content_of
+from shared.storage.blobs import Blobs, NotFound
 
 UPLOAD_SECONDS: Final = 120.0
 TICKET_LIFE: Final = timedelta(days=1)  # from an upload to the message that carries it

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, field_validator
 
-from shared import channel
-from shared.channel import Capabilities, Channel, Response, SendFailed
+from shared.contract import channel
+from shared.contract.channel import Capabilities, Channel, Response, SendFailed
 
 TEXT_LIMIT: Final = 4000  # code points of one message, either way
 OPTION_ID: Final = 200  # code points of an option's id, on its way out and back

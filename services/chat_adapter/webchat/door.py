@@ -17,12 +17,12 @@ from services.chat_adapter.webchat.channel import CHANNEL, Account, App
 from services.chat_adapter.webchat.limits import Limits
 from services.chat_adapter.webchat.measures import REQUESTS
 from services.chat_adapter.webchat.session import Visitor, read_token
-from shared.accounts import AccountsFile
-from shared.bus import explain
-from shared.crowd import place_of, read_address
-from shared.envelope import Model
-from shared.errors import ParleyError
-from shared.port import body_of
+from shared.bus.cloudevents import explain
+from shared.contract.envelope import Model
+from shared.contract.errors import ParleyError
+from shared.runtime.accounts import AccountsFile
+from shared.runtime.crowd import place_of, read_address
+from shared.runtime.port import body_of
 
 log = structlog.get_logger(__name__)
 M = TypeVar("M", bound=Model)

@@ -16,9 +16,9 @@ from pydantic import SecretStr
 
 from services.chat_adapter.webchat.measures import HINTS_LOST, SOCKETS, VISITORS
 from services.chat_adapter.webchat.transcript import NOTIFY, Transcript, name_of
-from shared.errors import DatabaseUnavailable
-from shared.lasting import keep
-from shared.sqlstates import meaning
+from shared.contract.errors import DatabaseUnavailable
+from shared.runtime.lasting import keep
+from shared.storage.sqlstates import meaning
 
 log = structlog.get_logger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from services.chat_adapter.webchat.channel import CHANNEL, Account, App
 from services.chat_adapter.webchat.transcript import Mark, Transcript
-from shared.accept import Intake
-from shared.channel import Receipt
+from shared.contract.channel import Receipt
+from shared.inbound.accept import Intake
 
 AT_ONCE: Final = 100  # external ids of one record
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Final
 
 from services.chat_adapter.webchat.channel import CHANNEL
-from shared.accounts import AccountsFile
-from shared.database import Pool, transaction
-from shared.settings import Settings
-from shared.walks import BOUND, STEP, Walks, ago, count_removed
+from shared.runtime.accounts import AccountsFile
+from shared.runtime.settings import Settings
+from shared.storage.database import Pool, transaction
+from shared.storage.walks import BOUND, STEP, Walks, ago, count_removed
 
 
 class Retention:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from shared.errors import Unverified
+from shared.contract.errors import Unverified
 
 Purpose = Literal["session", "upload", "download"]
 

@@ -20,11 +20,11 @@ from services.chat_adapter.webchat.session import Opening, Visitor, open_session
 from services.chat_adapter.webchat.shown import shown_line
 from services.chat_adapter.webchat.socket import Position, Window
 from services.chat_adapter.webchat.transcript import Line, Mark, Transcript
-from shared.accept import Intake
-from shared.accounts import AccountsFile
-from shared.blobs import Blobs
-from shared.envelope import Model, utc
-from shared.errors import BusUnavailable
+from shared.contract.envelope import Model, utc
+from shared.contract.errors import BusUnavailable
+from shared.inbound.accept import Intake
+from shared.runtime.accounts import AccountsFile
+from shared.storage.blobs import Blobs
 
 PAGE: Final = 50
 MOST: Final = 200

@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from services.chat_adapter.webchat.channel import App
 from services.chat_adapter.webchat.seal import identifies, seal, unseal
-from shared.envelope import Model, Party
-from shared.errors import Unverified
+from shared.contract.envelope import Model, Party
+from shared.contract.errors import Unverified
 
 LIFETIME: Final = timedelta(days=30)
 RENEWABLE: Final = timedelta(days=365)  # after its end a token proves only whose history to go on with

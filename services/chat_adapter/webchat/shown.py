@@ -8,7 +8,7 @@ from typing import Any
 from services.chat_adapter.webchat.attachments import shown_part
 from services.chat_adapter.webchat.channel import App
 from services.chat_adapter.webchat.transcript import Line
-from shared.envelope import utc
+from shared.contract.envelope import utc
 
 
 def shown_line(app: App, line: Line, now: datetime) -> dict[str, Any]:

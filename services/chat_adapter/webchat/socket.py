@@ -19,11 +19,11 @@ from services.chat_adapter.webchat.session import Visitor, read_token
 from services.chat_adapter.webchat.shown import shown_line
 from services.chat_adapter.webchat.talk import see_typing
 from services.chat_adapter.webchat.transcript import Mark, Transcript
-from shared.accept import Intake
-from shared.envelope import Model
-from shared.errors import BusUnavailable, DatabaseUnavailable, Unverified
-from shared.lasting import spawn
-from shared.port import vouch
+from shared.contract.envelope import Model
+from shared.contract.errors import BusUnavailable, DatabaseUnavailable, Unverified
+from shared.inbound.accept import Intake
+from shared.runtime.lasting import spawn
+from shared.runtime.port import vouch
 
 log = structlog.get_logger(__name__)
 

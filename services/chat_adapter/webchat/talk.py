@@ -14,10 +14,10 @@ from services.chat_adapter.webchat.channel import CHANNEL, OPTION_ID, TEXT_LIMIT
 from services.chat_adapter.webchat.door import Call
 from services.chat_adapter.webchat.measures import MESSAGES
 from services.chat_adapter.webchat.session import Visitor
-from shared.accept import Intake
-from shared.channel import Message, TypingSeen
-from shared.envelope import Assessment, Choice, Many, Model, Part, Text
-from shared.errors import BusUnavailable
+from shared.contract.channel import Message, TypingSeen
+from shared.contract.envelope import Assessment, Choice, Many, Model, Part, Text
+from shared.contract.errors import BusUnavailable
+from shared.inbound.accept import Intake
 
 Written = Annotated[str, StringConstraints(strip_whitespace=True, max_length=TEXT_LIMIT)]
 

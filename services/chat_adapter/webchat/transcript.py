@@ -11,13 +11,13 @@ from typing import Any, Final, Literal
 
 from services.chat_adapter.webchat.channel import CHANNEL
 from services.chat_adapter.webchat.measures import PROJECTED
-from shared import database
-from shared.blobs import belongs
-from shared.bus import In
-from shared.channel import Account, Piece, Sent
-from shared.envelope import Direction, Envelope, Media, key
-from shared.errors import DatabaseUnavailable, SendFailed
-from shared.records import Outbound
+from shared.bus.cloudevents import In
+from shared.contract.channel import Account, Piece, Sent
+from shared.contract.deliveries import Outbound
+from shared.contract.envelope import Direction, Envelope, Media, key
+from shared.contract.errors import DatabaseUnavailable, SendFailed
+from shared.storage import database
+from shared.storage.blobs import belongs
 
 NOTIFY: Final = "parley_webchat"  # the notification channel; its messages are "<m or t> <name of a visitor>"
 PEERS: Final = ("visitor:", "user:")

@@ -7,7 +7,7 @@ from services.email_adapter.mail.limits import SIZE
 from services.email_adapter.mail.names import Account, App
 from services.email_adapter.mail.outbound import outbound
 from services.email_adapter.mail.outcomes import outcome
-from shared.channel import Capabilities, Channel
+from shared.contract.channel import Capabilities, Channel
 
 TEXT_BYTES = 384 * 1024  # with its quotes and line ends in JSON, and the rest of the record, within what the bus takes
 MEDIA_BYTES = 18 * 1024 * 1024  # 25 MB in base64, what most servers take

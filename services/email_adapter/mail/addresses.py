@@ -11,7 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from services.email_adapter.mail.charsets import decode
 from services.email_adapter.mail.words import read_words
-from shared.text import undirected
+from shared.contract.text import undirected
 
 ADDRESS: Final = 320  # characters of an address at the most (RFC 3696, errata 1690: 254 on the way)
 NAME: Final = 255

@@ -9,7 +9,7 @@ from typing import Final
 
 import chardet
 
-from shared.envelope import UNSTORABLE
+from shared.contract.envelope import UNSTORABLE
 
 SAMPLE: Final = 16 * 1024  # bytes that the guess looks at
 GUESSING: Final = 48 * 1024  # bytes that all guesses for one mail look at

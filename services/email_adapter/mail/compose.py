@@ -16,8 +16,8 @@ from services.email_adapter.mail.inbound import opened
 from services.email_adapter.mail.names import Account
 from services.email_adapter.mail.seal import HEADER
 from services.email_adapter.mail.subjects import answering, first_line
-from shared.channel import Blob, Context, Encoded, Mail, Piece, SendFailed
-from shared.envelope import Media, Text
+from shared.contract.channel import Blob, Context, Encoded, Mail, Piece, SendFailed
+from shared.contract.envelope import Media, Text
 
 Data = tuple[bytes | Encoded, ...]
 

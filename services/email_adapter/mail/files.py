@@ -12,13 +12,13 @@ from services.email_adapter.mail.headers import head
 from services.email_adapter.mail.refusals import Refused
 from services.email_adapter.mail.sections import Section
 from services.email_adapter.mail.words import read_words
-from shared.envelope import Media, MediaKind
+from shared.contract.envelope import Media, MediaKind
 
 NAME: Final = 255
 FOLDERS: Final = re.compile(r"^.*[/\\]", re.DOTALL)
 UNSEEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u200e\u200f]"
-)  # what turns text round is taken from every name (shared/text.py)
+)  # what turns text round is taken from every name (shared/contract/text.py)
 MIME_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,80}/[a-z0-9][a-z0-9!#$&^_.+-]{0,80}")
 KINDS: Final[dict[str, MediaKind]] = {"image": "image", "audio": "audio", "video": "video"}
 MAILS: Final = frozenset({"message/rfc822", "message/global"})

@@ -24,8 +24,8 @@ from services.email_adapter.mail.sections import cut, plain_ends, uncut
 from services.email_adapter.mail.sizes import parts_of
 from services.email_adapter.mail.threads import thread_of
 from services.email_adapter.mail.words import charset_of, read_words
-from shared.channel import Context, Mail, MailRead, Malformed, Message
-from shared.envelope import Assessment, Party
+from shared.contract.channel import Context, Mail, MailRead, Malformed, Message
+from shared.contract.envelope import Assessment, Party
 
 RECIPIENTS: Final = 100
 SENDERS: Final = ("from", "reply-to", "return-path", "sender")

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field as Described, SecretStr
 
 from services.email_adapter.mail.addresses import normal
-from shared import channel
-from shared.channel import Security
+from shared.contract import channel
+from shared.contract.channel import Security
 
 
 class App(channel.App):

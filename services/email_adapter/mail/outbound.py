@@ -6,7 +6,7 @@ from services.email_adapter.mail.addresses import on_the_wire
 from services.email_adapter.mail.compose import compose
 from services.email_adapter.mail.ids import ours
 from services.email_adapter.mail.names import Account
-from shared.channel import Context, Piece, SendFailed, Sent, Smtp, Steps
+from shared.contract.channel import Context, Piece, SendFailed, Sent, Smtp, Steps
 
 
 def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from shared.channel import Response, SendFailed
-from shared.records import Code
+from shared.contract.channel import Response, SendFailed
+from shared.contract.codes import Code
 
 SAID: Final = 500  # characters of the server's words
 ENHANCED: Final = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import ParleyError
+from shared.contract.errors import ParleyError
 
 
 class Refused(ParleyError):

@@ -8,8 +8,8 @@ from typing import Final
 
 from services.email_adapter.mail.files import File
 from services.email_adapter.mail.sanitised import sanitise
-from shared.envelope import Media, Part, Text, Unsupported
-from shared.text import split
+from shared.contract.envelope import Media, Part, Text, Unsupported
+from shared.contract.text import split
 
 TEXT: Final = 192 * 1024  # bytes of JSON
 HTML: Final = 256 * 1024

@@ -12,8 +12,8 @@ from services.email_adapter.mail.headers import Headers
 from services.email_adapter.mail.ids import found_in, token_of
 from services.email_adapter.mail.names import Account
 from services.email_adapter.mail.words import read_words
-from shared.channel import Mail
-from shared.envelope import Thread
+from shared.contract.channel import Mail
+from shared.contract.envelope import Thread
 
 REFERENCES: Final = 50
 SUBJECT: Final = 998

@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 from cryptography import x509
 
-from shared.errors import Misconfigured
-from shared.observe import CERTIFICATE_END, CERTIFICATE_RELOADS
-from shared.settings import Settings
+from shared.contract.errors import Misconfigured
+from shared.runtime.observe import CERTIFICATE_END, CERTIFICATE_RELOADS
+from shared.runtime.settings import Settings
 
 PERIOD: Final = 10.0  # seconds between two looks at the files
 log = structlog.get_logger(__name__)

@@ -18,9 +18,9 @@ from services.email_adapter.smtp.limits import Limits
 from services.email_adapter.smtp.session import TOO_MANY, Letter
 from services.email_adapter.smtp.transactions import Transactions
 from services.email_adapter.taking import Taking
-from shared.channel import Mail
-from shared.errors import BusUnavailable, StoreUnavailable
-from shared.observe import ACKNOWLEDGED, INGRESS, SMTP_REFUSED
+from shared.contract.channel import Mail
+from shared.contract.errors import BusUnavailable, StoreUnavailable
+from shared.runtime.observe import ACKNOWLEDGED, INGRESS, SMTP_REFUSED
 
 log = structlog.get_logger(__name__)
 

@@ -14,8 +14,8 @@ from services.email_adapter.smtp.door import Door
 from services.email_adapter.smtp.handler import Handler
 from services.email_adapter.smtp.limits import LIMITS, Limits
 from services.email_adapter.smtp.session import CLOSING, Session
-from shared.observe import SMTP_SESSIONS
-from shared.settings import Settings
+from shared.runtime.observe import SMTP_SESSIONS
+from shared.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # aiosmtpd writes down what strangers type

@@ -14,7 +14,7 @@ from services.email_adapter.recipients import Owner
 from services.email_adapter.smtp.content import Content
 from services.email_adapter.smtp.door import UNKNOWN, Door, place_of
 from services.email_adapter.smtp.limits import Limits
-from shared.observe import SMTP_REFUSED
+from shared.runtime.observe import SMTP_REFUSED
 
 CHUNK: Final = 1024 * 1024  # bytes; more than a reader can hold, so that one read leaves it empty
 LINGER: Final = 5.0  # seconds until a connection that is being closed is cut

@@ -13,10 +13,10 @@ from services.router.api import fitting, mails, media, page, published, requests
 from services.router.api.answers import answer, guarded, open_to_all
 from services.router.api.feed import Feed
 from services.router.directory import Directory
-from shared.blobs import Blobs
-from shared.database import Pool
-from shared.produce import Producer
-from shared.settings import Settings
+from shared.bus.produce import Producer
+from shared.runtime.settings import Settings
+from shared.storage.blobs import Blobs
+from shared.storage.database import Pool
 
 Given = Callable[..., Awaitable[web.StreamResponse]]  # a handler, behind what it stands on
 

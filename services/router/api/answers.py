@@ -12,8 +12,7 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from shared.blobs import NotFound
-from shared.errors import (
+from shared.contract.errors import (
     BusUnavailable,
     Contended,
     Crowded,
@@ -24,9 +23,10 @@ from shared.errors import (
     TooLarge,
     TooSlow,
 )
-from shared.mend import loads
-from shared.port import body_of
-from shared.sqlstates import is_waited_for
+from shared.contract.mend import loads
+from shared.runtime.port import body_of
+from shared.storage.blobs import NotFound
+from shared.storage.sqlstates import is_waited_for
 
 M = TypeVar("M", bound=BaseModel)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
 
 
 class Mistake(Exception):
-    """A request that cannot be carried out; `code` is one of shared.records.Code, or `not_found`."""
+    """A request that cannot be carried out; `code` is one of shared.contract.records.Code, or `not_found`."""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(detail)

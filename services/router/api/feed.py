@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 
 from services.router.api.tail import SECONDS, Event, Positions, Start, Tail, open_tail
-from shared.errors import BusUnavailable
-from shared.lasting import spawn
-from shared.settings import Settings
+from shared.contract.errors import BusUnavailable
+from shared.runtime.lasting import spawn
+from shared.runtime.settings import Settings
 
 QUEUE: Final = 2000  # events that a listener may be behind before it is dropped
 LISTENERS: Final = 200

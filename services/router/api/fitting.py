@@ -9,11 +9,11 @@ from pydantic import Field
 
 from services.router.api.answers import Mistake, answer, path_uuid, read_model
 from services.router.directory import Directory
-from shared.database import Pool
-from shared.envelope import Model
-from shared.errors import Refusal
-from shared.fit import fit
-from shared.records import Parts
+from shared.contract.envelope import Model
+from shared.contract.errors import Refusal
+from shared.contract.fit import fit
+from shared.contract.requests import Parts
+from shared.storage.database import Pool
 
 PLACE: Final = "SELECT tenant, channel, account, surface FROM conversation WHERE id = $1"
 

@@ -23,9 +23,9 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from services.router.api import page, quotes
 from services.router.api.answers import Mistake, answer, number, path_uuid
 from services.router.api.media import VALID_SECONDS, check_address, shown_as, sign
-from shared.blobs import Blobs, NotFound
-from shared.database import Pool
-from shared.elsewhere import elsewhere
+from shared.runtime.elsewhere import elsewhere
+from shared.storage.blobs import Blobs, NotFound
+from shared.storage.database import Pool
 
 MOST_PARTS: Final = 100
 MOST_HTML: Final = 1024 * 1024  # characters that are looked at

@@ -15,8 +15,8 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from services.router.api.answers import Mistake, answer
-from shared.blobs import Blobs
-from shared.port import content_of
+from shared.runtime.port import content_of
+from shared.storage.blobs import Blobs
 
 LIMIT: Final = 25 * 1024 * 1024  # bytes of one file
 VALID_SECONDS: Final = 300

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from services.router.api.answers import Mistake, answer
 from shared import page as shared_page
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 
 ROOT: Final = Path(__file__).parent.parent / "console"
 TYPES: Final = {

@@ -15,13 +15,13 @@ from aiokafka.errors import KafkaError
 
 from services.router.api.answers import answer, path_uuid
 from services.router.api.tail import SECONDS
-from shared.database import Pool
-from shared.errors import BusUnavailable
-from shared.kafka import connection
-from shared.leaving import leave
-from shared.produce import partition_of
-from shared.records import EVENTS
-from shared.settings import Settings
+from shared.bus.kafka import connection
+from shared.bus.leaving import leave
+from shared.bus.produce import partition_of
+from shared.contract.errors import BusUnavailable
+from shared.contract.records import EVENTS
+from shared.runtime.settings import Settings
+from shared.storage.database import Pool
 
 READERS: Final = 4
 MOST_EVENTS: Final = 50

@@ -10,9 +10,12 @@ from typing import Final
 from aiohttp import web
 
 from services.router.api.answers import Mistake, answer, path_uuid, read_model
-from shared import bus, envelope, records
-from shared.produce import Producer
-from shared.settings import Settings
+from shared.bus import cloudevents
+from shared.bus.produce import Producer
+from shared.contract import envelope
+from shared.contract.records import BY_MODEL, INBOUND_LIMIT, REQUESTS
+from shared.contract.requests import Reply, Request, Send, SendTyping
+from shared.runtime.settings import Settings
 
 SOURCE: Final = "/router/api"
 IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
@@ -21,13 +24,13 @@ IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 async def reply(producer: Producer, settings: Settings, request: web.Request) -> web.Response:
     """POST /api/conversations/{id}/reply: 202 {"request_id", "message_id"}; whether it is refused, an event says."""
     conversation = path_uuid(request)
-    asked = await read_model(request, records.Reply, conversation=str(conversation))
+    asked = await read_model(request, Reply, conversation=str(conversation))
     return await ask(producer, settings, request, asked, key=str(conversation))
 
 
 async def send(producer: Producer, settings: Settings, request: web.Request) -> web.Response:
     """POST /api/send: a first message to an address."""
-    asked = await read_model(request, records.Send)
+    asked = await read_model(request, Send)
     key = envelope.key(asked.tenant, asked.channel, asked.account, asked.address)
     return await ask(producer, settings, request, asked, key=key)
 
@@ -35,30 +38,30 @@ async def send(producer: Producer, settings: Settings, request: web.Request) -> 
 async def typing(producer: Producer, settings: Settings, request: web.Request) -> web.Response:
     """POST /api/conversations/{id}/typing: the customer is shown that someone is writing."""
     conversation = path_uuid(request)
-    asked = await read_model(request, records.SendTyping, conversation=str(conversation))
+    asked = await read_model(request, SendTyping, conversation=str(conversation))
     return await ask(producer, settings, request, asked, key=str(conversation))
 
 
 async def ask(
-    producer: Producer, settings: Settings, request: web.Request, asked: records.Request, *, key: str
+    producer: Producer, settings: Settings, request: web.Request, asked: Request, *, key: str
 ) -> web.Response:
     """Answered when Kafka has acknowledged the record; raises BusUnavailable, Mistake: 413 where nobody would read it."""
     request_id = idempotency_key(request) or str(uuid.uuid4())
-    value = bus.encode(asked)
-    if len(value) > records.INBOUND_LIMIT:
-        raise Mistake(413, "too_long", f"{len(value)} bytes; {records.INBOUND_LIMIT} are the most")
-    record = bus.Out(
-        topic=settings.topic(records.REQUESTS),
+    value = cloudevents.encode(asked)
+    if len(value) > INBOUND_LIMIT:
+        raise Mistake(413, "too_long", f"{len(value)} bytes; {INBOUND_LIMIT} are the most")
+    record = cloudevents.Out(
+        topic=settings.topic(REQUESTS),
         key=key.encode(),
         value=value,
-        headers=bus.headers(
-            records.BY_MODEL[type(asked)],
+        headers=cloudevents.headers(
+            BY_MODEL[type(asked)],
             source=SOURCE,
             id=request_id,
             time=datetime.now(UTC),
             tenant=asked.tenant,
             subject=key,
-            traceparent=bus.next_span(request.headers.get("traceparent")),
+            traceparent=cloudevents.next_span(request.headers.get("traceparent")),
         ),
     )
     await producer.send(record)

@@ -12,11 +12,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from services.router.api.answers import answer
-from shared.database import Pool
-from shared.kafka import connection
-from shared.records import FAMILIES, ROUTER_GROUP, adapter_group
-from shared.settings import Settings
-from shared.sqlstates import is_waited_for
+from shared.bus.kafka import connection
+from shared.contract.codes import FAMILIES
+from shared.contract.records import ROUTER_GROUP, adapter_group
+from shared.runtime.settings import Settings
+from shared.storage.database import Pool
+from shared.storage.sqlstates import is_waited_for
 
 SECONDS: Final = 5.0  # how long one part is asked, and how long its answer stands for everyone
 SERVICES: Final = (ROUTER_GROUP, *map(adapter_group, FAMILIES))

@@ -12,11 +12,11 @@ from typing import Any, Final, Literal
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.envelope import utc
-from shared.kafka import connection
-from shared.leaving import leave
-from shared.records import EVENTS
-from shared.settings import Settings
+from shared.bus.kafka import connection
+from shared.bus.leaving import leave
+from shared.contract.envelope import utc
+from shared.contract.records import EVENTS
+from shared.runtime.settings import Settings
 
 SECONDS: Final = 10.0  # what a broker that is there needs at the most
 POLL_MS: Final = 500

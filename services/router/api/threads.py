@@ -14,9 +14,9 @@ import orjson
 from aiohttp import web
 
 from services.router.api.answers import Mistake, answer, number, path_uuid
-from shared.database import Pool
-from shared.envelope import UNSTORABLE, storable
-from shared.settings import Settings
+from shared.contract.envelope import UNSTORABLE, storable
+from shared.runtime.settings import Settings
+from shared.storage.database import Pool
 
 Row = Mapping[str, Any]
 

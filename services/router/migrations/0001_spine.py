@@ -1,6 +1,6 @@
 """The router's tables."""
 
-from shared.migrate import run_sql
+from shared.storage.migrate import run_sql
 
 revision = "router_0001"
 down_revision = None

@@ -1,6 +1,6 @@
 """Surfaces and mail's references."""
 
-from shared.migrate import run_sql
+from shared.storage.migrate import run_sql
 
 revision = "router_0002"
 down_revision = "router_0001"

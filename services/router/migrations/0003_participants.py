@@ -1,6 +1,6 @@
 """What is known of those who take part."""
 
-from shared.migrate import run_sql
+from shared.storage.migrate import run_sql
 
 revision = "router_0003"
 down_revision = "router_0002"

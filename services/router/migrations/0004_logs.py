@@ -1,6 +1,6 @@
 """A position belongs to a log."""
 
-from shared.migrate import run_sql
+from shared.storage.migrate import run_sql
 
 revision = "router_0004"
 down_revision = "router_0003"

@@ -1,6 +1,6 @@
 """What a provider tells of a chat, and the brake."""
 
-from shared.migrate import run_sql
+from shared.storage.migrate import run_sql
 
 revision = "router_0005"
 down_revision = "router_0004"

@@ -1,6 +1,6 @@
 """How far this database had come, for Kafka to know; where sequences begin after a restore."""
 
-from shared.migrate import run_sql
+from shared.storage.migrate import run_sql
 
 revision = "router_0006"
 down_revision = "router_0005"

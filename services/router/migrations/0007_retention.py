@@ -1,6 +1,6 @@
 """What is kept for a time."""
 
-from shared.migrate import run_sql
+from shared.storage.migrate import run_sql
 
 revision = "router_0007"
 down_revision = "router_0006"

@@ -6,7 +6,7 @@ CREATE TABLE lease (
     lease_until timestamptz NOT NULL
 );
 
--- Where a walk through a whole table goes on, and when it last came to its end (shared/walks.py).
+-- Where a walk through a whole table goes on, and when it last came to its end (shared/storage/walks.py).
 CREATE TABLE walk (
     name text PRIMARY KEY,
     place text[] NOT NULL DEFAULT '{}',

@@ -1,6 +1,6 @@
 """Which messages use a file."""
 
-from shared.migrate import change_indexes
+from shared.storage.migrate import change_indexes
 
 revision = "router_0008"
 down_revision = "router_0007"

@@ -1,6 +1,6 @@
 """Whose word a name is."""
 
-from shared.migrate import run_sql
+from shared.storage.migrate import run_sql
 
 revision = "router_0009"
 down_revision = "router_0008"

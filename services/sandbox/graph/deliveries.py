@@ -16,7 +16,7 @@ from services.sandbox.faults import Control
 from services.sandbox.graph.apps import Apps
 from services.sandbox.shelf import Shelf
 from services.sandbox.signals import Signal, happens
-from shared.lasting import spawn
+from shared.runtime.lasting import spawn
 
 Json = dict[str, Any]
 FIRST_PAUSE: Final = 0.5  # seconds, doubled with every failure

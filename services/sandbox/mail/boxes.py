@@ -11,7 +11,7 @@ from typing import Final, Literal
 from services.sandbox.refusals import Refused
 from services.sandbox.shelf import Shelf
 from services.sandbox.signals import Signal
-from shared.envelope import utc
+from shared.contract.envelope import utc
 
 PEOPLE: Final = 5000
 MAILS: Final = 500  # of one mailbox

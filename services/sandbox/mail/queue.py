@@ -12,7 +12,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from services.sandbox.mail.boxes import Boxes, Kept
 from services.sandbox.shelf import Shelf
-from shared.lasting import spawn
+from shared.runtime.lasting import spawn
 
 FIRST: Final = 0.5  # seconds between two tries, twice as many after each
 LONGEST: Final = 30.0  # seconds

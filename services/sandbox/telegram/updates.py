@@ -13,7 +13,7 @@ from services.sandbox.signals import happens
 from services.sandbox.telegram.api import Api
 from services.sandbox.telegram.calls import Parameters, Refused, bad_request
 from services.sandbox.telegram.world import Bot
-from shared.lasting import spawn
+from shared.runtime.lasting import spawn
 
 SECRET: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 

@@ -14,7 +14,7 @@ from services.sandbox.faults import Control
 from services.sandbox.screens import Json
 from services.sandbox.signals import happens
 from services.sandbox.telegram.world import Bot, World
-from shared.lasting import spawn
+from shared.runtime.lasting import spawn
 
 FIRST_PAUSE: Final = 0.5  # seconds, doubled with every failure
 LONGEST_PAUSE: Final = 16.0

@@ -11,11 +11,11 @@ from services.social_adapter.channels.facebook import CHANNEL, likeness, metadat
 from services.social_adapter.channels.facebook.entry import moment
 from services.social_adapter.channels.facebook.outbound import asset_type
 from services.social_adapter.channels.facebook.tables import METADATA, SUBSCRIBED
-from shared import translate
-from shared.channel import Context, Malformed, Message, Piece, Refusal, Request, Response
+from shared.contract.channel import Context, Malformed, Message, Piece, Refusal, Request, Response
+from shared.contract.envelope import Choices, Media, Option, Party, Template, Text
+from shared.contract.fit import fit
 from shared.dialects import meta
-from shared.envelope import Choices, Media, Option, Party, Template, Text
-from shared.fit import fit
+from shared.inbound import translate
 
 AT = datetime(2026, 11, 20, 4, tzinfo=UTC)
 CONTEXT = Context(now=AT)

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from services.chat_adapter.channels.telegram import CHANNEL
 from services.chat_adapter.channels.telegram.formatting import as_html
 from services.chat_adapter.channels.telegram.tables import ALLOWED_UPDATES, TAGS
-from shared.channel import Context, Malformed, Piece, Request, Response, SendFailed, TypingMark, Unverified
-from shared.envelope import Media, Text, Window
+from shared.contract.channel import Context, Malformed, Piece, Request, Response, SendFailed, TypingMark, Unverified
+from shared.contract.envelope import Media, Text, Window
 
 CONTEXT = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
 ACCOUNT = CHANNEL.account(name="main", token="7654321:AAH-x", receive="poll")

@@ -21,11 +21,11 @@ from pydantic import SecretStr, ValidationError
 
 from services.chat_adapter.channels import webhook
 from services.cli.wire import parse_http
-from shared import translate
-from shared.channel import Context, Message, Piece, Request, Response
-from shared.envelope import Media, Text, Thread, Window
-from shared.errors import Malformed, Unverified
-from shared.records import CODES
+from shared.contract.channel import Context, Message, Piece, Request, Response
+from shared.contract.codes import CODES
+from shared.contract.envelope import Media, Text, Thread, Window
+from shared.contract.errors import Malformed, Unverified
+from shared.inbound import translate
 from tests.patience import SECONDS
 
 HERE = Path(__file__).parent

@@ -10,10 +10,10 @@ from pydantic import SecretStr
 
 from services.chat_adapter.channels.whatsapp.errors import REFUSALS as WHATSAPP
 from services.social_adapter.channels.facebook.errors import REFUSALS as FACEBOOK
-from shared.channel import Blob, Context, Field, Request, Response, SendFailed, Unverified
+from shared.contract.channel import Blob, Context, Field, Request, Response, SendFailed, Unverified
+from shared.contract.codes import CODES
 from shared.dialects import meta
 from shared.dialects.meta_errors import GRAPH
-from shared.records import CODES
 
 CONTEXT = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
 APP = SimpleNamespace(secret=SecretStr("app-secret"), verify_token=SecretStr("ទន្លេសាប"), app_id="700")

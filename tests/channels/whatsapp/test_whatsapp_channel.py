@@ -13,10 +13,10 @@ from services.chat_adapter.channels.whatsapp import CHANNEL
 from services.chat_adapter.channels.whatsapp.outbound import recipient
 from services.chat_adapter.channels.whatsapp.tables import SUBSCRIBED
 from services.cli.wire import parse_http
-from shared import translate
-from shared.channel import Context, Malformed, Message, Piece, Request, Response, SendFailed, TypingMark
-from shared.envelope import Media, Party, Text, Unsupported
-from shared.translate import stamp
+from shared.contract.channel import Context, Malformed, Message, Piece, Request, Response, SendFailed, TypingMark
+from shared.contract.envelope import Media, Party, Text, Unsupported
+from shared.inbound import translate
+from shared.inbound.translate import stamp
 
 CONTEXT = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
 APP = CHANNEL.app(name="main", secret="app-secret", verify_token="tonle-sap", app_id="700")

@@ -22,19 +22,21 @@ from services.chat_adapter.webchat.channel import CHANNEL, Account
 from services.chat_adapter.webchat.live import Live
 from services.chat_adapter.webchat.server import WebChat, routes
 from services.chat_adapter.webchat.transcript import Transcript
-from shared import migrate, topics
-from shared.accept import Intake
-from shared.accounts import AccountsFile
-from shared.afterwards import Afterwards
-from shared.blobs import Blobs
-from shared.channel import Piece, Sent
-from shared.database import open_pool
-from shared.envelope import Part, Text
-from shared.lifecycle import Health
-from shared.port import guard, open_port
-from shared.produce import Producer
-from shared.records import DELIVERY, Outbound, inbound_topic
-from shared.settings import Settings
+from shared.bus import topics
+from shared.bus.produce import Producer
+from shared.contract.channel import Piece, Sent
+from shared.contract.deliveries import Outbound
+from shared.contract.envelope import Part, Text
+from shared.contract.records import DELIVERY, inbound_topic
+from shared.enrich.afterwards import Afterwards
+from shared.inbound.accept import Intake
+from shared.runtime.accounts import AccountsFile
+from shared.runtime.lifecycle import Health
+from shared.runtime.port import guard, open_port
+from shared.runtime.settings import Settings
+from shared.storage import migrate
+from shared.storage.blobs import Blobs
+from shared.storage.database import open_pool
 from tests.patience import SECONDS
 
 SECRET = "a secret of this test, long enough"

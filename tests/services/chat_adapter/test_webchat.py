@@ -39,11 +39,11 @@ from services.chat_adapter.webchat.session import (
     write_token,
 )
 from services.chat_adapter.webchat.transcript import Said, Transcript
-from shared import crowd
-from shared.database import open_pool
-from shared.envelope import Choices, Media, Option
-from shared.errors import SendFailed, Unverified
-from shared.settings import Kept, Settings
+from shared.contract.envelope import Choices, Media, Option
+from shared.contract.errors import SendFailed, Unverified
+from shared.runtime import crowd
+from shared.runtime.settings import Kept, Settings
+from shared.storage.database import open_pool
 from tests.patience import SECONDS, until
 from tests.services.chat_adapter.running import IDENTITY_SECRET, SECRET, Running, running, text, world_of
 

@@ -13,18 +13,20 @@ import pytest
 from station import outbound
 
 from deploy.local.home import Addresses
-from services.cli.accountchecks import account_health
-from services.cli.checks import retention
-from services.cli.finding import Finding
-from services.cli.mailchecks import smtp
+from services.cli.doctor.accounts import account_health
+from services.cli.doctor.checks import retention
+from services.cli.doctor.finding import Finding
+from services.cli.doctor.mail import smtp
+from services.cli.doctor.sending import sends
+from services.cli.doctor.standing import CREDENTIAL, MIGRATE, START, place_of, there
 from services.cli.running import System, find
-from services.cli.sendchecks import sends
-from services.cli.standing import CREDENTIAL, MIGRATE, START, place_of, there
-from shared.bus import Out, encode, headers
-from shared.envelope import key
-from shared.produce import Producer
-from shared.records import ACCOUNTS, AccountState, Failure
-from shared.settings import Kept, Settings
+from shared.bus.cloudevents import Out, encode, headers
+from shared.bus.produce import Producer
+from shared.contract.codes import Failure
+from shared.contract.envelope import key
+from shared.contract.events import AccountState
+from shared.contract.records import ACCOUNTS
+from shared.runtime.settings import Kept, Settings
 from tests.certificates import certificate
 from tests.services.email_adapter.port import port
 from tests.shared.broker import settings_for

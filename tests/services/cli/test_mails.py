@@ -5,7 +5,7 @@ import base64
 import orjson
 import pytest
 
-from shared.envelope import Envelope
+from shared.contract.envelope import Envelope
 from tests.services.cli.test_payloads import SAMPLES, run
 
 MAILS = SAMPLES / "email"

@@ -27,23 +27,23 @@ from typer.testing import CliRunner
 from deploy.local.home import Addresses
 from services.chat_adapter.registry import CHANNELS
 from services.cli.__main__ import app
-from services.cli.checks import apart, examine, inputs
-from services.cli.deadletters import letters
+from services.cli.dlq.deadletters import letters
+from services.cli.doctor.checks import apart, examine, inputs
 from services.cli.reading import consumer, present
 from services.cli.running import System, quiet
-from shared import consume
-from shared.accept import Intake
-from shared.accounts import AccountsFile
-from shared.blobs import Blobs
-from shared.bus import Out, encode, headers
-from shared.channel import Request
-from shared.consume import dead_letter_headers
-from shared.errors import Malformed
-from shared.lifecycle import Health
-from shared.logs import logs_of
-from shared.produce import Producer
-from shared.records import Typing
-from shared.settings import Settings
+from shared.bus import consume
+from shared.bus.cloudevents import Out, encode, headers
+from shared.bus.consume import dead_letter_headers
+from shared.bus.logs import logs_of
+from shared.bus.produce import Producer
+from shared.contract.channel import Request
+from shared.contract.deliveries import Typing
+from shared.contract.errors import Malformed
+from shared.inbound.accept import Intake
+from shared.runtime.accounts import AccountsFile
+from shared.runtime.lifecycle import Health
+from shared.runtime.settings import Settings
+from shared.storage.blobs import Blobs
 from tests.conftest import sync
 from tests.patience import SECONDS, until
 from tests.shared.broker import Owner

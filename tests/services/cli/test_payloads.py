@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from services.cli.__main__ import app
 from services.cli.wire import parse_http
-from shared.envelope import Envelope
-from shared.records import Delivery
+from shared.contract.deliveries import Delivery
+from shared.contract.envelope import Envelope
 from tests.patience import SECONDS
 
 SAMPLES = Path(__file__).parents[2] / "channels"

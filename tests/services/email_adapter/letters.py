@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 
 from services.email_adapter.mail import CHANNEL
-from shared import translate
-from shared.channel import Context, Mail, MailRead, Message, Piece, Response, Smtp
+from shared.contract.channel import Context, Mail, MailRead, Message, Piece, Response, Smtp
+from shared.inbound import translate
 
 CONTEXT = Context(now=datetime(2026, 2, 4, 4, 5, 6, tzinfo=UTC), secret=SecretStr("Angkor-signing-key"))
 ACCOUNT = CHANNEL.account(

@@ -24,15 +24,15 @@ from services.email_adapter.smtp.handler import Handler
 from services.email_adapter.smtp.limits import LIMITS, Limits
 from services.email_adapter.smtp.listener import Listener
 from services.email_adapter.taking import Taking
-from shared.accept import Intake
-from shared.accounts import Accounts, AccountsFile
-from shared.blobs import Blobs
-from shared.channel import Account, App, Capabilities, Channel, Context, Mail, MailRead, Message, Response
-from shared.envelope import Media, Part, Party, Text
-from shared.errors import Malformed
-from shared.produce import Producer
-from shared.records import inbound_topic, ingress_dlq
-from shared.settings import Settings
+from shared.bus.produce import Producer
+from shared.contract.channel import Account, App, Capabilities, Channel, Context, Mail, MailRead, Message, Response
+from shared.contract.envelope import Media, Part, Party, Text
+from shared.contract.errors import Malformed
+from shared.contract.records import inbound_topic, ingress_dlq
+from shared.inbound.accept import Intake
+from shared.runtime.accounts import Accounts, AccountsFile
+from shared.runtime.settings import Settings
+from shared.storage.blobs import Blobs
 from tests.patience import SECONDS
 from tests.shared.broker import make_topics
 

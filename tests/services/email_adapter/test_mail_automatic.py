@@ -8,7 +8,7 @@ import pytest
 
 from services.email_adapter.mail import CHANNEL
 from services.email_adapter.mail.names import Account
-from shared.channel import Context, Mail, Message
+from shared.contract.channel import Context, Mail, Message
 
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
 

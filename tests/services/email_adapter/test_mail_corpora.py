@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from services.cli.__main__ import app
 from services.email_adapter.mail.bodies import content
 from services.email_adapter.mail.sections import Section, cut
-from shared.envelope import Part
+from shared.contract.envelope import Part
 from tests.services.email_adapter.letters import read
 
 CORPORA = Path(__file__).parents[4] / "shared" / "corpora"

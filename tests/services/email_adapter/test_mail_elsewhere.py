@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from services.email_adapter.mail import CHANNEL
 from services.email_adapter.mail.charsets import GUESSING, ONE_GUESS
 from services.email_adapter.reading import HERE, Reading
-from shared.channel import Context, Mail
+from shared.contract.channel import Context, Mail
 from tests.services.email_adapter.letters import read
 from tests.services.email_adapter.port import where
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings as tuned, strategies as st
 
 from services.email_adapter.mail import CHANNEL
 from services.email_adapter.mail.limits import Refused, scan
-from shared import translate
-from shared.errors import Malformed
-from shared.records import INBOUND_LIMIT
+from shared.contract.errors import Malformed
+from shared.contract.records import INBOUND_LIMIT
+from shared.inbound import translate
 from tests.services.email_adapter.letters import ACCOUNT, CONTEXT, read
 
 SAMPLES = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "channels" / "email").glob("*.eml"))]

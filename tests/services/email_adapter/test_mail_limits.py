@@ -4,7 +4,7 @@ import pytest
 
 from services.email_adapter.mail.limits import SIZE, Refused, scan
 from services.email_adapter.mail.sections import cut
-from shared.errors import Malformed
+from shared.contract.errors import Malformed
 from tests.services.email_adapter.letters import mail, read
 
 

@@ -10,10 +10,10 @@ from services.email_adapter.mail import CHANNEL, replies
 from services.email_adapter.mail.ids import found_in, is_ours, ours
 from services.email_adapter.mail.seal import seal
 from services.email_adapter.mail.sizes import HTML, TEXT
-from shared import translate
-from shared.channel import Context, Mail, Piece
-from shared.envelope import Media, Text
-from shared.records import INBOUND_LIMIT
+from shared.contract.channel import Context, Mail, Piece
+from shared.contract.envelope import Media, Text
+from shared.contract.records import INBOUND_LIMIT
+from shared.inbound import translate
 from tests.services.email_adapter.letters import (
     ACCOUNT,
     CONTEXT,

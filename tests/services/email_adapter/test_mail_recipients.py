@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from services.email_adapter.mail import CHANNEL, replies
 from services.email_adapter.recipients import Recipients
-from shared.accounts import Accounts, AccountsFile
-from shared.settings import Settings
-from shared.tokens import token
+from shared.contract.tokens import token
+from shared.runtime.accounts import Accounts, AccountsFile
+from shared.runtime.settings import Settings
 
 KEY = b"the key of these tests"
 DOMAIN = "reply.shop.example"

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import orjson
 
-from services.cli.deadletters import letters
-from services.cli.replay import replay_all
+from services.cli.dlq.deadletters import letters
+from services.cli.dlq.replay import replay_all
 from services.email_adapter.registry import CHANNELS
-from shared.accept import Intake
-from shared.accounts import load
-from shared.blobs import Blobs
-from shared.bus import RAW
-from shared.channel import Mail
-from shared.errors import Malformed
-from shared.produce import Producer
-from shared.quarantine import INLINE
-from shared.records import inbound_topic, ingress_dlq
-from shared.settings import Settings
-from shared.tokens import token
+from shared.bus.cloudevents import RAW
+from shared.bus.produce import Producer
+from shared.contract.channel import Mail
+from shared.contract.errors import Malformed
+from shared.contract.records import inbound_topic, ingress_dlq
+from shared.contract.tokens import token
+from shared.inbound.accept import Intake
+from shared.inbound.deadletters import INLINE
+from shared.runtime.accounts import load
+from shared.runtime.settings import Settings
+from shared.storage.blobs import Blobs
 from tests.shared.broker import records_of
 
 INBOUND, DLQ = inbound_topic("email"), ingress_dlq("email")

@@ -11,9 +11,9 @@ from services.email_adapter.mail import CHANNEL, MEDIA_BYTES, TEXT_BYTES
 from services.email_adapter.mail.ids import is_ours
 from services.email_adapter.mail.limits import scan
 from services.email_adapter.mail.subjects import answering, base, first_line
-from shared.channel import Piece, Response, SendFailed
-from shared.envelope import Choices, Location, Media, Option, Text
-from shared.fit import Bundle, fit
+from shared.contract.channel import Piece, Response, SendFailed
+from shared.contract.envelope import Choices, Location, Media, Option, Text
+from shared.contract.fit import Bundle, fit
 from tests.services.email_adapter.letters import (
     ACCOUNT,
     CONTEXT,

@@ -15,7 +15,7 @@ from provider import dead_port
 
 from deploy.local.home import Addresses
 from services.email_adapter.smtp.certificate import Certificate
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 from tests.certificates import certificate
 from tests.patience import SECONDS
 from tests.services.email_adapter.port import Client, Port, mail, port

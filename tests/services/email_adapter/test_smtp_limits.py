@@ -15,9 +15,9 @@ from deploy.local.home import Addresses
 from services.email_adapter.smtp.content import END, Content, longest_exceeds
 from services.email_adapter.smtp.door import Door, place_of
 from services.email_adapter.smtp.limits import LIMITS, Limits
-from shared.bus import RAW
-from shared.errors import Misconfigured
-from shared.observe import SMTP_REFUSED
+from shared.bus.cloudevents import RAW
+from shared.contract.errors import Misconfigured
+from shared.runtime.observe import SMTP_REFUSED
 from tests.certificates import certificate
 from tests.patience import SECONDS, until
 from tests.services.email_adapter.port import INBOUND, Client, Port, mail, port

@@ -11,8 +11,8 @@ from pathlib import Path
 from provider import dead_port
 from pydantic import SecretStr
 
-from shared.records import inbound_topic
-from shared.settings import Settings
+from shared.contract.records import inbound_topic
+from shared.runtime.settings import Settings
 from tests.patience import SECONDS
 from tests.services.email_adapter.port import Client, mail
 from tests.shared.broker import records_of

@@ -12,11 +12,11 @@ import pytest
 
 from deploy.local.home import Addresses
 from services.email_adapter.reading import Reading
-from shared.accept import RAW_INLINE
-from shared.blobs import belongs
-from shared.bus import RAW
-from shared.errors import BusUnavailable, StoreUnavailable
-from shared.tokens import token
+from shared.bus.cloudevents import RAW
+from shared.contract.errors import BusUnavailable, StoreUnavailable
+from shared.contract.tokens import token
+from shared.inbound.accept import RAW_INLINE
+from shared.storage.blobs import belongs
 from tests.patience import SECONDS
 from tests.services.email_adapter.port import DLQ, INBOUND, SECRET, Port, mail, port
 from tests.shared.broker import records_of, settings_for

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from services.email_adapter.mail import inbound
 from services.email_adapter.mail.names import Account
-from shared.channel import Context, Mail, MailRead
+from shared.contract.channel import Context, Mail, MailRead
 
 
 def read(account: Account, mail: Mail, context: Context) -> MailRead:

@@ -15,13 +15,16 @@ from pydantic import SecretStr
 
 from services.router.api import Deps, mount
 from services.router.directory import Directory
-from shared import bus, envelope, records
-from shared.blobs import Blobs
-from shared.database import open_pool
-from shared.lifecycle import Health
-from shared.migrate import upgrade
-from shared.produce import Producer
-from shared.settings import Settings
+from shared.bus import cloudevents
+from shared.bus.produce import Producer
+from shared.contract import envelope
+from shared.contract.events import AccountState
+from shared.contract.records import ACCOUNTS, EVENTS, REQUESTS
+from shared.runtime.lifecycle import Health
+from shared.runtime.settings import Settings
+from shared.storage.blobs import Blobs
+from shared.storage.database import open_pool
+from shared.storage.migrate import upgrade
 
 TOKEN = "a token of the tests"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -32,7 +35,7 @@ START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 async def make_topics(settings):
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
     await admin.start()
-    names = (records.EVENTS, records.REQUESTS, records.ACCOUNTS)
+    names = (EVENTS, REQUESTS, ACCOUNTS)
     await admin.create_topics([NewTopic(settings.topic(name), 3, 1) for name in names])
     await admin.close()
 
@@ -134,7 +137,7 @@ async def insert(pool, table, row):
 
 async def tell_account(settings, producer):
     """One adapter says how its account is."""
-    state = records.AccountState(
+    state = AccountState(
         tenant="default",
         channel="webchat",
         account="site",
@@ -143,5 +146,5 @@ async def tell_account(settings, producer):
         occurred_at=START,
     )
     key = envelope.key("default", "webchat", "site").encode()
-    headers = bus.headers("account", source="/test", id="1", time=START, tenant="default", subject="site")
-    await producer.send(bus.Out(settings.topic(records.ACCOUNTS), key, bus.encode(state), headers))
+    headers = cloudevents.headers("account", source="/test", id="1", time=START, tenant="default", subject="site")
+    await producer.send(cloudevents.Out(settings.topic(ACCOUNTS), key, cloudevents.encode(state), headers))

@@ -20,9 +20,13 @@ from services.router.api.media import sign
 from services.router.api.page import ROOT
 from services.router.api.state import Standing
 from services.router.api.tail import Event
-from shared import bus, envelope, records
-from shared.produce import Producer
-from shared.settings import Kept
+from shared.bus import cloudevents
+from shared.bus.produce import Producer
+from shared.contract import envelope
+from shared.contract.codes import CODES, STATUSES
+from shared.contract.events import Step
+from shared.contract.records import EVENTS, INBOUND_LIMIT, REQUESTS
+from shared.runtime.settings import Kept
 from tests.patience import SECONDS
 from tests.provider import dead_port
 from tests.services.router.served import (
@@ -48,11 +52,11 @@ async def house(servers, tmp_path_factory):
 
 async def publish(house, number, *, key="c", value=None):
     await house.producer.send(
-        bus.Out(
-            topic=house.settings.topic(records.EVENTS),
+        cloudevents.Out(
+            topic=house.settings.topic(EVENTS),
             key=key.encode(),
             value=value or orjson.dumps({"sequence": number, "conversation": key}),
-            headers=bus.headers(
+            headers=cloudevents.headers(
                 "message.received", source="/test", id=f"{key}-{number}", time=START, tenant="default", subject=key
             ),
         )
@@ -282,7 +286,7 @@ class TestRequests:
     async def requests(self, house, request_id):
         """All records of requests.v1 with this id."""
         consumer = AIOKafkaConsumer(
-            house.settings.topic(records.REQUESTS),
+            house.settings.topic(REQUESTS),
             bootstrap_servers=house.settings.kafka,
             auto_offset_reset="earliest",
         )
@@ -309,7 +313,7 @@ class TestRequests:
         [record] = await self.requests(house, request_id)
         assert record.key == str(conversation).encode()
         assert dict(record.headers)["ce_type"] == b"parley.request.reply.v1"
-        read = bus.decode(record).model
+        read = cloudevents.decode(record).model
         assert (read.conversation, read.parts[0].text, read.expires_at.year) == (conversation, "ពីរថ្ងៃ", 2030)
 
     async def test_the_conversation_in_the_address_is_the_one_that_counts(self, house):
@@ -318,7 +322,7 @@ class TestRequests:
         path = f"/api/conversations/{conversation}/reply"
         await post(house, path, body, status=202, headers={"Idempotency-Key": request_id})
         [record] = await self.requests(house, request_id)
-        assert bus.decode(record).model.conversation == conversation
+        assert cloudevents.decode(record).model.conversation == conversation
 
     async def test_without_a_key_each_is_a_message_of_its_own(self, house):
         path = f"/api/conversations/{uuid.uuid4()}/reply"
@@ -367,7 +371,7 @@ class TestRequests:
         path = f"/api/conversations/{uuid.uuid4()}/reply"
         long = {"parts": [{"kind": "text", "text": "x" * 1024 * 1024}]}
         assert (await post(house, path, long, status=413))["error"]["code"] == "too_long"
-        unread = {"parts": [{"kind": "text", "text": "x" * records.INBOUND_LIMIT}]}
+        unread = {"parts": [{"kind": "text", "text": "x" * INBOUND_LIMIT}]}
         assert (await post(house, path, unread, status=413))["error"]["code"] == "too_long"
         await post(
             house, path, {"parts": [{"kind": "text", "text": "x"}]}, status=400, headers={"Idempotency-Key": "a b"}
@@ -618,11 +622,11 @@ class TestThePage:
 
     def test_has_words_for_every_code_status_place_and_kind(self):
         english = orjson.loads((ROOT / "i18n" / "en.json").read_bytes())
-        places = records.Step.model_json_schema()["properties"]["place"]["enum"]
+        places = Step.model_json_schema()["properties"]["place"]["enum"]
         kinds = {part.model_fields["kind"].default for part in parts_of_the_envelope()} - {"text"}
         wanted = {
-            *(f"why_{code}" for code in records.CODES),
-            *(f"sent_{status}" for status in records.STATUSES),
+            *(f"why_{code}" for code in CODES),
+            *(f"sent_{status}" for status in STATUSES),
             *(f"place_{place}" for place in places),
             *(f"kind_{kind}" for kind in kinds),
         }

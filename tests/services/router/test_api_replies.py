@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from shared import bus, records
+from shared.bus import cloudevents
+from shared.contract.records import EVENTS
 from tests.services.router.served import add_conversation, add_event, get, open_house, post
 
 
@@ -52,7 +53,7 @@ class TestAReplyBeforeItIsSent:
 
 class TestTheTimeInTheLog:
     async def publish(self, house, conversation, sequence, *, at):
-        headers = bus.headers(
+        headers = cloudevents.headers(
             "message.status",
             source="/test",
             id=str(uuid.uuid4()),
@@ -63,7 +64,7 @@ class TestTheTimeInTheLog:
         )
         value = orjson.dumps({"sequence": sequence})
         await house.producer.send(
-            bus.Out(house.settings.topic(records.EVENTS), str(conversation).encode(), value, headers)
+            cloudevents.Out(house.settings.topic(EVENTS), str(conversation).encode(), value, headers)
         )
 
     async def test_is_found_for_each_event_of_a_message_among_those_of_others(self, house):

@@ -12,13 +12,15 @@ import pytest
 
 from deploy.local.home import Addresses
 from services.router.directory import Directory
-from shared import bus
-from shared.channel import Capabilities
-from shared.envelope import key
-from shared.lifecycle import Health
-from shared.produce import Producer
-from shared.records import ACCOUNTS, AccountState, Failure
-from shared.settings import Settings
+from shared.bus import cloudevents
+from shared.bus.produce import Producer
+from shared.contract.channel import Capabilities
+from shared.contract.codes import Failure
+from shared.contract.envelope import key
+from shared.contract.events import AccountState
+from shared.contract.records import ACCOUNTS
+from shared.runtime.lifecycle import Health
+from shared.runtime.settings import Settings
 from tests.patience import SECONDS
 from tests.shared.broker import make_topics, settings_for
 
@@ -31,10 +33,10 @@ def told(account: str, **more: object) -> AccountState:
     return AccountState.model_validate(fields | {"occurred_at": now} | more)
 
 
-def record(settings: Settings, state: AccountState) -> bus.Out:
-    made = bus.headers("account", source="/test", id="1", time=state.occurred_at, tenant="default", subject="x")
+def record(settings: Settings, state: AccountState) -> cloudevents.Out:
+    made = cloudevents.headers("account", source="/test", id="1", time=state.occurred_at, tenant="default", subject="x")
     place = key(state.tenant, state.channel, state.account).encode()
-    return bus.Out(settings.topic(ACCOUNTS), place, bus.encode(state), made)
+    return cloudevents.Out(settings.topic(ACCOUNTS), place, cloudevents.encode(state), made)
 
 
 @asynccontextmanager
@@ -89,7 +91,7 @@ async def test_news_come_by_themselves_and_the_newest_counts(settings: Settings,
 
 
 async def test_what_is_no_account_is_passed_over(settings: Settings, producer: Producer) -> None:
-    broken = bus.Out(settings.topic(ACCOUNTS), b"x", b"{", [])
+    broken = cloudevents.Out(settings.topic(ACCOUNTS), b"x", b"{", [])
     strange = record(settings, told("strange", capabilities={"text": "much"}))
     await producer.send_all([broken, strange, record(settings, told("shop"))])
     async with following(settings) as directory, asyncio.timeout(SECONDS):

@@ -14,8 +14,19 @@ from aiohttp import web
 from services.sandbox.facebook.windows import DAY, check_window
 from services.sandbox.graph import GraphError
 from services.social_adapter.channels.facebook import CHANNEL
-from shared.channel import Blob, Context, Message, Piece, Receipt, Request, Response, SendFailed, TypingMark, Unverified
-from shared.envelope import Choice, Deletion, Edit, Media, Reaction, Template, Text, Visibility
+from shared.contract.channel import (
+    Blob,
+    Context,
+    Message,
+    Piece,
+    Receipt,
+    Request,
+    Response,
+    SendFailed,
+    TypingMark,
+    Unverified,
+)
+from shared.contract.envelope import Choice, Deletion, Edit, Media, Reaction, Template, Text, Visibility
 from tests.patience import SECONDS
 from tests.pictures import PIXEL
 

@@ -20,8 +20,19 @@ from services.sandbox.chats import Chats
 from services.sandbox.graph import Call, GraphError
 from services.sandbox.shelf import Shelf
 from services.sandbox.whatsapp.marks import mark
-from shared.channel import Blob, Context, Http, Message, Piece, Receipt, Request, Response, SendFailed, TypingMark
-from shared.envelope import (
+from shared.contract.channel import (
+    Blob,
+    Context,
+    Http,
+    Message,
+    Piece,
+    Receipt,
+    Request,
+    Response,
+    SendFailed,
+    TypingMark,
+)
+from shared.contract.envelope import (
     Choice,
     Choices,
     Contact,

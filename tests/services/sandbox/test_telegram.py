@@ -13,9 +13,9 @@ import pytest
 from aiohttp import web
 
 from services.chat_adapter.channels.telegram import CHANNEL
-from shared.channel import Blob, Context, Http, Piece, Request, Response, SendFailed
-from shared.drive import drive
-from shared.envelope import Choices, Media, Option, Text
+from shared.contract.channel import Blob, Context, Http, Piece, Request, Response, SendFailed
+from shared.contract.envelope import Choices, Media, Option, Text
+from shared.provider.drive import drive
 from tests.patience import SECONDS
 from tests.pictures import PIXEL
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.chat_adapter.channels.webhook import CHANNEL
-from shared.channel import Context, Piece, Response
-from shared.envelope import Text
-from shared.errors import AlreadySent, SendFailed
+from shared.contract.channel import Context, Piece, Response
+from shared.contract.envelope import Text
+from shared.contract.errors import AlreadySent, SendFailed
 
 
 @pytest.fixture

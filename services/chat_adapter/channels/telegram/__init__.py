@@ -21,8 +21,8 @@ from services.chat_adapter.channels.telegram.tables import (
     STATUSES,
     UPLOAD_BYTES,
 )
-from shared import channel
-from shared.channel import (
+from shared.contract import channel
+from shared.contract.channel import (
     TRANSIENT,
     Capabilities,
     Channel,
@@ -41,9 +41,9 @@ from shared.channel import (
     TypingMark,
     Unverified,
 )
-from shared.envelope import Media, Model, Window
-from shared.errors import Scope
-from shared.readable import each
+from shared.contract.envelope import Media, Model, Window
+from shared.contract.errors import Scope
+from shared.contract.readable import each
 
 LONG_POLL = timedelta(seconds=25)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from services.chat_adapter.channels.telegram.places import external_id
-from shared.envelope import MessageContext, Party, Quote
-from shared.readable import otherwise
+from shared.contract.envelope import MessageContext, Party, Quote
+from shared.contract.readable import otherwise
 
 Json = dict[str, Any]
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 from services.chat_adapter.channels.telegram import context, places, service
 from services.chat_adapter.channels.telegram.formatting import as_html
 from services.chat_adapter.channels.telegram.tables import ABOUT_MESSAGE, FILES, WORDS
-from shared.channel import Message
-from shared.envelope import (
+from shared.contract.channel import Message
+from shared.contract.envelope import (
     Assessment,
     Choice,
     Contact,
@@ -26,7 +26,7 @@ from shared.envelope import (
     Thread,
     Unsupported,
 )
-from shared.readable import otherwise
+from shared.contract.readable import otherwise
 
 Json = dict[str, Any]
 

@@ -15,8 +15,8 @@ from services.chat_adapter.channels.telegram.tables import (
     STICKER_TYPES,
     Method,
 )
-from shared.channel import Blob, Field, Form, Piece, SendFailed
-from shared.envelope import Choices, Contact, Location, Media, Option, Text
+from shared.contract.channel import Blob, Field, Form, Piece, SendFailed
+from shared.contract.envelope import Choices, Contact, Location, Media, Option, Text
 
 Json = dict[str, Any]
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from services.chat_adapter.channels.telegram.context import party
 from services.chat_adapter.channels.telegram.tables import SERVICE
-from shared.envelope import Notice
-from shared.readable import otherwise
+from shared.contract.envelope import Notice
+from shared.contract.readable import otherwise
 
 Json = dict[str, Any]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from shared.envelope import MediaKind
-from shared.records import Code
+from shared.contract.codes import Code
+from shared.contract.envelope import MediaKind
 
 # message_reaction is only sent when it is asked for by name: https://core.telegram.org/bots/api#setwebhook
 ALLOWED_UPDATES: Final = (

@@ -20,8 +20,8 @@ from services.chat_adapter.channels.whatsapp.tables import (
     ROWS,
     SUBSCRIBED,
 )
-from shared import channel
-from shared.channel import (
+from shared.contract import channel
+from shared.contract.channel import (
     Blob,
     Capabilities,
     Channel,
@@ -41,8 +41,8 @@ from shared.channel import (
     Steps,
     TypingMark,
 )
+from shared.contract.envelope import AMENDS, Media, Window
 from shared.dialects import meta
-from shared.envelope import AMENDS, Media, Window
 
 SERVICE_WINDOW = timedelta(hours=24)
 

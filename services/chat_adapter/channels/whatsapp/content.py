@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any, Final
 
 from services.chat_adapter.channels.whatsapp.tables import KINDS
-from shared.envelope import Choice, Contact, Location, Media, Part, Reaction, Template, Text, Unsupported
-from shared.readable import few, otherwise
+from shared.contract.envelope import Choice, Contact, Location, Media, Part, Reaction, Template, Text, Unsupported
+from shared.contract.readable import few, otherwise
 
 Json = dict[str, Any]
 Parts = tuple[Part, ...]

@@ -11,9 +11,10 @@ from typing import Any, Final
 from services.chat_adapter.channels.whatsapp.content import read_parts
 from services.chat_adapter.channels.whatsapp.errors import REFUSALS
 from services.chat_adapter.channels.whatsapp.tables import FIELDS, STATUSES
-from shared.channel import Incoming, Malformed, Message, Receipt
-from shared.dialects.meta import moment
-from shared.envelope import (
+from shared.contract.channel import Incoming, Malformed, Message, Receipt
+from shared.contract.codes import Failure
+from shared.contract.deliveries import Cost
+from shared.contract.envelope import (
     LATEST,
     Assessment,
     Call,
@@ -28,8 +29,8 @@ from shared.envelope import (
     Thread,
     Unsupported,
 )
-from shared.readable import each, otherwise
-from shared.records import Cost, Failure
+from shared.contract.readable import each, otherwise
+from shared.dialects.meta import moment
 
 Json = dict[str, Any]
 
@@ -366,7 +367,7 @@ READERS: Final[Mapping[str, Callable[[Item], Incoming | None]]] = {
 
 
 def _time(item: Item) -> datetime:
-    """Without a time that can be read it is told as of now (shared.translate.stamp)."""
+    """Without a time that can be read it is told as of now (shared.inbound.translate.stamp)."""
     return otherwise(lambda: moment(item.content["timestamp"]), LATEST)
 
 

@@ -14,9 +14,9 @@ from services.chat_adapter.channels.whatsapp.tables import (
     SENDS,
     Sends,
 )
-from shared.channel import Piece, SendFailed
+from shared.contract.channel import Piece, SendFailed
+from shared.contract.envelope import Choices, Contact, Location, Media, Option, Part, Template, Text
 from shared.dialects import meta
-from shared.envelope import Choices, Contact, Location, Media, Option, Part, Template, Text
 
 Json = dict[str, Any]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from shared.envelope import MediaKind
-from shared.records import Status
+from shared.contract.codes import Status
+from shared.contract.envelope import MediaKind
 
 MEGABYTE: Final = 1024 * 1024
 

@@ -31,8 +31,8 @@ from services.social_adapter.channels.facebook.tables import (
     TEXT,
     TITLE,
 )
-from shared import channel
-from shared.channel import (
+from shared.contract import channel
+from shared.contract.channel import (
     Capabilities,
     Channel,
     Context,
@@ -49,9 +49,9 @@ from shared.channel import (
     Steps,
     TypingMark,
 )
+from shared.contract.envelope import Media, Party, Window
+from shared.contract.readable import each
 from shared.dialects import meta, meta_profiles
-from shared.envelope import Media, Party, Window
-from shared.readable import each
 
 Json = dict[str, Any]
 

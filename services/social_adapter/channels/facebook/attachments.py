@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from services.social_adapter.channels.facebook.tables import FILES
-from shared.envelope import Choice, Choices, Location, Media, Option, Part, Text, Unsupported
-from shared.readable import few, otherwise
+from shared.contract.envelope import Choice, Choices, Location, Media, Option, Part, Text, Unsupported
+from shared.contract.readable import few, otherwise
 
 Json = dict[str, Any]
 

@@ -13,20 +13,9 @@ import orjson
 from services.social_adapter.channels.facebook import likeness
 from services.social_adapter.channels.facebook.entry import Entry, moment
 from services.social_adapter.channels.facebook.tables import POSTS, REACTIONS
-from shared.channel import Message
-from shared.envelope import (
-    Deletion,
-    Edit,
-    Media,
-    Part,
-    Party,
-    Reaction,
-    Text,
-    Thread,
-    Unsupported,
-    Visibility,
-)
-from shared.readable import otherwise
+from shared.contract.channel import Message
+from shared.contract.envelope import Deletion, Edit, Media, Part, Party, Reaction, Text, Thread, Unsupported, Visibility
+from shared.contract.readable import otherwise
 
 Json = dict[str, Any]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from shared.contract.envelope import LATEST
+from shared.contract.readable import otherwise
 from shared.dialects import meta
-from shared.envelope import LATEST
-from shared.readable import otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Entry:
 
 
 def moment(*stamps: str | int | None) -> datetime:
-    """The first that can be read; if none can, it is told as of now (shared.translate.stamp)."""
+    """The first that can be read; if none can, it is told as of now (shared.inbound.translate.stamp)."""
     for stamp in stamps:
         found = otherwise(partial(_of, stamp), None)
         if found is not None:

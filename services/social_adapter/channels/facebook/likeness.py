@@ -6,8 +6,8 @@ import hashlib
 import unicodedata
 
 from services.social_adapter.channels.facebook.outbound import is_public
-from shared.channel import Piece
-from shared.envelope import Media, Text
+from shared.contract.channel import Piece
+from shared.contract.envelope import Media, Text
 
 
 def join_key(piece: Piece) -> str:

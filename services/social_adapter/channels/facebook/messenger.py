@@ -12,8 +12,9 @@ from typing import Any, Final
 from services.social_adapter.channels.facebook import attachments, metadata, notices
 from services.social_adapter.channels.facebook.entry import Entry, moment
 from services.social_adapter.channels.facebook.tables import ABOUT_EVENT, NOT_MESSAGES
-from shared.channel import Incoming, Message, Receipt
-from shared.envelope import (
+from shared.contract.channel import Incoming, Message, Receipt
+from shared.contract.codes import Status
+from shared.contract.envelope import (
     Assessment,
     Choice,
     Deletion,
@@ -25,8 +26,7 @@ from shared.envelope import (
     Thread,
     Unsupported,
 )
-from shared.readable import otherwise
-from shared.records import Status
+from shared.contract.readable import otherwise
 
 Json = dict[str, Any]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from services.social_adapter.channels.facebook.tables import METADATA
-from shared.channel import Piece
-from shared.envelope import ExternalId, Model
+from shared.contract.channel import Piece
+from shared.contract.envelope import ExternalId, Model
 
 
 class Origin(Model):

@@ -12,9 +12,9 @@ from typing import Any, Final
 import orjson
 
 from services.social_adapter.channels.facebook.entry import Entry, moment
-from shared.channel import Message
-from shared.envelope import Assessment, MessageContext, Notice, Party, Referral
-from shared.readable import otherwise
+from shared.contract.channel import Message
+from shared.contract.envelope import Assessment, MessageContext, Notice, Party, Referral
+from shared.contract.readable import otherwise
 
 Json = dict[str, Any]
 

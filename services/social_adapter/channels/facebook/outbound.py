@@ -13,9 +13,9 @@ import orjson
 
 from services.social_adapter.channels.facebook import metadata
 from services.social_adapter.channels.facebook.tables import BUTTON_TEXT, BUTTONS, IMAGES
-from shared.channel import Blob, Field, Form, Piece, SendFailed
+from shared.contract.channel import Blob, Field, Form, Piece, SendFailed
+from shared.contract.envelope import Choices, Media, Option, Template, Text
 from shared.dialects import meta
-from shared.envelope import Choices, Media, Option, Template, Text
 
 Json = dict[str, Any]
 

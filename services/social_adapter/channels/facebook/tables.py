@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from shared.envelope import MediaKind
+from shared.contract.envelope import MediaKind
 
 # https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events
 SUBSCRIBED: Final = (

@@ -1,0 +1,1 @@
+"""`parley dlq`: dead letters, seen and given another chance."""

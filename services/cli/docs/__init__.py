@@ -1,0 +1,1 @@
+"""`parley docs`: the generated pages."""

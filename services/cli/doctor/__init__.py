@@ -1,0 +1,1 @@
+"""`parley doctor`: one file per thing that an operator can get wrong."""

@@ -1,0 +1,1 @@
+"""`parley offsets`: where each consumer stands."""

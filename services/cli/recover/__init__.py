@@ -1,0 +1,1 @@
+"""`parley recover`: after a database was restored from an older copy."""

@@ -1,0 +1,1 @@
+"""The transaction around the fold, and the outbox after it."""

@@ -1,0 +1,179 @@
+"""What a batch will ask about, read off its records before anything is locked."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from services.router.fold import identity, reach
+from services.router.fold.brake import brake_ref, mail_names
+from services.router.fold.echoes import refs_of_echo
+from services.router.fold.facts import IdentityKey, PeerKey, RefKey
+from services.router.fold.files import media_ref
+from services.router.fold.mails import is_mail
+from services.router.fold.moves import names_of
+from services.router.fold.receipts import delivery_refs
+from services.router.fold.threads import mentioned, ref_key, thread_ref
+from shared.bus.cloudevents import In
+from shared.contract.codes import CHANNELS
+from shared.contract.deliveries import Delivery, MediaUpdate, ProfileUpdate, Typing
+from shared.contract.envelope import AMENDS, Envelope, Notice, derive, requested_id
+from shared.contract.requests import Reply, Request, Send, SendTyping
+from shared.contract.tokens import read_token
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whom a name belongs to, if nobody has it yet."""
+
+    message_id: uuid.UUID | None = None
+    piece: int = 0
+
+
+MENTION = Claim()
+
+
+@dataclass(slots=True)
+class Needs:
+    ids: set[uuid.UUID] = field(default_factory=set)
+    refs: dict[RefKey, Claim] = field(default_factory=dict)
+    identities: dict[IdentityKey, str | None] = field(default_factory=dict)
+    aliases: dict[IdentityKey, tuple[IdentityKey, ...]] = field(default_factory=dict)
+    people: set[IdentityKey] = field(default_factory=set)
+    profiles: set[IdentityKey] = field(default_factory=set)
+    messages: set[uuid.UUID] = field(default_factory=set)
+    reported: set[uuid.UUID] = field(default_factory=set)
+    conversations: set[uuid.UUID] = field(default_factory=set)
+    answered: set[uuid.UUID] = field(default_factory=set)
+    peers: set[PeerKey] = field(default_factory=set)
+    places: set[PeerKey] = field(default_factory=set)
+    sought: set[IdentityKey] = field(default_factory=set)
+    moves: list[Envelope] = field(default_factory=list)
+    files: dict[uuid.UUID, RefKey] = field(default_factory=dict)
+    private: list[Reply] = field(default_factory=list)
+    echoes: bool = False
+    blocks: bool = False
+
+    def mention(self, keys: Iterable[RefKey]) -> None:
+        for key in keys:
+            self.refs.setdefault(key, MENTION)
+
+
+def of(records: Sequence[In], secret: bytes) -> Needs:
+    """The needs of a whole batch."""
+    needs = Needs()
+    for record in records:
+        match record.model:
+            case Envelope() as envelope:
+                _envelope(needs, envelope, secret)
+            case Delivery() as delivery:
+                _delivery(needs, delivery)
+            case MediaUpdate() as media:
+                needs.ids.add(derive("media", media.message_id, media.part, media.state))
+                needs.messages.add(media.message_id)
+                needs.files[media.message_id] = media_ref(media.tenant, media.channel, media.account, media.message_id)
+            case ProfileUpdate() as profile:
+                _profile(needs, profile)
+            case Typing() as typing:
+                needs.peers.add(PeerKey(typing.tenant, typing.channel, typing.account, typing.peer))
+            case SendTyping() as asked:
+                needs.conversations.add(asked.conversation)
+            case Request() as asked:
+                _request(needs, record, asked)
+    return needs
+
+
+def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
+    needs.ids.add(envelope.id)
+    part = envelope.parts[0]
+    if isinstance(part, Notice):
+        _notice(needs, envelope, part)
+        return
+    if owner := identity.of_envelope(envelope):
+        party = envelope.sender if envelope.direction == "inbound" else None
+        needs.identities.setdefault(owner, party.name if party else None)
+        if not (party and party.name):
+            needs.people.add(owner)
+        if party and party.aliases:
+            needs.aliases[owner] = identity.aliases_of(envelope)
+    own = [ref_key(envelope, "message", name) for name in envelope.all_external_ids]
+    if isinstance(part, AMENDS):
+        needs.mention([ref_key(envelope, "message", part.target)])
+    elif envelope.direction == "outbound":
+        needs.echoes = True
+        needs.mention(refs_of_echo(envelope))
+    else:
+        for key in own:
+            if needs.refs.get(key, MENTION).message_id is None:
+                needs.refs[key] = Claim(envelope.id)
+    needs.mention(mentioned(envelope))
+    if is_mail(envelope):
+        needs.mention(mail_names(envelope))
+    if thread := thread_ref(envelope):
+        needs.mention([thread])
+    if envelope.thread.token and (named := read_token(envelope.thread.token, secret)):
+        needs.conversations.add(named)
+
+
+def _notice(needs: Needs, envelope: Envelope, part: Notice) -> None:
+    """Nobody wrote, so nobody becomes known by it; but a person's other name is theirs, whichever of the two is known."""
+    needs.sought.update(identity.names_of_person(envelope))
+    needs.blocks = needs.blocks or part.type in {"blocked", "unblocked"}
+    if thread := thread_ref(envelope):
+        needs.mention([thread])
+    needs.mention(mentioned(envelope))
+    if part.type != "moved" or not part.to:
+        return
+    if envelope.container is None:
+        old, new = (IdentityKey(envelope.tenant, envelope.channel, name) for name in (envelope.peer, part.to))
+        needs.identities.setdefault(old, None)
+        needs.aliases[old] = (*needs.aliases.get(old, ()), new)
+    else:
+        needs.moves.append(envelope)
+        needs.mention(names_of(envelope, part))
+        names = (envelope.peer, part.to)
+        needs.peers.update(PeerKey(envelope.tenant, envelope.channel, envelope.account, name) for name in names)
+
+
+def _profile(needs: Needs, profile: ProfileUpdate) -> None:
+    owner = IdentityKey(profile.tenant, profile.channel, profile.party.address)
+    needs.identities.setdefault(owner, None)
+    needs.people.add(owner)
+    needs.profiles.add(owner)
+
+
+def _delivery(needs: Needs, delivery: Delivery) -> None:
+    if delivery.message_id:
+        needs.messages.add(delivery.message_id)
+        needs.reported.add(delivery.message_id)
+    for key in delivery_refs(delivery):
+        if delivery.message_id:
+            needs.refs[key] = Claim(delivery.message_id, delivery.piece)
+        else:
+            needs.mention([key])
+    if delivery.watermark:
+        needs.peers.add(PeerKey(delivery.tenant, delivery.channel, delivery.account, delivery.peer))
+        needs.mention([reach.told_of(delivery)])
+
+
+def _request(needs: Needs, record: In, asked: Request) -> None:
+    needs.ids.add(requested_id(record.tenant, record.id))
+    match asked:
+        case Reply():
+            needs.conversations.add(asked.conversation)
+            needs.answered.add(asked.conversation)
+            if asked.in_reply_to:
+                needs.messages.add(asked.in_reply_to)
+            if asked.private:
+                needs.private.append(asked)
+        case Send():
+            owner = IdentityKey(asked.tenant, asked.channel, asked.address)
+            needs.identities.setdefault(owner, None)
+            needs.people.add(owner)
+            needs.places.add(PeerKey(asked.tenant, asked.channel, asked.account, asked.address))
+            if CHANNELS.get(asked.channel) == "email":
+                needs.mention([brake_ref(asked.tenant, asked.channel, asked.account, asked.address)])
+            needs.blocks = True
+        case _ if conversation := getattr(asked, "conversation", None):
+            needs.conversations.add(conversation)

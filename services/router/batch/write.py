@@ -1,0 +1,204 @@
+"""What the fold decided, written: one statement per table and batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from services.router.fold.facts import Conversation, Emission, Facts, Sending
+from shared.contract.records import EVENTS
+from shared.storage.database import Connection
+
+
+async def write(connection: Connection, facts: Facts) -> None:
+    await write_refs(connection, facts)
+    await write_people(connection, facts)
+    await write_merges(connection, facts)
+    await write_blocks(connection, facts)
+    await open_conversations(connection, facts.opened)
+    await write_conversations(connection, [c for c in facts.conversations.values() if c.changed])
+    await write_messages(connection, [e for e in facts.emissions if e.stored and e.announces])
+    await write_events(connection, [e for e in facts.emissions if e.stored and not e.announces])
+    await write_sendings(connection, {*map(id, facts.queued)}, list(facts.sendings.values()))
+    await write_outbox(connection, [e for e in facts.emissions if not e.stored])
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _json(items: Sequence[object]) -> str | None:
+    """A list as JSON text: asyncpg would take it for one more dimension of the array."""
+    return orjson.dumps(items).decode() if items else None
+
+
+async def write_refs(connection: Connection, facts: Facts) -> None:
+    rows = [
+        (*ref.key, ref.message_id, ref.conversation_id, ref.piece, ref.edited_at, _json(ref.parked))
+        for _, ref in sorted(facts.refs.items())
+        if ref.changed
+    ]
+    if rows:
+        await connection.execute(
+            """INSERT INTO external_ref
+                (tenant, channel, account, kind, external_id, message_id, conversation_id, piece, edited_at, parked)
+            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[],
+                $8::int[], $9::timestamptz[], $10::text[]::jsonb[])
+            ON CONFLICT (tenant, channel, account, kind, external_id) DO UPDATE SET message_id = excluded.message_id,
+                conversation_id = excluded.conversation_id, piece = excluded.piece, edited_at = excluded.edited_at,
+                parked = excluded.parked""",
+            *_columns(rows),
+        )
+
+
+async def write_people(connection: Connection, facts: Facts) -> None:
+    rows = [(*key, person.name, person.profile) for key, person in sorted(facts.people.items()) if person.changed]
+    if rows:
+        await connection.execute(
+            """UPDATE identity i SET name = n.name, profile = n.profile
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::jsonb[]) n(tenant, kind, value, name, profile)
+            WHERE (i.tenant, i.kind, i.value) = (n.tenant, n.kind, n.value)""",
+            *_columns(rows),
+        )
+
+
+async def write_merges(connection: Connection, facts: Facts) -> None:
+    if facts.merged:
+        await connection.execute(
+            """UPDATE customer c SET merged_into = n.survivor FROM unnest($1::uuid[], $2::uuid[]) n(id, survivor)
+            WHERE c.id = n.id""",
+            *_columns(sorted(facts.merged.items())),
+        )
+
+
+async def write_blocks(connection: Connection, facts: Facts) -> None:
+    """Whoever wrote has stopped nothing, by any of their addresses; then what was told of each address last."""
+    if facts.lifted:
+        await connection.execute(
+            """DELETE FROM blocked b USING identity i JOIN unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
+                n(customer_id, channel, account, moment) USING (customer_id)
+            WHERE (b.tenant, b.channel, b.address) = (i.tenant, i.kind, i.value)
+                AND (b.channel, b.account) = (n.channel, n.account) AND b.since <= n.moment""",
+            *_columns(sorted((*place, moment) for place, moment in facts.lifted.items())),
+        )
+    if ended := sorted(key for key, since in facts.blocks.items() if since is None):
+        await connection.execute(
+            """DELETE FROM blocked b USING unnest($1::text[], $2::text[], $3::text[], $4::text[])
+                n(tenant, channel, account, address)
+            WHERE (b.tenant, b.channel, b.account, b.address) = (n.tenant, n.channel, n.account, n.address)""",
+            *_columns(ended),
+        )
+    if begun := sorted((*key, since) for key, since in facts.blocks.items() if since is not None):
+        await connection.execute(
+            """INSERT INTO blocked SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+            ON CONFLICT (tenant, channel, account, address) DO UPDATE SET since = excluded.since""",
+            *_columns(begun),
+        )
+
+
+async def open_conversations(connection: Connection, conversations: Sequence[Conversation]) -> None:
+    """New rows with what never changes; the rest follows in the update."""
+    if conversations:
+        await connection.execute(
+            """INSERT INTO conversation (id, tenant, customer_id, channel, account, peer, container, thread_key, subject,
+                surface, opened_at, last_at)
+            SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+                $8::text[], $9::text[], $10::text[], $11::timestamptz[], $11::timestamptz[])""",
+            *_columns([(c.id, c.tenant, c.customer_id, c.channel, c.account, c.peer, c.container, c.thread_key,
+                        c.subject, c.surface, c.opened_at) for c in conversations]),
+        )  # fmt: skip
+
+
+async def write_conversations(connection: Connection, conversations: Sequence[Conversation]) -> None:
+    """What moves with every message; what moves seldom is written apart, for those that have it."""
+    if conversations:
+        await connection.execute(
+            """UPDATE conversation c SET last_sequence = n.last_sequence, name = n.name, preview = n.preview,
+                last_at = n.last_at, last_inbound_at = n.last_inbound_at, last_external_id = n.last_external_id
+            FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+                $7::text[]) n(id, last_sequence, name, preview, last_at, last_inbound_at, last_external_id)
+            WHERE c.id = n.id""",
+            *_columns([(c.id, c.last_sequence, c.name, c.preview, c.last_at, c.last_inbound_at, c.last_external_id)
+                       for c in conversations]),
+        )  # fmt: skip
+    if seldom := [c for c in conversations if c.moved]:
+        await connection.execute(
+            """UPDATE conversation c SET status = n.status, "window" = n."window", delivered_to = n.delivered_to,
+                read_to = n.read_to, parked = n.parked, chain = n.chain, peer = n.peer, container = n.container,
+                customer_id = n.customer_id, blocked_at = n.blocked_at, responder = n.responder,
+                responder_at = n.responder_at, brake = n.brake, subject = n.subject, signed_name = n.signed_name
+            FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[], $6::text[]::jsonb[],
+                $7::text[]::jsonb[], $8::text[], $9::text[], $10::uuid[], $11::timestamptz[], $12::text[],
+                $13::timestamptz[], $14::jsonb[], $15::text[], $16::text[])
+                n(id, status, "window", delivered_to, read_to, parked, chain, peer, container, customer_id, blocked_at,
+                responder, responder_at, brake, subject, signed_name)
+            WHERE c.id = n.id""",
+            *_columns([(c.id, c.status, c.window, c.delivered_to, c.read_to, _json(c.parked), _json(c.chain), c.peer,
+                        c.container, c.customer_id, c.blocked_at, c.responder, c.responder_at, c.brake, c.subject,
+                        c.signed_name)
+                       for c in seldom]),
+        )  # fmt: skip
+
+
+async def write_messages(connection: Connection, emissions: Sequence[Emission]) -> None:
+    """The messages, and a row of the outbox that points at each."""
+    if emissions:
+        await connection.execute(
+            """WITH written AS (
+                INSERT INTO message (id, conversation_id, sequence, type, tenant, traceparent, body, at)
+                SELECT *, $8 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                    $7::bytea[]) RETURNING conversation_id, sequence)
+            INSERT INTO outbox (conversation_id, sequence, topic) SELECT conversation_id, sequence, $9 FROM written""",
+            *_columns([(e.id, e.conversation_id, e.sequence, e.name, e.tenant, e.traceparent, e.value)
+                       for e in emissions]),
+            emissions[0].at,
+            EVENTS,
+        )  # fmt: skip
+
+
+async def write_events(connection: Connection, emissions: Sequence[Emission]) -> None:
+    """The other events, and a row of the outbox that points at each."""
+    if emissions:
+        await connection.execute(
+            """WITH written AS (
+                INSERT INTO event (id, conversation_id, sequence, type, tenant, traceparent, body, message_id, at)
+                SELECT *, $9 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                    $7::bytea[], $8::uuid[]) RETURNING conversation_id, sequence)
+            INSERT INTO outbox (conversation_id, sequence, topic) SELECT conversation_id, sequence, $10 FROM written""",
+            *_columns([(e.id, e.conversation_id, e.sequence, e.name, e.tenant, e.traceparent, e.value, e.message_id)
+                       for e in emissions]),
+            emissions[0].at,
+            EVENTS,
+        )  # fmt: skip
+
+
+async def write_sendings(connection: Connection, new: set[int], sendings: Sequence[Sending]) -> None:
+    rows = [
+        (s.message_id, s.conversation_id, s.status, s.attempt, s.pieces, s.progress, s.request_id, s.at)
+        for s in sendings
+        if s.changed or id(s) in new
+    ]
+    if rows:
+        await connection.execute(
+            """INSERT INTO sending (message_id, conversation_id, status, attempt, pieces, progress, request_id, at)
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::int[], $6::jsonb[], $7::text[],
+                $8::timestamptz[])
+            ON CONFLICT (message_id) DO UPDATE SET status = excluded.status, attempt = excluded.attempt,
+                pieces = excluded.pieces, progress = excluded.progress""",
+            *_columns(rows),
+        )
+
+
+async def write_outbox(connection: Connection, emissions: Sequence[Emission]) -> None:
+    """What stands in no table of its own is written out whole; an event apart that is told again is on its way already."""
+    if emissions:
+        await connection.execute(
+            """INSERT INTO outbox (conversation_id, sequence, topic, tenant, traceparent, id, type, value)
+            SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[],
+                $8::bytea[])
+            ON CONFLICT (conversation_id, sequence, topic) DO NOTHING""",
+            *_columns([(e.conversation_id, e.sequence, e.topic, e.tenant, e.traceparent, e.id, e.name, e.value)
+                       for e in emissions]),
+        )  # fmt: skip

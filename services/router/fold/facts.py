@@ -1,0 +1,309 @@
+"""What the fold may know: rows as they stood after the locks, and what it decided to write."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from shared.contract.channel import Capabilities
+from shared.contract.codes import Status
+from shared.contract.envelope import Surface
+
+NEWEST: Final = 10  # Message-IDs that are kept beside the first
+
+
+class RefKey(NamedTuple):
+    """What a provider calls something. `kind`: message, join (the key an echo will carry), thread, person (whom private answers to
+    public comments reached), media (where the files of an echo wait, by its id), brake (an address, with what
+    services/router/fold/brake.py counts of mails with it), or answered (a public comment, with the message that answers it in
+    private; whoever holds the lock of its conversation may read and write it).
+    """
+
+    tenant: str
+    channel: str
+    account: str
+    kind: str
+    external_id: str
+
+
+class IdentityKey(NamedTuple):
+    tenant: str
+    kind: str
+    value: str
+
+
+class Place(NamedTuple):
+    """One person at one account, by whichever name."""
+
+    customer_id: uuid.UUID
+    channel: str
+    account: str
+
+
+class PeerKey(NamedTuple):
+    tenant: str
+    channel: str
+    account: str
+    peer: str
+
+
+@dataclass(slots=True)
+class Ref:
+    """`parked`: what came ahead of its message, in order of arrival."""
+
+    key: RefKey
+    message_id: uuid.UUID | None = None
+    conversation_id: uuid.UUID | None = None
+    piece: int = 0
+    edited_at: datetime | None = None
+    parked: list[dict[str, Any]] = field(default_factory=list)
+    changed: bool = False
+
+
+@dataclass(slots=True)
+class Conversation:
+    """`parked`: echoes that wait until it is known whether they are our own sends. `chain`: of a mail conversation the first
+    and the newest Message-IDs, oldest first. `blocked_at`: since when its customer has stopped the account; `responder`: who else
+    has the thread at the provider; `brake`: of services/router/fold/brake.py; `signed_name`: the name, where whoever vouches for
+    its customer's address vouches for it too. `changed`: to be written; `moved`: what changes seldom
+    as well, which is all but sequence, name, preview and what is newest.
+    """
+
+    id: uuid.UUID
+    tenant: str
+    customer_id: uuid.UUID
+    channel: str
+    account: str
+    peer: str
+    container: str | None
+    thread_key: str | None
+    opened_at: datetime
+    last_at: datetime
+    surface: Surface
+    status: str = "open"
+    last_sequence: int = 0
+    name: str | None = None
+    subject: str | None = None
+    preview: str | None = None
+    last_inbound_at: datetime | None = None
+    last_external_id: str | None = None
+    window: dict[str, Any] = field(default_factory=dict)
+    delivered_to: datetime | None = None
+    read_to: datetime | None = None
+    blocked_at: datetime | None = None
+    responder: str | None = None
+    responder_at: datetime | None = None
+    brake: dict[str, Any] | None = None
+    signed_name: str | None = None
+    parked: list[dict[str, Any]] = field(default_factory=list)
+    chain: list[str] = field(default_factory=list)
+    changed: bool = False
+    moved: bool = False
+
+    @property
+    def peer_key(self) -> PeerKey:
+        return PeerKey(self.tenant, self.channel, self.account, self.peer)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether what its customer writes next belongs here of itself: a mail must say what it answers, and what stands in a
+        thread says in which.
+        """
+        return self.status == "open" and self.container is None and self.thread_key is None and self.surface != "email"
+
+    def link(self, external_id: str) -> None:
+        """Remember a mail's name for those that answer (EMAIL rule 3)."""
+        if self.surface == "email" and external_id not in self.chain:
+            self.chain = [*self.chain[:1], *[*self.chain[1:], external_id][-NEWEST:]]
+            self.changed = self.moved = True
+
+
+@dataclass(slots=True)
+class Sending:
+    """How far one message of ours is. `progress`: by piece number, {"status", "ids", "at", "sent_at"?,
+    "join"?, "failure"?, "cost"?, "reader"?}.
+    """
+
+    message_id: uuid.UUID
+    conversation_id: uuid.UUID
+    status: Status
+    request_id: str
+    at: datetime
+    attempt: int = 1
+    pieces: int = 1
+    progress: dict[str, dict[str, Any]] = field(default_factory=dict)
+    changed: bool = False
+
+    @property
+    def external_ids(self) -> list[str]:
+        return [name for number in sorted(self.progress, key=int) for name in self.progress[number].get("ids", ())]
+
+
+@dataclass(slots=True)
+class Known:
+    """A message that is stored already: whose conversation it is in, what the provider calls it.
+
+    `author`: the names of whoever wrote it; `ours`: it went out; `private`: a private answer of ours to a public comment.
+    """
+
+    conversation_id: uuid.UUID
+    external_id: str | None
+    author: frozenset[str] = frozenset()
+    ours: bool = False
+    private: bool = False
+
+
+@dataclass(slots=True)
+class Person:
+    """What is known of whoever has an address: their name, and what the provider said when it was asked."""
+
+    name: str | None = None
+    profile: dict[str, Any] | None = None
+    changed: bool = False
+
+
+@dataclass(slots=True)
+class Emission:
+    """A row of the outbox. `message`: it is the event that announces a message (received, queued)."""
+
+    topic: str
+    conversation_id: uuid.UUID
+    sequence: int
+    name: str
+    id: uuid.UUID
+    tenant: str
+    at: datetime
+    value: bytes
+    traceparent: str | None = None
+    message_id: uuid.UUID | None = None
+    stored: bool = True
+
+    @property
+    def announces(self) -> bool:
+        return self.name in {"message.received", "message.queued"}
+
+
+@dataclass(slots=True)
+class Facts:
+    """Everything that the rules of one batch look at. They change it as they go: the second message sees what the first did."""
+
+    now: datetime
+    secret: bytes = b""
+    fresh: set[uuid.UUID] = field(default_factory=set)
+    customers: dict[IdentityKey, uuid.UUID] = field(default_factory=dict)
+    conversations: dict[uuid.UUID, Conversation] = field(default_factory=dict)
+    refs: dict[RefKey, Ref] = field(default_factory=dict)
+    known: dict[uuid.UUID, Known] = field(default_factory=dict)
+    sendings: dict[uuid.UUID, Sending] = field(default_factory=dict)
+    people: dict[IdentityKey, Person] = field(default_factory=dict)
+    capabilities: Mapping[tuple[str, str, str], Capabilities] = field(default_factory=dict)
+
+    floors: Mapping[uuid.UUID, int] = field(default_factory=dict)
+    blocked: dict[Place, datetime] = field(default_factory=dict)
+
+    blocks: dict[PeerKey, datetime | None] = field(default_factory=dict)
+    lifted: dict[Place, datetime] = field(default_factory=dict)
+    merged: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)
+    emissions: list[Emission] = field(default_factory=list)
+    fleeting: list[Emission] = field(default_factory=list)
+    opened: list[Conversation] = field(default_factory=list)
+    queued: list[Sending] = field(default_factory=list)
+    _open: dict[tuple[uuid.UUID, str, str], Conversation] = field(default_factory=dict)
+    _peers: dict[PeerKey, list[Conversation]] | None = None
+    _emitted: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def load(self, conversation: Conversation) -> Conversation:
+        """A conversation the rules may find: by id, by peer, and as its customer's open one."""
+        self.conversations[conversation.id] = conversation
+        self._peers = None
+        if conversation.goes_on:
+            place = (conversation.customer_id, conversation.channel, conversation.account)
+            other = self._open.get(place)
+            if other is None or other.last_at <= conversation.last_at:
+                self._open[place] = conversation
+        return conversation
+
+    def open_conversation(self, customer: uuid.UUID, channel: str, account: str) -> Conversation | None:
+        """The customer's latest conversation there that goes on."""
+        return self._open.get((customer, channel, account))
+
+    def open_at(self, place: PeerKey) -> Conversation | None:
+        """The open conversation of a group, or of one person's place within another chat; none of its topics."""
+        here = (one for one in self.with_peer(place) if one.container is not None and one.thread_key is None)
+        return next((one for one in here if one.status == "open"), None)
+
+    def open_with(self, customer: uuid.UUID | None, channel: str, account: str) -> list[Conversation]:
+        """The customer's open conversations there that are theirs alone, oldest first."""
+        return sorted(
+            (
+                one
+                for one in self.conversations.values()
+                if one.customer_id == customer
+                and (one.channel, one.account) == (channel, account)
+                and one.container is None
+                and one.status == "open"
+            ),
+            key=lambda one: (one.opened_at, one.id),
+        )
+
+    def lift(self, place: Place, moment: datetime) -> None:
+        """At that moment they have not stopped this account, by any of their names."""
+        self.lifted[place] = max(moment, self.lifted.get(place, moment))
+        if place in self.blocked and self.blocked[place] <= moment:
+            del self.blocked[place]
+        for key, since in self.blocks.items():
+            mine = self.customers.get(IdentityKey(key.tenant, key.channel, key.peer)) == place.customer_id
+            is_here = (key.channel, key.account) == (place.channel, place.account)
+            if mine and is_here and since is not None and since <= moment:
+                self.blocks[key] = None
+
+    def close(self, conversation: Conversation) -> None:
+        """What its customer writes next is not its any more."""
+        conversation.status, conversation.changed, conversation.moved = "closed", True, True
+        self._open = {place: one for place, one in self._open.items() if one is not conversation}
+
+    def give(self, conversation: Conversation, customer: uuid.UUID) -> None:
+        """Its customer is known as another one from now on."""
+        self._open = {place: one for place, one in self._open.items() if one is not conversation}
+        conversation.customer_id, conversation.changed, conversation.moved = customer, True, True
+        self.load(conversation)
+
+    def move(self, conversation: Conversation, peer: str) -> None:
+        """Its customer writes from another address now; that is where answers go."""
+        conversation.peer, conversation.changed, conversation.moved = peer, True, True
+        self._peers = None
+
+    def add(self, conversation: Conversation) -> Conversation:
+        """A conversation that begins in this batch; above what consumers have seen of it, where a restored copy forgot it."""
+        conversation.last_sequence = max(conversation.last_sequence, self.floors.get(conversation.id, 0))
+        self.opened.append(conversation)
+        return self.load(conversation)
+
+    def index(self, cause: str, name: str) -> int:
+        """How many events of this name the cause has had before: it makes their ids differ, and come out the same again."""
+        self._emitted[cause, name] += 1
+        return self._emitted[cause, name] - 1
+
+    def ref(self, key: RefKey) -> Ref:
+        """The row of this name; every name that a batch mentions has been upserted and locked."""
+        found = self.refs.get(key)
+        if found is None:
+            found = self.refs[key] = Ref(key)
+        return found
+
+    def person(self, key: IdentityKey) -> Person:
+        return self.people.setdefault(key, Person())
+
+    def with_peer(self, key: PeerKey) -> list[Conversation]:
+        if self._peers is None:
+            self._peers = {}
+            for conversation in self.conversations.values():
+                self._peers.setdefault(conversation.peer_key, []).append(conversation)
+        return self._peers.get(key, [])
+
+    def sent_in(self, conversation_id: uuid.UUID) -> list[Sending]:
+        return [s for s in self.sendings.values() if s.conversation_id == conversation_id]

@@ -1,0 +1,262 @@
+"""What internal systems ask for: a request becomes a queued message, or is refused early with a typed reason."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import orjson
+
+from services.router.fold.blocks import check_block
+from services.router.fold.brake import check_brake, note_answer
+from services.router.fold.events import announce_opening, emit, pass_by, preview_of, tell_apart
+from services.router.fold.facts import Conversation, Emission, Facts, IdentityKey, Known, PeerKey, Sending
+from services.router.fold.participants import introduce
+from services.router.fold.windows import (
+    UNKNOWN,
+    able_in,
+    check_first_private,
+    note_private,
+    note_window,
+    opening_window,
+    private_way,
+    way_of,
+)
+from shared.bus.cloudevents import In
+from shared.contract.codes import CHANNELS, Failure
+from shared.contract.deliveries import Outbound
+from shared.contract.envelope import Thread, Way, derive, requested_id
+from shared.contract.errors import Refusal
+from shared.contract.fit import fit
+from shared.contract.records import INBOUND_LIMIT, outbound_topic
+from shared.contract.requests import Reply, Request, Send, SendTyping
+from shared.contract.tokens import token
+from shared.runtime.observe import REFUSED
+
+
+def request(facts: Facts, record: In) -> None:
+    """One request, once: its `ce_id` is the idempotency key."""
+    once = requested_id(record.tenant, record.id)
+    if not isinstance(record.model, SendTyping) and once not in facts.fresh:
+        return
+    facts.fresh.discard(once)
+    try:
+        rule = CARRIED_OUT.get(type(record.model))
+        if rule is None:
+            raise Refusal("unsupported", f"{record.name} is not carried out by this version")
+        rule(facts, record, record.model)
+    except Refusal as refusal:
+        refuse(facts, record, refusal)
+
+
+def reply(facts: Facts, record: In, asked: Reply) -> None:
+    conversation = asked_in(facts, asked)
+    way = check(facts, conversation, asked, private=asked.private)
+    answered = facts.known.get(asked.in_reply_to) if asked.in_reply_to else None
+    if asked.in_reply_to and (answered is None or answered.conversation_id != conversation.id):
+        raise Refusal("malformed", "in_reply_to names no message of this conversation")
+    newest = conversation.last_external_id if way == "private" else None  # whose window it is
+    reply_to = answered.external_id if answered else newest
+    comment = reply_to if way == "private" else None
+    if comment:
+        check_first_private(facts, conversation, comment)
+    check_brake(facts, record, conversation, asked)
+    sequence = conversation.last_sequence + 1
+    order = compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=reply_to)
+    queue(facts, record, conversation, asked, order)
+    if comment:
+        note_private(facts, conversation, comment, requested_id(asked.tenant, record.id))
+
+
+def asked_in(facts: Facts, asked: Reply | SendTyping) -> Conversation:
+    """The conversation that a request names. Raises Refusal where its tenant has none of this id."""
+    conversation = facts.conversations.get(asked.conversation)
+    if conversation is None or conversation.tenant != asked.tenant:
+        raise Refusal("unknown_conversation", str(asked.conversation))
+    return conversation
+
+
+def send(facts: Facts, record: In, asked: Send) -> None:
+    """A first message: to the open conversation of that place, to the customer's there, or a new one."""
+    if asked.channel not in CHANNELS or (asked.tenant, asked.channel, asked.account) not in facts.capabilities:
+        raise Refusal("unknown_account", f"{asked.channel}/{asked.account}")
+    customer = facts.customers[IdentityKey(asked.tenant, asked.channel, asked.address)]
+    place = PeerKey(asked.tenant, asked.channel, asked.account, asked.address)
+    conversation = facts.open_at(place) or facts.open_conversation(customer, asked.channel, asked.account)
+    opening = conversation is None
+    if conversation is None:
+        conversation = Conversation(
+            id=derive("conversation", requested_id(asked.tenant, record.id)),
+            tenant=asked.tenant,
+            customer_id=customer,
+            channel=asked.channel,
+            account=asked.account,
+            peer=asked.address,
+            container=None,
+            thread_key=None,
+            opened_at=facts.now,
+            last_at=facts.now,
+            surface="email" if CHANNELS[asked.channel] == "email" else "direct",
+            subject=asked.subject,
+        )
+        conversation.last_sequence = facts.floors.get(conversation.id, 0)
+    way = check(facts, conversation, asked)
+    check_brake(facts, record, conversation, asked)
+    sequence = conversation.last_sequence + 1 + opening
+    order = compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=None)
+    if opening:
+        facts.add(conversation)
+        window = opening_window(able_in(facts, conversation))
+        note_window(conversation, window)
+        announce_opening(facts, record, conversation, window)
+    queue(facts, record, conversation, asked, order)
+    if opening:
+        introduce(facts, record, conversation, IdentityKey(asked.tenant, asked.channel, asked.address))
+
+
+def check(facts: Facts, conversation: Conversation, asked: Reply | Send, *, private: bool = False) -> Way:
+    """Refuse now what the channel would refuse later; what allows it to be sent otherwise."""
+    if asked.expires_at is not None and asked.expires_at <= facts.now:
+        raise Refusal("expired", "expires_at has passed")
+    if asked.not_before is not None and asked.not_before > facts.now:
+        raise Refusal("unsupported", "not_before: scheduled messages are not carried out by this version")
+    if asked.fallback:
+        raise Refusal("unsupported", "fallback is not carried out by this version")
+    if conversation.status != "open":
+        raise Refusal("refused", f"the conversation is {conversation.status}")
+    check_block(facts, conversation)
+    able = able_in(facts, conversation)
+    way = private_way(facts, conversation, able) if private else way_of(facts, conversation, asked, able)
+    if able is not UNKNOWN:
+        fit(asked.parts, able.shown(conversation.surface, way))
+    return way
+
+
+def compose(
+    facts: Facts,
+    record: In,
+    conversation: Conversation,
+    asked: Reply | Send,
+    *,
+    way: Way,
+    sequence: int,
+    reply_to: str | None,
+) -> bytes:
+    """The order to the adapter. One that would not fit is refused here, before anything has got a sequence."""
+    outbound = Outbound(
+        id=requested_id(asked.tenant, record.id),
+        tenant=conversation.tenant,
+        channel=conversation.channel,
+        account=conversation.account,
+        peer=conversation.peer,
+        conversation=conversation.id,
+        sequence=sequence,
+        request_id=record.id,
+        thread=Thread(
+            reply_to=reply_to,
+            references=references_of(conversation),
+            thread_key=conversation.thread_key,
+            subject=conversation.subject,
+            token=token(conversation.id, facts.secret),
+        ),
+        surface=conversation.surface,
+        way=way,
+        parts=asked.parts,
+        author=asked.author,
+        automatic=asked.automatic,
+        urgent=asked.urgent,
+        not_after=asked.expires_at,
+        requested_at=record.at,
+    )
+    value = outbound.model_dump_json(exclude_none=True).encode()
+    if len(value) > INBOUND_LIMIT:
+        raise Refusal("too_long", f"{len(value)} bytes; {INBOUND_LIMIT} fit on the bus")
+    return value
+
+
+def references_of(conversation: Conversation) -> tuple[str, ...]:
+    """What it answers, oldest first; the customer's newest message stands last (EMAIL rule 3)."""
+    newest = conversation.last_external_id
+    return (*(name for name in conversation.chain if name != newest), *([newest] if newest else ()))
+
+
+def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | Send, order: bytes) -> None:
+    """Tell everyone (message.queued), and give the order to the adapter."""
+    message = requested_id(conversation.tenant, record.id)
+    conversation.last_at, conversation.preview = facts.now, preview_of(asked.parts)
+    note_answer(facts, conversation, record, asked)
+    event = emit(
+        facts,
+        conversation,
+        record,
+        "message.queued",
+        {"message": orjson.Fragment(order), "request_id": record.id},
+        id_=message,
+        message_id=message,
+        trail=trail_of(record),
+    )
+    facts.emissions.append(
+        Emission(
+            topic=outbound_topic(CHANNELS[conversation.channel]),
+            conversation_id=conversation.id,
+            sequence=event.sequence,
+            name="outbound",
+            id=message,
+            tenant=conversation.tenant,
+            at=facts.now,
+            value=order,
+            traceparent=record.traceparent,
+            stored=False,
+        )
+    )
+    sending = Sending(message, conversation.id, "queued", record.id, facts.now)
+    facts.sendings[message] = sending
+    facts.queued.append(sending)
+    private = isinstance(asked, Reply) and asked.private
+    facts.known[message] = Known(conversation.id, None, ours=True, private=private)
+
+
+def pass_on_typing(facts: Facts, record: In, asked: SendTyping) -> None:
+    conversation = asked_in(facts, asked)
+    value = {"channel": conversation.channel, "account": conversation.account, "peer": conversation.peer}
+    about = {"reply_to": conversation.last_external_id, "thread_key": conversation.thread_key}
+    value |= {name: known for name, known in about.items() if known}
+    topic = outbound_topic(CHANNELS[conversation.channel])
+    pass_by(facts, conversation, record, "outbound.typing", topic=topic, value=value)
+
+
+def unread(facts: Facts, record: In) -> None:
+    """A request that could not be read and was set aside. Its id is not used up: it may be asked again under it."""
+    said: Failure = record.model
+    once = derive("apart", record.tenant, record.id, "unread", said.detail)
+    tell_apart(facts, record, "request.refused", refused(record, said), once=once, trail=trail_of(record))
+
+
+def refuse(facts: Facts, record: In, refusal: Refusal) -> None:
+    """As an event of the conversation; without one, keyed by the request, without a sequence, told apart by its `ce_id`."""
+    data = refused(record, Failure(code=refusal.reason, detail=refusal.detail[:2000]))
+    conversation = facts.conversations.get(getattr(record.model, "conversation", NOWHERE))
+    if conversation is not None and conversation.tenant == record.tenant:
+        emit(facts, conversation, record, "request.refused", data, trail=trail_of(record))
+        return
+    tell_apart(facts, record, "request.refused", data, trail=trail_of(record))
+
+
+def refused(record: In, why: Failure) -> dict[str, Any]:
+    REFUSED.labels(why.code).inc()
+    return {"request_id": record.id, "request_type": record.name, "failure": why.model_dump(mode="json")}
+
+
+def trail_of(record: In) -> tuple[Mapping[str, object]]:
+    return ({"place": "requests", "at": record.at},)
+
+
+NOWHERE: Final = uuid.UUID(int=0)
+
+
+CARRIED_OUT: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {
+    Reply: reply,
+    Send: send,
+    SendTyping: pass_on_typing,
+}

@@ -1,0 +1,63 @@
+"""The fold: what a record means, given the facts. Pure: no I/O, no clock; it changes the facts and adds emissions to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from services.router.fold import outbound, participants
+from services.router.fold.echoes import echo
+from services.router.fold.events import pass_by
+from services.router.fold.facts import Facts, PeerKey
+from services.router.fold.files import media
+from services.router.fold.messages import receive
+from services.router.fold.notices import notice
+from services.router.fold.parked import amend
+from services.router.fold.receipts import delivery
+from services.router.fold.threads import ref_key
+from shared.bus.cloudevents import In
+from shared.contract.codes import Failure
+from shared.contract.deliveries import Delivery, MediaUpdate, ProfileUpdate, Typing
+from shared.contract.envelope import AMENDS, Envelope, Notice
+from shared.contract.records import EVENTS
+
+
+def decide(facts: Facts, record: In) -> None:
+    """Apply one record. What it says twice is applied once."""
+    RULES.get(type(record.model), outbound.request)(facts, record)
+
+
+def envelope(facts: Facts, record: In) -> None:
+    """A message, an echo, something about an earlier message, or a notice; each id once, for ever."""
+    found: Envelope = record.model
+    if found.id not in facts.fresh:
+        return
+    facts.fresh.discard(found.id)
+    part = found.parts[0]
+    if isinstance(part, AMENDS):
+        amend(facts, record, found, facts.ref(ref_key(found, "message", part.target)))
+    elif isinstance(part, Notice):
+        notice(facts, record, found)
+    elif found.direction == "outbound":
+        echo(facts, record, found)
+    else:
+        receive(facts, record, found)
+
+
+def typing(facts: Facts, record: In) -> None:
+    """Whoever has the conversation before them may see it for a moment."""
+    found: Typing = record.model
+    for conversation in facts.with_peer(PeerKey(found.tenant, found.channel, found.account, found.peer)):
+        if conversation.status == "open":
+            value = {"customer": conversation.customer_id, "peer": found.peer}
+            pass_by(facts, conversation, record, "conversation.typing", topic=EVENTS, value=value)
+
+
+RULES: Final[dict[type[object], Callable[[Facts, In], None]]] = {
+    Envelope: envelope,
+    Delivery: delivery,
+    MediaUpdate: media,
+    ProfileUpdate: participants.learn,
+    Typing: typing,
+    Failure: outbound.unread,
+}

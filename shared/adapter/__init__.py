@@ -1,0 +1,1 @@
+"""An adapter, put together from the wings below."""

@@ -1,0 +1,150 @@
+"""The parts that every adapter has, put together: the way in, the way out, what is asked afterwards, duties, account states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.adapter.duties import Duties
+from shared.adapter.states import States
+from shared.bus.produce import Producer
+from shared.bus.witness import Witness
+from shared.contract.channel import Channel
+from shared.contract.codes import STATUSES, Family
+from shared.enrich.afterwards import Afterwards, Errand, Follower
+from shared.enrich.media import MediaWorker
+from shared.enrich.profiles import ProfileWorker
+from shared.inbound.accept import Intake
+from shared.inbound.ingress import OUTCOMES, Ingress
+from shared.outbound.deliver import Deliver, Own, Typer
+from shared.provider.calls import Caller
+from shared.provider.smtp import Mailer
+from shared.runtime.accounts import AccountsFile
+from shared.runtime.lifecycle import Life
+from shared.runtime.observe import begin_at_zero
+from shared.storage.blobs import Blobs
+from shared.storage.database import Pool, open_pool
+from shared.storage.migrate import Migrated
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an adapter of channels with transports of their own builds on."""
+
+    life: Life
+    family: Family
+    channels: Mapping[str, Channel]
+    pool: Pool
+    producer: Producer
+    accounts: AccountsFile
+    blobs: Blobs
+    intake: Intake
+
+
+async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]) -> Parts:
+    """Connections, accounts and stores. Only a configuration that cannot be used stops a start: Misconfigured."""
+    settings = life.settings
+    producer = Producer(settings)
+    await producer.start()
+    life.on_stop(producer.stop)
+    life.health.ready["bus"] = lambda: producer.trouble
+    witness = Witness(settings, f"{family}_adapter")
+    pool = await life.resources.enter_async_context(open_pool(settings, f"{family}_adapter", witness.check))
+    migrated = Migrated(pool, f"{family}_adapter", patient=True)
+    life.health.startup["migrations"] = lambda: migrated.trouble
+    life.health.warned["postgres"] = lambda: migrated.away
+    life.spawn(migrated.run(), "migrations", ends=True)
+    life.spawn(witness.run(pool, producer), "witness")
+    life.spawn(producer.tend(), "producer")
+    accounts = AccountsFile(Path(settings.accounts), channels)
+    life.spawn(accounts.watch(), "accounts file")
+    blobs = Blobs.open(settings.blobs)
+    return Parts(
+        life=life,
+        family=family,
+        channels=channels,
+        pool=pool,
+        producer=producer,
+        accounts=accounts,
+        blobs=blobs,
+        intake=Intake(settings, family, producer, blobs),
+    )
+
+
+async def serve(
+    parts: Parts,
+    *,
+    senders: Mapping[str, Own] = {},
+    typers: Mapping[str, Typer] = {},
+    followers: Sequence[Follower] = (),
+) -> None:
+    """Webhooks in, outbound records out, files and names fetched, accounts polled, registered and described."""
+    life, settings, health = parts.life, parts.life.settings, parts.life.health
+    begin_at_zero(parts.channels, sends=STATUSES, requests=OUTCOMES)
+    caller = await life.resources.enter_async_context(
+        Caller(parts.blobs, mailer=Mailer(parts.blobs, name=settings.smtp_name))
+    )
+    states = States(
+        settings=settings,
+        family=parts.family,
+        channels=parts.channels,
+        accounts=parts.accounts,
+        producer=parts.producer,
+        health=health,
+    )
+    ingress = Ingress(settings=settings, channels=parts.channels, accounts=parts.accounts, intake=parts.intake)
+    duties = Duties(
+        settings=settings,
+        channels=parts.channels,
+        accounts=parts.accounts,
+        pool=parts.pool,
+        intake=parts.intake,
+        caller=caller,
+        states=states,
+    )
+    deliver = Deliver(
+        settings,
+        parts.family,
+        channels=parts.channels,
+        accounts=parts.accounts,
+        pool=parts.pool,
+        producer=parts.producer,
+        caller=caller,
+        health=health,
+        senders=senders,
+        typers=typers,
+        noticed=states.note,
+    )
+    afterwards = Afterwards(
+        settings,
+        parts.family,
+        errands(parts, caller),
+        followers=followers,
+        producer=parts.producer,
+        health=health,
+    )
+    life.health.ready["ingress"] = lambda: ingress.trouble
+    life.routes(ingress.routes())
+    life.on_stop(deliver.drain)
+    life.spawn(states.run(), "account states")
+    life.spawn(duties.run(), "duties")
+    life.spawn(deliver.run(), "deliver")
+    life.spawn(afterwards.run(), "afterwards")
+
+
+def errands(parts: Parts, caller: Caller) -> list[Errand]:
+    """What is asked of providers after a message."""
+    given: dict[str, Any] = {
+        "channels": parts.channels,
+        "accounts": parts.accounts,
+        "pool": parts.pool,
+        "producer": parts.producer,
+        "caller": caller,
+        "health": parts.life.health,
+    }
+    media = MediaWorker(parts.life.settings, parts.family, blobs=parts.blobs, **given)
+    if not any(channel.profile for channel in parts.channels.values()):
+        return [media]
+    return [media, ProfileWorker(parts.life.settings, parts.family, **given)]

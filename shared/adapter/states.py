@@ -1,0 +1,126 @@
+"""How each account is, told to everyone on the compacted accounts topic: at the start, at each change, and now and then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from shared.bus.cloudevents import Out, encode, headers
+from shared.bus.produce import Producer
+from shared.contract.channel import Channel
+from shared.contract.codes import Code, Failure, Family
+from shared.contract.envelope import derive, key, utc
+from shared.contract.errors import BusUnavailable
+from shared.contract.events import AccountState
+from shared.contract.records import ACCOUNTS
+from shared.runtime.accounts import Accounts, AccountsFile
+from shared.runtime.lifecycle import Health
+from shared.runtime.observe import HEALTHY
+from shared.runtime.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+EVERY: Final = 300.0  # seconds between two tellings of an account whose state did not change
+
+
+class States:
+    """The accounts of one adapter. A failure that only a person can mend (a token refused) makes an account unhealthy."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        family: Family,
+        channels: Mapping[str, Channel],
+        accounts: AccountsFile,
+        producer: Producer,
+        health: Health,
+    ) -> None:
+        self._settings, self._family, self._channels = settings, family, channels
+        self._accounts, self._producer, self._health = accounts, producer, health
+        self._failures: dict[tuple[str, str], Failure] = {}
+        self._changed = asyncio.Event()
+        self._known = accounts.current.accounts
+        accounts.on_change(self._reloaded)
+
+    def _reloaded(self, accounts: Accounts) -> None:
+        """What went wrong with an account's former settings says nothing of its new ones."""
+        for place in [place for place in self._failures if accounts.accounts.get(place) != self._known.get(place)]:
+            del self._failures[place]
+        self._known = accounts.accounts
+        self._changed.set()
+
+    def note(self, channel: str, account: str, failure: Failure | None) -> None:
+        """What a call to the provider showed: a refused token, or that it is accepted again."""
+        place = (channel, account)
+        if failure == self._failures.get(place):
+            return
+        if failure is None:
+            self._failures.pop(place, None)
+        else:
+            self._failures[place] = failure
+        self._changed.set()
+
+    def fail(self, channel: str, account: str, code: Code, detail: str) -> None:
+        self.note(channel, account, Failure(code=code, detail=detail[:2000]))
+
+    async def run(self) -> None:
+        while True:
+            self._health.tick("accounts")
+            self._changed.clear()
+            try:
+                await self.tell()
+            except BusUnavailable:
+                await asyncio.sleep(2)
+                continue
+            try:
+                async with asyncio.timeout(EVERY):
+                    await self._wait()
+            except TimeoutError:
+                continue
+
+    async def _wait(self) -> None:
+        while not self._changed.is_set():
+            self._health.tick("accounts")
+            try:
+                async with asyncio.timeout(10):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def tell(self) -> None:
+        """Publish the state of every account."""
+        now = datetime.now(UTC)
+        HEALTHY.clear()  # an account that is no longer in the file must not stay ill for ever
+        await self._producer.send_all([self._record(channel, name.name, name.tenant, now)
+                                       for channel, name in self._accounts.current.all()])  # fmt: skip
+
+    def _record(self, channel: str, account: str, tenant: str, now: datetime) -> Out:
+        failure = self._failures.get((channel, account))
+        HEALTHY.labels(channel, account).set(failure is None)
+        state = AccountState(
+            tenant=tenant,
+            channel=channel,
+            account=account,
+            healthy=failure is None,
+            failure=failure,
+            capabilities=self._channels[channel].capabilities.model_dump(mode="json"),
+            occurred_at=now,
+        )
+        return Out(
+            self._settings.topic(ACCOUNTS),
+            key(tenant, channel, account).encode(),
+            encode(state),
+            headers(
+                "account",
+                source=f"/adapter/{self._family}",
+                id=str(derive("account", tenant, channel, account, utc(now))),
+                time=now,
+                tenant=tenant,
+                subject=f"{channel}/{account}",
+            ),
+        )

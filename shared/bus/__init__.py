@@ -1,0 +1,1 @@
+"""Kafka: records on it, whoever writes them and whoever reads them."""

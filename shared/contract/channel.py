@@ -1,0 +1,566 @@
+"""What a channel is: data and pure functions. It never fetches: it yields the request it wants made and is sent the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, Self, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field as Described, SecretStr
+
+from shared.contract.codes import Failure, Status
+from shared.contract.deliveries import Cost
+from shared.contract.envelope import (
+    Assessment,
+    ExternalId,
+    Media,
+    MediaKind,
+    MessageContext,
+    Model,
+    Part,
+    Party,
+    Surface,
+    Thread,
+    Way,
+    Window,
+)
+from shared.contract.errors import AlreadySent, Malformed, Refusal, Scope, SendFailed, Unverified
+from shared.contract.mend import loads
+
+__all__ = [
+    "Account",
+    "AlreadySent",
+    "App",
+    "Asked",
+    "Blob",
+    "Capabilities",
+    "Channel",
+    "Context",
+    "Download",
+    "Encoded",
+    "Field",
+    "Form",
+    "Frame",
+    "Handle",
+    "Http",
+    "Incoming",
+    "Level",
+    "Mail",
+    "MailRead",
+    "Malformed",
+    "Message",
+    "Piece",
+    "Polled",
+    "Publish",
+    "Receipt",
+    "Receive",
+    "Refusal",
+    "Request",
+    "Response",
+    "Send",
+    "SendFailed",
+    "Sent",
+    "Smtp",
+    "Socket",
+    "Steps",
+    "Token",
+    "TypingMark",
+    "TypingSeen",
+    "Unverified",
+]
+
+T = TypeVar("T")
+
+
+class Settings(BaseModel):
+    """One table of the accounts file. An unknown name in it is a mistake and refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Described(description="the table's own name; it is part of addresses and never changes")
+
+
+class App(Settings):
+    """What receives: the secrets that verify. One webhook address per app: /hooks/{channel}/{app}."""
+
+    account: str = Described(default="", description="the account of an app that has only one; default: the app's name")
+
+    @property
+    def account_key(self) -> str:
+        return self.account or self.name
+
+
+class Account(Settings):
+    """What sends: a number, a page, a bot, and its token."""
+
+    tenant: str = Described(default="default", description="whose account this is")
+    app: str = Described(default="", description="the app that receives for it; default: the account's name")
+
+    @property
+    def key(self) -> str:
+        """What the provider calls this account in its payloads."""
+        return self.name
+
+    @property
+    def receiver(self) -> str:
+        return self.app or self.name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """What a pure function may know of the world: the time, chance, fetched keys, the current access token.
+
+    `secret`: this installation's key for the names that it signs (PARLEY_SECRET).
+    """
+
+    now: datetime
+    nonce: str = ""
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    token: SecretStr = SecretStr("")
+    secret: SecretStr = SecretStr("")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A request as it came in: raw bytes, lower-case header names, the public URL (not the proxy's)."""
+
+    method: str = "POST"
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Any:
+        return loads(self.body)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Response:
+    """An answer, of ours or of a provider."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Any:
+        return loads(self.body)
+
+    @classmethod
+    def of_json(cls, value: object, *, status: int = 200) -> Self:
+        return cls(status=status, headers={"content-type": "application/json"}, body=orjson.dumps(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes of the blob store, streamed by the driver; a channel names them and never holds them."""
+
+    ref: str
+    mime_type: str = "application/octet-stream"
+    name: str = "file"
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a multipart form (RFC 7578)."""
+
+    name: str
+    value: str | Blob
+
+
+Form = tuple[Field, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Http:
+    """A request to make.
+
+    `commits`: a person will see its effect, so the ledger turns to `sending` just before it and it is never repeated;
+    all others are safe to repeat (docs/architecture.md, Sending). `stranger`: someone else chose the address, so only public ones are reached.
+    `secret`: a part of the URL that no log may show. `throttles`: who must wait after a "too many" that does not say it itself.
+    """
+
+    method: str = "POST"
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Form = b""
+    commits: bool = False
+    stranger: bool = False
+    secret: SecretStr | None = None
+    throttles: Scope = "account"
+    timeout: timedelta = timedelta(seconds=20)
+
+    @classmethod
+    def post_json(
+        cls,
+        url: str,
+        value: object,
+        *,
+        headers: Mapping[str, str] = {},
+        token: SecretStr | None = None,
+        secret: SecretStr | None = None,
+        commits: bool = False,
+        throttles: Scope = "account",
+        timeout: timedelta = timedelta(seconds=20),
+    ) -> Self:
+        bearer = {"authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+        return cls(
+            url=url,
+            headers={"content-type": "application/json", **bearer, **headers},
+            body=orjson.dumps(value),
+            commits=commits,
+            secret=secret,
+            throttles=throttles,
+            timeout=timeout,
+        )
+
+    @property
+    def shown_url(self) -> str:
+        """The URL for logs and metrics: its secret replaced."""
+        return self.url.replace(self.secret.get_secret_value(), "***") if self.secret else self.url
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The bytes of a blob as base64 in lines of 76 characters (RFC 2045 §6.8), streamed by the driver."""
+
+    blob: Blob
+
+
+Security = Literal["none", "starttls", "tls"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Smtp:
+    """One mail to hand over (RFC 5321), answered by a Response: the reply's code and text.
+
+    What is in the other's hands begins with the final dot: before it, a broken connection has sent nothing.
+    """
+
+    host: str
+    port: int
+    security: Security = "starttls"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    sender: str
+    recipients: tuple[str, ...]
+    data: tuple[bytes | Encoded, ...]
+    commits: bool = True
+    timeout: timedelta = timedelta(minutes=2)
+
+
+Asked = Http | Smtp
+Steps = Generator[Asked, Response, T]
+
+
+# in -----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """A message as a channel reads it; the service stamps tenant, account, id and time on it and makes an envelope.
+
+    `account_key`: the provider's name of the account it came to. `event_key`: unique per event, an edit is not its original.
+    `peer`: whose conversation this is: the customer, or the container of a group or post, for echoes too.
+    """
+
+    account_key: str
+    event_key: str
+    peer: str
+    sender: Party
+    parts: tuple[Part, ...]
+    occurred_at: datetime
+    external_id: str | None = None
+    external_ids: tuple[str, ...] = ()
+    join_key: str | None = None
+    recipients: tuple[Party, ...] = ()
+    surface: Surface = "direct"
+    container: str | None = None
+    thread: Thread = Thread()
+    assessment: Assessment = Assessment()
+    context: MessageContext | None = None
+    responder: str | None = None
+    answer_to: Party | None = None
+    echo: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """What a provider says of something we sent: by external ids, or everything up to a watermark."""
+
+    account_key: str
+    peer: str
+    status: Status
+    occurred_at: datetime
+    external_ids: tuple[ExternalId, ...] = ()
+    join_key: str | None = None
+    watermark: datetime | None = None
+    failure: Failure | None = None
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TypingSeen:
+    """The customer is typing."""
+
+    account_key: str
+    peer: str
+    occurred_at: datetime
+
+
+Incoming = Message | Receipt | TypingSeen
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail as a transport delivered it: its bytes, the envelope's sender and recipients (RFC 5321).
+
+    `sender` is "<>" where the envelope says that nobody is to be answered, "" where there was no envelope. `transaction`:
+    which of several alike it is, where nothing in the mail tells; the same when that one is tried again. `unread`: why it
+    could not be read, after which only its head is: who wrote, and the mail itself as a file.
+    """
+
+    raw: bytes
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+    transaction: str = ""
+    unread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MailRead:
+    """What a mail says. `files`: the bytes of its media parts, by their `handle`; the service stores them before it answers."""
+
+    records: tuple[Incoming, ...]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Polled:
+    """One page of a poll: its records, where to go on (stored when they are durable), how long to wait before the next.
+
+    `page`: the provider's answer that they were read from, which each of them keeps as its raw payload.
+    """
+
+    records: tuple[Incoming | Malformed, ...]
+    page: bytes
+    cursor: Mapping[str, Any]
+    again_in: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """Wait for a frame until this moment: a deadline, since with plain timeouts steady traffic starves the heartbeat."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Does not block the socket: `then` is sent, and the cursor moves, when the records are durable, in order."""
+
+    records: tuple[Incoming, ...]
+    cursor: Mapping[str, Any] = field(default_factory=dict)
+    then: Send | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    now: datetime
+    data: bytes | None
+
+
+Socket = Generator[Send | Receive | Publish, Frame, None]
+
+
+# out ----------------------------------------------------------------------------------------------------------------
+
+
+class Piece(Model):
+    """What goes out in one send: one part that fits, and the files that go along. `id` is the same however often it is tried.
+
+    `reply_to`: the message answered, where the request named one. `references`: the conversation's first and newest
+    external ids, oldest first. `token`: our signed name of the conversation. `automatic`: a program wrote it.
+    """
+
+    id: str
+    to: str
+    part: Part
+    attachments: tuple[Media, ...] = ()
+    surface: Surface = "direct"
+    way: Way = "free_text"
+    reply_to: str | None = None
+    thread_key: str | None = None
+    subject: str | None = None
+    references: tuple[ExternalId, ...] = ()
+    token: str | None = None
+    handle: str | None = None
+    automatic: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TypingMark:
+    """Someone is about to answer this person. `reply_to`: the customer's newest message; `thread_key`: the topic of a group."""
+
+    to: str
+    reply_to: str | None = None
+    thread_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """What the provider calls the piece. No id at once, and a `join_key` that its echo will carry, where it tells only later."""
+
+    external_ids: tuple[str, ...] = ()
+    join_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Handle:
+    """Media at the provider, uploaded once per account and kept by the service until it expires."""
+
+    value: str
+    expires_in: timedelta | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Download:
+    """The request that gives the bytes, streamed by the service; `decrypt` maps the stream."""
+
+    request: Http
+    decrypt: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None
+    mime_type: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Token:
+    value: SecretStr
+    expires_in: timedelta
+    refresh: SecretStr | None = None
+
+
+Level = Literal["full", "degraded", "refused"]
+Unit = Literal["code_points", "utf16", "bytes", "graphemes"]
+
+
+class Capabilities(Model):
+    """What a channel can show. Degraded: sent as text; refused: the reply is refused early. Limits count in `unit`.
+
+    `option_id`: the longest name of an option that is pressed, in units of its own; a longer one is refused early. `starts`: what may be sent to someone who has not written. `attachments`: files that one send carries beside its text.
+    `linked`: options of a question that has links among them, at most, and `link_text`: the characters of its words; where it
+    does not fit, links stand in the words. `comment`: what a public comment can show, where that is something else. `private_reply`: it may be answered in private.
+    """
+
+    text: int
+    unit: Unit = "code_points"
+    caption: int = 0
+    media: dict[MediaKind, Level] = {}
+    media_bytes: int = 20 * 1024 * 1024
+    choices: Level = "degraded"
+    options: int = 10
+    option_title: int = 20
+    option_id: int | None = None
+    option_id_unit: Unit = "code_points"
+    linked: int | None = None
+    link_text: int | None = None
+    location: Level = "degraded"
+    contact: Level = "degraded"
+    template: Level = "refused"
+    reply_to: bool = False
+    typing: bool = False
+    starts: Literal["free_text", "template", "nothing"] = "free_text"
+    attachments: int = 0
+    comment: Capabilities | None = None
+    private_reply: bool = False
+    pieces: int = 20
+    per_second: float = 20.0
+    per_peer_second: float = 1.0
+    idempotent_for: timedelta | None = None
+
+    def shown(self, surface: Surface, way: Way) -> Capabilities:
+        """What can be shown there: a private answer to a comment is an ordinary message, but only one, in words of its own."""
+        if way == "private":
+            return self.model_copy(update={"pieces": 1, "template": "refused"})
+        return self.comment if self.comment and surface == "comment" else self
+
+
+def taken(app: Any, request: Request, context: Context) -> Response:
+    return Response()
+
+
+def no_handshake(app: Any, request: Request, context: Context) -> Response | None:
+    return None
+
+
+def own_id(piece: Piece) -> str:
+    return piece.id
+
+
+def no_keys(app: Any) -> Iterable[str]:
+    return ()
+
+
+def every_account(account: Any) -> bool:
+    return True
+
+
+def always_open(account: Any, message: Message) -> Window | None:
+    return Window()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """One channel, whole. The fields stand in the order in which every channel file is written.
+
+    `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
+    JSON may be torn on the way and is answered 400. `proof`: the header (lower case) without which a body proves nothing and
+    is not read. `encodings`: the Content-Encodings in which bodies are taken, as they were sent; the channel unpacks them
+    itself, within its `body_limit`. `inbound`: a Malformed among its records stands for an event that
+    cannot be read (shared.contract.readable.each), so that it takes no other along. `accepted`: how a request is answered whose
+    records are durable. `mail`: reads what a mail transport delivered. `polled`: whether this account is one that is
+    polled. `join_key`: by what the echo of a piece can be known when its answer was lost: what was sent along and comes
+    back, the piece's id; or what is known of it on both sides. `profile`: who someone is by their address, where messages
+    do not say it: names, language and time zone, no pictures. `window`: what a message of the customer, just received,
+    allows; None where it is nothing that they wrote.
+    """
+
+    name: str
+    docs: str
+    app: type[App]
+    account: type[Account]
+    capabilities: Capabilities
+    outcome: Callable[[Response], None]
+    signed: bool = True
+    proof: str = ""
+    encodings: frozenset[str] = frozenset()
+    body_limit: int = 1024 * 1024
+    handshake: Callable[[Any, Request, Context], Response | None] = no_handshake
+    keys: Callable[[Any], Iterable[str]] = no_keys
+    verify: Callable[[Any, Request, Context], None] | None = None
+    inbound: Callable[[Any, Request, Context], Iterable[Incoming | Malformed]] | None = None
+    accepted: Callable[[Any, Request, Context], Response] = taken
+    mail: Callable[[Any, Mail, Context], MailRead] | None = None
+    poll: Callable[[Any, Mapping[str, Any], Context], Steps[Polled]] | None = None
+    polled: Callable[[Any], bool] = every_account
+    connect: Callable[[Any, Context], Steps[str]] | None = None
+    socket: Callable[[Any, Mapping[str, Any], Context], Socket] | None = None
+    upload: Callable[[Any, Media, Context], Steps[Handle]] | None = None
+    outbound: Callable[[Any, Piece, Context], Steps[Sent]] | None = None
+    join_key: Callable[[Piece], str] = own_id
+    typing: Callable[[Any, TypingMark, Context], Steps[None]] | None = None
+    fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
+    profile: Callable[[Any, str, Context], Steps[Party]] | None = None
+    refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None
+    register: Callable[[Any, Any, str, Context], Steps[None]] | None = None
+    window: Callable[[Any, Message], Window | None] = always_open
+
+
+TRANSIENT: Final = frozenset({"throttled", "unreachable"})

@@ -1,0 +1,131 @@
+"""What adapters tell beside messages, and what they are asked to send."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.contract.codes import Failure, Status
+from shared.contract.envelope import (
+    Address,
+    ExternalId,
+    Many,
+    MediaState,
+    Model,
+    Moment,
+    Name,
+    Party,
+    Shown,
+    Surface,
+    Thread,
+    Way,
+)
+from shared.contract.requests import Parts, Written
+
+
+class MediaUpdate(Model):
+    """What became of one media part of an inbound message: stored, or unavailable with the reason."""
+
+    message_id: uuid.UUID
+    tenant: Name
+    channel: Name
+    account: Name
+    peer: Address
+    part: Annotated[int, Field(ge=0)]
+    state: MediaState
+    blob: str | None = None
+    mime_type: str | None = None
+    size: Annotated[int, Field(ge=0)] | None = None
+    sha256: str | None = None
+    name: Shown | None = None
+    reason: str | None = None
+    occurred_at: Moment
+
+
+class ProfileUpdate(Model):
+    """Who someone is at the provider, as it said when it was asked; what it did not say is absent.
+
+    `peer`: of the message that made us ask, so that both travel under one key.
+    """
+
+    tenant: Name
+    channel: Name
+    account: Name
+    peer: Address
+    party: Party
+    occurred_at: Moment
+
+
+class Typing(Model):
+    """Someone is typing: true for a few seconds only, never stored, no sequence. From the customer on inbound, from an agent on outbound.
+
+    On outbound, where there is one: `reply_to`, the customer's newest message, and `thread_key`, the topic of a group.
+    """
+
+    tenant: Name
+    channel: Name
+    account: Name
+    peer: Address
+    conversation: uuid.UUID | None = None
+    reply_to: ExternalId | None = None
+    thread_key: ExternalId | None = None
+    occurred_at: Moment
+
+
+class Cost(Model):
+    """What a send costs, in the provider's words: no sum, since only its bill knows one."""
+
+    billable: bool | None = None
+    category: Annotated[str, Field(max_length=255)] | None = None
+    model: Annotated[str, Field(max_length=255)] | None = None
+
+
+class Delivery(Model):
+    """What happened to a message that we sent. It names the message by id (our own sends), external ids (receipts) or watermark.
+
+    `piece` of `pieces`: a long message goes in pieces, each with its own ids; the message is as far as its slowest piece.
+    `watermark`: everything sent to this peer until then has this status. `taken_at`: when the adapter read it from outbound.
+    """
+
+    tenant: Name
+    channel: Name
+    account: Name
+    peer: Address
+    message_id: uuid.UUID | None = None
+    piece: Annotated[int, Field(ge=0)] = 0
+    pieces: Annotated[int, Field(ge=1)] = 1
+    external_ids: Annotated[Many[ExternalId], Field(max_length=100)] = ()
+    join_key: ExternalId | None = None
+    watermark: Moment | None = None
+    status: Status
+    failure: Failure | None = None
+    cost: Cost | None = None
+    attempt: Annotated[int, Field(ge=1)] = 1
+    taken_at: Moment | None = None
+    occurred_at: Moment
+
+
+class Outbound(Written):
+    """A message to send: what the router asks an adapter for, once per message and attempt.
+
+    `way`: what allows it to be sent, where a provider must be told.
+    """
+
+    id: uuid.UUID
+    tenant: Name
+    channel: Name
+    account: Name
+    peer: Address
+    conversation: uuid.UUID
+    sequence: Annotated[int, Field(ge=1)]
+    request_id: str
+    attempt: Annotated[int, Field(ge=1)] = 1
+    thread: Thread = Thread()
+    surface: Surface = "direct"
+    way: Way = "free_text"
+    parts: Parts
+    urgent: bool = False
+    not_after: Moment | None = None
+    requested_at: Moment

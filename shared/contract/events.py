@@ -1,0 +1,275 @@
+"""What is told to internal systems: what happened, and how accounts, conversations and customers are now."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.contract.codes import Failure, Status
+from shared.contract.deliveries import Cost, MediaUpdate, Outbound
+from shared.contract.envelope import (
+    Address,
+    Direction,
+    Envelope,
+    ExternalId,
+    Many,
+    MessageContext,
+    Model,
+    Moment,
+    Name,
+    Notice,
+    Party,
+    Surface,
+    Window,
+)
+
+
+class Step(Model):
+    """A place that the message passed, and when. The times between them are the timeline of the page and of `parley trace`."""
+
+    at: Moment
+    place: Literal["webhook", "smtp", "request", "inbound", "requests", "router", "outbound", "provider", "delivery"]
+
+
+class Event(Model):
+    """What every event says. `sequence` counts 1, 2, 3 … per conversation (per customer for `customer.*`): drop what is not above the last one seen."""
+
+    tenant: Name
+    conversation: uuid.UUID | None = None
+    customer: uuid.UUID | None = None
+    sequence: Annotated[int, Field(ge=1)] | None = None
+    occurred_at: Moment
+    request_id: str | None = None
+    cause: str | None = None
+    trail: Many[Step] = ()
+
+
+class MessageReceived(Event):
+    """Someone wrote; or, with direction outbound, the business did, from elsewhere.
+
+    `flagged`: it came with our own name for the conversation, but from someone who does not take part in it: agents may
+    read it, nobody is answered because of it, and nothing else of the conversation changes.
+    """
+
+    message: Envelope
+    flagged: Literal["stranger"] | None = None
+
+
+class MessageEdited(Event):
+    """A message has new content, which is whole in `message`; no id: the original is not known here."""
+
+    message_id: uuid.UUID | None
+    external_id: ExternalId
+    message: Envelope
+
+
+class MessageDeleted(Event):
+    """A message was taken back."""
+
+    message_id: uuid.UUID | None
+    external_id: ExternalId
+
+
+class MessageVisibility(Event):
+    """A public message was hidden from others, or is shown again."""
+
+    message_id: uuid.UUID | None
+    external_id: ExternalId
+    hidden: bool
+
+
+class MessageReaction(Event):
+    """One change of someone's reactions to a message, which are a set; no `emoji`: all of theirs were taken back.
+
+    `removed`: this one was taken back, the others stand. `replaces`: it stands in the place of all that they showed before.
+    """
+
+    message_id: uuid.UUID | None
+    external_id: ExternalId
+    sender: Party
+    emoji: str | None = None
+    removed: bool = False
+    replaces: bool = False
+
+
+class MessageMedia(Event):
+    """A file of a message is stored, or will never be."""
+
+    media: MediaUpdate
+
+
+class MessageQueued(Event):
+    """A reply or first message was accepted and is on its way to the adapter."""
+
+    message: Outbound
+
+
+class MessageStatus(Event):
+    """`pieces`: how far each piece of a long message is, by its number."""
+
+    message_id: uuid.UUID
+    status: Status
+    failure: Failure | None = None
+    cost: Cost | None = None
+    external_ids: Many[ExternalId] = ()
+    attempt: int = 1
+
+
+class RequestRefused(Event):
+    """A request that would fail is refused early, and one that cannot be read; without a conversation it has no sequence.
+
+    `request_type`: `request.reply` and so on, or what was in `ce_type`.
+    """
+
+    request_type: str
+    failure: Failure
+
+
+class ConversationOpened(Event):
+    """A conversation begins; its id stays for ever. `window`: until when it may be answered freely.
+
+    `linked`: the conversation that its first message named, but whose participant its sender is not.
+    """
+
+    channel: Name
+    account: Name
+    peer: Address
+    surface: Surface = "direct"
+    container: ExternalId | None = None
+    linked: uuid.UUID | None = None
+    subject: str | None = None
+    window: Window = Window()
+
+
+class ConversationClosed(Event):
+    """It is done; a new message may reopen it."""
+
+    reason: str = ""
+
+
+class ConversationReopened(Event):
+    """It goes on."""
+
+    reason: str = ""
+
+
+class ConversationMerged(Event):
+    """It goes on in another one."""
+
+    into: uuid.UUID
+
+
+class ConversationParticipant(Event):
+    """What became known of someone who takes part, by their address; `name`: as they are called here from now on.
+
+    `blocked`: they have stopped the account, or have not any more. Without a conversation where they have none.
+    """
+
+    participant: Party
+    blocked: bool | None = None
+
+
+class ConversationNotice(Event):
+    """What the provider tells of the chat; nobody said it. Without a conversation where there is none.
+
+    `context`: what brought the person here, where that is what is told.
+    """
+
+    channel: Name
+    account: Name
+    peer: Address
+    sender: Party
+    notice: Notice
+    context: MessageContext | None = None
+
+
+class ConversationResponder(Event):
+    """Who has the thread at the provider and is expected to answer: somebody else, by that name; no `responder`: we have."""
+
+    responder: Name | None = None
+
+
+class ConversationBraked(Event):
+    """Programs answer each other here: `until` then they are refused (`braked`), unless a person answers before.
+
+    Without a conversation, with its customer, where it is a first mail that would have begun one.
+    """
+
+    until: Moment
+
+
+class ConversationTyping(Event):
+    """The customer is typing. Fleeting: no sequence, sent once, never repeated."""
+
+    peer: Address
+
+
+class CustomerMerged(Event):
+    """Two customers turned out to be one person; `into` is who stays."""
+
+    into: uuid.UUID
+    reason: str
+
+
+class CustomerSplit(Event):
+    """A merge was undone: these are the people again."""
+
+    customers: Many[uuid.UUID]
+    reason: str
+
+
+class CustomerErased(Event):
+    """This person is forgotten; what remains is an id."""
+
+    reason: str
+
+
+class AccountState(Model):
+    """How an account is, and what its channel can do: the router refuses by it, people watch it."""
+
+    tenant: Name
+    channel: Name
+    account: Name
+    healthy: bool
+    failure: Failure | None = None
+    token_expires_at: Moment | None = None
+    capabilities: dict[str, object] = {}
+    occurred_at: Moment
+
+
+class ConversationState(Model):
+    """A conversation as it is now; `version` grows with every change.
+
+    `blocked_at`: since when its customer has stopped the account. `responder`: who else has the thread at the provider, since
+    `responder_at`. `braked_until`: until when programs are refused, since they answer each other here.
+    """
+
+    id: uuid.UUID
+    tenant: Name
+    customer: uuid.UUID
+    channel: Name
+    account: Name
+    peer: Address
+    status: Literal["open", "idle", "closed", "erased"]
+    version: int
+    last_sequence: int
+    subject: str | None = None
+    window: Window = Window()
+    opened_at: Moment
+    last_direction: Direction | None = None
+    blocked_at: Moment | None = None
+    responder: Name | None = None
+    responder_at: Moment | None = None
+    braked_until: Moment | None = None
+
+
+class CustomerState(Model):
+    """A person as they are known now, with every address."""
+
+    id: uuid.UUID
+    tenant: Name
+    version: int
+    merged_into: uuid.UUID | None = None
+    identities: Many[Party] = ()

@@ -1,0 +1,163 @@
+"""What internal systems ask for."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.contract.envelope import (
+    Address,
+    Many,
+    Model,
+    Moment,
+    Name,
+    Part,
+)
+
+
+class Hop(Model):
+    """Another way to the same customer, taken when the one before was not delivered, read or answered in time."""
+
+    channel: Name
+    unless: Literal["delivered", "read", "answered"] = "delivered"
+    within: Annotated[int, Field(ge=1, description="seconds")] = 300
+
+
+class Request(Model):
+    """What every request may say. Its `ce_id` is the idempotency key; answers carry it as `request_id`."""
+
+    tenant: Name = "default"
+    not_before: Moment | None = None
+    expires_at: Moment | None = None
+    urgent: bool = False
+    fallback: Many[Hop] = ()
+
+
+Parts = Annotated[Many[Part], Field(min_length=1, max_length=20)]
+
+
+class Written(Model):
+    """Who wrote it. `author`: by what name; `automatic`: whether a program did, whatever the name. Where that is not said, a
+    person is who has a name: what nobody answers for is a program's, so that no other program answers it (RFC 3834 §2).
+    """
+
+    author: str | None = None
+    automatic: bool | None = None
+
+    @property
+    def by_person(self) -> bool:
+        """Some channels give people longer than programs, and only programs are braked."""
+        return bool(self.author) if self.automatic is None else not self.automatic
+
+
+class Reply(Written, Request):
+    """Answer in a conversation, on the channel and address that the customer last wrote from.
+
+    `private`: answer a public comment so that only its writer reads it.
+    """
+
+    conversation: uuid.UUID
+    parts: Parts
+    in_reply_to: uuid.UUID | None = None
+    private: bool = False
+
+
+class Send(Written, Request):
+    """Write first: to an address at one of our accounts. `subject`: of a mail."""
+
+    channel: Name
+    account: Name
+    address: Address
+    parts: Parts
+    subject: Annotated[str, Field(max_length=998)] | None = None
+
+
+class SendTyping(Request):
+    """Show the customer that someone is writing: for a few seconds, never stored."""
+
+    conversation: uuid.UUID
+
+
+class Cancel(Request):
+    """Take back a message that has not been sent."""
+
+    message: uuid.UUID
+
+
+class EditMessage(Request):
+    """Put other content in the place of a message that was sent, where the channel can."""
+
+    message: uuid.UUID
+    parts: Parts
+
+
+class DeleteMessage(Request):
+    """Take back a message that was sent, where the channel can."""
+
+    message: uuid.UUID
+
+
+class Assign(Request):
+    """Say who answers; nobody, without an assignee."""
+
+    conversation: uuid.UUID
+    assignee: str | None = None
+
+
+class Tag(Request):
+    """Put labels on a conversation, or take them off."""
+
+    conversation: uuid.UUID
+    add: Many[str] = ()
+    remove: Many[str] = ()
+
+
+class Close(Request):
+    """The conversation is done."""
+
+    conversation: uuid.UUID
+
+
+class Reopen(Request):
+    """The conversation goes on."""
+
+    conversation: uuid.UUID
+
+
+class Link(Request):
+    """This address is that customer's: the evidence is the system that says so."""
+
+    customer: uuid.UUID
+    kind: Name
+    address: Address
+
+
+class Unlink(Request):
+    """This address is not that customer's."""
+
+    customer: uuid.UUID
+    kind: Name
+    address: Address
+
+
+class Merge(Request):
+    """These customers are one person: the oldest stays, the merge can be undone."""
+
+    customers: Annotated[Many[uuid.UUID], Field(min_length=2)]
+    reason: str
+
+
+class Split(Request):
+    """Undo the merge that made this customer."""
+
+    customer: uuid.UUID
+    reason: str
+
+
+class Erase(Request):
+    """Forget this person: messages, identities, files."""
+
+    customer: uuid.UUID
+    reason: str

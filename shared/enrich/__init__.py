@@ -1,0 +1,1 @@
+"""What is asked of a provider after a message: its files, its people."""

@@ -1,0 +1,1 @@
+"""The way in: from a provider to the bus."""

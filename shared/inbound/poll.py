@@ -1,0 +1,99 @@
+"""Channels that are asked instead of telling us: one replica polls, and the cursor moves when the records are durable."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import structlog
+
+from shared.contract.channel import Account, Channel, Context, Polled
+from shared.contract.errors import (
+    BusUnavailable,
+    DatabaseUnavailable,
+    Fenced,
+    Malformed,
+    SendFailed,
+    StoreUnavailable,
+    TooLarge,
+)
+from shared.inbound.accept import Intake
+from shared.provider.calls import Caller, Party
+from shared.provider.drive import drive
+from shared.storage.database import Pool, transaction
+
+log = structlog.get_logger(__name__)
+
+PAUSE: Final = 5.0  # seconds after something went wrong
+
+
+class Poller:
+    """One account's poll, under the lease of that name."""
+
+    def __init__(self, *, channel: Channel, account: Account, pool: Pool, intake: Intake, caller: Caller) -> None:
+        self._channel, self._account = channel, account
+        self._pool, self._intake, self._caller = pool, intake, caller
+
+    @property
+    def name(self) -> str:
+        return f"poll {self._channel.name}/{self._account.name}"
+
+    async def run(self, epoch: int) -> None:
+        """Until the lease is lost: ask, publish, move the cursor."""
+        while True:
+            try:
+                page = await self.turn(epoch)
+                await asyncio.sleep(page.again_in.total_seconds())
+            except (SendFailed, BusUnavailable, StoreUnavailable, DatabaseUnavailable, Malformed) as error:
+                log.warning("poll.waiting", name=self.name, error=str(error))
+                wait = error.retry_after if isinstance(error, SendFailed) else None
+                await asyncio.sleep(max(PAUSE, (wait or timedelta()).total_seconds()))
+
+    async def turn(self, epoch: int) -> Polled:
+        """One page: durable on the bus first, then the cursor; a crash between them reads the page again, to the same ids."""
+        assert self._channel.poll is not None
+        cursor = await self._cursor()
+        context = Context(now=datetime.now(UTC), nonce=secrets.token_hex(16))
+        party = Party(channel=self._channel, account=self._account)
+        page = await drive(
+            self._channel.poll(self._account, cursor, context),
+            channel=self._channel,
+            ask=lambda request: self._caller.ask(request, party),
+        )
+        await self._take(page, context)
+        if page.cursor != cursor:
+            await self._move(page.cursor, epoch)
+        return page
+
+    async def _take(self, page: Polled, context: Context) -> None:
+        """What cannot be taken is kept with its page, and holds up nothing behind it."""
+        try:
+            await self._intake.take_page(self._channel, self._account, page.records, page.page, context)
+        except (Malformed, TooLarge) as error:
+            await self._intake.quarantine.keep_page(self._channel, self._account, page.page, error)
+
+    async def _cursor(self) -> Mapping[str, Any]:
+        async with transaction(self._pool) as connection:
+            value: Mapping[str, Any] | None = await connection.fetchval(
+                "SELECT value FROM cursor WHERE channel = $1 AND account = $2", self._channel.name, self._account.name
+            )
+        return value or {}
+
+    async def _move(self, cursor: Mapping[str, Any], epoch: int) -> None:
+        """Only while the lease's epoch is still ours."""
+        async with transaction(self._pool) as connection:
+            moved = await connection.fetchval(
+                """INSERT INTO cursor (channel, account, value)
+                SELECT $1, $2, $3 WHERE EXISTS (SELECT FROM lease WHERE name = $4 AND epoch = $5 FOR SHARE)
+                ON CONFLICT (channel, account) DO UPDATE SET value = excluded.value, moved_at = now() RETURNING true""",
+                self._channel.name,
+                self._account.name,
+                dict(cursor),
+                self.name,
+                epoch,
+            )
+        if not moved:
+            raise Fenced(self.name)

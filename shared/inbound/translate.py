@@ -1,0 +1,310 @@
+"""The one place that runs a channel's pure functions over what strangers send, and stamps what comes out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, replace
+from datetime import datetime
+from types import NoneType
+from typing import Any, Final, TypeVar, cast
+
+from pydantic import BaseModel
+
+from shared.contract.channel import (
+    Account,
+    App,
+    Asked,
+    Channel,
+    Context,
+    Incoming,
+    Mail,
+    MailRead,
+    Message,
+    Receipt,
+    Request,
+    Response,
+    Steps,
+    TypingSeen,
+)
+from shared.contract.deliveries import Delivery, Typing
+from shared.contract.envelope import (
+    EARLIEST,
+    UNSTORABLE,
+    Assessment,
+    Envelope,
+    Notice,
+    Part,
+    Unsupported,
+    message_id,
+    scrub,
+)
+from shared.contract.errors import AlreadySent, Malformed, SendFailed, Torn, Unverified
+from shared.contract.mend import loads
+from shared.contract.readable import UNREADABLE, readable, where
+
+T = TypeVar("T")
+MailReader = Callable[[Any, Mail, Context], MailRead]
+
+PARTS: Final = 100  # of one envelope at the most
+NAMES: Final = 998  # characters of an address or external id at the most
+SIGNED: Final = Assessment(authentication="signature")
+PROVIDED: Final = Assessment(authentication="provider")
+
+
+def verify(channel: Channel, app: App, request: Request, context: Context) -> None:
+    """Raise Unverified unless the request proves who sent it; nonsense in its headers is no proof either."""
+    if channel.verify is None:
+        raise Unverified(f"{channel.name} takes no webhooks")
+    try:
+        channel.verify(app, request, context)
+    except UNREADABLE as error:
+        raise Unverified(where(error)) from None
+
+
+def read(channel: Channel, app: App, request: Request, context: Context) -> tuple[Incoming, ...]:
+    """What a verified request says. Raises as `read_each`, and the first Malformed that stands in it."""
+    return _all(read_each(channel, app, request, context))
+
+
+def read_each(channel: Channel, app: App, request: Request, context: Context) -> tuple[Incoming | Malformed, ...]:
+    """What a verified request says, all at once. Raises as `events`."""
+    return tuple(events(channel, app, request, context))
+
+
+def events(channel: Channel, app: App, request: Request, context: Context) -> Iterator[Incoming | Malformed]:
+    """What a verified request says, one after the other; in the place of an event that has another shape than the channel knows a Malformed,
+    whose detail names the error and the line, no content.
+
+    Raises Malformed where the request as a whole has another shape. Raises Torn: no signature covers the body and it is not
+    even JSON, so it may have been cut on the way.
+    """
+    if channel.inbound is None:
+        raise Malformed(f"{channel.name} takes no webhooks")
+    try:
+        with readable():
+            yield from map(named, channel.inbound(app, request, context))
+    except Malformed:
+        if not channel.signed and not _is_json(request.body):
+            raise Torn("the body is not JSON") from None
+        raise
+
+
+def read_mail(mail: MailReader | None, account: Account, delivered: Mail, context: Context) -> MailRead:
+    """What a mail to this account says, read by its channel's `mail`. Raises Malformed, and what that raises to refuse it."""
+    if mail is None:
+        raise Malformed("the channel takes no mail")
+    with readable():
+        found = mail(account, delivered, context)
+    _all(map(named, found.records))
+    return found
+
+
+def read_page(channel: Channel, account: Account, body: bytes, context: Context) -> tuple[Incoming, ...]:
+    """What one page of a poll says. Raises as `read`."""
+    return _all(read_page_each(channel, account, body, context))
+
+
+def read_page_each(
+    channel: Channel, account: Account, body: bytes, context: Context
+) -> tuple[Incoming | Malformed, ...]:
+    """What one page of a poll says, whatever was asked for it; a Malformed in the place of what has another shape.
+
+    Raises Malformed where the page as a whole has another shape.
+    """
+    if channel.poll is None:
+        raise Malformed(f"{channel.name} is not polled")
+    with readable():
+        polled = answer(
+            channel.poll(account, {}, context), given=lambda _: Response(body=body), outcome=channel.outcome
+        )
+    return tuple(map(named, polled.records))
+
+
+def stamp(
+    incoming: Incoming,
+    *,
+    channel: Channel,
+    account: Account,
+    received_at: datetime,
+    raw: str | None = None,
+    clean: bool = False,
+) -> Envelope | Delivery | Typing:
+    """The record that travels: tenant, account, id, window and assessment added, times of the future set to now, those
+    before 1970 to 1970.
+
+    `clean`: the payload was seen to hold nothing that must be replaced, so not every string is looked at.
+    Raises Malformed where a value is none that an envelope may hold.
+    """
+    with readable():
+        incoming = incoming if clean else _storable(incoming)
+        if not EARLIEST <= incoming.occurred_at <= received_at:
+            incoming = replace(incoming, occurred_at=max(EARLIEST, min(incoming.occurred_at, received_at)))
+        match incoming:
+            case Message():
+                return _envelope(incoming, channel, account, received_at=received_at, raw=raw)
+            case Receipt():
+                return _delivery(incoming, channel, account, received_at=received_at)
+            case TypingSeen():
+                return Typing(
+                    tenant=account.tenant,
+                    channel=channel.name,
+                    account=account.name,
+                    peer=incoming.peer,
+                    occurred_at=incoming.occurred_at,
+                )
+
+
+def answer(steps: Steps[T], *, given: Callable[[Asked], Response], outcome: Callable[[Response], None]) -> T:
+    """Run a channel's exchange over given answers, each judged by the channel's `outcome`, and return its result; what
+    that raises is thrown where the request was yielded, as `shared.provider.drive.drive` does.
+    """
+    try:
+        request = next(steps)
+        while True:
+            response = given(request)
+            try:
+                outcome(response)
+            except (SendFailed, AlreadySent) as thrown:
+                request = steps.throw(thrown)
+            else:
+                request = steps.send(response)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    finally:
+        steps.close()
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        loads(body)
+    except ValueError:
+        return False
+    return True
+
+
+def _all(found: Iterable[Incoming | Malformed]) -> tuple[Incoming, ...]:
+    """The records, if all could be read; raises the first Malformed."""
+    records = []
+    for one in found:
+        if isinstance(one, Malformed):
+            raise one
+        records.append(one)
+    return tuple(records)
+
+
+def named(record: Incoming | Malformed) -> Incoming | Malformed:
+    """The record, if it has the names by which it is found again: a parser may have read a number or a list there."""
+    if isinstance(record, Malformed):
+        return record
+    names = [record.account_key, record.peer]
+    names += [record.event_key] if isinstance(record, Message) else []
+    if all(isinstance(name, str) and 0 < len(name) <= NAMES for name in names):
+        return record
+    return Malformed("TypeError: a name is missing, too long or not a text")
+
+
+def _envelope(
+    incoming: Message,
+    channel: Channel,
+    account: Account,
+    *,
+    received_at: datetime,
+    raw: str | None,
+) -> Envelope:
+    return Envelope(
+        id=message_id(account.tenant, channel.name, account.name, incoming.event_key),
+        tenant=account.tenant,
+        channel=channel.name,
+        account=account.name,
+        direction="outbound" if incoming.echo else "inbound",
+        peer=incoming.peer,
+        external_id=incoming.external_id,
+        external_ids=incoming.external_ids,
+        join_key=incoming.join_key,
+        sender=incoming.sender,
+        recipients=incoming.recipients,
+        surface=incoming.surface,
+        container=incoming.container,
+        thread=incoming.thread,
+        parts=_most(incoming.parts),
+        context=incoming.context,
+        responder=incoming.responder,
+        answer_to=incoming.answer_to,
+        occurred_at=incoming.occurred_at,
+        received_at=received_at,
+        raw=raw,
+        assessment=_assessed(incoming.assessment, channel),
+        window=None if incoming.echo or isinstance(incoming.parts[0], Notice) else channel.window(account, incoming),
+    )
+
+
+def _most(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """As many as an envelope holds, and that there were more."""
+    return parts if len(parts) <= PARTS else (*parts[: PARTS - 1], Unsupported(type="more"))
+
+
+def _assessed(found: Assessment, channel: Channel) -> Assessment:
+    """The channel's own assessment, with what the verification proved where it says nothing itself; a mail proves nothing."""
+    if found.authentication != "none" or channel.mail is not None:
+        return found
+    verified = SIGNED if channel.signed else PROVIDED
+    if found == _NOTHING:
+        return verified
+    return found.model_copy(update={"authentication": verified.authentication})
+
+
+_NOTHING: Final = Assessment()
+
+
+def _delivery(incoming: Receipt, channel: Channel, account: Account, *, received_at: datetime) -> Delivery:
+    """What is sent later is not read yet, whatever a watermark of the future says."""
+    return Delivery(
+        tenant=account.tenant,
+        channel=channel.name,
+        account=account.name,
+        peer=incoming.peer,
+        external_ids=incoming.external_ids,
+        join_key=incoming.join_key,
+        watermark=incoming.watermark and min(incoming.watermark, received_at),
+        status=incoming.status,
+        failure=incoming.failure,
+        cost=incoming.cost,
+        occurred_at=incoming.occurred_at,
+    )
+
+
+def _storable(incoming: Incoming) -> Incoming:
+    """The record without NUL and lone surrogates; nearly always it has none and is returned as it is."""
+    values = {field: getattr(incoming, field) for field in _FIELDS[type(incoming)]}
+    if all(map(_is_storable, values.values())):
+        return incoming
+    return replace(incoming, **{field: _scrubbed(value) for field, value in values.items()})
+
+
+_FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in (Message, Receipt, TypingSeen)}
+
+
+def _is_storable(value: object) -> bool:
+    """By exact type, and with `in` before the pattern: this runs over every string that comes in."""
+    kind = type(value)
+    if kind is str:
+        text = cast("str", value)
+        return (text.isascii() and "\x00" not in text) or not UNSTORABLE.search(text)
+    if kind in _ATOMS:
+        return True
+    inner = cast("tuple[object, ...]", value) if kind is tuple else vars(value).values()
+    return all(map(_is_storable, inner))
+
+
+_ATOMS: Final = frozenset({NoneType, bool, int, float, datetime})
+
+
+def _scrubbed(value: Any) -> Any:
+    match value:
+        case tuple():
+            return tuple(map(_scrubbed, value))
+        case BaseModel():
+            return type(value).model_validate(scrub(value.model_dump()))
+        case _:
+            return scrub(value)

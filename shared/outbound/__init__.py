@@ -1,0 +1,1 @@
+"""The way out: from the bus to a provider, and what became of it."""

@@ -1,0 +1,338 @@
+"""What became of every piece of every message: the ledger's rows, each moved only by the lane's owner."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from pydantic import TypeAdapter
+
+from shared.contract.codes import Failure, Status
+from shared.contract.deliveries import Outbound
+from shared.contract.envelope import scrub
+from shared.contract.errors import Fenced
+from shared.contract.fit import Sendable
+from shared.outbound import lanes
+from shared.outbound.lanes import Lane
+from shared.storage.database import Connection, Pool, connected
+from shared.storage.turns import Account
+from shared.storage.walks import in_steps
+
+_PART: Final[TypeAdapter[Sendable]] = TypeAdapter(Sendable)
+KEPT: Final = timedelta(days=14)  # longer than the outbound topic, so that a record read again is still known
+
+HANDLES_KEPT: Final = timedelta(days=90)  # then a file is uploaded again, if it is still sent
+
+OPEN: Final = frozenset({"queued", "sending"})
+
+State = Literal["queued", "sending", "sent", "failed", "unknown", "expired", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One piece. `first_sent_at`: when it may have left for the first time; `put_off`: why it has not gone yet."""
+
+    number: int
+    part: Sendable | None
+    status: State
+    first_sent_at: datetime | None
+    put_off: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first message of a lane that is not done; no `entries`: it is not cut into pieces yet."""
+
+    message: Outbound
+    traceparent: str | None
+    received_at: datetime
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """The end of one piece, as it is reported."""
+
+    status: Status
+    external_ids: tuple[str, ...] = ()
+    join_key: str | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A piece whose outcome is not on the bus yet."""
+
+    message: Outbound
+    traceparent: str | None
+    taken_at: datetime
+    piece: int
+    pieces: int
+    outcome: Outcome
+    settled_at: datetime
+
+
+class Ledger:
+    """Each step raises Fenced when the lane has another owner, DatabaseUnavailable when it should be tried again."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def head(self, lane: Lane) -> Head | None:
+        """The next message to send, the lease renewed; None: the lane is empty, or another account's, and given up."""
+        async with connected(self._pool) as connection, connection.transaction():
+            await lanes.hold(connection, lane)
+            row = await connection.fetchrow(
+                "SELECT message_id, attempt, body, traceparent, received_at FROM send"
+                " WHERE conversation = $1 AND done_at IS NULL ORDER BY position LIMIT 1",
+                lane.conversation,
+            )
+            if row is None:
+                await lanes.remove(connection, lane)
+                return None
+            message = Outbound.model_validate_json(row["body"])
+            if (account := (message.channel, message.account)) != lane.account:
+                await lanes.hand_over(connection, lane, account)
+                return None
+            entries = await _entries(connection, row["message_id"], row["attempt"])
+        return Head(message, row["traceparent"], row["received_at"], entries)
+
+    async def cut(self, lane: Lane, message: Outbound, parts: Sequence[Sendable]) -> tuple[Entry, ...]:
+        """Store all pieces before the first is sent, unless that has been done before."""
+        async with connected(self._pool) as connection, connection.transaction():
+            await lanes.hold(connection, lane)
+            await _store(connection, message, [part.model_dump(mode="json", exclude_none=True) for part in parts])
+            return await _entries(connection, message.id, message.attempt)
+
+    async def refuse(self, lane: Lane, message: Outbound, outcome: Outcome) -> None:
+        """The message ends before anything more of it is sent, cut into pieces or not."""
+        async with connected(self._pool) as connection, connection.transaction():
+            await lanes.hold(connection, lane)
+            await _store(connection, message, [None])
+            entries = await _entries(connection, message.id, message.attempt)
+            number = next((entry.number for entry in entries if entry.status in OPEN), 0)
+            await _finish(connection, lane, message, number, outcome)
+
+    async def hold(self, lane: Lane, lease: timedelta) -> None:
+        """Keep the lane for a call that takes that long."""
+        async with connected(self._pool) as connection:
+            await lanes.hold(connection, lane, lease)
+
+    async def sending(self, lane: Lane, message: Outbound, number: int, *, lease: timedelta) -> None:
+        """From now on the piece may have been sent, whatever happens to us. Awaited just before the request leaves."""
+        async with connected(self._pool) as connection:
+            marked = await connection.fetchval(
+                "WITH held AS (UPDATE lane SET lease_until = now() + $6"
+                "              WHERE conversation = $1 AND owner = $2 RETURNING conversation)"
+                " UPDATE piece SET status = 'sending', first_sent_at = coalesce(first_sent_at, now()) FROM held"
+                " WHERE message_id = $3 AND attempt = $4 AND piece = $5 AND status IN ('queued', 'sending')"
+                " RETURNING true",
+                lane.conversation,
+                lane.owner,
+                message.id,
+                message.attempt,
+                number,
+                lease,
+            )
+        if not marked:
+            raise Fenced(f"lane {lane.conversation}")
+
+    async def put_off(self, lane: Lane, message: Outbound, number: int, *, why: Failure, maybe_sent: bool) -> None:
+        """The piece is tried again later; if it has certainly not been sent, it is queued as if for the first time."""
+        async with connected(self._pool) as connection, connection.transaction():
+            await lanes.hold(connection, lane)
+            await connection.execute(
+                "UPDATE piece SET code = $4, detail = $5, status = CASE WHEN $6 THEN status ELSE 'queued' END,"
+                " first_sent_at = CASE WHEN $6 THEN first_sent_at END"
+                " WHERE message_id = $1 AND attempt = $2 AND piece = $3 AND settled_at IS NULL",
+                message.id,
+                message.attempt,
+                number,
+                why.code,
+                scrub(why.detail),
+                maybe_sent,
+            )
+
+    async def settle(self, lane: Lane, message: Outbound, number: int, outcome: Outcome) -> None:
+        """The end of a piece; after a failure the pieces behind it are not sent. When all have ended, so has the message."""
+        async with connected(self._pool) as connection, connection.transaction():
+            await lanes.hold(connection, lane)
+            await _finish(connection, lane, message, number, outcome)
+
+    async def park(self, lane: Lane, delay: timedelta, *, tried: bool) -> None:
+        """Leave the lane alone for a while; `tried`: because of its head, so that the next pause is longer."""
+        async with connected(self._pool) as connection:
+            await lanes.park(connection, lane, delay, tried=tried)
+
+    async def handle(self, account: Account, blob: str) -> str | None:
+        """What the provider calls this file, where it was uploaded before and lives for another minute."""
+        async with connected(self._pool) as connection:
+            value: str | None = await connection.fetchval(
+                "SELECT value FROM handle WHERE channel = $1 AND account = $2 AND blob = $3"
+                " AND (expires_at IS NULL OR expires_at > now() + interval '1 minute')",
+                *account,
+                blob,
+            )
+        return value
+
+    async def keep_handle(self, account: Account, blob: str, *, value: str, expires_in: timedelta | None) -> None:
+        async with connected(self._pool) as connection:
+            await connection.execute(
+                "INSERT INTO handle (channel, account, blob, value, expires_at)"
+                " VALUES ($1, $2, $3, $4, now() + $5::interval)"
+                " ON CONFLICT (channel, account, blob)"
+                " DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, made_at = now()",
+                *account,
+                blob,
+                value,
+                expires_in,
+            )
+
+    async def waiting(self) -> tuple[int, float]:
+        """How many messages wait in lanes, and for how many seconds the oldest of them has."""
+        async with connected(self._pool) as connection:
+            count, age = await connection.fetchrow(
+                "SELECT count(*), coalesce(extract(epoch FROM now() - min(received_at)), 0)::float"
+                " FROM send WHERE done_at IS NULL"
+            )
+        return count, age
+
+    async def prune(self) -> None:
+        """Forget what ended long ago and was reported; handles that have expired, or were made long ago."""
+        await in_steps(
+            self._pool,
+            "DELETE FROM send WHERE (message_id, attempt) IN"
+            " (SELECT message_id, attempt FROM send WHERE done_at < now() - $1::interval AND NOT EXISTS"
+            "  (SELECT FROM piece WHERE piece.message_id = send.message_id AND piece.attempt = send.attempt"
+            "   AND NOT reported) ORDER BY done_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+            KEPT,
+        )
+        await in_steps(
+            self._pool,
+            "DELETE FROM handle WHERE (channel, account, blob) IN (SELECT channel, account, blob FROM handle"
+            " WHERE expires_at < now() OR made_at < now() - $1::interval LIMIT $2 FOR UPDATE SKIP LOCKED)",
+            HANDLES_KEPT,
+        )
+
+
+async def _store(connection: Connection, message: Outbound, parts: Sequence[Any]) -> None:
+    await connection.execute(
+        "INSERT INTO piece (message_id, attempt, piece, pieces, part)"
+        " SELECT $1, $2, place - 1, $3, part FROM unnest($4::jsonb[]) WITH ORDINALITY AS new (part, place)"
+        " ON CONFLICT DO NOTHING",
+        message.id,
+        message.attempt,
+        len(parts),
+        parts,
+    )
+
+
+async def _finish(connection: Connection, lane: Lane, message: Outbound, number: int, outcome: Outcome) -> None:
+    await _settle(connection, message, number, outcome)
+    if outcome.status in {"failed", "expired"}:
+        await _skip(connection, message)
+    if await _end(connection, message):
+        await lanes.move_on(connection, lane)
+
+
+async def _entries(connection: Connection, message_id: uuid.UUID, attempt: int) -> tuple[Entry, ...]:
+    rows = await connection.fetch(
+        "SELECT piece, part, status, first_sent_at, code, detail FROM piece WHERE message_id = $1 AND attempt = $2 ORDER BY piece",
+        message_id,
+        attempt,
+    )
+    return tuple(_entry(row) for row in rows)
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(row["piece"], _part(row["part"]), row["status"], row["first_sent_at"], _failure(row))
+
+
+def _failure(row: Any) -> Failure | None:
+    return Failure(code=row["code"], detail=row["detail"]) if row["code"] else None
+
+
+def _part(stored: Any) -> Sendable | None:
+    return _PART.validate_python(stored) if stored else None
+
+
+async def _settle(connection: Connection, message: Outbound, number: int, outcome: Outcome) -> None:
+    """A provider's words go in as far as PostgreSQL can hold them."""
+    failure = outcome.failure
+    await connection.execute(
+        "UPDATE piece SET status = $4, external_ids = $5, join_key = $6, code = $7, detail = $8, settled_at = now()"
+        " WHERE message_id = $1 AND attempt = $2 AND piece = $3 AND settled_at IS NULL",
+        message.id,
+        message.attempt,
+        number,
+        outcome.status,
+        [scrub(name) for name in outcome.external_ids],
+        scrub(outcome.join_key),
+        failure and failure.code,
+        scrub(failure.detail) if failure else "",
+    )
+
+
+async def _skip(connection: Connection, message: Outbound) -> None:
+    """What stands behind a failed piece is not reported: the message has failed already."""
+    await connection.execute(
+        "UPDATE piece SET status = 'skipped', settled_at = now(), reported = true"
+        " WHERE message_id = $1 AND attempt = $2 AND settled_at IS NULL",
+        message.id,
+        message.attempt,
+    )
+
+
+async def _end(connection: Connection, message: Outbound) -> bool:
+    """Whether no piece is left; then the message is done."""
+    return bool(
+        await connection.fetchval(
+            "UPDATE send SET done_at = now() WHERE message_id = $1 AND attempt = $2 AND NOT EXISTS"
+            " (SELECT FROM piece WHERE message_id = $1 AND attempt = $2 AND settled_at IS NULL) RETURNING true",
+            message.id,
+            message.attempt,
+        )
+    )
+
+
+async def unreported(connection: Connection, limit: int) -> list[Settled]:
+    """Outcomes that Kafka has not acknowledged, locked until the transaction ends; another process takes others."""
+    rows = await connection.fetch(
+        "SELECT piece.*, send.body, send.traceparent, send.received_at FROM piece JOIN send USING (message_id, attempt)"
+        " WHERE settled_at IS NOT NULL AND NOT reported"
+        " ORDER BY settled_at LIMIT $1 FOR UPDATE OF piece SKIP LOCKED",
+        limit,
+    )
+    return [_settled(row) for row in rows]
+
+
+def _settled(row: Any) -> Settled:
+    outcome = Outcome(
+        status=row["status"],
+        external_ids=tuple(row["external_ids"]),
+        join_key=row["join_key"],
+        failure=_failure(row),
+    )
+    return Settled(
+        message=Outbound.model_validate_json(row["body"]),
+        traceparent=row["traceparent"],
+        taken_at=row["received_at"],
+        piece=row["piece"],
+        pieces=row["pieces"],
+        outcome=outcome,
+        settled_at=row["settled_at"],
+    )
+
+
+async def mark_reported(connection: Connection, settled: Sequence[Settled]) -> None:
+    await connection.execute(
+        "UPDATE piece SET reported = true"
+        " FROM unnest($1::uuid[], $2::int[], $3::int[]) AS told (message_id, attempt, piece)"
+        " WHERE piece.message_id = told.message_id AND piece.attempt = told.attempt AND piece.piece = told.piece",
+        [one.message.id for one in settled],
+        [one.message.attempt for one in settled],
+        [one.piece for one in settled],
+    )

@@ -1,0 +1,95 @@
+"""What became of the pieces, told on the bus: at once, and again until it is acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from shared.bus import cloudevents
+from shared.bus.cloudevents import Out
+from shared.bus.produce import Producer
+from shared.contract.codes import Family
+from shared.contract.deliveries import Delivery
+from shared.contract.envelope import derive, key
+from shared.contract.errors import BusUnavailable, DatabaseUnavailable
+from shared.contract.records import DELIVERY
+from shared.outbound import ledger
+from shared.outbound.ledger import Settled
+from shared.runtime.lifecycle import Health
+from shared.runtime.settings import Settings
+from shared.storage.database import Pool, connected
+
+log = structlog.get_logger(__name__)
+
+BATCH: Final = 200  # outcomes of one transaction
+SWEEP: Final = 5.0  # seconds between two looks for what another process left untold
+
+
+class Reports:
+    """Reads outcomes from the ledger only, so what a process that died had not told is told by the next."""
+
+    def __init__(self, *, settings: Settings, family: Family, pool: Pool, producer: Producer, health: Health) -> None:
+        self._topic, self._source = settings.topic(DELIVERY), f"/adapter/{family}"
+        self._pool, self._producer, self._health = pool, producer, health
+        self._news = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something to tell."""
+        self._news.set()
+
+    async def run(self) -> None:
+        while True:
+            self._health.tick("reports")
+            self._news.clear()
+            try:
+                if await self.tell() == BATCH:
+                    continue
+            except (BusUnavailable, DatabaseUnavailable) as error:
+                log.warning("reports.waiting", error=str(error))
+                await asyncio.sleep(1)
+            try:
+                async with asyncio.timeout(SWEEP):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+
+    async def tell(self) -> int:
+        """Publish one batch, and mark what Kafka acknowledged; how many. Raises BusUnavailable, DatabaseUnavailable."""
+        async with connected(self._pool) as connection, connection.transaction():
+            settled = await ledger.unreported(connection, BATCH)
+            if settled:
+                await asyncio.gather(*(self._producer.send(self._record(one)) for one in settled))
+                await ledger.mark_reported(connection, settled)
+        return len(settled)
+
+    def _record(self, settled: Settled) -> Out:
+        message, outcome = settled.message, settled.outcome
+        delivery = Delivery(
+            tenant=message.tenant,
+            channel=message.channel,
+            account=message.account,
+            peer=message.peer,
+            message_id=message.id,
+            piece=settled.piece,
+            pieces=settled.pieces,
+            external_ids=outcome.external_ids,
+            join_key=outcome.join_key,
+            status=outcome.status,
+            failure=outcome.failure,
+            attempt=message.attempt,
+            taken_at=settled.taken_at,
+            occurred_at=settled.settled_at,
+        )
+        place = key(message.tenant, message.channel, message.account, message.peer)
+        headers = cloudevents.headers(
+            "delivery",
+            source=self._source,
+            id=str(derive("delivery", message.id, message.attempt, settled.piece, outcome.status)),
+            time=settled.settled_at,
+            tenant=message.tenant,
+            subject=place,
+            traceparent=cloudevents.next_span(settled.traceparent),
+        )
+        return Out(topic=self._topic, key=place.encode(), value=cloudevents.encode(delivery), headers=headers)

@@ -1,0 +1,213 @@
+"""One piece to its provider: uploaded where it must be, driven, and its end put into words."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from pydantic import SecretStr
+
+from shared.contract.channel import Account, Asked, Channel, Context, Piece, Sent
+from shared.contract.codes import Code, Failure
+from shared.contract.deliveries import Outbound
+from shared.contract.envelope import Media, derive
+from shared.contract.errors import AlreadySent, Fenced, Malformed, ParleyError, Refusal, Scope, SendFailed
+from shared.contract.fit import Bundle
+from shared.outbound.lanes import LEASE, Lane
+from shared.outbound.ledger import Entry, Head, Ledger, Outcome
+from shared.provider.calls import Caller, Party
+from shared.provider.drive import drive
+from shared.storage.blobs import belongs
+
+log = structlog.get_logger(__name__)
+
+OWN_WAY: Final = 20.0  # seconds that a service's own way of sending may take
+
+Own = Callable[[Account, Piece, Outbound], Awaitable[Sent]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Later:
+    """Not now. `maybe_sent`: the provider may have it, and knows our key, so asking again does no harm.
+
+    `scope`: who must wait where it is `throttled`: this conversation, or all of the account.
+    """
+
+    code: Code
+    detail: str = ""
+    after: timedelta | None = None
+    scope: Scope = "account"
+    maybe_sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A piece, and all that sending it takes."""
+
+    lane: Lane
+    head: Head
+    entry: Entry
+    channel: Channel
+    account: Account
+
+    @property
+    def message(self) -> Outbound:
+        return self.head.message
+
+    @property
+    def in_public(self) -> bool:
+        """Whether it goes where a channel takes other things than in messages: under a comment."""
+        able, message = self.channel.capabilities, self.message
+        return able.shown(message.surface, message.way) is able.comment
+
+    @property
+    def id(self) -> str:
+        """The key under which a provider may know the piece."""
+        return str(derive("piece", self.message.id, self.message.attempt, self.entry.number))
+
+    @property
+    def join_key(self) -> str:
+        """By what its echo is known, if no answer comes."""
+        return self.channel.join_key(_piece(self, None))
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """How many requests that someone will see the effect of have begun to leave."""
+
+    ledger: Ledger
+    job: Job
+    commits: int = 0
+
+    async def before(self, request: Asked) -> None:
+        """The lease outlives the call; and a process that was frozen meanwhile must not send after its lease has passed."""
+        job, clock = self.job, asyncio.get_running_loop().time
+        lease, asked = request.timeout + LEASE, clock()
+        if not request.commits:
+            await self.ledger.hold(job.lane, lease)
+            return
+        await self.ledger.sending(job.lane, job.message, job.entry.number, lease=lease)
+        if clock() - asked > lease.total_seconds():
+            raise Fenced(f"lane {job.lane.conversation}: the lease passed while the ledger answered")
+        self.commits += 1
+
+
+class Sender:
+    """Sends one piece by its channel, or by the service's own way where `own` names the channel."""
+
+    def __init__(
+        self, *, ledger: Ledger, caller: Caller, own: Mapping[str, Own], secret: SecretStr = SecretStr("")
+    ) -> None:
+        self._ledger, self._caller, self._own, self._secret = ledger, caller, own, secret
+
+    def may_repeat(self, job: Job, now: datetime) -> bool:
+        """Whether a piece that may have been sent can be sent again without a second one being seen."""
+        if job.channel.name in self._own:
+            return True
+        window, first = job.channel.capabilities.idempotent_for, job.entry.first_sent_at
+        return window is not None and (first is None or now < first + window)
+
+    async def send(self, job: Job) -> Outcome | Later:
+        """How it ended, or that it should be tried later. Raises Fenced when the lane has another owner."""
+        attempt = _Attempt(self._ledger, job)
+        try:
+            sent = await self._send(job, attempt)
+        except Fenced:
+            raise
+        except AlreadySent as known:
+            return Outcome(status="sent", external_ids=known.external_ids, join_key=known.join_key)
+        except Exception as error:  # noqa: BLE001 whatever breaks ends as the outcome of this one piece
+            repeatable = self.may_repeat(job, datetime.now(UTC))
+            return _verdict(_reason(error, job, begun=attempt.commits > 0), attempt.commits, repeatable=repeatable)
+        return Outcome(status="sent", external_ids=sent.external_ids, join_key=sent.join_key)
+
+    async def _send(self, job: Job, attempt: _Attempt) -> Sent:
+        if own := self._own.get(job.channel.name):
+            async with asyncio.timeout(OWN_WAY):
+                return await own(job.account, _piece(job, None), job.message)
+        if job.channel.outbound is None:
+            raise Refusal("unsupported", f"{job.channel.name} cannot be written to")
+        party = Party(
+            channel=job.channel,
+            account=job.account,
+            peer=job.message.peer,
+            before=attempt.before,
+            traceparent=job.head.traceparent,
+        )
+        piece = _piece(job, await self._handle(job, party))
+        steps = job.channel.outbound(job.account, piece, replace(context(), secret=self._secret))
+        return await drive(steps, channel=job.channel, ask=lambda request: self._caller.ask(request, party))
+
+    async def _handle(self, job: Job, party: Party) -> str | None:
+        """The provider's name of the file to send; uploaded once per account, for as long as it lives there."""
+        part = job.entry.part
+        files = (part.part, *part.files) if isinstance(part, Bundle) else (part,)
+        if any(not belongs(file.blob, job.message.tenant) for file in files if isinstance(file, Media) and file.blob):
+            raise Refusal("refused", "the file belongs to another tenant")
+        if not isinstance(part, Media) or part.blob is None or job.channel.upload is None or job.in_public:
+            return None
+        file = f"{part.blob}#{part.media}"  # a provider may not show as a picture what was uploaded as a file
+        known = await self._ledger.handle(job.lane.account, file)
+        if known is not None:
+            return known
+        steps = job.channel.upload(job.account, part, context())
+        made = await drive(steps, channel=job.channel, ask=lambda request: self._caller.ask(request, party))
+        await self._ledger.keep_handle(job.lane.account, file, value=made.value, expires_in=made.expires_in)
+        return made.value
+
+
+def context() -> Context:
+    return Context(now=datetime.now(UTC), nonce=secrets.token_hex(16))
+
+
+def _piece(job: Job, handle: str | None) -> Piece:
+    """The message answered is quoted once, by the first piece."""
+    message, thread, part = job.message, job.message.thread, job.entry.part
+    if part is None:
+        raise Malformed("a piece without content")
+    quotes = job.entry.number == 0 and job.channel.capabilities.shown(message.surface, message.way).reply_to
+    return Piece(
+        id=job.id,
+        to=message.peer,
+        part=part.part if isinstance(part, Bundle) else part,
+        attachments=part.files if isinstance(part, Bundle) else (),
+        surface=message.surface,
+        way=message.way,
+        reply_to=thread.reply_to if quotes else None,
+        thread_key=thread.thread_key,
+        subject=thread.subject,
+        references=thread.references,
+        token=thread.token,
+        handle=handle,
+        automatic=not message.by_person,
+    )
+
+
+def _reason(error: Exception, job: Job, *, begun: bool) -> SendFailed:
+    """Any error in the words of a refused send. An answer that cannot be read says nothing of what was done."""
+    if isinstance(error, SendFailed):
+        return error
+    if isinstance(error, Refusal):
+        return SendFailed(error.reason, error.detail)
+    if isinstance(error, TimeoutError) or (isinstance(error, ParleyError) and error.retry):
+        return SendFailed("unreachable", type(error).__name__)
+    log.error("send.broke", channel=job.channel.name, message_id=str(job.message.id), exc_info=error)
+    detail = error.detail if isinstance(error, Malformed) else type(error).__name__
+    return SendFailed("unknown" if begun else "malformed", detail)
+
+
+def _verdict(failed: SendFailed, commits: int, *, repeatable: bool) -> Outcome | Later:
+    """What the rules of sending (docs/architecture.md) make of it. `commits`: how many requests with an effect had begun to leave."""
+    maybe_sent = commits > (1 if failed.nothing_done or failed.reason == "throttled" else 0)
+    if failed.reason not in {"throttled", "unreachable", "unknown"}:
+        return Outcome(status="failed", failure=Failure(code=failed.reason, detail=failed.detail[:2000]))
+    if maybe_sent and not repeatable:
+        return Outcome(status="unknown", failure=Failure(code="unknown", detail=failed.detail[:2000]))
+    code: Code = "throttled" if failed.reason == "throttled" else "unreachable"
+    detail, after = failed.detail[:2000], failed.retry_after
+    return Later(code=code, detail=detail, after=after, scope=failed.scope, maybe_sent=maybe_sent)

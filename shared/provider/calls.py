@@ -1,0 +1,281 @@
+"""The calls to providers: each is timed, limited and classified, above all by whether anything may have left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+import stamina
+import structlog
+from yarl import URL
+
+from shared.bus.cloudevents import next_span
+from shared.contract.channel import Account, Asked, Channel, Http, Response, Smtp
+from shared.contract.errors import SendFailed, StoreUnavailable
+from shared.provider.forms import open_form
+from shared.provider.rates import Rates
+from shared.provider.smtp import Mailer
+from shared.provider.ssrf import NotPublic, Reach, guarded_socket, public
+from shared.runtime.observe import SEND_SECONDS
+from shared.storage.blobs import Blobs, NotFound
+
+log = structlog.get_logger(__name__)
+
+ANSWER_LIMIT: Final = 4 * 1024 * 1024  # bytes
+CONNECT: Final = 10.0  # seconds
+DOWNLOAD: Final = 120.0  # seconds for a whole file; between two of its chunks the request's own timeout counts
+REDIRECTS: Final = 3
+CREDENTIALS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+
+Before = Callable[[Asked], Awaitable[None]]
+
+
+async def _nothing(_request: Asked) -> None:
+    return
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Party:
+    """For whom a call is made. `before` is awaited when a connection stands and the request is about to leave."""
+
+    channel: Channel
+    account: Account
+    peer: str | None = None
+    before: Before = _nothing
+    traceparent: str | None = None
+
+
+@dataclass(slots=True)
+class _Departure:
+    """Whether a request has begun to leave: before that nothing can have happened, after that anything may have."""
+
+    request: Http
+    before: Before
+    left: bool = False
+
+    async def leave(self) -> None:
+        await self.before(self.request)
+        self.left = True
+
+
+_departure: ContextVar[_Departure] = ContextVar("departure")
+
+
+class _Request(aiohttp.ClientRequest):
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        await _departure.get().leave()
+        return await super().send(conn)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer whose body is still coming. `chunks` raises SendFailed when it breaks off."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+
+class Caller:
+    """Makes requests. Raises SendFailed: `unreachable` when nothing left, `unknown` when a commit may have, and the
+    reason where trying again is pointless. Use it as an async context manager.
+
+    `reach` says which addresses a stranger may make us connect to, `mailer` how mails are handed over.
+    """
+
+    def __init__(self, blobs: Blobs, *, reach: Reach = public, mailer: Mailer | None = None) -> None:
+        self._blobs, self._reach, self._rates = blobs, reach, Rates()
+        self._mailer = mailer or Mailer(blobs)
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._known = await self._open.enter_async_context(_session(aiohttp.TCPConnector(**_CONNECTOR)))
+        guard = guarded_socket(self._reach)
+        self._strange = await self._open.enter_async_context(
+            _session(aiohttp.TCPConnector(**_CONNECTOR, socket_factory=guard))
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._mailer.close()
+        await self._open.aclose()
+
+    async def ask(self, request: Asked, party: Party) -> Response:
+        """One answer, whatever its status. What is safe to repeat is tried a few times; a commit never."""
+        if isinstance(request, Smtp):
+            return await self._mail(request, party)
+        if request.commits:
+            return await self._ask(request, party)
+        try:
+            async for attempt in stamina.retry_context(_passing, attempts=4, timeout=60, wait_initial=0.2, wait_max=3):
+                with attempt:
+                    answer = await self._ask(request, party)
+                    if answer.status >= 500:
+                        raise _Broken(answer)
+        except _Broken as broken:
+            return broken.answer
+        return answer
+
+    async def _mail(self, request: Smtp, party: Party) -> Response:
+        await self._turn(request, party)
+        started = time.monotonic()
+        try:
+            return await self._mailer.ask(request, party.before)
+        finally:
+            SEND_SECONDS.labels(party.channel.name).observe(time.monotonic() - started)
+
+    async def _turn(self, request: Asked, party: Party) -> None:
+        await self._rates.wait(
+            channel=party.channel.name,
+            account=party.account.name,
+            peer=party.peer if request.commits else None,
+            capabilities=party.channel.capabilities,
+        )
+
+    async def _ask(self, request: Http, party: Party) -> Response:
+        limits = aiohttp.ClientTimeout(total=request.timeout.total_seconds(), sock_connect=CONNECT)
+        async with self._exchange(request, party, limits) as answer:
+            return Response(status=answer.status, headers=_lower(answer), body=await _read(answer, request))
+
+    @asynccontextmanager
+    async def download(self, request: Http, party: Party) -> AsyncIterator[Stream]:
+        """An answer as a stream, asked for once."""
+        limits = aiohttp.ClientTimeout(total=DOWNLOAD, sock_connect=CONNECT, sock_read=request.timeout.total_seconds())
+        async with self._exchange(request, party, limits) as answer:
+            yield Stream(answer.status, _lower(answer), _chunks(answer, request))
+
+    @asynccontextmanager
+    async def _exchange(
+        self, request: Http, party: Party, limits: aiohttp.ClientTimeout
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        address, body = _address(request), await self._body(request)
+        await self._turn(request, party)
+        departure = _Departure(request, party.before)
+        mark, started = _departure.set(departure), time.monotonic()
+        try:
+            async with self._session(request).request(
+                request.method,
+                address,
+                data=body,
+                headers=_headers(request, party.traceparent),
+                timeout=limits,
+                allow_redirects=_may_redirect(request),
+                max_redirects=REDIRECTS + 1,
+            ) as answer:
+                yield answer
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _failure(request, error, left=departure.left) from None
+        finally:
+            _departure.reset(mark)
+            SEND_SECONDS.labels(party.channel.name).observe(time.monotonic() - started)
+
+    def _session(self, request: Http) -> aiohttp.ClientSession:
+        return self._strange if request.stranger else self._known
+
+    async def _body(self, request: Http) -> Any:
+        if isinstance(request.body, bytes):
+            return request.body or None
+        try:
+            return await open_form(request.body, self._blobs)
+        except NotFound as error:
+            raise SendFailed("malformed", "the file to send is not in the blob store") from error
+        except StoreUnavailable as error:
+            raise SendFailed("unreachable", "the blob store does not answer") from error
+
+
+# No limit of connections: one provider that hangs would take those of all others. Accounts are limited by their workers.
+_CONNECTOR: Final[Mapping[str, Any]] = {"limit": 0, "keepalive_timeout": 10, "happy_eyeballs_delay": 0.25}
+
+
+def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    session = aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),  # accounts must not share what a provider sets
+        request_class=_Request,
+        headers={"user-agent": "Parley/0.1"},
+        auto_decompress=True,
+    )
+    session._retry_connection = False  # aiohttp repeats PUT and DELETE by itself; only `ask` may decide that
+    return session
+
+
+def _address(request: Http) -> URL:
+    try:
+        address = URL(request.url)
+    except ValueError:
+        raise SendFailed("bad_address", "not an address") from None
+    if address.scheme not in {"http", "https"} or not address.host:
+        raise SendFailed("bad_address", "not an address of HTTP")
+    return address
+
+
+def _headers(request: Http, traceparent: str | None) -> dict[str, str]:
+    """A stranger learns nothing of our traces."""
+    trace = {} if request.stranger or traceparent is None else {"traceparent": next_span(traceparent)}
+    return {**trace, **request.headers}
+
+
+def _may_redirect(request: Http) -> bool:
+    """Only where every hop is checked, and no credential would travel along."""
+    return request.stranger and not request.secret and CREDENTIALS.isdisjoint(map(str.lower, request.headers))
+
+
+def _lower(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in answer.headers.items()}
+
+
+async def _read(answer: aiohttp.ClientResponse, request: Http) -> bytes:
+    taken = bytearray()
+    async for chunk in answer.content.iter_chunked(64 * 1024):
+        taken += chunk
+        if len(taken) > ANSWER_LIMIT:
+            raise SendFailed("unknown" if request.commits else "malformed", f"an answer above {ANSWER_LIMIT} bytes")
+    return bytes(taken)
+
+
+async def _chunks(answer: aiohttp.ClientResponse, request: Http) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in answer.content.iter_chunked(64 * 1024):
+            yield chunk
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise _failure(request, error, left=True) from None
+
+
+def _failure(request: Http, error: Exception, *, left: bool) -> SendFailed:
+    """What an error means; its own text may show the address, which may be a secret."""
+    name = type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, NotPublic):
+        return SendFailed("refused", "the address is not a public one")
+    if isinstance(error, aiohttp.TooManyRedirects):
+        return SendFailed("refused", f"more than {REDIRECTS} redirects")
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.RedirectClientError):
+        return SendFailed("bad_address", "not an address of HTTP")
+    log.warning("call.failed", url=_shown(request), error=name, left=left)
+    return SendFailed("unknown" if left and request.commits else "unreachable", name)
+
+
+def _shown(request: Http) -> str:
+    """Enough to see who did not answer: queries hold signatures, a stranger's paths may be personal."""
+    parts = urlsplit(request.shown_url)
+    return f"{parts.scheme}://{parts.hostname}" + ("" if request.stranger else parts.path)
+
+
+class _Broken(SendFailed):
+    """The provider answered, but only that it failed."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__("unreachable", f"HTTP {answer.status}")
+        self.answer = answer
+
+
+def _passing(error: Exception) -> bool:
+    return isinstance(error, SendFailed) and error.reason == "unreachable"

@@ -1,0 +1,45 @@
+"""Every task of ours begins here, under a name; that work without an end has ended is an error, which must not pass unseen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Coroutine
+from typing import Any, Final, NoReturn, TypeVar
+
+from shared.contract.errors import ParleyError
+
+T = TypeVar("T")
+
+NAMELESS: Final = "Task-"  # what asyncio calls those that nobody has named: the libraries'
+
+
+class Ended(ParleyError):
+    """Something that should run as long as its process has ended; the process ends too, and is to be started again."""
+
+
+async def for_ever(work: Awaitable[object], name: str) -> NoReturn:
+    """Await it. Raises Ended where it ends by itself, also by a cancelled future in its midst, which tells nobody."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+    raise Ended(name)
+
+
+def spawn(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+    """A step on the side. Whoever begins it keeps it, and awaits it or begins another when it has ended, however that was."""
+    return asyncio.create_task(work, name=name)
+
+
+def keep(group: asyncio.TaskGroup, work: Awaitable[object], name: str) -> asyncio.Task[NoReturn]:
+    """Work without an end as one of several: when one ends, all do, and so does what runs them."""
+    return group.create_task(for_ever(work, name), name=name)
+
+
+def running() -> dict[str, int]:
+    """How many of our tasks run, by name."""
+    names = (task.get_name() for task in asyncio.all_tasks())
+    return dict(sorted(Counter(name for name in names if not name.startswith(NAMELESS)).items()))

@@ -1,0 +1,1 @@
+"""What is kept: PostgreSQL, and bytes too large for the bus."""

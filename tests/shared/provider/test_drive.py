@@ -1,0 +1,425 @@
+"""Calls to providers are classified by whether anything may have left, repeated only where that is safe, and guarded."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import structlog
+from provider import Account, Provider, dead_port, hangs_up, make_channel, says, streams, waits_for
+from pydantic import SecretStr
+
+from shared.contract.channel import Blob, Context, Field, Http, Piece, Sent
+from shared.contract.envelope import Text
+from shared.contract.errors import DatabaseUnavailable, Malformed, SendFailed
+from shared.outbound.sending import context
+from shared.provider.calls import ANSWER_LIMIT, Caller, Party
+from shared.provider.drive import drive
+from shared.provider.ssrf import public
+from shared.storage.blobs import Blobs
+
+CHANNEL = make_channel()
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    provider = Provider()
+    await provider.start()
+    yield provider
+    await provider.stop()
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    return Blobs.open(tmp_path.as_uri())
+
+
+@pytest.fixture
+async def caller(blobs: Blobs) -> AsyncIterator[Caller]:
+    async with Caller(blobs) as caller:
+        yield caller
+
+
+@pytest.fixture
+def party(provider: Provider) -> Party:
+    return Party(channel=CHANNEL, account=Account(name="main", api=provider.address), peer="alice")
+
+
+class Ledger:
+    """What `before` is told."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.told: list[Http] = []
+        self.error = error
+
+    async def before(self, request: Http) -> None:
+        self.told.append(request)
+        if self.error:
+            raise self.error
+
+
+async def code(waiting: Any) -> str:
+    with pytest.raises(SendFailed) as caught:
+        await waiting
+    return caught.value.reason
+
+
+# what may have left ---------------------------------------------------------------------------------------------------
+
+
+async def test_the_ledger_is_told_before_anything_leaves(provider: Provider, caller: Caller, party: Party) -> None:
+    order: list[str] = []
+
+    async def before(_request: Http) -> None:
+        order.append(f"told after {len(provider.seen)}")
+
+    await caller.ask(Http(url=provider.address, commits=True), replace(party, before=before))
+    assert order == ["told after 0"]
+    assert len(provider.seen) == 1
+
+
+async def test_nothing_leaves_when_the_ledger_cannot_be_told(provider: Provider, caller: Caller, party: Party) -> None:
+    ledger = Ledger(DatabaseUnavailable())
+    with pytest.raises(DatabaseUnavailable):
+        await caller.ask(Http(url=provider.address, commits=True), replace(party, before=ledger.before))
+    await caller.ask(Http(method="GET", url=provider.address + "/after"), party)
+    assert [seen.path for seen in provider.seen] == ["/after"]
+
+
+async def test_without_a_connection_nothing_left_and_the_ledger_was_not_even_told(caller: Caller, party: Party) -> None:
+    ledger = Ledger()
+    request = Http(url=f"http://127.0.0.1:{dead_port()}", commits=True)
+    assert await code(caller.ask(request, replace(party, before=ledger.before))) == "unreachable"
+    assert ledger.told == []
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_a_commit_whose_connection_breaks_is_unknown_and_never_repeated(
+    provider: Provider, caller: Caller, party: Party, method: str
+) -> None:
+    await caller.ask(Http(method="GET", url=provider.address), party)  # a kept-alive connection tempts to repeat
+    provider.answers = [hangs_up(), hangs_up()]
+    assert await code(caller.ask(Http(method=method, url=provider.address, commits=True), party)) == "unknown"
+    assert len(provider.seen) == 2
+
+
+async def test_a_commit_without_an_answer_in_time_is_unknown(provider: Provider, caller: Caller, party: Party) -> None:
+    never = asyncio.Event()
+    provider.answers = [waits_for(never)]
+    request = Http(url=provider.address, commits=True, timeout=timedelta(seconds=2))
+    assert await code(caller.ask(request, party)) == "unknown"
+    never.set()
+
+
+async def test_a_commit_whose_answer_breaks_off_is_unknown(provider: Provider, caller: Caller, party: Party) -> None:
+    provider.answers = [streams([b'{"id": 1'], mime_type="application/json", torn=True)]
+    assert await code(caller.ask(Http(url=provider.address, commits=True), party)) == "unknown"
+
+
+async def test_what_is_safe_is_repeated_a_few_times(provider: Provider, caller: Caller, party: Party) -> None:
+    provider.answers = [hangs_up(), says(503), says(200, {"id": 7})]
+    answer = await caller.ask(Http(url=provider.address), party)
+    assert answer.json() == {"id": 7}
+    assert len(provider.seen) == 3
+
+
+async def test_a_provider_that_stays_broken_has_the_last_word(provider: Provider, caller: Caller, party: Party) -> None:
+    provider.answers = [says(500, {"n": n}) for n in range(4)]
+    answer = await caller.ask(Http(url=provider.address), party)
+    assert (answer.status, answer.json()) == (500, {"n": 3})
+
+
+async def test_an_endless_answer_is_cut_off(provider: Provider, caller: Caller, party: Party) -> None:
+    chunks = [b"x" * 1024 * 1024] * (ANSWER_LIMIT // 1024 // 1024 + 1)
+    provider.answers = [streams(chunks, mime_type="text/plain")]
+    assert await code(caller.ask(Http(method="GET", url=provider.address), party)) == "malformed"
+
+
+# what is sent ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_file_is_streamed_with_its_length_and_its_name_in_any_script(
+    provider: Provider, caller: Caller, party: Party, blobs: Blobs
+) -> None:
+    content = b"0123456789" * 300_000
+    stored = await blobs.put_bytes("default", content)
+    form = (Field("caption", "សួស្តី"), Field("photo", Blob(stored.ref, "image/png", 'រូប "1".png')))
+    await caller.ask(Http(url=provider.address, body=form, commits=True), party)
+    (seen,) = provider.seen
+    assert seen.form["caption"][2].decode() == "សួស្តី"
+    name, headers, body = seen.form["photo"]
+    assert body == content
+    assert headers["Content-Type"] == "image/png"
+    assert name == "រូប %221%22.png"
+    assert int(seen.headers["content-length"]) > len(content)
+
+
+async def test_a_file_that_is_not_there_is_known_before_anything_leaves(
+    provider: Provider, caller: Caller, party: Party
+) -> None:
+    ledger = Ledger()
+    request = Http(url=provider.address, body=(Field("f", Blob("default/" + "0" * 64)),), commits=True)
+    assert await code(caller.ask(request, replace(party, before=ledger.before))) == "malformed"
+    assert ledger.told == []
+    assert provider.seen == []
+
+
+async def test_the_trace_goes_on_at_the_provider(provider: Provider, caller: Caller, party: Party) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    await caller.ask(Http(url=provider.address), replace(party, traceparent=trace))
+    assert provider.seen[0].headers["traceparent"].startswith("00-0af7651916cd43dd8448eb211c80319c-")
+    assert provider.seen[0].headers["traceparent"] != trace
+
+
+async def test_one_accounts_cookies_are_not_anothers(provider: Provider, caller: Caller, party: Party) -> None:
+    provider.answers = [says(200, Set_Cookie="session=main; Path=/")]
+    await caller.ask(Http(url=provider.address), party)
+    await caller.ask(Http(url=provider.address), party)
+    assert "cookie" not in provider.seen[1].headers
+
+
+async def test_no_secret_reaches_the_log(caller: Caller, party: Party) -> None:
+    token = SecretStr("123456:very-secret")
+    url = f"http://127.0.0.1:{dead_port()}/bot{token.get_secret_value()}/send?signature=also-secret"
+    with structlog.testing.capture_logs() as logs:
+        await code(caller.ask(Http(url=url, secret=token, commits=True), party))
+    assert logs
+    assert "secret" not in str(logs)
+
+
+async def test_calls_of_one_account_are_spaced(provider: Provider, caller: Caller) -> None:
+    slow = Party(channel=make_channel(per_second=20), account=Account(name="slow", api=provider.address))
+    started = asyncio.get_running_loop().time()
+    await asyncio.gather(*(caller.ask(Http(url=provider.address), slow) for _ in range(5)))
+    assert asyncio.get_running_loop().time() - started >= 4 / 20 * 0.95
+
+
+async def test_one_person_is_not_written_to_faster_than_allowed(provider: Provider, caller: Caller) -> None:
+    channel = make_channel(per_peer_second=10)
+    alice = Party(channel=channel, account=Account(name="main", api=provider.address), peer="alice")
+    loop = asyncio.get_running_loop()
+
+    async def send(party: Party) -> float:
+        await caller.ask(Http(url=provider.address, commits=True), party)
+        return loop.time()
+
+    started = loop.time()
+    first, second, third, bob = await asyncio.gather(*map(send, [alice, alice, alice, replace(alice, peer="bob")]))
+    assert max(first, second, third) - started >= 0.19
+    assert bob < max(first, second, third)
+
+
+# redirects and strangers ----------------------------------------------------------------------------------------------
+
+
+def loopback_too(address: Any) -> bool:
+    """127.0.0.1 stands for the public internet, everything else is as it is."""
+    return address == ipaddress.ip_address("127.0.0.1") or public(address)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:{port}/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[::1]:{port}/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://[::ffff:127.0.0.1]:{port}/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://[2002:7f00:1::]/",
+        "http://[fe80::1]/",
+        "http://localhost:{port}/",
+        "http://10.0.0.1/",
+        "http://100.64.0.1/",
+        "http://0.0.0.0:{port}/",
+        "http://2130706433:{port}/",
+        "http://0x7f.1:{port}/",
+    ],
+)
+async def test_a_stranger_cannot_make_us_reach_inside(
+    provider: Provider, caller: Caller, party: Party, url: str
+) -> None:
+    request = Http(method="GET", url=url.format(port=provider.port), stranger=True)
+    assert await code(caller.ask(request, party)) in {"refused", "bad_address"}
+    assert provider.seen == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://127.0.0.2:{port}/inside",
+        "http://169.254.169.254/",
+        "http://[::1]:{port}/inside",
+        "file:///etc/passwd",
+    ],
+)
+async def test_a_redirect_cannot_lead_inside(provider: Provider, blobs: Blobs, party: Party, target: str) -> None:
+    provider.answers = [says(302, Location=target.format(port=provider.port))]
+    async with Caller(blobs, reach=loopback_too) as caller:
+        request = Http(method="GET", url=f"{provider.address}/outside", stranger=True)
+        assert await code(caller.ask(request, party)) in {"refused", "bad_address"}
+    assert [seen.path for seen in provider.seen if seen.path == "/inside"] == []
+
+
+async def test_a_name_cannot_change_its_address_between_check_and_connection(provider: Provider, blobs: Blobs) -> None:
+    """The check is at the socket: however often the name is resolved, the address connected to is the one checked."""
+
+    class Rebinding(aiohttp.abc.AbstractResolver):
+        asked = 0
+
+        async def resolve(self, host: str, port: int = 0, family: int = socket.AF_INET) -> list[Any]:
+            self.asked += 1
+            where = "192.0.2.1" if self.asked == 1 else "127.0.0.1"
+            return [{"hostname": host, "host": where, "port": port, "family": family, "proto": 0, "flags": 0}]
+
+        async def close(self) -> None:
+            return
+
+    async with Caller(blobs, reach=lambda address: str(address) == "192.0.2.1") as caller:
+        resolver = Rebinding()
+        resolver.asked = 1
+        caller._strange.connector._resolver = resolver
+        request = Http(method="GET", url=f"http://rebind.example:{provider.port}/", stranger=True)
+        party = Party(channel=CHANNEL, account=Account(name="main", api=""))
+        assert await code(caller.ask(request, party)) == "refused"
+        assert resolver.asked > 1
+    assert provider.seen == []
+
+
+async def test_a_strangers_redirects_are_followed_three_times(provider: Provider, blobs: Blobs, party: Party) -> None:
+    async with Caller(blobs, reach=loopback_too) as caller:
+        provider.answers = [says(302, Location="/next")] * 3
+        request = Http(method="GET", url=provider.address, stranger=True)
+        assert (await caller.ask(request, party)).status == 200
+        provider.answers = [says(302, Location="/next")] * 4
+        assert await code(caller.ask(request, party)) == "refused"
+
+
+@pytest.mark.parametrize("request_", [{"headers": {"Authorization": "Bearer x"}}, {"secret": SecretStr("x")}])
+async def test_credentials_do_not_travel_with_a_redirect(
+    provider: Provider, blobs: Blobs, party: Party, request_: dict[str, Any]
+) -> None:
+    provider.answers = [says(302, Location="/elsewhere")] * 2
+    async with Caller(blobs, reach=loopback_too) as caller:
+        for stranger in (True, False):
+            request = Http(method="GET", url=provider.address, stranger=stranger, **request_)
+            assert (await caller.ask(request, party)).status == 302
+    assert len(provider.seen) == 2
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com/x", "gopher://x", "nonsense", "http://", ""])
+async def test_only_addresses_of_http_are_called(caller: Caller, party: Party, url: str) -> None:
+    assert await code(caller.ask(Http(method="GET", url=url, stranger=True), party)) == "bad_address"
+
+
+# the exchange ---------------------------------------------------------------------------------------------------------
+
+
+async def exchange(caller: Caller, party: Party, **given: Any) -> Sent:
+    piece = Piece(id="1", to="alice", part=Text(text="hello"))
+    steps = (given.get("channel") or CHANNEL).outbound(party.account, piece, context())
+    channel = given.get("channel") or CHANNEL
+    return await drive(steps, channel=channel, ask=lambda request: caller.ask(request, party))
+
+
+async def test_an_exchange_runs_from_question_to_result(provider: Provider, caller: Caller, party: Party) -> None:
+    assert await exchange(caller, party) == Sent(external_ids=("1",))
+
+
+async def test_every_answer_is_judged(provider: Provider, caller: Caller, party: Party) -> None:
+    provider.answers = [says(403)]
+    assert await code(exchange(caller, party)) == "blocked"
+
+
+async def test_who_must_wait_is_told_by_the_answer_or_else_by_the_request(
+    provider: Provider, caller: Caller, party: Party
+) -> None:
+    async def waits(request: Http, **answer: str) -> str:
+        provider.answers = [says(429, **answer)]
+        with pytest.raises(SendFailed) as failed:
+            await drive(iter_of(request), channel=CHANNEL, ask=lambda request: caller.ask(request, party))
+        return failed.value.scope
+
+    def iter_of(request: Http) -> Any:
+        yield request
+
+    plain = Http(url=f"{provider.address}/send/alice", commits=True)
+    assert await waits(plain) == "account"
+    assert await waits(plain, throttled="peer") == "peer"
+    assert await waits(replace(plain, throttles="peer")) == "peer"
+
+
+async def test_an_exchange_may_go_on_without_what_was_refused(provider: Provider, caller: Caller, party: Party) -> None:
+    def steps(url: str) -> Any:
+        refused = []
+        for path in ("/one", "/two", "/three"):
+            try:
+                yield Http(url=url + path)
+            except SendFailed as failed:
+                refused.append((path, failed.reason))
+        return refused
+
+    provider.by_path["/two"] = says(403)
+    ask = lambda request: caller.ask(request, party)  # noqa: E731
+    assert await drive(steps(provider.address), channel=CHANNEL, ask=ask) == [("/two", "blocked")]
+    assert [seen.path for seen in provider.seen] == ["/one", "/two", "/three"]
+    dead = await drive(steps(f"http://127.0.0.1:{dead_port()}"), channel=CHANNEL, ask=ask)
+    assert [reason for _, reason in dead] == ["unreachable"] * 3
+
+
+async def test_an_answer_that_cannot_be_read_says_so_without_its_words(
+    provider: Provider, caller: Caller, party: Party
+) -> None:
+    provider.answers = [says(200, {"a personal word": 1})]
+    with pytest.raises(Malformed) as caught:
+        await exchange(caller, party)
+    assert "personal" not in str(caught.value)
+
+
+async def test_a_failing_answer_to_a_commit_is_unknown_unless_our_key_is_honoured(
+    provider: Provider, caller: Caller, party: Party
+) -> None:
+    provider.answers = [says(502), says(502)]
+    assert await code(exchange(caller, party)) == "unknown"
+    keyed = make_channel(idempotent_for=timedelta(hours=1))
+    assert await code(exchange(caller, party, channel=keyed)) == "unreachable"
+    assert len(provider.seen) == 2
+
+
+async def test_the_generator_is_closed_whatever_happens(caller: Caller, party: Party) -> None:
+    closed: list[bool] = []
+
+    def steps(context: Context) -> Any:
+        try:
+            yield Http(url=f"http://127.0.0.1:{dead_port()}", commits=True)
+        finally:
+            closed.append(True)
+
+    await code(drive(steps(context()), channel=CHANNEL, ask=lambda request: caller.ask(request, party)))
+    assert closed == [True]
+
+
+async def test_a_download_is_streamed(provider: Provider, caller: Caller, party: Party) -> None:
+    provider.answers = [streams([b"a" * 70_000] * 3, mime_type="image/jpeg")]
+    async with caller.download(Http(method="GET", url=provider.address), party) as found:
+        size = sum([len(chunk) async for chunk in found.chunks])
+    assert (found.status, found.headers["content-type"], size) == (200, "image/jpeg", 210_000)
+
+
+async def test_a_torn_download_is_never_whole(provider: Provider, caller: Caller, party: Party) -> None:
+    provider.answers = [streams([b"a" * 70_000], mime_type="image/jpeg", torn=True)]
+
+    async def fetch() -> None:
+        async with caller.download(Http(method="GET", url=provider.address), party) as found:
+            async for _ in found.chunks:
+                pass
+
+    assert await code(fetch()) == "unreachable"
