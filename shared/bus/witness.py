@@ -68,14 +68,16 @@ class Witness:
 
     async def run(self, pool: Pool, producer: Producer) -> None:
         """Ask Kafka first; then tick until cancelled. While the copy is an older one, look whether it has been recovered."""
+        is_restored = False
         while True:
             try:
-                if not self.asked.is_set():
+                if is_restored or not self.asked.is_set():
                     self._learn(await told(self._settings, self._schema))
                 await self._tick(pool, producer)
+                is_restored = False
             except Restored as error:
                 log.error("database.restored", error=str(error))
-                self.asked.clear()
+                is_restored = True
             except (KafkaError, OSError, TimeoutError, BusUnavailable, DatabaseUnavailable) as error:
                 log.info("witness.waiting", error=str(error))
             await asyncio.sleep(EVERY)
