@@ -218,14 +218,17 @@ NONSENSE = [
 async def test_nonsense_at_the_door_for_mail_ends_nothing_but_its_own_connection(road: Road) -> None:
     address, _, port = road.stack.addresses.services["email_adapter"].smtp.rpartition(":")
     before = await refused_mail(road)
-    for nonsense in NONSENSE * 5:
+    for nonsense, is_patient in [(one, False) for one in NONSENSE * 5] + [(b"\x00\xff\r\n" * 40, True)]:
         reader, writer = await asyncio.open_connection(address, int(port))
         assert (await reader.readline()).startswith(b"220 ")
         writer.write(nonsense)
-        writer.write_eof()
+        if not is_patient:
+            writer.write_eof()
         async with asyncio.timeout(SECONDS):
-            assert b"250 2." not in (await reader.read()).splitlines()[-1:]
+            told = (await reader.read()).splitlines()[-1:]
         writer.close()
+        assert b"250 2." not in told
+    assert told == [b"421 4.7.0 too many errors"]
     assert await refused_mail(road) > before
     mark, town = uuid.uuid4().hex, Town(road.stack.home, road.stack.addresses, road.client)
     assert await Correspondent(town, f"{mark}@customer.example").writes(mark)

@@ -357,6 +357,7 @@ class TestLinks:
         )
         await row(console, customer).click()
         links = bubble(console, "see https").get_by_role("link")
+        await expect(links).to_have_count(4)
         assert await links.evaluate_all("all => all.map(one => [one.getAttribute('href'), one.rel, one.target])") == [
             [address, "noopener noreferrer nofollow", "_blank"]
             for address in (
