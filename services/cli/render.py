@@ -28,7 +28,7 @@ from shared.contract.channel import (
     Smtp,
     Steps,
 )
-from shared.contract.envelope import Address, Media, Model, Part, Thread
+from shared.contract.envelope import Address, Media, Model, Part, Route, Thread
 from shared.contract.errors import AlreadySent, Malformed, Refusal
 from shared.contract.fit import Bundle, fit
 from shared.contract.readable import readable
@@ -42,7 +42,7 @@ app = typer.Typer()
 
 
 class Letter(Model):
-    """A message to send: `to`, `parts`, perhaps `reply_to`; an outbound record is read as well."""
+    """A message to send: `to`, `parts`, perhaps `reply_to` or `route`; an outbound record is read as well."""
 
     id: str = "00000000-0000-0000-0000-000000000000"
     to: Address | None = None
@@ -50,6 +50,7 @@ class Letter(Model):
     parts: tuple[Part, ...]
     reply_to: str | None = None
     thread: Thread = Thread()
+    route: Route | None = None
 
     def piece(self, number: int, part: Part | Bundle, handle: str | None) -> Piece:
         return Piece(
@@ -63,6 +64,7 @@ class Letter(Model):
             references=self.thread.references,
             token=self.thread.token,
             handle=handle,
+            route=self.route.value if self.route and not (self.route.once and number) else None,
         )
 
 
@@ -82,7 +84,7 @@ def render(
     ] = None,
     now: Annotated[datetime | None, typer.Option(help="The time of sending, UTC; default: now.")] = None,
 ) -> None:
-    """Show the requests that an outbound message (JSON: to, parts, reply_to) would become, and what was split or degraded.
+    """Show the requests that an outbound message (JSON: to, parts, reply_to, route) would become, and what was split or degraded.
 
     Each piece goes as far as there are answers; without any, to its first request. Secrets are shown as ***.
 

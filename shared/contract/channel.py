@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field as Described, SecretStr
@@ -21,12 +21,13 @@ from shared.contract.envelope import (
     Model,
     Part,
     Party,
+    Route,
     Surface,
     Thread,
     Way,
     Window,
 )
-from shared.contract.errors import AlreadySent, Malformed, Refusal, Scope, SendFailed, Unverified
+from shared.contract.errors import AlreadySent, Malformed, Refusal, RouteGone, Scope, SendFailed, Unverified
 from shared.contract.mend import loads
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "Refusal",
     "Request",
     "Response",
+    "RouteGone",
     "Send",
     "SendFailed",
     "Sent",
@@ -264,6 +266,7 @@ class Message:
 
     `account_key`: the provider's name of the account it came to. `event_key`: unique per event, an edit is not its original.
     `peer`: whose conversation this is: the customer, or the container of a group or post, for echoes too.
+    `route`: what the provider lets it be answered by for a while.
     """
 
     account_key: str
@@ -283,6 +286,7 @@ class Message:
     context: MessageContext | None = None
     responder: str | None = None
     answer_to: Party | None = None
+    route: Route | None = None
     echo: bool = False
 
 
@@ -388,6 +392,8 @@ class Piece(Model):
 
     `reply_to`: the message answered, where the request named one. `references`: the conversation's first and newest
     external ids, oldest first. `token`: our signed name of the conversation. `automatic`: a program wrote it.
+    `route`: what came with the message that is answered, while it is good (shared.contract.envelope.Route); where the provider says
+    that it is not, the channel raises RouteGone, and the piece comes again without it.
     """
 
     id: str
@@ -402,6 +408,7 @@ class Piece(Model):
     references: tuple[ExternalId, ...] = ()
     token: str | None = None
     handle: str | None = None
+    route: Annotated[str | None, Described(repr=False)] = None
     automatic: bool = False
 
 
@@ -527,9 +534,9 @@ class Channel:
     cannot be read (shared.contract.readable.each), so that it takes no other along. `accepted`: how a request is answered whose
     records are durable. `mail`: reads what a mail transport delivered. `polled`: whether this account is one that is
     polled. `join_key`: by what the echo of a piece can be known when its answer was lost: what was sent along and comes
-    back, the piece's id; or what is known of it on both sides. `profile`: who someone is by their address, where messages
-    do not say it: names, language and time zone, no pictures. `window`: what a message of the customer, just received,
-    allows; None where it is nothing that they wrote.
+    back, the piece's id; or what is known of it on both sides. `profile`: who someone is by their address, and by the peer
+    of a message of theirs, where messages do not say it: names, language and time zone, no pictures. `window`: what a message
+    of the customer, just received, allows; None where it is nothing that they wrote.
     """
 
     name: str
@@ -557,7 +564,7 @@ class Channel:
     join_key: Callable[[Piece], str] = own_id
     typing: Callable[[Any, TypingMark, Context], Steps[None]] | None = None
     fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
-    profile: Callable[[Any, str, Context], Steps[Party]] | None = None
+    profile: Callable[[Any, str, str, Context], Steps[Party]] | None = None
     refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None
     register: Callable[[Any, Any, str, Context], Steps[None]] | None = None
     window: Callable[[Any, Message], Window | None] = always_open

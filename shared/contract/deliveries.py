@@ -17,6 +17,7 @@ from shared.contract.envelope import (
     Moment,
     Name,
     Party,
+    Route,
     Shown,
     Surface,
     Thread,
@@ -110,7 +111,8 @@ class Delivery(Model):
 class Outbound(Written):
     """A message to send: what the router asks an adapter for, once per message and attempt.
 
-    `way`: what allows it to be sent, where a provider must be told.
+    `way`: what allows it to be sent, where a provider must be told. `route`: what came with the message that is answered, to
+    send it by; only on the outbound topic, in no event.
     """
 
     id: uuid.UUID
@@ -125,6 +127,7 @@ class Outbound(Written):
     thread: Thread = Thread()
     surface: Surface = "direct"
     way: Way = "free_text"
+    route: Route | None = None
     parts: Parts
     urgent: bool = False
     not_after: Moment | None = None

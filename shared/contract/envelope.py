@@ -131,6 +131,17 @@ class MessageContext(Model):
     group: ExternalId | None = None
 
 
+class Route(Model):
+    """What a provider lets this message be answered by, until when. It is a credential: no event tells it, no log shows it.
+
+    `value`: its own word for it, which nobody else reads. `once`: good for one send, which it does not know by a key of ours.
+    """
+
+    value: Annotated[str, Field(min_length=1, max_length=2048, repr=False)]
+    expires_at: Moment
+    once: Annotated[bool, Field(exclude_if=operator.not_)] = False
+
+
 class Text(Model):
     """For mail, `text` is what the person wrote now; `quoted` and `signature` stand beside it."""
 
@@ -342,7 +353,8 @@ class Envelope(Model):
     `container`: what it stands in, where that is not the person's own chat with the account: a group, a post, or a place within
     another chat that only they and the account see (`surface` is direct then); each has a conversation of its own.
     `context`: what it refers to. `responder`: somebody else who has the thread at the provider and is expected to answer.
-    `answer_to`: who asks for the answer, where that is not the sender (a mail's Reply-To).
+    `answer_to`: who asks for the answer, where that is not the sender (a mail's Reply-To). `route`: what it may be answered
+    by for a while; only on the inbound topic, in no event.
     """
 
     id: uuid.UUID
@@ -363,6 +375,7 @@ class Envelope(Model):
     context: MessageContext | None = None
     responder: Name | None = None
     answer_to: Party | None = None
+    route: Route | None = None
     occurred_at: Moment
     received_at: Moment
     raw: str | None = None

@@ -158,6 +158,15 @@ class SendFailed(ParleyError):
         self.scope: Scope = scope  # who must wait where it is `throttled`: this conversation, or all of the account
 
 
+class RouteGone(SendFailed):
+    """What came with the message to answer it by is not good any more: nothing was sent, and it goes the other way."""
+
+    nothing_done = True
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__("expired", detail)
+
+
 class AlreadySent(ParleyError):
     """The provider has this piece already: a success. Its names are those that the answer tells, so that receipts find them."""
 

@@ -205,11 +205,11 @@ def _limit(download: Download, channel: Channel) -> int:
 
 
 def _judge(answer: Stream, limit: int) -> None:
-    """A file's address answers with the file, or with the reason why there is none (RFC 9110 §15)."""
+    """A file's address answers with the file, or with the reason why there is none (yet): RFC 9110 §15."""
     match answer.status:
         case 200:
             pass
-        case 408 | 429 | 500 | 502 | 503 | 504:
+        case 202 | 408 | 429 | 500 | 502 | 503 | 504:
             raise SendFailed("unreachable", f"HTTP {answer.status}")
         case 401 | 403 | 404 | 410:
             raise SendFailed("expired", f"HTTP {answer.status}: the link is no longer good")

@@ -123,7 +123,7 @@ class ProfileWorker:
         if channel is None or channel.profile is None or account is None or account.tenant != job.tenant:
             raise SendFailed("unknown_account", "the account is no longer in the accounts file")
         party = calls.Party(channel=channel, account=account, traceparent=job.traceparent)
-        steps = channel.profile(account, job.address, context())
+        steps = channel.profile(account, job.address, job.peer, context())
         found: Party = await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))
         told = scrub(found.model_dump(exclude_none=True))
         if TELLING.isdisjoint(told):

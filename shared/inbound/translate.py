@@ -231,6 +231,7 @@ def _envelope(
         context=incoming.context,
         responder=incoming.responder,
         answer_to=incoming.answer_to,
+        route=incoming.route,
         occurred_at=incoming.occurred_at,
         received_at=received_at,
         raw=raw,

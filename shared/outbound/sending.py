@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from shared.contract.channel import Account, Asked, Channel, Context, Piece, Sent
 from shared.contract.codes import Code, Failure
 from shared.contract.deliveries import Outbound
-from shared.contract.envelope import Media, derive
-from shared.contract.errors import AlreadySent, Fenced, Malformed, ParleyError, Refusal, Scope, SendFailed
+from shared.contract.envelope import Media, Route, derive
+from shared.contract.errors import AlreadySent, Fenced, Malformed, ParleyError, Refusal, RouteGone, Scope, SendFailed
 from shared.contract.fit import Bundle
 from shared.outbound.lanes import LEASE, Lane
 from shared.outbound.ledger import Entry, Head, Ledger, Outcome
@@ -27,6 +27,7 @@ from shared.storage.blobs import belongs
 log = structlog.get_logger(__name__)
 
 OWN_WAY: Final = 20.0  # seconds that a service's own way of sending may take
+SKEW: Final = timedelta(minutes=1)  # by which the clocks of PostgreSQL and of processes differ at the most
 
 Own = Callable[[Account, Piece, Outbound], Awaitable[Sent]]
 
@@ -60,6 +61,16 @@ class Job:
         return self.head.message
 
     @property
+    def route(self) -> Route | None:
+        """What it may be sent by; what is good for one send is the first piece's."""
+        route = self.message.route
+        return None if route is None or (route.once and self.entry.number) else route
+
+    def without_route(self) -> Job:
+        message = self.message.model_copy(update={"route": None})
+        return replace(self, head=replace(self.head, message=message))
+
+    @property
     def in_public(self) -> bool:
         """Whether it goes where a channel takes other things than in messages: under a comment."""
         able, message = self.channel.capabilities, self.message
@@ -85,7 +96,12 @@ class _Attempt:
     commits: int = 0
 
     async def before(self, request: Asked) -> None:
-        """The lease outlives the call; and a process that was frozen meanwhile must not send after its lease has passed."""
+        """The lease outlives the call; and a process that was frozen meanwhile must not send after its lease has passed.
+
+        Nor does anything leave by a route that expired while it waited for its turn.
+        """
+        if request.commits and (route := self.job.route) and route.expires_at <= datetime.now(UTC):
+            raise RouteGone("it has expired")
         job, clock = self.job, asyncio.get_running_loop().time
         lease, asked = request.timeout + LEASE, clock()
         if not request.commits:
@@ -106,10 +122,15 @@ class Sender:
         self._ledger, self._caller, self._own, self._secret = ledger, caller, own, secret
 
     def may_repeat(self, job: Job, now: datetime) -> bool:
-        """Whether a piece that may have been sent can be sent again without a second one being seen."""
+        """Whether a piece that may have been sent can be sent again without a second one being seen.
+
+        By a route that is good once it goes without a key of ours: what may have gone so is not repeated.
+        """
         if job.channel.name in self._own:
             return True
         window, first = job.channel.capabilities.idempotent_for, job.entry.first_sent_at
+        if (route := job.route) and route.once and (first is None or first < route.expires_at + SKEW):
+            return False
         return window is not None and (first is None or now < first + window)
 
     async def send(self, job: Job) -> Outcome | Later:
@@ -122,6 +143,8 @@ class Sender:
         except AlreadySent as known:
             return Outcome(status="sent", external_ids=known.external_ids, join_key=known.join_key)
         except Exception as error:  # noqa: BLE001 whatever breaks ends as the outcome of this one piece
+            if isinstance(error, RouteGone) and job.route:
+                return await self.send(job.without_route())
             repeatable = self.may_repeat(job, datetime.now(UTC))
             return _verdict(_reason(error, job, begun=attempt.commits > 0), attempt.commits, repeatable=repeatable)
         return Outcome(status="sent", external_ids=sent.external_ids, join_key=sent.join_key)
@@ -184,6 +207,7 @@ def _piece(job: Job, handle: str | None) -> Piece:
         references=thread.references,
         token=thread.token,
         handle=handle,
+        route=job.route.value if job.route else None,
         automatic=not message.by_person,
     )
 

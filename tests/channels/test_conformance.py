@@ -2,7 +2,8 @@
 
 `NAME.in.http`: a request as the provider sends it, or `NAME.eml`: a mail, with `NAME.json`: the records that it becomes
 (of a mail also its envelope, where that matters, and its files).
-`NAME.out.json`: a piece, the exchange that sends it, and what came of it. `NAME.profile.json`: someone's address, the
+`NAME.out.json`: a piece, the exchange that sends it, and what came of it. `NAME.profile.json`: someone's address and,
+where it is another, the peer of what they wrote, the
 exchange that asks who it is, and what is known then; `account`: settings that differ. `settings.json`: app, account and the time.
 """
 
@@ -214,6 +215,12 @@ def test_a_sample_is_verified_and_becomes_the_expected_records(name, path):
 
 
 @pytest.mark.parametrize("name", WEBHOOKS)
+def test_what_comes_names_the_account_as_its_settings_do(name):
+    named = {record.account_key for request in requests(name) for record in bench(name).read(request)}
+    assert bench(name).account.key in named
+
+
+@pytest.mark.parametrize("name", WEBHOOKS)
 def test_what_was_taken_is_answered_with_a_yes(name):
     for request in requests(name):
         answer = bench(name).channel.accepted(bench(name).app, request, bench(name).context)
@@ -272,7 +279,9 @@ def forgeries(request: Request, proving: set[str]) -> Iterator[Request]:
 
 
 def flipped(value: str) -> Iterator[str]:
-    return (value[:at] + chr(ord(old) ^ 1) + value[at + 1 :] for at, old in enumerate(value))
+    """With another character anywhere, or in the other case."""
+    yield from (value[:at] + chr(ord(old) ^ 1) + value[at + 1 :] for at, old in enumerate(value))
+    yield from {value.lower(), value.upper()} - {value}
 
 
 @pytest.mark.parametrize("name", [name for name in WEBHOOKS if CHANNELS[name].signed])
@@ -292,7 +301,7 @@ def test_a_body_that_nothing_signs_is_torn_when_it_is_cut(name):
             bench(name).read(replace(request, body=request.body[: len(request.body) // 2]))
 
 
-PERSON = ("name", "first_name", "last_name", "username", "locale", "timezone", "id", "error")
+PERSON = ("name", "displayName", "language", "first_name", "last_name", "username", "locale", "timezone", "id", "error")
 JUNK = st.recursive(
     st.none()
     | st.booleans()
@@ -449,6 +458,12 @@ NAMING = frozenset(
         "channel_post",
         "inline_query",
         "teleportation",
+        "destination",
+        "groupId",
+        "roomId",
+        "source",
+        "userId",
+        "webhookEventId",
     ]
 )
 
@@ -687,7 +702,7 @@ def known_of(name: str, sample: Mapping[str, Any], provider: Callable[[Asked], R
     on = bench(name)
     account = on.account.model_validate({**vars(on.account), **sample.get("account", {})})
     try:
-        steps = on.channel.profile(account, sample["address"], on.context)
+        steps = on.channel.profile(account, sample["address"], sample.get("peer", sample["address"]), on.context)
         found = translate.answer(steps, given=provider, outcome=on.channel.outcome)
     except SendFailed as failed:
         wait = {"retry_after": failed.retry_after.total_seconds()} if failed.retry_after is not None else {}

@@ -34,7 +34,7 @@ BEGUN: Final = 1000  # conversations under posts and in groups that are told of 
 OPEN_PLACE: Final = "c.container IS NOT NULL AND c.thread_key IS NULL AND c.status = 'open'"
 CONVERSATION = """id, tenant, customer_id, channel, account, peer, container, thread_key, opened_at, last_at, surface,
     status, last_sequence, name, subject, preview, last_inbound_at, last_external_id, "window", delivered_to, read_to,
-    blocked_at, responder, responder_at, brake, signed_name, parked, chain"""
+    blocked_at, responder, responder_at, brake, signed_name, route, parked, chain"""
 
 
 async def load(

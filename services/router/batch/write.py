@@ -128,16 +128,17 @@ async def write_conversations(connection: Connection, conversations: Sequence[Co
             """UPDATE conversation c SET status = n.status, "window" = n."window", delivered_to = n.delivered_to,
                 read_to = n.read_to, parked = n.parked, chain = n.chain, peer = n.peer, container = n.container,
                 customer_id = n.customer_id, blocked_at = n.blocked_at, responder = n.responder,
-                responder_at = n.responder_at, brake = n.brake, subject = n.subject, signed_name = n.signed_name
+                responder_at = n.responder_at, brake = n.brake, subject = n.subject, signed_name = n.signed_name,
+                route = n.route
             FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[], $6::text[]::jsonb[],
                 $7::text[]::jsonb[], $8::text[], $9::text[], $10::uuid[], $11::timestamptz[], $12::text[],
-                $13::timestamptz[], $14::jsonb[], $15::text[], $16::text[])
+                $13::timestamptz[], $14::jsonb[], $15::text[], $16::text[], $17::jsonb[])
                 n(id, status, "window", delivered_to, read_to, parked, chain, peer, container, customer_id, blocked_at,
-                responder, responder_at, brake, subject, signed_name)
+                responder, responder_at, brake, subject, signed_name, route)
             WHERE c.id = n.id""",
             *_columns([(c.id, c.status, c.window, c.delivered_to, c.read_to, _json(c.parked), _json(c.chain), c.peer,
                         c.container, c.customer_id, c.blocked_at, c.responder, c.responder_at, c.brake, c.subject,
-                        c.signed_name)
+                        c.signed_name, c.route)
                        for c in seldom]),
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ from services.router.fold.mails import is_mail
 from services.router.fold.openings import open_conversation
 from services.router.fold.parked import release
 from services.router.fold.responders import note_responder
+from services.router.fold.routes import note_route
 from services.router.fold.threads import choose, is_strangers, named, ref_key
 from services.router.fold.windows import note_window
 from shared.bus.cloudevents import In, encode
@@ -68,12 +69,12 @@ def announce(
 
 
 def shown(record: In, found: Envelope) -> bytes:
-    """As it came; where somebody else is to answer it, no program of ours may."""
+    """As it came, without its route; where somebody else is to answer it, no program of ours may."""
     if found.responder is None or not found.assessment.may_auto_answer:
         return record.value
     reasons = (*found.assessment.reasons, f"somebody else has the thread: {found.responder}")
     judged = found.assessment.model_copy(update={"may_auto_answer": False, "reasons": reasons})
-    return encode(found.model_copy(update={"assessment": judged}))
+    return encode(found.model_copy(update={"assessment": judged, "route": None}))
 
 
 def note_name(conversation: Conversation, sender: Party) -> None:
@@ -93,6 +94,7 @@ def note_message(facts: Facts, conversation: Conversation, found: Envelope) -> N
         conversation.link(found.external_id)
     if found.direction == "inbound":
         conversation.last_external_id = found.external_id or conversation.last_external_id
+        note_route(facts, conversation, found)
         if found.container is None or is_beginner(facts, conversation, found):
             note_name(conversation, found.sender)
         if found.container is None and found.answer_to is None and found.peer != conversation.peer:

@@ -13,6 +13,7 @@ from services.router.fold.brake import check_brake, note_answer
 from services.router.fold.events import announce_opening, emit, pass_by, preview_of, tell_apart
 from services.router.fold.facts import Conversation, Emission, Facts, IdentityKey, Known, PeerKey, Sending
 from services.router.fold.participants import introduce
+from services.router.fold.routes import routed
 from services.router.fold.windows import (
     UNKNOWN,
     able_in,
@@ -182,7 +183,7 @@ def references_of(conversation: Conversation) -> tuple[str, ...]:
 
 
 def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | Send, order: bytes) -> None:
-    """Tell everyone (message.queued), and give the order to the adapter."""
+    """Tell everyone (message.queued), and give the order to the adapter, with what only it may know."""
     message = requested_id(conversation.tenant, record.id)
     conversation.last_at, conversation.preview = facts.now, preview_of(asked.parts)
     note_answer(facts, conversation, record, asked)
@@ -205,7 +206,7 @@ def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | S
             id=message,
             tenant=conversation.tenant,
             at=facts.now,
-            value=order,
+            value=routed(facts, conversation, order),
             traceparent=record.traceparent,
             stored=False,
         )

@@ -14,6 +14,7 @@ from services.router.fold.messages import receive
 from services.router.fold.notices import notice
 from services.router.fold.parked import amend
 from services.router.fold.receipts import delivery
+from services.router.fold.routes import untold
 from services.router.fold.threads import ref_key
 from shared.bus.cloudevents import In
 from shared.contract.codes import Failure
@@ -32,6 +33,7 @@ def envelope(facts: Facts, record: In) -> None:
     found: Envelope = record.model
     if found.id not in facts.fresh:
         return
+    record = untold(record, found)
     facts.fresh.discard(found.id)
     part = found.parts[0]
     if isinstance(part, AMENDS):

@@ -134,6 +134,14 @@ def test_a_message_is_rendered_with_what_was_split_and_no_secret():
     assert TELEGRAM["account"]["token"] not in json.dumps(answer)
 
 
+def test_the_first_piece_is_rendered_by_the_route_that_the_message_has():
+    route = {"value": "r1", "expires_at": "2026-02-03T04:05:56Z", "once": True}
+    message = {"to": "U1", "parts": [{"kind": "text", "text": "x" * 5001}], "route": route}
+    bot = ("--set", f"user_id=U{'8' * 32}", "--set", "token=T")
+    requests = run("render", "line", *bot, given=orjson.dumps(message))["requests"]
+    assert [request["url"].rpartition("/")[2] for request in requests] == ["reply", "push"]
+
+
 def test_a_message_that_cannot_be_sent_is_an_error_with_exit_code_1():
     message = {"to": "55", "parts": [{"kind": "template", "name": "hello", "language": "km"}]}
     answer = run("render", "telegram", *BOT, given=orjson.dumps(message), code=1)

@@ -30,7 +30,7 @@ from tests.patience import SECONDS
 INBOUND = "inbound.chat.v1"
 
 
-def profile(account: Account, address: str, context: Context) -> Steps[Party]:
+def profile(account: Account, address: str, peer: str, context: Context) -> Steps[Party]:
     answer = yield Http(method="GET", url=f"{account.api}/people/{address}")
     told = answer.json()
     return Party(address=address, name=told.get("name"), verified="provider", locale=told.get("locale"))

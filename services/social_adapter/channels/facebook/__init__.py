@@ -139,7 +139,7 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     return Download(request=request, mime_type=media.mime_type, name=media.name)
 
 
-def profile(account: Account, address: str, context: Context) -> Steps[Party]:
+def profile(account: Account, address: str, peer: str, context: Context) -> Steps[Party]:
     """Who this is; asking for more than the token may see is refused as a whole."""
     return meta_profiles.look_up(account, address, (*NAMES, *LOCALE) if account.user_locale else NAMES)
 
