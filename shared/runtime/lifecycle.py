@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 Check = Callable[[], "str | None"]
 STALLED: Final = 60.0  # seconds without a turn after which a loop counts as stuck
+CANCELLED_AGAIN: Final = 5.0  # seconds that a task has for what it does at its end
 
 
 class Health:
@@ -166,10 +167,18 @@ class Life:
                     await close()
             except Exception:
                 log.exception("stop.failed", what=getattr(close, "__qualname__", repr(close)))
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._give_up(set(self._tasks))
         log.info("service.stopped")
+
+    async def _give_up(self, tasks: set[asyncio.Task[object]]) -> None:
+        """Cancel them, and those that go on once more: aiokafka may swallow that whoever waits for it is cancelled."""
+        until = time.monotonic() + self.settings.drain_seconds
+        while tasks and time.monotonic() < until:
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=CANCELLED_AGAIN)
+        if tasks:
+            log.warning("stop.abandoned", tasks=sorted(task.get_name() for task in tasks))
 
 
 def spare_garbage_collection() -> None:

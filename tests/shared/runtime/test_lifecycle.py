@@ -93,6 +93,28 @@ async def test_it_stops_latest_first_and_a_closing_that_hangs_or_fails_keeps_not
     assert closed == ["reader", "fails", "hangs", "producer"]
 
 
+async def test_a_task_that_swallows_that_it_is_cancelled_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As aiokafka does now and then."""
+    monkeypatch.setattr(lifecycle, "CANCELLED_AGAIN", 0.01)
+    running, swallowed = life(), []
+
+    async def deaf() -> None:
+        while len(swallowed) < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                swallowed.append(1)
+        await asyncio.Event().wait()
+
+    async def start(one: Life) -> None:
+        one.spawn(deaf(), "deaf")
+        asyncio.get_running_loop().call_later(0.1, one.end)
+
+    async with asyncio.timeout(SECONDS):
+        assert await running.live(start) == 0
+    assert len(swallowed) == 3
+
+
 async def test_what_was_being_answered_is_answered_before_it_stops() -> None:
     running, entered, stopped = life(), asyncio.Event(), asyncio.Event()
 
