@@ -235,7 +235,7 @@ class TestRegisters:
 class TestTellsWhoPeopleAre:
     async def knows(self, page, user=DARA, **settings):
         account = page.account.model_copy(update=settings)
-        return await page.drive(CHANNEL.profile(account, user, now()))
+        return await page.drive(CHANNEL.profile(account, user, user, now()))
 
     async def refuses(self, page, user=DARA, **settings):
         with pytest.raises(SendFailed) as failed:
