@@ -28,6 +28,7 @@ from shared.contract.records import DELIVERY
 from shared.outbound.deliver import Deliver
 from shared.outbound.outgoing import Pace
 from shared.provider.calls import Caller
+from shared.provider.contexts import Contexts
 from shared.runtime.accounts import Accounts, AccountsFile
 from shared.runtime.lifecycle import Health
 from shared.runtime.settings import Settings
@@ -112,6 +113,7 @@ class Station:
             "pool": self.pool,
             "producer": self.producer,
             "caller": caller,
+            "contexts": Contexts(self.settings),
             "health": Health(),
             "pace": QUICK,
         }

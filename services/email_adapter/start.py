@@ -24,7 +24,7 @@ async def take_mail(parts: Parts) -> None:
     """Mail by SMTP. Stopping, the port closes with that of HTTP, before what is under way may end."""
     life, settings = parts.life, parts.life.settings
     reading = Reading()
-    taking = Taking(settings, parts.intake, reading)
+    taking = Taking(parts.contexts, parts.intake, reading)
     recipients = Recipients(settings, parts.channels, parts.accounts)
     listener = Listener(settings, Handler(recipients, taking, LIMITS))
     life.on_stop(reading.close)

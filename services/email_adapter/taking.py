@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import structlog
 
@@ -15,8 +13,8 @@ from services.email_adapter.unread import Unread
 from shared.contract.channel import Context, Mail
 from shared.contract.errors import Malformed, TooLarge
 from shared.inbound.accept import Intake
+from shared.provider.contexts import Contexts
 from shared.runtime.observe import INGRESS
-from shared.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -24,8 +22,8 @@ log = structlog.get_logger(__name__)
 class Taking:
     """Takes mails, whatever transport they came by."""
 
-    def __init__(self, settings: Settings, intake: Intake, reading: Reading) -> None:
-        self._secret, self._intake, self._reading = settings.secret, intake, reading
+    def __init__(self, contexts: Contexts, intake: Intake, reading: Reading) -> None:
+        self._contexts, self._intake, self._reading = contexts, intake, reading
         self._unread = Unread()
 
     async def take(self, mail: Mail, owners: Mapping[Owner, Sequence[str]], *, peer: str = "") -> None:
@@ -35,8 +33,8 @@ class Taking:
         Raises BusUnavailable and StoreUnavailable: it should come again, and is the same then. Raises Refused for what is
         beyond the limits of reading.
         """
-        context = Context(now=datetime.now(UTC), nonce=secrets.token_hex(16), secret=self._secret)
         for owner, recipients in owners.items():
+            context = await self._contexts.of(owner.channel, owner.account)
             outcome = await self._take(owner, replace(mail, recipients=tuple(recipients)), context, peer=peer)
             INGRESS.labels(owner.channel.name, outcome).inc()
 

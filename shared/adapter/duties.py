@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
 from shared.adapter.states import States
-from shared.contract.channel import Account, Channel, Context
+from shared.contract.channel import Account, Channel
 from shared.contract.errors import Malformed, SendFailed
 from shared.inbound.accept import Intake
 from shared.inbound.poll import Poller
 from shared.provider.calls import Caller, Party
+from shared.provider.contexts import Contexts
 from shared.provider.drive import drive
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lasting import spawn
@@ -40,10 +39,11 @@ class Duties:
         pool: Pool,
         intake: Intake,
         caller: Caller,
+        contexts: Contexts,
         states: States,
     ) -> None:
         self._settings, self._channels, self._accounts = settings, channels, accounts
-        self._pool, self._intake, self._caller, self._states = pool, intake, caller, states
+        self._pool, self._intake, self._caller, self._contexts, self._states = pool, intake, caller, contexts, states
         self._leases = Leases(pool)
         self._changed = asyncio.Event()
         accounts.on_change(lambda _accounts: self._changed.set())
@@ -78,7 +78,14 @@ class Duties:
         channel = self._channels[name]
         await self._register(channel, account)
         if channel.poll is not None and channel.polled(account):
-            poller = Poller(channel=channel, account=account, pool=self._pool, intake=self._intake, caller=self._caller)
+            poller = Poller(
+                channel=channel,
+                account=account,
+                pool=self._pool,
+                intake=self._intake,
+                caller=self._caller,
+                contexts=self._contexts,
+            )
             await self._leases.run(poller.name, poller.run)
 
     async def _register(self, channel: Channel, account: Account) -> None:
@@ -89,7 +96,7 @@ class Duties:
         address = f"{self._settings.public_url.rstrip('/')}/hooks/{channel.name}/{app.name}"
         party = Party(channel=channel, account=account)
         while True:
-            context = Context(now=datetime.now(UTC), nonce=secrets.token_hex(16))
+            context = await self._contexts.of(channel, account)
             steps = channel.register(app, account, address, context)
             try:
                 await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))

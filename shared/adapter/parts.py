@@ -20,6 +20,7 @@ from shared.inbound.accept import Intake
 from shared.inbound.ingress import OUTCOMES, Ingress
 from shared.outbound.deliver import Deliver, Own, Typer
 from shared.provider.calls import Caller
+from shared.provider.contexts import Contexts
 from shared.provider.smtp import Mailer
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lifecycle import Life
@@ -41,6 +42,7 @@ class Parts:
     accounts: AccountsFile
     blobs: Blobs
     intake: Intake
+    contexts: Contexts
 
 
 async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]) -> Parts:
@@ -70,6 +72,7 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
         accounts=accounts,
         blobs=blobs,
         intake=Intake(settings, family, producer, blobs),
+        contexts=Contexts(settings),
     )
 
 
@@ -94,7 +97,13 @@ async def serve(
         producer=parts.producer,
         health=health,
     )
-    ingress = Ingress(settings=settings, channels=parts.channels, accounts=parts.accounts, intake=parts.intake)
+    ingress = Ingress(
+        settings=settings,
+        channels=parts.channels,
+        accounts=parts.accounts,
+        intake=parts.intake,
+        contexts=parts.contexts,
+    )
     duties = Duties(
         settings=settings,
         channels=parts.channels,
@@ -102,6 +111,7 @@ async def serve(
         pool=parts.pool,
         intake=parts.intake,
         caller=caller,
+        contexts=parts.contexts,
         states=states,
     )
     deliver = Deliver(
@@ -112,6 +122,7 @@ async def serve(
         pool=parts.pool,
         producer=parts.producer,
         caller=caller,
+        contexts=parts.contexts,
         health=health,
         senders=senders,
         typers=typers,
@@ -142,6 +153,7 @@ def errands(parts: Parts, caller: Caller) -> list[Errand]:
         "pool": parts.pool,
         "producer": parts.producer,
         "caller": caller,
+        "contexts": parts.contexts,
         "health": parts.life.health,
     }
     media = MediaWorker(parts.life.settings, parts.family, blobs=parts.blobs, **given)

@@ -23,8 +23,8 @@ from shared.contract.errors import BusUnavailable, DatabaseUnavailable, ParleyEr
 from shared.contract.records import inbound_topic
 from shared.enrich import mediajobs
 from shared.enrich.mediajobs import MediaJob
-from shared.outbound.sending import context
 from shared.provider.calls import Caller, Party, Stream
+from shared.provider.contexts import Contexts
 from shared.provider.drive import drive
 from shared.provider.workers import Workers
 from shared.runtime.accounts import AccountsFile
@@ -65,6 +65,7 @@ class MediaWorker:
         pool: Pool,
         producer: Producer,
         caller: Caller,
+        contexts: Contexts,
         blobs: Blobs,
         health: Health,
         first_pause: float = 2.0,
@@ -72,7 +73,13 @@ class MediaWorker:
     ) -> None:
         self._topic, self._source = settings.topic(inbound_topic(family)), f"/adapter/{family}/media"
         self._channels, self._accounts, self._pool, self._producer = channels, accounts, pool, producer
-        self._caller, self._blobs, self._first_pause, self._give_up = caller, blobs, first_pause, give_up
+        self._caller, self._contexts, self._blobs, self._first_pause, self._give_up = (
+            caller,
+            contexts,
+            blobs,
+            first_pause,
+            give_up,
+        )
         self._workers = Workers(
             "media",
             claim=partial(mediajobs.claim, pool),
@@ -122,7 +129,7 @@ class MediaWorker:
         party = Party(channel=channel, account=account, traceparent=job.traceparent)
         if channel.fetch is None or job.media.handle is None:
             raise SendFailed("unsupported", "the channel gives no way to fetch it")
-        steps = channel.fetch(account, job.media, context())
+        steps = channel.fetch(account, job.media, await self._contexts.of(channel, account))
         download = await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))
         limit = _limit(download, channel)
         async with self._caller.download(download.request, party) as answer:

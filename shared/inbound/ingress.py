@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -32,6 +30,7 @@ from shared.contract.errors import (
 from shared.contract.readable import UNREADABLE
 from shared.inbound.accept import Intake
 from shared.inbound.translate import verify
+from shared.provider.contexts import Contexts
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.observe import ACKNOWLEDGED, IN_FLIGHT, INGRESS
 from shared.runtime.port import HOOK, body_of, check_length
@@ -81,9 +80,10 @@ class Ingress:
         channels: Mapping[str, Channel],
         accounts: AccountsFile,
         intake: Intake,
+        contexts: Contexts,
     ) -> None:
         self._settings, self._channels, self._accounts = settings, channels, accounts
-        self._intake = intake
+        self._intake, self._contexts = intake, contexts
         self._open: Counter[str] = Counter()
         IN_FLIGHT.set_function(self._open.total)
 
@@ -119,9 +119,9 @@ class Ingress:
 
     async def _take(self, channel: Channel, app: App, incoming: web.Request) -> tuple[Response, str]:
         """What can be refused by the head alone is refused before the body is read; no place is taken without proof."""
-        _check_head(channel, app, incoming)
+        _check_head(channel, app, incoming, await self._contexts.of(channel, app))
         async with body_of(incoming, channel.body_limit) as body:
-            context = _context()
+            context = await self._contexts.of(channel, app)
             request = self._request(incoming, body)
             if (answer := _handshake(channel, app, request, context)) is not None:
                 return answer, "handshake"
@@ -159,11 +159,7 @@ class Ingress:
         )
 
 
-def _context() -> Context:
-    return Context(now=datetime.now(UTC), nonce=secrets.token_hex(16))
-
-
-def _check_head(channel: Channel, app: App, incoming: web.Request) -> None:
+def _check_head(channel: Channel, app: App, incoming: web.Request, context: Context) -> None:
     """Raises TooLarge, Encoded, and Unverified where the head would have to hold the proof and does not."""
     check_length(incoming, channel.body_limit)
     encoding = incoming.headers.get("Content-Encoding", "").strip().lower()
@@ -177,7 +173,7 @@ def _check_head(channel: Channel, app: App, incoming: web.Request) -> None:
         head = Request(
             method=incoming.method, headers={name.lower(): given for name, given in incoming.headers.items()}
         )
-        verify(channel, app, head, _context())
+        verify(channel, app, head, context)
 
 
 @cache

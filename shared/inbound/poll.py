@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -22,6 +21,7 @@ from shared.contract.errors import (
 )
 from shared.inbound.accept import Intake
 from shared.provider.calls import Caller, Party
+from shared.provider.contexts import Contexts
 from shared.provider.drive import drive
 from shared.storage.database import Pool, transaction
 
@@ -33,9 +33,11 @@ PAUSE: Final = 5.0  # seconds after something went wrong
 class Poller:
     """One account's poll, under the lease of that name."""
 
-    def __init__(self, *, channel: Channel, account: Account, pool: Pool, intake: Intake, caller: Caller) -> None:
+    def __init__(
+        self, *, channel: Channel, account: Account, pool: Pool, intake: Intake, caller: Caller, contexts: Contexts
+    ) -> None:
         self._channel, self._account = channel, account
-        self._pool, self._intake, self._caller = pool, intake, caller
+        self._pool, self._intake, self._caller, self._contexts = pool, intake, caller, contexts
 
     @property
     def name(self) -> str:
@@ -56,7 +58,7 @@ class Poller:
         """One page: durable on the bus first, then the cursor; a crash between them reads the page again, to the same ids."""
         assert self._channel.poll is not None
         cursor = await self._cursor()
-        context = Context(now=datetime.now(UTC), nonce=secrets.token_hex(16))
+        context = await self._contexts.of(self._channel, self._account)
         party = Party(channel=self._channel, account=self._account)
         page = await drive(
             self._channel.poll(self._account, cursor, context),

@@ -22,8 +22,9 @@ from shared.outbound import lanes
 from shared.outbound.ledger import Ledger
 from shared.outbound.outgoing import Noticed, Outgoing, Pace, Routes
 from shared.outbound.reports import Reports
-from shared.outbound.sending import Own, Sender, context
+from shared.outbound.sending import Own, Sender
 from shared.provider.calls import Caller
+from shared.provider.contexts import Contexts
 from shared.provider.drive import Driver
 from shared.provider.workers import Blocked, Workers
 from shared.runtime.accounts import AccountsFile
@@ -63,19 +64,21 @@ class Deliver:
         pool: Pool,
         producer: Producer,
         caller: Caller,
+        contexts: Contexts,
         health: Health,
         senders: Mapping[str, Own] = {},
         typers: Mapping[str, Typer] = {},
         pace: Pace = Pace(),
         noticed: Noticed = lambda _channel, _account, _failure: None,
     ) -> None:
-        self._settings, self._pool, self._drive, self._typers = settings, pool, Driver(caller), typers
+        self._settings, self._pool, self._typers = settings, pool, typers
+        self._drive, self._contexts = Driver(caller), contexts
         self._routes, self._ledger, blocked = Routes(channels, accounts), Ledger(pool), Blocked()
         self._reports = Reports(settings=settings, family=family, pool=pool, producer=producer, health=health)
         self._outgoing = Outgoing(
             routes=self._routes,
             ledger=self._ledger,
-            sender=Sender(ledger=self._ledger, caller=caller, own=senders, secret=settings.secret),
+            sender=Sender(ledger=self._ledger, caller=caller, contexts=contexts, own=senders),
             blocked=blocked,
             pace=pace,
             news=self._reports.wake,
@@ -160,7 +163,7 @@ class Deliver:
                 await own(account, mark.peer)
             elif channel.typing:
                 shown = TypingMark(to=mark.peer, reply_to=mark.reply_to, thread_key=mark.thread_key)
-                steps = channel.typing(account, shown, context())
+                steps = channel.typing(account, shown, await self._contexts.of(channel, account))
                 await self._drive(steps, channel=channel, account=account)
         except ParleyError as error:
             log.info("typing.failed", channel=channel.name, error=type(error).__name__)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
-from pydantic import SecretStr
 
-from shared.contract.channel import Account, Asked, Channel, Context, Piece, Sent
+from shared.contract.channel import Account, Asked, Channel, Piece, Sent
 from shared.contract.codes import Code, Failure
 from shared.contract.deliveries import Outbound
 from shared.contract.envelope import Media, Route, derive
@@ -21,6 +19,7 @@ from shared.contract.fit import Bundle
 from shared.outbound.lanes import LEASE, Lane
 from shared.outbound.ledger import Entry, Head, Ledger, Outcome
 from shared.provider.calls import Caller, Party
+from shared.provider.contexts import Contexts
 from shared.provider.drive import drive
 from shared.storage.blobs import belongs
 
@@ -116,10 +115,8 @@ class _Attempt:
 class Sender:
     """Sends one piece by its channel, or by the service's own way where `own` names the channel."""
 
-    def __init__(
-        self, *, ledger: Ledger, caller: Caller, own: Mapping[str, Own], secret: SecretStr = SecretStr("")
-    ) -> None:
-        self._ledger, self._caller, self._own, self._secret = ledger, caller, own, secret
+    def __init__(self, *, ledger: Ledger, caller: Caller, contexts: Contexts, own: Mapping[str, Own]) -> None:
+        self._ledger, self._caller, self._contexts, self._own = ledger, caller, contexts, own
 
     def may_repeat(self, job: Job, now: datetime) -> bool:
         """Whether a piece that may have been sent can be sent again without a second one being seen.
@@ -163,7 +160,8 @@ class Sender:
             traceparent=job.head.traceparent,
         )
         piece = _piece(job, await self._handle(job, party))
-        steps = job.channel.outbound(job.account, piece, replace(context(), secret=self._secret))
+        context = await self._contexts.of(job.channel, job.account)
+        steps = job.channel.outbound(job.account, piece, context)
         return await drive(steps, channel=job.channel, ask=lambda request: self._caller.ask(request, party))
 
     async def _handle(self, job: Job, party: Party) -> str | None:
@@ -178,14 +176,11 @@ class Sender:
         known = await self._ledger.handle(job.lane.account, file)
         if known is not None:
             return known
-        steps = job.channel.upload(job.account, part, context())
+        context = await self._contexts.of(job.channel, job.account)
+        steps = job.channel.upload(job.account, part, context)
         made = await drive(steps, channel=job.channel, ask=lambda request: self._caller.ask(request, party))
         await self._ledger.keep_handle(job.lane.account, file, value=made.value, expires_in=made.expires_in)
         return made.value
-
-
-def context() -> Context:
-    return Context(now=datetime.now(UTC), nonce=secrets.token_hex(16))
 
 
 def _piece(job: Job, handle: str | None) -> Piece:

@@ -21,6 +21,7 @@ from shared.bus.produce import Producer
 from shared.contract.records import inbound_topic, ingress_dlq
 from shared.inbound.accept import Intake
 from shared.inbound.ingress import Ingress
+from shared.provider.contexts import Contexts
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.observe import INGRESS
 from shared.runtime.port import guard, open_port
@@ -98,6 +99,7 @@ async def gate(settings: Settings, folder: Path, *, topics: bool = True) -> Asyn
         channels=CHANNELS,
         accounts=AccountsFile(path, CHANNELS),
         intake=Intake(settings, "chat", producer, Blobs.open(settings.blobs)),
+        contexts=Contexts(settings),
     )
     app = web.Application(client_max_size=4 * 1024 * 1024)
     guard(app, settings)

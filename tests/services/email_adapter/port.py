@@ -30,6 +30,7 @@ from shared.contract.envelope import Media, Part, Party, Text
 from shared.contract.errors import Malformed
 from shared.contract.records import inbound_topic, ingress_dlq
 from shared.inbound.accept import Intake
+from shared.provider.contexts import Contexts
 from shared.runtime.accounts import Accounts, AccountsFile
 from shared.runtime.settings import Settings
 from shared.storage.blobs import Blobs
@@ -221,7 +222,7 @@ async def port(
     await producer.start()
     reading = reading or Reading()
     channels = {"email": channel}
-    taking = Taking(settings, Intake(settings, "email", producer, store), reading)
+    taking = Taking(Contexts(settings), Intake(settings, "email", producer, store), reading)
     handler = Handler(Recipients(settings, channels, Given(*boxes)), taking, limits)
     listener = Listener(settings, handler, limits=limits)
     await listener.start()

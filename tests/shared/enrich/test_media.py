@@ -23,6 +23,7 @@ from shared.enrich import media, mediajobs
 from shared.enrich.afterwards import Afterwards
 from shared.enrich.media import MediaWorker
 from shared.provider.calls import Caller
+from shared.provider.contexts import Contexts
 from shared.runtime.lifecycle import Health
 from shared.storage import walks
 from tests.patience import SECONDS
@@ -69,6 +70,7 @@ class Worker:
             "pool": station.pool,
             "producer": station.producer,
             "caller": caller,
+            "contexts": Contexts(station.settings),
             "blobs": station.blobs,
             "health": Health(),
             "first_pause": 0.05,

@@ -24,6 +24,7 @@ from shared.enrich import profiles
 from shared.enrich.afterwards import Afterwards
 from shared.enrich.profiles import ProfileWorker
 from shared.provider.calls import Caller
+from shared.provider.contexts import Contexts
 from shared.runtime.lifecycle import Health
 from tests.patience import SECONDS
 
@@ -56,6 +57,7 @@ class Desk:
             "pool": station.pool,
             "producer": station.producer,
             "caller": caller,
+            "contexts": Contexts(station.settings),
             "health": Health(),
             "first_pause": 0.05,
         }
@@ -248,6 +250,7 @@ async def test_an_answer_that_nobody_lived_to_tell_is_told_by_the_next_who_does_
         pool=station.pool,
         producer=deaf,  # type: ignore[arg-type]
         caller=caller,
+        contexts=Contexts(station.settings),
         health=Health(),
         first_pause=3600,
     )

@@ -22,6 +22,7 @@ from shared.inbound import poll
 from shared.inbound.accept import Intake
 from shared.inbound.poll import Poller
 from shared.provider.calls import Caller
+from shared.provider.contexts import Contexts
 from shared.runtime.settings import Settings
 from shared.storage import migrate
 from shared.storage.blobs import Blobs
@@ -83,6 +84,7 @@ async def poller(settings: Settings, pool: Any, provider: Provider) -> AsyncIter
             pool=pool,
             intake=Intake(settings, "chat", producer, blobs),
             caller=caller,
+            contexts=Contexts(settings),
         )
     await producer.stop()
 

@@ -7,7 +7,7 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,13 @@ from pydantic import SecretStr
 from shared.contract.channel import Blob, Context, Field, Http, Piece, Sent
 from shared.contract.envelope import Text
 from shared.contract.errors import DatabaseUnavailable, Malformed, SendFailed
-from shared.outbound.sending import context
 from shared.provider.calls import ANSWER_LIMIT, Caller, Party
 from shared.provider.drive import drive
 from shared.provider.ssrf import public
 from shared.storage.blobs import Blobs
 
 CHANNEL = make_channel()
+CONTEXT = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -325,7 +325,7 @@ async def test_only_addresses_of_http_are_called(caller: Caller, party: Party, u
 
 async def exchange(caller: Caller, party: Party, **given: Any) -> Sent:
     piece = Piece(id="1", to="alice", part=Text(text="hello"))
-    steps = (given.get("channel") or CHANNEL).outbound(party.account, piece, context())
+    steps = (given.get("channel") or CHANNEL).outbound(party.account, piece, CONTEXT)
     channel = given.get("channel") or CHANNEL
     return await drive(steps, channel=channel, ask=lambda request: caller.ask(request, party))
 
@@ -403,7 +403,7 @@ async def test_the_generator_is_closed_whatever_happens(caller: Caller, party: P
         finally:
             closed.append(True)
 
-    await code(drive(steps(context()), channel=CHANNEL, ask=lambda request: caller.ask(request, party)))
+    await code(drive(steps(CONTEXT), channel=CHANNEL, ask=lambda request: caller.ask(request, party)))
     assert closed == [True]
 
 
