@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.adapter.duties import Duties
+from shared.adapter.serving import Serving
 from shared.adapter.states import States
 from shared.bus.produce import Producer
 from shared.bus.witness import Witness
@@ -104,10 +105,9 @@ async def serve(
         intake=parts.intake,
         contexts=parts.contexts,
     )
-    duties = Duties(
+    serving = Serving(
         settings=settings,
         channels=parts.channels,
-        accounts=parts.accounts,
         pool=parts.pool,
         intake=parts.intake,
         caller=caller,
@@ -140,7 +140,7 @@ async def serve(
     life.routes(ingress.routes())
     life.on_stop(deliver.drain)
     life.spawn(states.run(), "account states")
-    life.spawn(duties.run(), "duties")
+    life.spawn(Duties(parts.accounts, [serving.duties]).run(), "duties")
     life.spawn(deliver.run(), "deliver")
     life.spawn(afterwards.run(), "afterwards")
 

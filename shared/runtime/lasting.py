@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Iterable
 from typing import Any, Final, NoReturn, TypeVar
+
+import structlog
 
 from shared.contract.errors import ParleyError
 
+log = structlog.get_logger(__name__)
+
 T = TypeVar("T")
+CANCELLED_AGAIN: Final = 5.0  # seconds that a task has for what it does at its end
 
 NAMELESS: Final = "Task-"  # what asyncio calls those that nobody has named: the libraries'
 
@@ -37,6 +43,17 @@ def spawn(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
 def keep(group: asyncio.TaskGroup, work: Awaitable[object], name: str) -> asyncio.Task[NoReturn]:
     """Work without an end as one of several: when one ends, all do, and so does what runs them."""
     return group.create_task(for_ever(work, name), name=name)
+
+
+async def give_up(tasks: Iterable[asyncio.Task[Any]], *, within: float) -> None:
+    """Cancel them, and those that go on once more: aiokafka may swallow that whoever waits for it is cancelled."""
+    left, until = set(tasks), time.monotonic() + within
+    while left and time.monotonic() < until:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCELLED_AGAIN)
+    if left:
+        log.warning("stop.abandoned", tasks=sorted(task.get_name() for task in left))
 
 
 def running() -> dict[str, int]:

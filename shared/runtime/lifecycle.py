@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from shared.contract.errors import Misconfigured
 from shared.runtime import port
-from shared.runtime.lasting import Ended, for_ever, running, spawn
+from shared.runtime.lasting import Ended, for_ever, give_up, running, spawn
 from shared.runtime.observe import READY, configure_logging, watch_loop
 from shared.runtime.settings import Settings
 
@@ -26,7 +26,6 @@ log = structlog.get_logger(__name__)
 
 Check = Callable[[], "str | None"]
 STALLED: Final = 60.0  # seconds without a turn after which a loop counts as stuck
-CANCELLED_AGAIN: Final = 5.0  # seconds that a task has for what it does at its end
 
 
 class Health:
@@ -167,18 +166,8 @@ class Life:
                     await close()
             except Exception:
                 log.exception("stop.failed", what=getattr(close, "__qualname__", repr(close)))
-        await self._give_up(set(self._tasks))
+        await give_up(self._tasks, within=self.settings.drain_seconds)
         log.info("service.stopped")
-
-    async def _give_up(self, tasks: set[asyncio.Task[object]]) -> None:
-        """Cancel them, and those that go on once more: aiokafka may swallow that whoever waits for it is cancelled."""
-        until = time.monotonic() + self.settings.drain_seconds
-        while tasks and time.monotonic() < until:
-            for task in tasks:
-                task.cancel()
-            _, tasks = await asyncio.wait(tasks, timeout=CANCELLED_AGAIN)
-        if tasks:
-            log.warning("stop.abandoned", tasks=sorted(task.get_name() for task in tasks))
 
 
 def spare_garbage_collection() -> None:

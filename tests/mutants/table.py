@@ -667,6 +667,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/shared/runtime/test_lasting.py -k dead_transaction",
     ),
     Mutant(
+        "A change of the accounts file ends and begins",
+        "everything is begun anew",
+        "shared/adapter/duties.py",
+        "for name, (duty, _) in self._begun.items() if wanted.get(name) != duty])",
+        "for name, (duty, _) in self._begun.items()])",
+        "tests/shared/adapter/test_duties.py",
+    ),
+    Mutant(
+        "A change of the accounts file ends and begins",
+        "a duty goes on with the settings that it began with",
+        "shared/adapter/duties.py",
+        "if wanted.get(name) != duty])",
+        "if name not in wanted])",
+        "tests/shared/adapter/test_duties.py",
+    ),
+    Mutant(
         "Records that are gone before they were read",
         "the lost ones are skipped in silence",
         "shared/bus/consume.py",

@@ -119,20 +119,20 @@ async def test_who_waits_for_a_dead_transaction_hears_of_it() -> None:
     assert not waiting.cancelling(), "which ends the reading of its partition"
 
 
-async def test_the_duties_of_an_account_are_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_duty_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[str] = []
 
-    class Unforeseen(duties.Duties):
-        def __init__(self) -> None: ...
+    async def work() -> None:
+        begun.append("duty")
+        await asyncio.Event().wait()
 
-        async def _serve(self, name: str, account: Any) -> None:
-            begun.append(name)
-            if len(begun) == 1:
-                await asyncio.Event().wait()
+    def kind(_accounts: Any) -> list[duties.Duty]:
+        return [duties.Duty(name="poll telegram/bot", of=(), work=work)]
 
     monkeypatch.setattr(duties, "AGAIN", 0.0)
-    account = type("Account", (), {"name": "bot"})()
-    serving = asyncio.create_task(Unforeseen()._keep_serving("telegram", account), name="duties of telegram")
-    await kill("duties of telegram")
-    await asyncio.wait_for(serving, SECONDS)
-    assert begun == ["telegram", "telegram"]
+    accounts = type("AccountsFile", (), {"current": None, "on_change": lambda *_: None})()
+    running = asyncio.create_task(duties.Duties(accounts, [kind]).run())
+    await kill("poll telegram/bot")
+    await until(lambda: len(begun) == 2)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from deploy.local.home import choose_port
-from shared.runtime import lifecycle
+from shared.runtime import lasting, lifecycle
 from shared.runtime.lifecycle import Health, Life
 from shared.runtime.settings import Settings
 from tests.patience import SECONDS
@@ -95,7 +95,7 @@ async def test_it_stops_latest_first_and_a_closing_that_hangs_or_fails_keeps_not
 
 async def test_a_task_that_swallows_that_it_is_cancelled_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """As aiokafka does now and then."""
-    monkeypatch.setattr(lifecycle, "CANCELLED_AGAIN", 0.01)
+    monkeypatch.setattr(lasting, "CANCELLED_AGAIN", 0.01)
     running, swallowed = life(), []
 
     async def deaf() -> None:

@@ -1,0 +1,90 @@
+"""What is done for an account before anybody writes: the provider is told where to send, or is asked what there is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import structlog
+
+from shared.adapter.duties import Duty
+from shared.adapter.states import States
+from shared.contract.channel import Account, App, Channel
+from shared.contract.errors import Malformed, SendFailed
+from shared.inbound.accept import Intake
+from shared.inbound.poll import Poller
+from shared.provider.calls import Caller
+from shared.provider.contexts import Contexts
+from shared.provider.drive import Driver
+from shared.runtime.accounts import Accounts
+from shared.runtime.settings import Settings
+from shared.storage.database import Pool
+from shared.storage.leases import Leases
+
+log = structlog.get_logger(__name__)
+
+AGAIN: Final = 10.0  # seconds after a provider did not take our address
+
+
+class Serving:
+    """A kind of duty: registered, where the channel can be, then polled, where the account is."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        channels: Mapping[str, Channel],
+        pool: Pool,
+        intake: Intake,
+        caller: Caller,
+        contexts: Contexts,
+        states: States,
+    ) -> None:
+        self._settings, self._channels = settings, channels
+        self._pool, self._intake, self._caller, self._contexts, self._states = pool, intake, caller, contexts, states
+        self._drive = Driver(caller)
+
+    def duties(self, accounts: Accounts) -> Iterator[Duty]:
+        for name, account in accounts.all():
+            yield self._duty(self._channels[name], accounts.app(name, account.receiver), account)
+
+    def _duty(self, channel: Channel, app: App | None, account: Account) -> Duty:
+        async def work() -> None:
+            if app is not None:
+                await self._register(channel, app, account)
+            if channel.poll is not None and channel.polled(account):
+                await self._poll(channel, account)
+
+        return Duty(name=f"serve {channel.name}/{account.name}", of=(app, account), work=work)
+
+    async def _poll(self, channel: Channel, account: Account) -> None:
+        """An owner of its own: while what ran before these settings has not ended, it has the lease."""
+        poller = Poller(
+            channel=channel,
+            account=account,
+            pool=self._pool,
+            intake=self._intake,
+            caller=self._caller,
+            contexts=self._contexts,
+        )
+        await Leases(self._pool).run(poller.name, poller.run)
+
+    async def _register(self, channel: Channel, app: App, account: Account) -> None:
+        """Until the provider knows our address: it is the same for every replica, so each may say it."""
+        if channel.register is None or not self._settings.public_url:
+            return
+        address = f"{self._settings.public_url.rstrip('/')}/hooks/{channel.name}/{app.name}"
+        while True:
+            try:
+                context = await self._contexts.of(channel, account)
+                await self._drive(channel.register(app, account, address, context), channel=channel, account=account)
+                log.info("webhook.registered", channel=channel.name, account=account.name)
+                self._states.note(channel.name, account.name, None)
+                return
+            except (SendFailed, Malformed) as error:
+                code = error.reason if isinstance(error, SendFailed) else "malformed"
+                log.warning("webhook.not_registered", channel=channel.name, account=account.name, code=code)
+                if code == "auth":
+                    self._states.fail(channel.name, account.name, code, error.detail)
+            await asyncio.sleep(AGAIN)
