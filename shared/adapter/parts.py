@@ -22,6 +22,7 @@ from shared.inbound.ingress import OUTCOMES, Ingress
 from shared.outbound.deliver import Deliver, Own, Typer
 from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
+from shared.provider.keys import Keyring
 from shared.provider.smtp import Mailer
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lifecycle import Life
@@ -43,6 +44,7 @@ class Parts:
     accounts: AccountsFile
     blobs: Blobs
     intake: Intake
+    caller: Caller
     contexts: Contexts
 
 
@@ -64,6 +66,7 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
     accounts = AccountsFile(Path(settings.accounts), channels)
     life.spawn(accounts.watch(), "accounts file")
     blobs = Blobs.open(settings.blobs)
+    caller = await life.resources.enter_async_context(Caller(blobs, mailer=Mailer(blobs, name=settings.smtp_name)))
     return Parts(
         life=life,
         family=family,
@@ -73,7 +76,8 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
         accounts=accounts,
         blobs=blobs,
         intake=Intake(settings, family, producer, blobs),
-        contexts=Contexts(settings),
+        caller=caller,
+        contexts=Contexts(settings, keyring=Keyring(caller)),
     )
 
 
@@ -87,9 +91,6 @@ async def serve(
     """Webhooks in, outbound records out, files and names fetched, accounts polled, registered and described."""
     life, settings, health = parts.life, parts.life.settings, parts.life.health
     begin_at_zero(parts.channels, sends=STATUSES, requests=OUTCOMES)
-    caller = await life.resources.enter_async_context(
-        Caller(parts.blobs, mailer=Mailer(parts.blobs, name=settings.smtp_name))
-    )
     states = States(
         settings=settings,
         family=parts.family,
@@ -110,7 +111,7 @@ async def serve(
         channels=parts.channels,
         pool=parts.pool,
         intake=parts.intake,
-        caller=caller,
+        caller=parts.caller,
         contexts=parts.contexts,
         states=states,
     )
@@ -121,7 +122,7 @@ async def serve(
         accounts=parts.accounts,
         pool=parts.pool,
         producer=parts.producer,
-        caller=caller,
+        caller=parts.caller,
         contexts=parts.contexts,
         health=health,
         senders=senders,
@@ -131,7 +132,7 @@ async def serve(
     afterwards = Afterwards(
         settings,
         parts.family,
-        errands(parts, caller),
+        errands(parts),
         followers=followers,
         producer=parts.producer,
         health=health,
@@ -145,14 +146,14 @@ async def serve(
     life.spawn(afterwards.run(), "afterwards")
 
 
-def errands(parts: Parts, caller: Caller) -> list[Errand]:
+def errands(parts: Parts) -> list[Errand]:
     """What is asked of providers after a message."""
     given: dict[str, Any] = {
         "channels": parts.channels,
         "accounts": parts.accounts,
         "pool": parts.pool,
         "producer": parts.producer,
-        "caller": caller,
+        "caller": parts.caller,
         "contexts": parts.contexts,
         "health": parts.life.health,
     }

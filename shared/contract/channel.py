@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,7 +28,7 @@ from shared.contract.envelope import (
     Way,
     Window,
 )
-from shared.contract.errors import AlreadySent, Malformed, Refusal, RouteGone, Scope, SendFailed, Unverified
+from shared.contract.errors import AlreadySent, Malformed, Refusal, RouteGone, Scope, SendFailed, UnknownKey, Unverified
 from shared.contract.mend import loads
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Handle",
     "Http",
     "Incoming",
+    "Keys",
     "Level",
     "Mail",
     "MailRead",
@@ -70,6 +72,7 @@ __all__ = [
     "Token",
     "TypingMark",
     "TypingSeen",
+    "UnknownKey",
     "Unverified",
 ]
 
@@ -148,6 +151,12 @@ class Response:
 
     def json(self) -> Any:
         return loads(self.body)
+
+    @property
+    def max_age(self) -> timedelta | None:
+        """How long it may be kept, where it says so: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.1."""
+        said = re.search(r"(?<![\w-])max-age=\"?(\d{1,9})", self.headers.get("cache-control", ""), re.IGNORECASE)
+        return timedelta(seconds=int(said[1])) if said else None
 
     @classmethod
     def of_json(cls, value: object, *, status: int = 200) -> Self:
@@ -315,6 +324,14 @@ class TypingSeen:
 
 
 Incoming = Message | Receipt | TypingSeen
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keys:
+    """What the provider signs with at the moment, each by its id; how long that may be kept, where the answer says it."""
+
+    value: Mapping[str, Any]
+    expires_in: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -511,10 +528,6 @@ def own_id(piece: Piece) -> str:
     return piece.id
 
 
-def no_keys(app: Any) -> Iterable[str]:
-    return ()
-
-
 def every_account(account: Any) -> bool:
     return True
 
@@ -530,7 +543,8 @@ class Channel:
     `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
     JSON may be torn on the way and is answered 400. `proof`: the header (lower case) without which a body proves nothing and
     is not read. `encodings`: the Content-Encodings in which bodies are taken, as they were sent; the channel unpacks them
-    itself, within its `body_limit`. `inbound`: a Malformed among its records stands for an event that
+    itself, within its `body_limit`. `keys`: asks for what the provider signs with, which `verify` then finds in the context
+    (`shared/provider/keys.py`); an id that is not among them is UnknownKey. `inbound`: a Malformed among its records stands for an event that
     cannot be read (shared.contract.readable.each), so that it takes no other along. `accepted`: how a request is answered whose
     records are durable. `mail`: reads what a mail transport delivered. `polled`: whether this account is one that is
     polled. `join_key`: by what the echo of a piece can be known when its answer was lost: what was sent along and comes
@@ -550,7 +564,7 @@ class Channel:
     encodings: frozenset[str] = frozenset()
     body_limit: int = 1024 * 1024
     handshake: Callable[[Any, Request, Context], Response | None] = no_handshake
-    keys: Callable[[Any], Iterable[str]] = no_keys
+    keys: Callable[[Any, Context], Steps[Keys]] | None = None
     verify: Callable[[Any, Request, Context], None] | None = None
     inbound: Callable[[Any, Request, Context], Iterable[Incoming | Malformed]] | None = None
     accepted: Callable[[Any, Request, Context], Response] = taken

@@ -17,7 +17,7 @@ import structlog
 from yarl import URL
 
 from shared.bus.cloudevents import next_span
-from shared.contract.channel import Account, Asked, Channel, Http, Response, Smtp
+from shared.contract.channel import Account, App, Asked, Channel, Http, Response, Smtp
 from shared.contract.errors import SendFailed, StoreUnavailable
 from shared.provider.forms import open_form
 from shared.provider.rates import Rates
@@ -43,10 +43,10 @@ async def _nothing(_request: Asked) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Party:
-    """For whom a call is made. `before` is awaited when a connection stands and the request is about to leave."""
+    """For whom a call is made: an account, or an app that asks for keys. `before` is awaited when a connection stands and the request is about to leave."""
 
     channel: Channel
-    account: Account
+    account: Account | App
     peer: str | None = None
     before: Before = _nothing
     traceparent: str | None = None
