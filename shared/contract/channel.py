@@ -12,7 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field as Described, SecretStr
 
 from shared.contract.codes import Failure, Status
-from shared.contract.deliveries import Cost
+from shared.contract.deliveries import Change, Cost
 from shared.contract.envelope import (
     Assessment,
     ExternalId,
@@ -34,13 +34,16 @@ from shared.contract.mend import loads
 __all__ = [
     "Account",
     "AlreadySent",
+    "Amendment",
     "App",
     "Asked",
     "Blob",
     "Capabilities",
     "Channel",
     "Context",
+    "DeletePiece",
     "Download",
+    "EditPiece",
     "Encoded",
     "Field",
     "Form",
@@ -53,10 +56,12 @@ __all__ = [
     "Mail",
     "MailRead",
     "Malformed",
+    "MarkSeen",
     "Message",
     "Piece",
     "Polled",
     "Publish",
+    "React",
     "Receipt",
     "Receive",
     "Refusal",
@@ -275,7 +280,8 @@ class Message:
 
     `account_key`: the provider's name of the account it came to. `event_key`: unique per event, an edit is not its original.
     `peer`: whose conversation this is: the customer, or the container of a group or post, for echoes too.
-    `route`: what the provider lets it be answered by for a while.
+    `route`: what the provider lets it be answered by for a while. `read_mark`: by what it is shown as read, where that is not
+    its external id.
     """
 
     account_key: str
@@ -296,6 +302,7 @@ class Message:
     responder: str | None = None
     answer_to: Party | None = None
     route: Route | None = None
+    read_mark: str | None = None
     echo: bool = False
 
 
@@ -429,6 +436,53 @@ class Piece(Model):
     automatic: bool = False
 
 
+class _OfPiece(Model):
+    """What is to change at the provider: one piece, by what it is called there. It is asked for again until there is an answer,
+    so a channel's request must be safe to repeat: what is so already is a success (AlreadySent).
+
+    `external_id`: its first name, `external_ids`: all of them. `surface`, `way`, `thread_key`: where it stands.
+    """
+
+    to: str
+    external_id: ExternalId
+    external_ids: tuple[ExternalId, ...] = ()
+    surface: Surface = "direct"
+    way: Way = "free_text"
+    thread_key: str | None = None
+
+
+class EditPiece(_OfPiece):
+    """Our piece reads otherwise from now on: `part` is of the kind that stands there; of a file only the caption is another."""
+
+    change: Literal["edit"] = "edit"
+    part: Part
+
+
+class DeletePiece(_OfPiece):
+    """Our piece is taken back."""
+
+    change: Literal["delete"] = "delete"
+
+
+class React(_OfPiece):
+    """Show a reaction at a message, theirs or `ours`. No `emoji`: all of ours are taken back; `removed`: this one is."""
+
+    change: Literal["react"] = "react"
+    emoji: str | None = None
+    removed: bool = False
+    ours: bool = False
+
+
+class MarkSeen(_OfPiece):
+    """The customer's message, and all before it, are read. `read_mark`: what came with it for that."""
+
+    change: Literal["seen"] = "seen"
+    read_mark: str | None = None
+
+
+Amendment = Annotated[EditPiece | DeletePiece | React | MarkSeen, Described(discriminator="change")]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TypingMark:
     """Someone is about to answer this person. `reply_to`: the customer's newest message; `thread_key`: the topic of a group."""
@@ -481,6 +535,8 @@ class Capabilities(Model):
     `option_id`: the longest name of an option that is pressed, in units of its own; a longer one is refused early. `starts`: what may be sent to someone who has not written. `attachments`: files that one send carries beside its text.
     `linked`: options of a question that has links among them, at most, and `link_text`: the characters of its words; where it
     does not fit, links stand in the words. `comment`: what a public comment can show, where that is something else. `private_reply`: it may be answered in private.
+    `changes`: what can be done to a message that stands at the provider, and for how long after it was sent; None: for ever.
+    `reactions`: the only emoji that can be shown as one, where not any; `one_reaction`: a new one stands in place of the last.
     """
 
     text: int
@@ -504,6 +560,9 @@ class Capabilities(Model):
     attachments: int = 0
     comment: Capabilities | None = None
     private_reply: bool = False
+    changes: dict[Change, timedelta | None] = {}
+    reactions: tuple[str, ...] = ()
+    one_reaction: bool = True
     pieces: int = 20
     per_second: float = 20.0
     per_peer_second: float = 1.0
@@ -548,7 +607,8 @@ class Channel:
     cannot be read (shared.contract.readable.each), so that it takes no other along. `accepted`: how a request is answered whose
     records are durable. `mail`: reads what a mail transport delivered. `polled`: whether this account is one that is
     polled. `join_key`: by what the echo of a piece can be known when its answer was lost: what was sent along and comes
-    back, the piece's id; or what is known of it on both sides. `profile`: who someone is by their address, and by the peer
+    back, the piece's id; or what is known of it on both sides. `amend`: what changes a message that stands there, as far as the
+    capabilities say (`changes`). `profile`: who someone is by their address, and by the peer
     of a message of theirs, where messages do not say it: names, language and time zone, no pictures. `window`: what a message
     of the customer, just received, allows; None where it is nothing that they wrote.
     """
@@ -576,6 +636,7 @@ class Channel:
     upload: Callable[[Any, Media, Context], Steps[Handle]] | None = None
     outbound: Callable[[Any, Piece, Context], Steps[Sent]] | None = None
     join_key: Callable[[Piece], str] = own_id
+    amend: Callable[[Any, Amendment, Context], Steps[None]] | None = None
     typing: Callable[[Any, TypingMark, Context], Steps[None]] | None = None
     fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
     profile: Callable[[Any, str, str, Context], Steps[Party]] | None = None
