@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
@@ -33,6 +33,7 @@ from shared.contract.mend import loads
 
 __all__ = [
     "Account",
+    "AesCtr",
     "AlreadySent",
     "Amendment",
     "App",
@@ -48,6 +49,7 @@ __all__ = [
     "Field",
     "Form",
     "Frame",
+    "Gzip",
     "Handle",
     "Http",
     "Incoming",
@@ -169,13 +171,32 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class AesCtr:
+    """AES in counter mode (NIST SP 800-38A §6.5), by a key of 16, 24 or 32 bytes: encrypts and decrypts, and keeps the length."""
+
+    key: bytes = field(repr=False)
+    counter: bytes = bytes(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Gzip:
+    """RFC 1952. Nobody knows the length before, so it goes out in chunks (RFC 9112 §7.1)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Blob:
-    """Bytes of the blob store, streamed by the driver; a channel names them and never holds them."""
+    """Bytes of the blob store, streamed by the driver; a channel names them and never holds them.
+
+    `start`, `length`: only these of its bytes, for what is uploaded in slices. `through`: what they become on their way.
+    """
 
     ref: str
     mime_type: str = "application/octet-stream"
     name: str = "file"
     size: int | None = None
+    start: int = 0
+    length: int | None = None
+    through: AesCtr | Gzip | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +214,7 @@ Form = tuple[Field, ...]
 class Http:
     """A request to make.
 
-    `commits`: a person will see its effect, so the ledger turns to `sending` just before it and it is never repeated;
+    `body`: bytes, a form, or a blob as it is: streamed, from its beginning whenever it is tried again. `commits`: a person will see its effect, so the ledger turns to `sending` just before it and it is never repeated;
     all others are safe to repeat (docs/architecture.md, Sending). `stranger`: someone else chose the address, so only public ones are reached.
     `secret`: a part of the URL that no log may show. `throttles`: who must wait after a "too many" that does not say it itself.
     """
@@ -201,7 +222,7 @@ class Http:
     method: str = "POST"
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Form = b""
+    body: bytes | Form | Blob = b""
     commits: bool = False
     stranger: bool = False
     secret: SecretStr | None = None
@@ -416,6 +437,7 @@ class Piece(Model):
 
     `reply_to`: the message answered, where the request named one. `references`: the conversation's first and newest
     external ids, oldest first. `token`: our signed name of the conversation. `automatic`: a program wrote it.
+    `handle`, `handles`: what the provider calls the part and each of the attachments, where the channel uploads first.
     `route`: what came with the message that is answered, while it is good (shared.contract.envelope.Route); where the provider says
     that it is not, the channel raises RouteGone, and the piece comes again without it.
     """
@@ -432,6 +454,7 @@ class Piece(Model):
     references: tuple[ExternalId, ...] = ()
     token: str | None = None
     handle: str | None = None
+    handles: tuple[str | None, ...] = ()
     route: Annotated[str | None, Described(repr=False)] = None
     automatic: bool = False
 
@@ -510,10 +533,10 @@ class Handle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Download:
-    """The request that gives the bytes, streamed by the service; `decrypt` maps the stream."""
+    """The request that gives the bytes, streamed by the service; `decrypt`: what they are encrypted with."""
 
     request: Http
-    decrypt: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None
+    decrypt: AesCtr | None = None
     mime_type: str | None = None
     name: str | None = None
 

@@ -114,6 +114,14 @@ class Blobs:
             found = await obstore.get_async(self._store, _checked(ref))
         return _chunks(found)
 
+    async def get_slice(self, ref: str, start: int, length: int) -> AsyncIterator[bytes]:
+        """The same for `length` of its bytes, as many as it has from `start` on."""
+        if not length:
+            return _cut(b"")
+        with _answers():
+            found = await obstore.get_async(self._store, _checked(ref), options={"range": (start, start + length)})
+        return _chunks(found)
+
     async def size(self, ref: str) -> int:
         """How many bytes it has."""
         with _answers():

@@ -527,7 +527,7 @@ def shown(request: Asked) -> dict[str, Any]:
     if isinstance(request.body, tuple):
         body: Any = [_field(one.name, one.value) for one in request.body]
     else:
-        body = _json(request.body)
+        body = _file(request.body) if isinstance(request.body, Blob) else _json(request.body)
     return {"method": request.method, "url": request.url, "headers": dict(request.headers), "body": body}
 
 
@@ -543,10 +543,17 @@ def _shown_mail(request: Smtp) -> dict[str, Any]:
     return {"method": "SMTP", "url": f"{request.host}:{request.port}", "headers": envelope, "body": body}
 
 
-def _field(name: str, value: str | Blob) -> dict[str, str]:
+def _field(name: str, value: str | Blob) -> dict[str, Any]:
     if isinstance(value, str):
         return {"name": name, "value": value}
-    return {"name": name, "blob": value.ref, "mime_type": value.mime_type, "filename": value.name}
+    return {"name": name, **_file(value), "filename": value.name}
+
+
+def _file(blob: Blob) -> dict[str, Any]:
+    """Which bytes go, and what they become on their way where that is something else."""
+    cut = {"start": blob.start, "length": blob.length} if blob.length is not None else {}
+    through = {"through": type(blob.through).__name__} if blob.through else {}
+    return {"blob": blob.ref, "mime_type": blob.mime_type, **cut, **through}
 
 
 def _json(body: bytes) -> Any:
