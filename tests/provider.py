@@ -157,7 +157,8 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
         answer = yield Http(url=url, body=(Field("to", piece.to), Field("file", file)), commits=True, timeout=limit)
     else:
         content = piece.handle if isinstance(part, Media) else part.text
-        answer = yield Http.post_json(url, {"text": content, "key": piece.id}, commits=True, timeout=limit)
+        files = {"files": piece.handles} if piece.handles else {}
+        answer = yield Http.post_json(url, {"text": content, "key": piece.id, **files}, commits=True, timeout=limit)
     return Sent(external_ids=(str(answer.json()["id"]),))
 
 

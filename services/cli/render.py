@@ -21,6 +21,7 @@ from shared.contract.channel import (
     Channel,
     Context,
     Encoded,
+    Form,
     Http,
     Piece,
     Response,
@@ -52,18 +53,19 @@ class Letter(Model):
     thread: Thread = Thread()
     route: Route | None = None
 
-    def piece(self, number: int, part: Part | Bundle, handle: str | None) -> Piece:
+    def piece(self, number: int, files: tuple[Part, ...], handles: tuple[str | None, ...]) -> Piece:
         return Piece(
             id=f"{self.id}/{number}",
             to=self.to or self.peer or "",
-            part=part.part if isinstance(part, Bundle) else part,
-            attachments=part.files if isinstance(part, Bundle) else (),
+            part=files[0],
+            attachments=files[1:],
             reply_to=self.reply_to or self.thread.reply_to,
             thread_key=self.thread.thread_key,
             subject=self.thread.subject,
             references=self.thread.references,
             token=self.thread.token,
-            handle=handle,
+            handle=handles[0],
+            handles=handles[1:],
             route=self.route.value if self.route and not (self.route.once and number) else None,
         )
 
@@ -92,12 +94,7 @@ def render(
     """
     found = find(channel)
     account = settings(found.account, pairs(sets, found), lenient=False)
-    context = Context(
-        now=(now or datetime.now(UTC)).replace(tzinfo=UTC),
-        nonce="0",
-        hook=f"https://parley.example/hooks/{found.name}/{account.receiver}",
-        link=lambda media: f"https://parley.example/files/{media.blob}",
-    )
+    context = Context(now=(now or datetime.now(UTC)).replace(tzinfo=UTC), nonce="0")
     try:
         letter = Letter.model_validate_json(read_bytes(file))
         given = _answers(answers)
@@ -165,11 +162,15 @@ class Rendering:
     def _send(self, letter: Letter, number: int, part: Part | Bundle) -> None:
         if self.channel.outbound is None:
             raise Refusal("unsupported", f"{self.channel.name} sends nothing to a provider; Parley serves it itself.")
-        handle = None
-        if self.channel.upload and isinstance(part, Media) and part.blob:
-            uploaded = self._run(self.channel.upload(self.account, part, self.context))
-            handle = uploaded.value if uploaded else "HANDLE"
-        self._run(self.channel.outbound(self.account, letter.piece(number, part, handle), self.context))
+        files = (part.part, *part.files) if isinstance(part, Bundle) else (part,)
+        piece = letter.piece(number, files, tuple(map(self._handle, files)))
+        self._run(self.channel.outbound(self.account, piece, self.context))
+
+    def _handle(self, part: Part) -> str | None:
+        if not (self.channel.upload and isinstance(part, Media) and part.blob):
+            return None
+        uploaded = self._run(self.channel.upload(self.account, part, self.context))
+        return uploaded.value if uploaded else "HANDLE"
 
     def _run(self, steps: Steps[T]) -> T | None:
         try:
@@ -198,11 +199,7 @@ def _request(request: Http) -> dict[str, Any]:
         "url": request.shown_url,
         "headers": dict(request.headers),
         "commits": request.commits,
-        **(
-            {"form": [_field(one.name, one.value) for one in request.body]}
-            if isinstance(request.body, tuple)
-            else _body(request.body)
-        ),
+        **_body(request.body),
     }
 
 
@@ -223,13 +220,20 @@ def _mail(request: Smtp) -> dict[str, Any]:
 
 
 def _field(name: str, value: str | Blob) -> dict[str, Any]:
-    return {
-        "name": name,
-        "blob" if isinstance(value, Blob) else "value": value.ref if isinstance(value, Blob) else value,
-    }
+    return {"name": name, **(_file(value) if isinstance(value, Blob) else {"value": value})}
 
 
-def _body(body: bytes) -> dict[str, Any]:
+def _file(blob: Blob) -> dict[str, Any]:
+    """Which bytes would be sent: of which file, from where on, how many, and what they become on their way."""
+    told = {"start": blob.start or None, "length": blob.length, "through": type(blob.through).__name__}
+    return {"blob": blob.ref, **{name: value for name, value in told.items() if value not in {None, "NoneType"}}}
+
+
+def _body(body: bytes | Form | Blob) -> dict[str, Any]:
+    if isinstance(body, tuple):
+        return {"form": [_field(one.name, one.value) for one in body]}
+    if isinstance(body, Blob):
+        return _file(body)
     try:
         return {"body": orjson.loads(body)} if body else {}
     except ValueError:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from shared.adapter.duties import Duties
-from shared.adapter.files import Files
 from shared.adapter.serving import Serving
 from shared.adapter.states import States
 from shared.bus.produce import Producer
@@ -23,6 +22,7 @@ from shared.inbound.ingress import OUTCOMES, Ingress
 from shared.outbound.deliver import Deliver, Own, Typer
 from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
+from shared.provider.keys import Keyring
 from shared.provider.smtp import Mailer
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lifecycle import Life
@@ -44,6 +44,7 @@ class Parts:
     accounts: AccountsFile
     blobs: Blobs
     intake: Intake
+    caller: Caller
     contexts: Contexts
 
 
@@ -65,6 +66,7 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
     accounts = AccountsFile(Path(settings.accounts), channels)
     life.spawn(accounts.watch(), "accounts file")
     blobs = Blobs.open(settings.blobs)
+    caller = await life.resources.enter_async_context(Caller(blobs, mailer=Mailer(blobs, name=settings.smtp_name)))
     return Parts(
         life=life,
         family=family,
@@ -74,7 +76,8 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
         accounts=accounts,
         blobs=blobs,
         intake=Intake(settings, family, producer, blobs),
-        contexts=Contexts(settings),
+        caller=caller,
+        contexts=Contexts(settings, keyring=Keyring(caller)),
     )
 
 
@@ -88,9 +91,6 @@ async def serve(
     """Webhooks in, outbound records out, files and names fetched, accounts polled, registered and described."""
     life, settings, health = parts.life, parts.life.settings, parts.life.health
     begin_at_zero(parts.channels, sends=STATUSES, requests=OUTCOMES)
-    caller = await life.resources.enter_async_context(
-        Caller(parts.blobs, mailer=Mailer(parts.blobs, name=settings.smtp_name))
-    )
     states = States(
         settings=settings,
         family=parts.family,
@@ -107,10 +107,11 @@ async def serve(
         contexts=parts.contexts,
     )
     serving = Serving(
+        settings=settings,
         channels=parts.channels,
         pool=parts.pool,
         intake=parts.intake,
-        caller=caller,
+        caller=parts.caller,
         contexts=parts.contexts,
         states=states,
     )
@@ -121,7 +122,7 @@ async def serve(
         accounts=parts.accounts,
         pool=parts.pool,
         producer=parts.producer,
-        caller=caller,
+        caller=parts.caller,
         contexts=parts.contexts,
         health=health,
         senders=senders,
@@ -131,14 +132,13 @@ async def serve(
     afterwards = Afterwards(
         settings,
         parts.family,
-        errands(parts, caller),
+        errands(parts),
         followers=followers,
         producer=parts.producer,
         health=health,
     )
     life.health.ready["ingress"] = lambda: ingress.trouble
     life.routes(ingress.routes())
-    life.routes(Files(settings, parts.blobs).routes())
     life.on_stop(deliver.drain)
     life.spawn(states.run(), "account states")
     life.spawn(Duties(parts.accounts, [serving.duties]).run(), "duties")
@@ -146,14 +146,14 @@ async def serve(
     life.spawn(afterwards.run(), "afterwards")
 
 
-def errands(parts: Parts, caller: Caller) -> list[Errand]:
+def errands(parts: Parts) -> list[Errand]:
     """What is asked of providers after a message."""
     given: dict[str, Any] = {
         "channels": parts.channels,
         "accounts": parts.accounts,
         "pool": parts.pool,
         "producer": parts.producer,
-        "caller": caller,
+        "caller": parts.caller,
         "contexts": parts.contexts,
         "health": parts.life.health,
     }

@@ -18,6 +18,7 @@ from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
 from shared.provider.drive import Driver
 from shared.runtime.accounts import Accounts
+from shared.runtime.settings import Settings
 from shared.storage.database import Pool
 from shared.storage.leases import Leases
 
@@ -32,6 +33,7 @@ class Serving:
     def __init__(
         self,
         *,
+        settings: Settings,
         channels: Mapping[str, Channel],
         pool: Pool,
         intake: Intake,
@@ -39,7 +41,7 @@ class Serving:
         contexts: Contexts,
         states: States,
     ) -> None:
-        self._channels = channels
+        self._settings, self._channels = settings, channels
         self._pool, self._intake, self._caller, self._contexts, self._states = pool, intake, caller, contexts, states
         self._drive = Driver(caller)
 
@@ -70,14 +72,13 @@ class Serving:
 
     async def _register(self, channel: Channel, app: App, account: Account) -> None:
         """Until the provider knows our address: it is the same for every replica, so each may say it."""
-        if channel.register is None:
+        if channel.register is None or not self._settings.public_url:
             return
+        address = f"{self._settings.public_url.rstrip('/')}/hooks/{channel.name}/{app.name}"
         while True:
             try:
                 context = await self._contexts.of(channel, account)
-                if not context.hook:
-                    return
-                await self._drive(channel.register(app, account, context), channel=channel, account=account)
+                await self._drive(channel.register(app, account, address, context), channel=channel, account=account)
                 log.info("webhook.registered", channel=channel.name, account=account.name)
                 self._states.note(channel.name, account.name, None)
                 return

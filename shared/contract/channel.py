@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
@@ -11,7 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field as Described, SecretStr
 
 from shared.contract.codes import Failure, Status
-from shared.contract.deliveries import Cost
+from shared.contract.deliveries import Change, Cost
 from shared.contract.envelope import (
     Assessment,
     ExternalId,
@@ -27,35 +28,42 @@ from shared.contract.envelope import (
     Way,
     Window,
 )
-from shared.contract.errors import AlreadySent, Malformed, Refusal, RouteGone, Scope, SendFailed, Unverified
-from shared.contract.links import no_link
+from shared.contract.errors import AlreadySent, Malformed, Refusal, RouteGone, Scope, SendFailed, UnknownKey, Unverified
 from shared.contract.mend import loads
 
 __all__ = [
     "Account",
+    "AesCtr",
     "AlreadySent",
+    "Amendment",
     "App",
     "Asked",
     "Blob",
     "Capabilities",
     "Channel",
     "Context",
+    "DeletePiece",
     "Download",
+    "EditPiece",
     "Encoded",
     "Field",
     "Form",
     "Frame",
+    "Gzip",
     "Handle",
     "Http",
     "Incoming",
+    "Keys",
     "Level",
     "Mail",
     "MailRead",
     "Malformed",
+    "MarkSeen",
     "Message",
     "Piece",
     "Polled",
     "Publish",
+    "React",
     "Receipt",
     "Receive",
     "Refusal",
@@ -71,6 +79,7 @@ __all__ = [
     "Token",
     "TypingMark",
     "TypingSeen",
+    "UnknownKey",
     "Unverified",
 ]
 
@@ -115,9 +124,7 @@ class Account(Settings):
 class Context:
     """What a pure function may know of the world: the time, chance, fetched keys, the current access token.
 
-    `secret`: this installation's key for the names that it signs (PARLEY_SECRET). `hook`: the public address of the app's own
-    webhook, "" where PARLEY_PUBLIC_URL is not set. `link`: a public address of a stored file, good for a week, for providers that
-    take files by address; raises Refusal where it cannot be made (shared.contract.links).
+    `secret`: this installation's key for the names that it signs (PARLEY_SECRET).
     """
 
     now: datetime
@@ -125,8 +132,6 @@ class Context:
     keys: Mapping[str, Any] = field(default_factory=dict)
     token: SecretStr = SecretStr("")
     secret: SecretStr = SecretStr("")
-    hook: str = ""
-    link: Callable[[Media], str] = no_link
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,19 +159,44 @@ class Response:
     def json(self) -> Any:
         return loads(self.body)
 
+    @property
+    def max_age(self) -> timedelta | None:
+        """How long it may be kept, where it says so: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.1."""
+        said = re.search(r"(?<![\w-])max-age=\"?(\d{1,9})", self.headers.get("cache-control", ""), re.IGNORECASE)
+        return timedelta(seconds=int(said[1])) if said else None
+
     @classmethod
     def of_json(cls, value: object, *, status: int = 200) -> Self:
         return cls(status=status, headers={"content-type": "application/json"}, body=orjson.dumps(value))
 
 
 @dataclass(frozen=True, slots=True)
+class AesCtr:
+    """AES in counter mode (NIST SP 800-38A §6.5), by a key of 16, 24 or 32 bytes: encrypts and decrypts, and keeps the length."""
+
+    key: bytes = field(repr=False)
+    counter: bytes = bytes(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Gzip:
+    """RFC 1952. Nobody knows the length before, so it goes out in chunks (RFC 9112 §7.1)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Blob:
-    """Bytes of the blob store, streamed by the driver; a channel names them and never holds them."""
+    """Bytes of the blob store, streamed by the driver; a channel names them and never holds them.
+
+    `start`, `length`: only these of its bytes, for what is uploaded in slices. `through`: what they become on their way.
+    """
 
     ref: str
     mime_type: str = "application/octet-stream"
     name: str = "file"
     size: int | None = None
+    start: int = 0
+    length: int | None = None
+    through: AesCtr | Gzip | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +214,7 @@ Form = tuple[Field, ...]
 class Http:
     """A request to make.
 
-    `commits`: a person will see its effect, so the ledger turns to `sending` just before it and it is never repeated;
+    `body`: bytes, a form, or a blob as it is: streamed, from its beginning whenever it is tried again. `commits`: a person will see its effect, so the ledger turns to `sending` just before it and it is never repeated;
     all others are safe to repeat (docs/architecture.md, Sending). `stranger`: someone else chose the address, so only public ones are reached.
     `secret`: a part of the URL that no log may show. `throttles`: who must wait after a "too many" that does not say it itself.
     """
@@ -192,7 +222,7 @@ class Http:
     method: str = "POST"
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Form = b""
+    body: bytes | Form | Blob = b""
     commits: bool = False
     stranger: bool = False
     secret: SecretStr | None = None
@@ -271,7 +301,8 @@ class Message:
 
     `account_key`: the provider's name of the account it came to. `event_key`: unique per event, an edit is not its original.
     `peer`: whose conversation this is: the customer, or the container of a group or post, for echoes too.
-    `route`: what the provider lets it be answered by for a while.
+    `route`: what the provider lets it be answered by for a while. `read_mark`: by what it is shown as read, where that is not
+    its external id.
     """
 
     account_key: str
@@ -292,6 +323,7 @@ class Message:
     responder: str | None = None
     answer_to: Party | None = None
     route: Route | None = None
+    read_mark: str | None = None
     echo: bool = False
 
 
@@ -320,6 +352,14 @@ class TypingSeen:
 
 
 Incoming = Message | Receipt | TypingSeen
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keys:
+    """What the provider signs with at the moment, each by its id; how long that may be kept, where the answer says it."""
+
+    value: Mapping[str, Any]
+    expires_in: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +437,7 @@ class Piece(Model):
 
     `reply_to`: the message answered, where the request named one. `references`: the conversation's first and newest
     external ids, oldest first. `token`: our signed name of the conversation. `automatic`: a program wrote it.
+    `handle`, `handles`: what the provider calls the part and each of the attachments, where the channel uploads first.
     `route`: what came with the message that is answered, while it is good (shared.contract.envelope.Route); where the provider says
     that it is not, the channel raises RouteGone, and the piece comes again without it.
     """
@@ -413,8 +454,56 @@ class Piece(Model):
     references: tuple[ExternalId, ...] = ()
     token: str | None = None
     handle: str | None = None
+    handles: tuple[str | None, ...] = ()
     route: Annotated[str | None, Described(repr=False)] = None
     automatic: bool = False
+
+
+class _OfPiece(Model):
+    """What is to change at the provider: one piece, by what it is called there. It is asked for again until there is an answer,
+    so a channel's request must be safe to repeat: what is so already is a success (AlreadySent).
+
+    `external_id`: its first name, `external_ids`: all of them. `surface`, `way`, `thread_key`: where it stands.
+    """
+
+    to: str
+    external_id: ExternalId
+    external_ids: tuple[ExternalId, ...] = ()
+    surface: Surface = "direct"
+    way: Way = "free_text"
+    thread_key: str | None = None
+
+
+class EditPiece(_OfPiece):
+    """Our piece reads otherwise from now on: `part` is of the kind that stands there; of a file only the caption is another."""
+
+    change: Literal["edit"] = "edit"
+    part: Part
+
+
+class DeletePiece(_OfPiece):
+    """Our piece is taken back."""
+
+    change: Literal["delete"] = "delete"
+
+
+class React(_OfPiece):
+    """Show a reaction at a message, theirs or `ours`. No `emoji`: all of ours are taken back; `removed`: this one is."""
+
+    change: Literal["react"] = "react"
+    emoji: str | None = None
+    removed: bool = False
+    ours: bool = False
+
+
+class MarkSeen(_OfPiece):
+    """The customer's message, and all before it, are read. `read_mark`: what came with it for that."""
+
+    change: Literal["seen"] = "seen"
+    read_mark: str | None = None
+
+
+Amendment = Annotated[EditPiece | DeletePiece | React | MarkSeen, Described(discriminator="change")]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -444,10 +533,10 @@ class Handle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Download:
-    """The request that gives the bytes, streamed by the service; `decrypt` maps the stream."""
+    """The request that gives the bytes, streamed by the service; `decrypt`: what they are encrypted with."""
 
     request: Http
-    decrypt: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None
+    decrypt: AesCtr | None = None
     mime_type: str | None = None
     name: str | None = None
 
@@ -469,6 +558,8 @@ class Capabilities(Model):
     `option_id`: the longest name of an option that is pressed, in units of its own; a longer one is refused early. `starts`: what may be sent to someone who has not written. `attachments`: files that one send carries beside its text.
     `linked`: options of a question that has links among them, at most, and `link_text`: the characters of its words; where it
     does not fit, links stand in the words. `comment`: what a public comment can show, where that is something else. `private_reply`: it may be answered in private.
+    `changes`: what can be done to a message that stands at the provider, and for how long after it was sent; None: for ever.
+    `reactions`: the only emoji that can be shown as one, where not any; `one_reaction`: a new one stands in place of the last.
     """
 
     text: int
@@ -492,6 +583,9 @@ class Capabilities(Model):
     attachments: int = 0
     comment: Capabilities | None = None
     private_reply: bool = False
+    changes: dict[Change, timedelta | None] = {}
+    reactions: tuple[str, ...] = ()
+    one_reaction: bool = True
     pieces: int = 20
     per_second: float = 20.0
     per_peer_second: float = 1.0
@@ -516,10 +610,6 @@ def own_id(piece: Piece) -> str:
     return piece.id
 
 
-def no_keys(app: Any) -> Iterable[str]:
-    return ()
-
-
 def every_account(account: Any) -> bool:
     return True
 
@@ -535,11 +625,13 @@ class Channel:
     `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
     JSON may be torn on the way and is answered 400. `proof`: the header (lower case) without which a body proves nothing and
     is not read. `encodings`: the Content-Encodings in which bodies are taken, as they were sent; the channel unpacks them
-    itself, within its `body_limit`. `inbound`: a Malformed among its records stands for an event that
+    itself, within its `body_limit`. `keys`: asks for what the provider signs with, which `verify` then finds in the context
+    (`shared/provider/keys.py`); an id that is not among them is UnknownKey. `inbound`: a Malformed among its records stands for an event that
     cannot be read (shared.contract.readable.each), so that it takes no other along. `accepted`: how a request is answered whose
     records are durable. `mail`: reads what a mail transport delivered. `polled`: whether this account is one that is
     polled. `join_key`: by what the echo of a piece can be known when its answer was lost: what was sent along and comes
-    back, the piece's id; or what is known of it on both sides. `profile`: who someone is by their address, and by the peer
+    back, the piece's id; or what is known of it on both sides. `amend`: what changes a message that stands there, as far as the
+    capabilities say (`changes`). `profile`: who someone is by their address, and by the peer
     of a message of theirs, where messages do not say it: names, language and time zone, no pictures. `window`: what a message
     of the customer, just received, allows; None where it is nothing that they wrote.
     """
@@ -555,7 +647,7 @@ class Channel:
     encodings: frozenset[str] = frozenset()
     body_limit: int = 1024 * 1024
     handshake: Callable[[Any, Request, Context], Response | None] = no_handshake
-    keys: Callable[[Any], Iterable[str]] = no_keys
+    keys: Callable[[Any, Context], Steps[Keys]] | None = None
     verify: Callable[[Any, Request, Context], None] | None = None
     inbound: Callable[[Any, Request, Context], Iterable[Incoming | Malformed]] | None = None
     accepted: Callable[[Any, Request, Context], Response] = taken
@@ -567,11 +659,12 @@ class Channel:
     upload: Callable[[Any, Media, Context], Steps[Handle]] | None = None
     outbound: Callable[[Any, Piece, Context], Steps[Sent]] | None = None
     join_key: Callable[[Piece], str] = own_id
+    amend: Callable[[Any, Amendment, Context], Steps[None]] | None = None
     typing: Callable[[Any, TypingMark, Context], Steps[None]] | None = None
     fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
     profile: Callable[[Any, str, str, Context], Steps[Party]] | None = None
     refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None
-    register: Callable[[Any, Any, Context], Steps[None]] | None = None
+    register: Callable[[Any, Any, str, Context], Steps[None]] | None = None
     window: Callable[[Any, Message], Window | None] = always_open
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ from shared.contract.envelope import (
     Model,
     Moment,
     Name,
+    Part,
     Party,
     Route,
     Shown,
@@ -108,11 +109,10 @@ class Delivery(Model):
     occurred_at: Moment
 
 
-class Outbound(Written):
-    """A message to send: what the router asks an adapter for, once per message and attempt.
+class Order(Model):
+    """What the router asks an adapter for: it has its place in the lane of its conversation.
 
-    `way`: what allows it to be sent, where a provider must be told. `route`: what came with the message that is answered, to
-    send it by; only on the outbound topic, in no event.
+    `way`: what allows it to be sent, where a provider must be told.
     """
 
     id: uuid.UUID
@@ -127,8 +127,54 @@ class Outbound(Written):
     thread: Thread = Thread()
     surface: Surface = "direct"
     way: Way = "free_text"
+    not_after: Moment | None = None
+    requested_at: Moment
+
+
+class Outbound(Written, Order):
+    """A message to send: once per message and attempt.
+
+    `route`: what came with the message that is answered, to send it by; only on the outbound topic, in no event.
+    """
+
     route: Route | None = None
     parts: Parts
     urgent: bool = False
-    not_after: Moment | None = None
-    requested_at: Moment
+
+
+Change = Literal["edit", "delete", "react", "seen"]
+
+
+class Amend(Order):
+    """Something to change of a message that stands at the provider; repeated until there is an answer.
+
+    `message`: which, `written_at` when it was written, `ours`: by us. `names`: what the provider calls it, by piece; none: the
+    adapter that sent it, or is about to, knows. `parts`: of an edit, the whole new content. `emoji`, `removed`: of a reaction.
+    """
+
+    change: Change
+    message: uuid.UUID
+    written_at: Moment
+    ours: bool = False
+    names: Many[Many[ExternalId]] = ()
+    parts: Annotated[Many[Part], Field(max_length=20)] = ()
+    emoji: str | None = None
+    removed: bool = False
+    read_mark: str | None = None
+
+
+class Amended(Model):
+    """What became of an order to change something; no `failure`: it is so now.
+
+    `external_id`: what the provider calls the message. `taken_at`: when the adapter read the order.
+    """
+
+    tenant: Name
+    channel: Name
+    account: Name
+    peer: Address
+    order: Amend
+    external_id: ExternalId | None = None
+    failure: Failure | None = None
+    taken_at: Moment | None = None
+    occurred_at: Moment

@@ -354,7 +354,8 @@ class Envelope(Model):
     another chat that only they and the account see (`surface` is direct then); each has a conversation of its own.
     `context`: what it refers to. `responder`: somebody else who has the thread at the provider and is expected to answer.
     `answer_to`: who asks for the answer, where that is not the sender (a mail's Reply-To). `route`: what it may be answered
-    by for a while; only on the inbound topic, in no event.
+    by for a while; only on the inbound topic, in no event. `read_mark`: what the provider wants to hear when it is to be shown
+    as read, where that is not its external id.
     """
 
     id: uuid.UUID
@@ -376,6 +377,7 @@ class Envelope(Model):
     responder: Name | None = None
     answer_to: Party | None = None
     route: Route | None = None
+    read_mark: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
     occurred_at: Moment
     received_at: Moment
     raw: str | None = None

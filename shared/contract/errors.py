@@ -27,6 +27,17 @@ class Unverified(ParleyError):
     code = "auth"
 
 
+class UnknownKey(Unverified):
+    """The sender names a key that the provider does not have; check whose key endpoint this app asks."""
+
+
+class KeysUnavailable(ParleyError):
+    """The provider does not tell the keys that it signs with; nothing was accepted, the sender should try again."""
+
+    code = "unreachable"
+    retry = True
+
+
 class Torn(ParleyError):
     """The request is not whole; the provider should send it again."""
 

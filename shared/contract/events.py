@@ -94,6 +94,13 @@ class MessageReaction(Event):
     replaces: bool = False
 
 
+class MessageSeen(Event):
+    """The customer is shown that this message of theirs, and all before it, are read."""
+
+    message_id: uuid.UUID
+    external_id: ExternalId | None = None
+
+
 class MessageMedia(Event):
     """A file of a message is stored, or will never be."""
 
@@ -117,8 +124,19 @@ class MessageStatus(Event):
     attempt: int = 1
 
 
+class RequestAccepted(Event):
+    """A request that changes something at the provider is on its way; its end is an event with the same `request_id`.
+
+    `request_type`: `request.edit` and so on.
+    """
+
+    request_type: str
+    message_id: uuid.UUID | None = None
+
+
 class RequestRefused(Event):
-    """A request that would fail is refused early, and one that cannot be read; without a conversation it has no sequence.
+    """A request that would fail is refused early, and one that cannot be read; without a conversation it has no sequence. So
+    ends, too, an accepted one that the provider refuses.
 
     `request_type`: `request.reply` and so on, or what was in `ce_type`.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from shared.contract.codes import CHANNELS, FAMILIES, Family
-from shared.contract.deliveries import Delivery, MediaUpdate, Outbound, ProfileUpdate, Typing
+from shared.contract.deliveries import Amend, Amended, Delivery, MediaUpdate, Outbound, ProfileUpdate, Typing
 from shared.contract.envelope import (
     Envelope,
     Model,
@@ -34,8 +34,10 @@ from shared.contract.events import (
     MessageQueued,
     MessageReaction,
     MessageReceived,
+    MessageSeen,
     MessageStatus,
     MessageVisibility,
+    RequestAccepted,
     RequestRefused,
 )
 from shared.contract.requests import (
@@ -47,8 +49,10 @@ from shared.contract.requests import (
     Erase,
     Link,
     Merge,
+    ReactMessage,
     Reopen,
     Reply,
+    SeenMessage,
     Send,
     SendTyping,
     Split,
@@ -80,7 +84,9 @@ def _types() -> dict[str, RecordType]:
         ("inbound", "profile", ProfileUpdate),
         ("inbound", "typing", Typing),
         ("delivery", "delivery", Delivery),
+        ("delivery", "delivery.amended", Amended),
         ("outbound", "outbound", Outbound),
+        ("outbound", "outbound.amend", Amend),
         ("outbound", "outbound.typing", Typing),
         ("requests", "request.reply", Reply),
         ("requests", "request.send", Send),
@@ -88,6 +94,8 @@ def _types() -> dict[str, RecordType]:
         ("requests", "request.cancel", Cancel),
         ("requests", "request.edit", EditMessage),
         ("requests", "request.delete", DeleteMessage),
+        ("requests", "request.react", ReactMessage),
+        ("requests", "request.seen", SeenMessage),
         ("requests", "request.assign", Assign),
         ("requests", "request.tag", Tag),
         ("requests", "request.close", Close),
@@ -102,9 +110,11 @@ def _types() -> dict[str, RecordType]:
         ("events", "message.deleted", MessageDeleted),
         ("events", "message.visibility", MessageVisibility),
         ("events", "message.reaction", MessageReaction),
+        ("events", "message.seen", MessageSeen),
         ("events", "message.media", MessageMedia),
         ("events", "message.queued", MessageQueued),
         ("events", "message.status", MessageStatus),
+        ("events", "request.accepted", RequestAccepted),
         ("events", "request.refused", RequestRefused),
         ("events", "conversation.opened", ConversationOpened),
         ("events", "conversation.closed", ConversationClosed),

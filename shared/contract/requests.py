@@ -86,17 +86,39 @@ class Cancel(Request):
     message: uuid.UUID
 
 
-class EditMessage(Request):
-    """Put other content in the place of a message that was sent, where the channel can."""
+class OfMessage(Request):
+    """Change something of a message that stands at the provider, where the channel can. Its end is an event with its
+    `request_id`: what was changed, or `request.refused`.
+    """
 
     message: uuid.UUID
+
+
+class EditMessage(OfMessage):
+    """Put other words in the place of a message of ours: pieces of as many and of the same kinds; of a file, another caption.
+
+    Its end is `message.edited`.
+    """
+
     parts: Parts
 
 
-class DeleteMessage(Request):
-    """Take back a message that was sent, where the channel can."""
+class DeleteMessage(OfMessage):
+    """Take back a message of ours. Its end is `message.deleted`."""
 
-    message: uuid.UUID
+
+class ReactMessage(OfMessage):
+    """Show an emoji at a message, theirs or ours. No `emoji`: take back all of ours; `removed`: take this one back.
+
+    Its end is `message.reaction`.
+    """
+
+    emoji: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    removed: bool = False
+
+
+class SeenMessage(OfMessage):
+    """Show the customer that this message of theirs, and all before it, are read. Its end is `message.seen`."""
 
 
 class Assign(Request):

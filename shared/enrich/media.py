@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from shared.contract.errors import BusUnavailable, DatabaseUnavailable, ParleyEr
 from shared.contract.records import inbound_topic
 from shared.enrich import mediajobs
 from shared.enrich.mediajobs import MediaJob
+from shared.provider.bodies import transformed
 from shared.provider.calls import Caller, Party, Stream
 from shared.provider.contexts import Contexts
 from shared.provider.drive import drive
@@ -134,7 +135,7 @@ class MediaWorker:
         limit = _limit(download, channel)
         async with self._caller.download(download.request, party) as answer:
             _judge(answer, limit)
-            stored = await self._blobs.put(job.tenant, _content(answer, download, limit), limit=limit)
+            stored = await self._blobs.put(job.tenant, transformed(answer.chunks, download.decrypt), limit=limit)
             mime_type = download.mime_type or job.media.mime_type or _mime_type(answer)
         return Fetched(stored=stored, mime_type=mime_type, name=job.media.name or download.name)
 
@@ -225,21 +226,6 @@ def _judge(answer: Stream, limit: int) -> None:
     told = answer.headers.get("content-length", "")
     if told.isdigit() and int(told) > limit:
         raise TooLarge(f"{told} bytes; {limit} are the most")
-
-
-async def _content(answer: Stream, download: Download, limit: int) -> AsyncIterator[bytes]:
-    """The bytes as people see them. What is encrypted is held whole: its last bytes decide whether the first are true."""
-    if (decrypt := download.decrypt) is None:
-        async for chunk in answer.chunks:
-            yield chunk
-        return
-    held = bytearray()
-    async for chunk in answer.chunks:
-        held += chunk
-        if len(held) > limit:
-            raise TooLarge(f"more than {limit} bytes")
-    for chunk in await asyncio.to_thread(lambda: list(decrypt(iter((bytes(held),))))):
-        yield chunk
 
 
 def _mime_type(answer: Stream) -> str | None:

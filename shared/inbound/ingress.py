@@ -18,6 +18,7 @@ from shared.contract.errors import (
     BusUnavailable,
     Crowded,
     Encoded,
+    KeysUnavailable,
     Malformed,
     ParleyError,
     StoreUnavailable,
@@ -25,6 +26,7 @@ from shared.contract.errors import (
     TooSlow,
     Torn,
     UnknownAccount,
+    UnknownKey,
     Unverified,
 )
 from shared.contract.readable import UNREADABLE
@@ -51,6 +53,8 @@ class Refused(NamedTuple):
 
 ANSWERS: Final[Mapping[type[ParleyError], Refused]] = {
     Unverified: Refused(401, "unverified"),
+    UnknownKey: Refused(401, "unverified"),
+    KeysUnavailable: Refused(503, "keys_unavailable"),
     Torn: Refused(400, "torn"),
     TooLarge: Refused(413, "too_large"),
     TooSlow: Refused(408, "too_slow"),
@@ -119,15 +123,24 @@ class Ingress:
 
     async def _take(self, channel: Channel, app: App, incoming: web.Request) -> tuple[Response, str]:
         """What can be refused by the head alone is refused before the body is read; no place is taken without proof."""
-        _check_head(channel, app, incoming, await self._contexts.of(channel, app))
+        _check_head(channel, incoming)
+        if not channel.signed and incoming.body_exists:
+            await self._verify(channel, app, _head(incoming), await self._contexts.of(channel, app))
         async with body_of(incoming, channel.body_limit) as body:
             context = await self._contexts.of(channel, app)
             request = self._request(incoming, body)
             if (answer := _handshake(channel, app, request, context)) is not None:
                 return answer, "handshake"
-            verify(channel, app, request, context)
+            await self._verify(channel, app, request, context)
             with self._place(channel):
                 return await self._accept(channel, app, request, context)
+
+    async def _verify(self, channel: Channel, app: App, request: Request, context: Context) -> None:
+        """Raises Unverified; of a key that is not known only after the provider was asked for newer ones."""
+        try:
+            verify(channel, app, request, context)
+        except UnknownKey:
+            verify(channel, app, request, await self._contexts.newer(channel, app, context))
 
     async def _accept(self, channel: Channel, app: App, request: Request, context: Context) -> tuple[Response, str]:
         try:
@@ -159,21 +172,18 @@ class Ingress:
         )
 
 
-def _check_head(channel: Channel, app: App, incoming: web.Request, context: Context) -> None:
+def _check_head(channel: Channel, incoming: web.Request) -> None:
     """Raises TooLarge, Encoded, and Unverified where the head would have to hold the proof and does not."""
     check_length(incoming, channel.body_limit)
     encoding = incoming.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity", *channel.encodings}:
         raise Encoded(encoding)
-    if not incoming.body_exists:
-        return
-    if channel.proof and channel.proof not in incoming.headers:
+    if incoming.body_exists and channel.proof and channel.proof not in incoming.headers:
         raise Unverified("nothing in the head proves the body")
-    if not channel.signed:
-        head = Request(
-            method=incoming.method, headers={name.lower(): given for name, given in incoming.headers.items()}
-        )
-        verify(channel, app, head, context)
+
+
+def _head(incoming: web.Request) -> Request:
+    return Request(method=incoming.method, headers={name.lower(): given for name, given in incoming.headers.items()})
 
 
 @cache

@@ -232,6 +232,7 @@ def _envelope(
         responder=incoming.responder,
         answer_to=incoming.answer_to,
         route=incoming.route,
+        read_mark=incoming.read_mark,
         occurred_at=incoming.occurred_at,
         received_at=received_at,
         raw=raw,

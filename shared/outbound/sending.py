@@ -13,7 +13,7 @@ import structlog
 from shared.contract.channel import Account, Asked, Channel, Piece, Sent
 from shared.contract.codes import Code, Failure
 from shared.contract.deliveries import Outbound
-from shared.contract.envelope import Media, Route, derive
+from shared.contract.envelope import Media, Part, Route, derive
 from shared.contract.errors import AlreadySent, Fenced, Malformed, ParleyError, Refusal, RouteGone, Scope, SendFailed
 from shared.contract.fit import Bundle
 from shared.outbound.lanes import LEASE, Lane
@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 OWN_WAY: Final = 20.0  # seconds that a service's own way of sending may take
 SKEW: Final = timedelta(minutes=1)  # by which the clocks of PostgreSQL and of processes differ at the most
 
+Handles = tuple[str | None, ...]
 Own = Callable[[Account, Piece, Outbound], Awaitable[Sent]]
 
 
@@ -83,7 +84,7 @@ class Job:
     @property
     def join_key(self) -> str:
         """By what its echo is known, if no answer comes."""
-        return self.channel.join_key(_piece(self, None))
+        return self.channel.join_key(_piece(self, ()))
 
 
 @dataclass(slots=True)
@@ -149,7 +150,7 @@ class Sender:
     async def _send(self, job: Job, attempt: _Attempt) -> Sent:
         if own := self._own.get(job.channel.name):
             async with asyncio.timeout(OWN_WAY):
-                return await own(job.account, _piece(job, None), job.message)
+                return await own(job.account, _piece(job, ()), job.message)
         if job.channel.outbound is None:
             raise Refusal("unsupported", f"{job.channel.name} cannot be written to")
         party = Party(
@@ -159,31 +160,36 @@ class Sender:
             before=attempt.before,
             traceparent=job.head.traceparent,
         )
-        piece = _piece(job, await self._handle(job, party))
+        piece = _piece(job, await self._handles(job, party))
         context = await self._contexts.of(job.channel, job.account)
         steps = job.channel.outbound(job.account, piece, context)
         return await drive(steps, channel=job.channel, ask=lambda request: self._caller.ask(request, party))
 
-    async def _handle(self, job: Job, party: Party) -> str | None:
-        """The provider's name of the file to send; uploaded once per account, for as long as it lives there."""
+    async def _handles(self, job: Job, party: Party) -> Handles:
+        """The provider's names of the piece's part and of the files that go along; None for what needs none."""
         part = job.entry.part
         files = (part.part, *part.files) if isinstance(part, Bundle) else (part,)
         if any(not belongs(file.blob, job.message.tenant) for file in files if isinstance(file, Media) and file.blob):
             raise Refusal("refused", "the file belongs to another tenant")
+        return tuple([await self._handle(job, file, party) for file in files])
+
+    async def _handle(self, job: Job, part: Part | None, party: Party) -> str | None:
+        """What the provider calls a file; uploaded once per account, for as long as it lives there."""
         if not isinstance(part, Media) or part.blob is None or job.channel.upload is None or job.in_public:
             return None
         file = f"{part.blob}#{part.media}"  # a provider may not show as a picture what was uploaded as a file
         known = await self._ledger.handle(job.lane.account, file)
         if known is not None:
             return known
+        measured = part.model_copy(update={"size": await self._caller.size(part.blob)})
         context = await self._contexts.of(job.channel, job.account)
-        steps = job.channel.upload(job.account, part, context)
+        steps = job.channel.upload(job.account, measured, context)
         made = await drive(steps, channel=job.channel, ask=lambda request: self._caller.ask(request, party))
         await self._ledger.keep_handle(job.lane.account, file, value=made.value, expires_in=made.expires_in)
         return made.value
 
 
-def _piece(job: Job, handle: str | None) -> Piece:
+def _piece(job: Job, handles: Handles) -> Piece:
     """The message answered is quoted once, by the first piece."""
     message, thread, part = job.message, job.message.thread, job.entry.part
     if part is None:
@@ -201,7 +207,8 @@ def _piece(job: Job, handle: str | None) -> Piece:
         subject=thread.subject,
         references=thread.references,
         token=thread.token,
-        handle=handle,
+        handle=handles[0] if handles else None,
+        handles=handles[1:],
         route=job.route.value if job.route else None,
         automatic=not message.by_person,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,9 +17,9 @@ import structlog
 from yarl import URL
 
 from shared.bus.cloudevents import next_span
-from shared.contract.channel import Account, Asked, Channel, Http, Response, Smtp
+from shared.contract.channel import Account, App, Asked, Channel, Http, Response, Smtp
 from shared.contract.errors import SendFailed, StoreUnavailable
-from shared.provider.forms import open_form
+from shared.provider.bodies import open_body
 from shared.provider.rates import Rates
 from shared.provider.smtp import Mailer
 from shared.provider.ssrf import NotPublic, Reach, guarded_socket, public
@@ -43,10 +43,10 @@ async def _nothing(_request: Asked) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Party:
-    """For whom a call is made. `before` is awaited when a connection stands and the request is about to leave."""
+    """For whom a call is made: an account, or an app that asks for keys. `before` is awaited when a connection stands and the request is about to leave."""
 
     channel: Channel
-    account: Account
+    account: Account | App
     peer: str | None = None
     before: Before = _nothing
     traceparent: str | None = None
@@ -182,14 +182,23 @@ class Caller:
         return self._strange if request.stranger else self._known
 
     async def _body(self, request: Http) -> Any:
-        if isinstance(request.body, bytes):
-            return request.body or None
-        try:
-            return await open_form(request.body, self._blobs)
-        except NotFound as error:
-            raise SendFailed("malformed", "the file to send is not in the blob store") from error
-        except StoreUnavailable as error:
-            raise SendFailed("unreachable", "the blob store does not answer") from error
+        with _from_the_store():
+            return await open_body(request.body, self._blobs)
+
+    async def size(self, ref: str) -> int:
+        """How many bytes a file to send has, whatever whoever wants it sent says. Raises SendFailed."""
+        with _from_the_store():
+            return await self._blobs.size(ref)
+
+
+@contextmanager
+def _from_the_store() -> Iterator[None]:
+    try:
+        yield
+    except NotFound as error:
+        raise SendFailed("malformed", "the file to send is not in the blob store") from error
+    except StoreUnavailable as error:
+        raise SendFailed("unreachable", "the blob store does not answer") from error
 
 
 # No limit of connections: one provider that hangs would take those of all others. Accounts are limited by their workers.

@@ -108,10 +108,18 @@ class Blobs:
                 await obstore.delete_async(self._store, waiting)
         return stored
 
-    async def get(self, ref: str, *, part: tuple[int, int] | None = None) -> AsyncIterator[bytes]:
-        """The bytes in chunks, or those from one place to another. What is not there is told at once, not in the middle."""
+    async def get(self, ref: str) -> AsyncIterator[bytes]:
+        """The bytes in chunks. What is not there is told at once, not in the middle."""
         with _answers():
-            found = await obstore.get_async(self._store, _checked(ref), options={"range": part} if part else None)
+            found = await obstore.get_async(self._store, _checked(ref))
+        return _chunks(found)
+
+    async def get_slice(self, ref: str, start: int, length: int) -> AsyncIterator[bytes]:
+        """The same for `length` of its bytes, as many as it has from `start` on."""
+        if not length:
+            return _cut(b"")
+        with _answers():
+            found = await obstore.get_async(self._store, _checked(ref), options={"range": (start, start + length)})
         return _chunks(found)
 
     async def size(self, ref: str) -> int:

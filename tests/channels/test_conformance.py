@@ -4,7 +4,8 @@
 (of a mail also its envelope, where that matters, and its files).
 `NAME.out.json`: a piece, the exchange that sends it, and what came of it. `NAME.profile.json`: someone's address and,
 where it is another, the peer of what they wrote, the
-exchange that asks who it is, and what is known then; `account`: settings that differ. `settings.json`: app, account and the time.
+exchange that asks who it is, and what is known then; `account`: settings that differ. `NAME.amend.json`: a change of a
+message that stands there (`amendment`), the exchange that makes it, and `done` or how it `failed`. `settings.json`: app, account and the time.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from services.social_adapter import registry as social
 from shared.contract import codes
 from shared.contract.channel import (
     Account,
+    Amendment,
     App,
     Asked,
     Blob,
@@ -80,6 +82,7 @@ WEBHOOKS = [name for name, channel in CHANNELS.items() if channel.inbound]
 MAILS = [name for name, channel in CHANNELS.items() if channel.mail]
 ASKED = [name for name, channel in CHANNELS.items() if channel.profile]
 SENDERS = [name for name in (*WEBHOOKS, *MAILS) if CHANNELS[name].outbound]
+AMENDERS = [name for name in SENDERS if CHANNELS[name].amend]
 UNPROVING = {"host", "content-type", "content-length", "user-agent", "accept", "accept-encoding", "connection"}
 TYPES = {Message: "message", Receipt: "receipt", TypingSeen: "typing"}
 
@@ -196,7 +199,7 @@ def test_every_sample_in_has_its_expected_records(name):
     paths = {path.name.removesuffix(".in.http") for path in bench(name).folder.glob("*.in.http")}
     paths |= {path.stem for path in bench(name).folder.glob("*.eml")}
     expected = {path.name.removesuffix(".json") for path in bench(name).folder.glob("*.json")}
-    assert paths == {one for one in expected if not one.endswith((".out", ".profile")) and one != "settings"}
+    assert paths == {one for one in expected if not one.endswith((".out", ".profile", ".amend")) and one != "settings"}
 
 
 # in
@@ -524,7 +527,7 @@ def shown(request: Asked) -> dict[str, Any]:
     if isinstance(request.body, tuple):
         body: Any = [_field(one.name, one.value) for one in request.body]
     else:
-        body = _json(request.body)
+        body = _file(request.body) if isinstance(request.body, Blob) else _json(request.body)
     return {"method": request.method, "url": request.url, "headers": dict(request.headers), "body": body}
 
 
@@ -540,10 +543,17 @@ def _shown_mail(request: Smtp) -> dict[str, Any]:
     return {"method": "SMTP", "url": f"{request.host}:{request.port}", "headers": envelope, "body": body}
 
 
-def _field(name: str, value: str | Blob) -> dict[str, str]:
+def _field(name: str, value: str | Blob) -> dict[str, Any]:
     if isinstance(value, str):
         return {"name": name, "value": value}
-    return {"name": name, "blob": value.ref, "mime_type": value.mime_type, "filename": value.name}
+    return {"name": name, **_file(value), "filename": value.name}
+
+
+def _file(blob: Blob) -> dict[str, Any]:
+    """Which bytes go, and what they become on their way where that is something else."""
+    cut = {"start": blob.start, "length": blob.length} if blob.length is not None else {}
+    through = {"through": type(blob.through).__name__} if blob.through else {}
+    return {"blob": blob.ref, "mime_type": blob.mime_type, **cut, **through}
 
 
 def _json(body: bytes) -> Any:
@@ -742,6 +752,47 @@ def test_whatever_is_said_of_a_person_is_a_profile_or_a_typed_no(name, body):
         assert len(refused.detail) < 300
     else:
         assert found.get("profile", sample)["address"] == sample["address"]
+
+
+def amended(name: str, sample: Mapping[str, Any], provider: Callable[[Asked], Response]) -> dict[str, Any]:
+    """What came of a change, in the words of a sample."""
+    on = bench(name)
+    try:
+        wanted = TypeAdapter[Any](Amendment).validate_python(sample["amendment"])
+        translate.answer(on.channel.amend(on.account, wanted, on.context), given=provider, outcome=on.channel.outcome)
+    except AlreadySent:
+        return {"done": True}
+    except (SendFailed, Refusal) as failed:
+        return {"failed": {"code": failed.reason}}
+    return {"done": True}
+
+
+def changes_of(able: Capabilities) -> set[str]:
+    return set(able.changes) | (set(able.comment.changes) if able.comment else set())
+
+
+@pytest.mark.parametrize("name", SENDERS)
+def test_what_a_channel_says_that_it_can_change_it_changes(name):
+    """And nothing else: what is not among its capabilities is refused before it is asked."""
+    samples = [orjson.loads(path.read_bytes()) for path in bench(name).folder.glob("*.amend.json")]
+    made = {one["amendment"]["change"] for one in samples if "done" in one}
+    claimed = changes_of(CHANNELS[name].capabilities)
+    assert bool(claimed) == (name in AMENDERS), "`amend` and `changes` of the capabilities go together"
+    assert made == claimed, f"add NAME.amend.json to tests/channels/{name} for {made ^ claimed}"
+    assert not claimed or any("failed" in one for one in samples), (
+        f"add a refused NAME.amend.json to tests/channels/{name}"
+    )
+
+
+@pytest.mark.parametrize(("name", "path"), samples(AMENDERS, ".amend.json"))
+def test_a_message_is_changed_as_the_provider_documents(name, path):
+    sample = orjson.loads(path.read_bytes())
+    provider = Provider(sample["exchange"], [])
+    assert amended(name, sample, provider) == {key: sample[key] for key in ("done", "failed") if key in sample}
+    assert len(provider.asked) == len(sample["exchange"])
+    for request in provider.asked:
+        assert not request.commits, "a change is asked for until there is an answer, so it must be safe to repeat"
+        assert not any(secret in request.shown_url for secret in bench(name).secrets())
 
 
 @pytest.mark.parametrize("name", [name for name in SENDERS if CHANNELS[name].typing])

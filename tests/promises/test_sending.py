@@ -11,13 +11,14 @@ from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
 from prometheus_client import REGISTRY
 from provider import Account, dead_port, hangs_up, make_channel, outbound as send_text, says, upload, waits_for
 from pydantic import SecretStr
 from station import QUICK, SCHEMA, Cable, Station, open_station, outbound
 
 from shared.bus.produce import Producer
-from shared.contract.channel import AlreadySent, Piece, Response, Sent
+from shared.contract.channel import AlreadySent, Context, Handle, Piece, Response, Sent, Steps
 from shared.contract.deliveries import Outbound, Typing
 from shared.contract.envelope import Media, Text
 from shared.contract.errors import BusUnavailable, DatabaseUnavailable, Malformed
@@ -506,6 +507,29 @@ async def test_a_file_is_uploaded_once_per_account(station: Station) -> None:
         assert texts(station, f"p{number}") == ["H1"]
     uploads = [seen for seen in station.provider.seen if seen.path == "/upload"]
     assert [seen.form["file"][2] for seen in uploads] == [b"a picture", b"a picture"]
+
+
+async def test_each_file_of_a_bundle_is_uploaded_and_named_to_the_channel(station: Station) -> None:
+    sizes = []
+
+    def measured(account: Account, media: Media, context: Context) -> Steps[Handle]:
+        sizes.append(media.size)
+        return upload(account, media, context)
+
+    async def names(request: Any) -> Any:
+        return web.json_response({"handle": f"H{len(sizes)}"})
+
+    station.provider.by_path["/upload"] = names
+    adapter = await station.start(make_channel(upload=measured, attachments=3))
+    contents = (b"a", b"bc", b"def")
+    stored = [await station.blobs.put_bytes("default", content) for content in contents]
+    files = tuple(Media(media="file", state="stored", blob=one.ref, size=77) for one in stored)
+    message = outbound(parts=(Text(text="look"), *files))
+    await adapter.give(message)
+    assert statuses(await station.told(message)) == ["sent"]
+    sent = orjson.loads(station.provider.seen[-1].body)
+    assert (sent["text"], sent["files"]) == ("look", ["H1", "H2", "H3"])
+    assert sizes == [1, 2, 3], "what the store says, whatever the request did"
 
 
 async def test_an_upload_that_fails_has_sent_nothing_and_is_tried_again(station: Station) -> None:

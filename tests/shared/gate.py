@@ -18,10 +18,12 @@ from aiohttp import ClientSession, web
 
 from services.chat_adapter.registry import CHANNELS
 from shared.bus.produce import Producer
+from shared.contract.channel import Channel
 from shared.contract.records import inbound_topic, ingress_dlq
 from shared.inbound.accept import Intake
 from shared.inbound.ingress import Ingress
 from shared.provider.contexts import Contexts
+from shared.provider.keys import Keyring
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.observe import INGRESS
 from shared.runtime.port import guard, open_port
@@ -85,7 +87,14 @@ def counted(outcome: str, channel: str = "webhook") -> float:
 
 
 @asynccontextmanager
-async def gate(settings: Settings, folder: Path, *, topics: bool = True) -> AsyncIterator[Gate]:
+async def gate(
+    settings: Settings,
+    folder: Path,
+    *,
+    topics: bool = True,
+    channels: Mapping[str, Channel] = CHANNELS,
+    keyring: Keyring | None = None,
+) -> AsyncIterator[Gate]:
     """Ingress over the chat adapter's channels, at /hooks/webhook/main and /hooks/telegram/bot."""
     if topics:
         await make_topics(settings, partitions=2, names=[INBOUND, DLQ])
@@ -96,10 +105,10 @@ async def gate(settings: Settings, folder: Path, *, topics: bool = True) -> Asyn
     await producer.start()
     ingress = Ingress(
         settings=settings,
-        channels=CHANNELS,
-        accounts=AccountsFile(path, CHANNELS),
+        channels=channels,
+        accounts=AccountsFile(path, channels),
         intake=Intake(settings, "chat", producer, Blobs.open(settings.blobs)),
-        contexts=Contexts(settings),
+        contexts=Contexts(settings, keyring=keyring),
     )
     app = web.Application(client_max_size=4 * 1024 * 1024)
     guard(app, settings)

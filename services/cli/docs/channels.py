@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
 
 from services.cli.channels import CHANNELS, describe
 from services.cli.docs.markdown import page, table
+from shared.contract.channel import Capabilities
+from shared.contract.deliveries import Change
 
 
 def channels_page() -> str:
@@ -55,9 +58,26 @@ def _more_row(one: dict[str, Any]) -> tuple[str, ...]:
         f"{able['attachments']} files in one send": able["attachments"],
         f"comments of {comment['text']} {comment['unit']}" if comment else "": comment,
         "private answers to comments": able["private_reply"],
+        **dict.fromkeys(_changes(one), True),
     }
     starts = "nothing: they write first" if able["starts"] == "nothing" else able["starts"].replace("_", " ")
     return one["name"], starts, ", ".join(word for word, has in more.items() if has) or "–", _links(one)
+
+
+def _changes(one: dict[str, Any]) -> list[str]:
+    """What can be done to a message that stands there, and for how long."""
+    able = Capabilities.model_validate(one["capabilities"])
+    found = able.changes | (able.comment.changes if able.comment else {})
+    return [DOES[what] + (f" for {within // HOUR} hours" if within else "") for what, within in found.items()]
+
+
+HOUR: Final = timedelta(hours=1)
+DOES: Final[Mapping[Change, str]] = {
+    "edit": "edits",
+    "delete": "deletes",
+    "react": "reacts",
+    "seen": "shows what is read",
+}
 
 
 def _links(one: dict[str, Any]) -> str:

@@ -151,7 +151,7 @@ def carried_out() -> str:
 
 def own_fields(model: type[BaseModel]) -> list[str]:
     """The fields that are not those of every event or request."""
-    inherited = {name for parent in model.__mro__[1:] for name in getattr(parent, "__annotations__", {})}
+    inherited = {name for parent in (Event, Request) if issubclass(model, parent) for name in parent.model_fields}
     return [name for name in model.model_fields if name not in inherited]
 
 

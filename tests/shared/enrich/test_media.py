@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from provider import Account, hangs_up, make_channel, says, streams, waits_for
 from station import Station, open_station
 
-from shared.contract.channel import Channel, Context, Download, Http, Steps
+from shared.contract.channel import AesCtr, Channel, Context, Download, Http, Steps
 from shared.contract.deliveries import MediaUpdate
 from shared.contract.envelope import Envelope, Media, Party, Text
 from shared.enrich import media, mediajobs
@@ -30,6 +31,7 @@ from tests.patience import SECONDS
 
 INBOUND = "inbound.chat.v1"
 PICTURE = b"\x89PNG" + bytes(range(256)) * 2000
+KEY = bytes(range(32))
 
 
 @pytest.fixture
@@ -251,16 +253,18 @@ async def test_what_was_done_long_ago_is_forgotten_however_much_it_is(
 async def test_an_encrypted_file_is_kept_as_people_see_it(station: Station, worker: Worker) -> None:
     def fetch(account: Account, part: Media, context: Context) -> Steps[Download]:
         request = Http(method="GET", url=f"{account.api}/bytes/{part.handle}")
-        return Download(request=request, decrypt=lambda chunks: (chunk[::-1] for chunk in chunks), mime_type="x/y")
+        return Download(request=request, decrypt=AesCtr(KEY), mime_type="x/y")
         yield
 
-    offers(station, "a", streams([b"edoc", b"terces"], mime_type="application/octet-stream"))
+    plain = b"secret code" * 30_000
+    sent = Cipher(algorithms.AES(KEY), modes.CTR(bytes(16))).encryptor().update(plain)
+    offers(station, "a", streams([sent[:7], sent[7:100_001], sent[100_001:]], mime_type="application/octet-stream"))
     await worker.start(replace(make_channel(), fetch=fetch))
     message = envelope("a")
     await worker.receive(message)
     (update,) = await worker.told(message)
-    assert b"".join([chunk async for chunk in await station.blobs.get(update.blob or "")]) == b"secretcode"
-    assert update.mime_type == "x/y"
+    assert b"".join([chunk async for chunk in await station.blobs.get(update.blob or "")]) == plain
+    assert (update.mime_type, update.sha256) == ("x/y", hashlib.sha256(plain).hexdigest())
 
 
 async def test_a_slow_account_holds_nobody_up(station: Station, worker: Worker) -> None:

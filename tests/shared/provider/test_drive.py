@@ -17,9 +17,10 @@ import structlog
 from provider import Account, Provider, dead_port, hangs_up, make_channel, says, streams, waits_for
 from pydantic import SecretStr
 
-from shared.contract.channel import Blob, Context, Field, Http, Piece, Sent
+from shared.contract.channel import AesCtr, Blob, Context, Field, Gzip, Http, Piece, Sent
 from shared.contract.envelope import Text
 from shared.contract.errors import DatabaseUnavailable, Malformed, SendFailed
+from shared.provider.bodies import open_body
 from shared.provider.calls import ANSWER_LIMIT, Caller, Party
 from shared.provider.drive import drive
 from shared.provider.ssrf import public
@@ -170,6 +171,92 @@ async def test_a_file_that_is_not_there_is_known_before_anything_leaves(
     assert await code(caller.ask(request, replace(party, before=ledger.before))) == "malformed"
     assert ledger.told == []
     assert provider.seen == []
+
+
+async def test_a_file_goes_as_it_is_whole_or_in_slices_and_with_its_length(
+    provider: Provider, caller: Caller, party: Party, blobs: Blobs
+) -> None:
+    content = bytes(range(256)) * 5000
+    stored = await blobs.put_bytes("default", content)
+    for start, length in ((0, None), (0, 700_000), (700_000, None), (len(content), None)):
+        body = Blob(stored.ref, "video/mp4", start=start, length=length)
+        await caller.ask(Http(method="PUT", url=provider.address, body=body), party)
+        seen = provider.seen[-1]
+        part = content[start:] if length is None else content[start : start + length]
+        assert seen.body == part
+        assert seen.headers["content-length"] == str(len(part))
+        assert seen.headers["content-type"] == "video/mp4"
+
+
+async def test_a_slice_stands_in_a_form_too(provider: Provider, caller: Caller, party: Party, blobs: Blobs) -> None:
+    stored = await blobs.put_bytes("default", b"0123456789")
+    form = (Field("media", Blob(stored.ref, start=3, length=4)),)
+    await caller.ask(Http(url=provider.address, body=form), party)
+    assert provider.seen[0].form["media"][2] == b"3456"
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 11), (11, None), (5, 6), (-1, 3)])
+async def test_a_slice_that_the_file_does_not_have_is_known_before_anything_leaves(
+    provider: Provider, caller: Caller, party: Party, blobs: Blobs, start: int, length: int | None
+) -> None:
+    stored = await blobs.put_bytes("default", b"0123456789")
+    request = Http(url=provider.address, body=Blob(stored.ref, start=start, length=length))
+    assert await code(caller.ask(request, party)) == "malformed"
+    assert provider.seen == []
+
+
+# CTR-AES256.Encrypt of NIST SP 800-38A, F.5.5.
+KEY = bytes.fromhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4")
+COUNTER = bytes.fromhex("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff")
+PLAIN = bytes.fromhex(
+    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+    "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
+)
+CIPHER = bytes.fromhex(
+    "601ec313775789a5b7a7f504bbf3d228f443e3ca4d62b59aca84e990cacaf5c5"
+    "2b0930daa23de94ce87017ba2d84988ddfc9c58db67aada613c2dd08457941a6"
+)
+
+
+async def test_a_file_is_encrypted_on_its_way_and_a_second_try_sends_the_same_bytes(
+    provider: Provider, caller: Caller, party: Party, blobs: Blobs
+) -> None:
+    stored = await blobs.put_bytes("default", PLAIN)
+    provider.answers = [hangs_up(), says(503)]
+    await caller.ask(Http(url=provider.address, body=Blob(stored.ref, through=AesCtr(KEY, COUNTER))), party)
+    assert [seen.body for seen in provider.seen] == [CIPHER] * 3
+    assert provider.seen[0].headers["content-length"] == str(len(CIPHER))
+
+
+async def test_a_file_is_packed_on_its_way_and_then_nobody_knows_its_length(
+    provider: Provider, caller: Caller, party: Party, blobs: Blobs
+) -> None:
+    content = b"0123456789" * 300_000
+    stored = await blobs.put_bytes("default", content)
+    headers = {"content-encoding": "gzip"}
+    provider.answers = [hangs_up()]
+    await caller.ask(Http(url=provider.address, headers=headers, body=Blob(stored.ref, through=Gzip())), party)
+    first, again = provider.seen
+    assert again.headers["transfer-encoding"] == "chunked"
+    assert "content-length" not in again.headers
+    assert first.body == again.body == content  # unpacked by the server, by the header
+
+
+async def test_a_file_however_large_is_never_held_whole(blobs: Blobs) -> None:
+    class Pipe:
+        def __init__(self) -> None:
+            self.chunks: list[int] = []
+
+        async def write(self, chunk: bytes) -> None:
+            self.chunks.append(len(chunk))
+
+    size = 16 * 1024 * 1024
+    stored = await blobs.put_bytes("default", bytes(size))
+    for through in (None, AesCtr(KEY)):
+        pipe = Pipe()
+        await (await open_body(Blob(stored.ref, through=through), blobs)).write(pipe)
+        assert sum(pipe.chunks) == size
+        assert max(pipe.chunks) <= 1024 * 1024
 
 
 async def test_the_trace_goes_on_at_the_provider(provider: Provider, caller: Caller, party: Party) -> None:
