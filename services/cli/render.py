@@ -94,7 +94,12 @@ def render(
     """
     found = find(channel)
     account = settings(found.account, pairs(sets, found), lenient=False)
-    context = Context(now=(now or datetime.now(UTC)).replace(tzinfo=UTC), nonce="0")
+    context = Context(
+        now=(now or datetime.now(UTC)).replace(tzinfo=UTC),
+        nonce="0",
+        hook=f"https://parley.example/hooks/{found.name}/{account.receiver}",
+        link=lambda media: f"https://parley.example/files/{media.blob}",
+    )
     try:
         letter = Letter.model_validate_json(read_bytes(file))
         given = _answers(answers)

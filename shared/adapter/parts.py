@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.adapter.duties import Duties
+from shared.adapter.files import Files
 from shared.adapter.serving import Serving
 from shared.adapter.states import States
 from shared.bus.produce import Producer
@@ -107,7 +108,6 @@ async def serve(
         contexts=parts.contexts,
     )
     serving = Serving(
-        settings=settings,
         channels=parts.channels,
         pool=parts.pool,
         intake=parts.intake,
@@ -139,6 +139,7 @@ async def serve(
     )
     life.health.ready["ingress"] = lambda: ingress.trouble
     life.routes(ingress.routes())
+    life.routes(Files(settings, parts.blobs).routes())
     life.on_stop(deliver.drain)
     life.spawn(states.run(), "account states")
     life.spawn(Duties(parts.accounts, [serving.duties]).run(), "duties")

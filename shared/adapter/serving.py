@@ -18,7 +18,6 @@ from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
 from shared.provider.drive import Driver
 from shared.runtime.accounts import Accounts
-from shared.runtime.settings import Settings
 from shared.storage.database import Pool
 from shared.storage.leases import Leases
 
@@ -33,7 +32,6 @@ class Serving:
     def __init__(
         self,
         *,
-        settings: Settings,
         channels: Mapping[str, Channel],
         pool: Pool,
         intake: Intake,
@@ -41,7 +39,7 @@ class Serving:
         contexts: Contexts,
         states: States,
     ) -> None:
-        self._settings, self._channels = settings, channels
+        self._channels = channels
         self._pool, self._intake, self._caller, self._contexts, self._states = pool, intake, caller, contexts, states
         self._drive = Driver(caller)
 
@@ -72,13 +70,14 @@ class Serving:
 
     async def _register(self, channel: Channel, app: App, account: Account) -> None:
         """Until the provider knows our address: it is the same for every replica, so each may say it."""
-        if channel.register is None or not self._settings.public_url:
+        if channel.register is None:
             return
-        address = f"{self._settings.public_url.rstrip('/')}/hooks/{channel.name}/{app.name}"
         while True:
             try:
                 context = await self._contexts.of(channel, account)
-                await self._drive(channel.register(app, account, address, context), channel=channel, account=account)
+                if not context.hook:
+                    return
+                await self._drive(channel.register(app, account, context), channel=channel, account=account)
                 log.info("webhook.registered", channel=channel.name, account=account.name)
                 self._states.note(channel.name, account.name, None)
                 return

@@ -29,6 +29,7 @@ from shared.contract.envelope import (
     Window,
 )
 from shared.contract.errors import AlreadySent, Malformed, Refusal, RouteGone, Scope, SendFailed, UnknownKey, Unverified
+from shared.contract.links import no_link
 from shared.contract.mend import loads
 
 __all__ = [
@@ -124,7 +125,9 @@ class Account(Settings):
 class Context:
     """What a pure function may know of the world: the time, chance, fetched keys, the current access token.
 
-    `secret`: this installation's key for the names that it signs (PARLEY_SECRET).
+    `secret`: this installation's key for the names that it signs (PARLEY_SECRET). `hook`: the public address of the app's own
+    webhook, "" where PARLEY_PUBLIC_URL is not set. `link`: a public address of a stored file, good for a week, for providers that
+    take files by address; raises Refusal where it cannot be made (shared.contract.links).
     """
 
     now: datetime
@@ -132,6 +135,8 @@ class Context:
     keys: Mapping[str, Any] = field(default_factory=dict)
     token: SecretStr = SecretStr("")
     secret: SecretStr = SecretStr("")
+    hook: str = ""
+    link: Callable[[Media], str] = no_link
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -664,7 +669,7 @@ class Channel:
     fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
     profile: Callable[[Any, str, str, Context], Steps[Party]] | None = None
     refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None
-    register: Callable[[Any, Any, str, Context], Steps[None]] | None = None
+    register: Callable[[Any, Any, Context], Steps[None]] | None = None
     window: Callable[[Any, Message], Window | None] = always_open
 
 

@@ -1,4 +1,4 @@
-"""What a channel's functions may know of the world, made in one place: the time, chance, fetched keys, this installation's key."""
+"""What a channel's functions may know of the world, made in one place: the time, chance, fetched keys, our key and addresses."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from shared.contract.channel import Account, App, Channel, Context
+from shared.contract.links import link
 from shared.provider.keys import Keyring
+from shared.runtime.port import HOOK
 from shared.runtime.settings import Settings
 
 
@@ -27,11 +30,15 @@ class Contexts:
         keys: Mapping[str, Any] = {}
         if self._keyring and channel.keys and isinstance(owner, App):
             keys = await self._keyring.of(channel, owner)
+        now, base, secret = datetime.now(UTC), self._settings.public_url.rstrip("/"), self._settings.secret
+        app = owner.name if isinstance(owner, App) else owner.receiver
         return Context(
-            now=datetime.now(UTC),
+            now=now,
             nonce=secrets.token_hex(16),
             keys=keys,
-            secret=self._settings.secret,
+            secret=secret,
+            hook=base and base + HOOK.format(channel=channel.name, app=app),
+            link=partial(link, base=base, secret=secret, now=now),
         )
 
     async def newer(self, channel: Channel, app: App, context: Context) -> Context:

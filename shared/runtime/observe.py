@@ -65,6 +65,9 @@ THROTTLED = Counter(
 PARKED = Gauge("parley_sends_parked", "Messages that wait in this adapter's lanes.")
 OLDEST_SEND = Gauge("parley_sends_oldest_seconds", "How long the oldest message has waited in this adapter's lanes.")
 MEDIA = Counter("parley_media_total", "Media fetched, by outcome.", ["channel", "outcome"])
+FILES = Counter(
+    "parley_files_total", "Files that were asked for by an address that we gave a provider, by status.", ["status"]
+)
 PROFILES = Counter(
     "parley_profiles_total", "People a provider was asked about, by outcome: told, or why not.", ["channel", "outcome"]
 )

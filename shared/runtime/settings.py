@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     secret_file: str = Field("", description="the file that holds the key, where PARLEY_SECRET is empty")
     secret: SecretStr = Field(
         SecretStr(""),
-        description="key of the signed conversation tokens in addresses and ids, the same for router and adapters; never change it",
+        description="key of the signed conversation tokens in addresses and ids and of public addresses of files, the same for router and adapters; never change it",
     )
     prefix: str = Field("parley.", description="what every topic's and group's name begins with")
     partitions: int = Field(24, ge=1, description="partitions of new topics; they must not be widened later")
@@ -94,7 +94,10 @@ class Settings(BaseSettings):
         description="email_adapter: file of the certificate chain; with it STARTTLS is offered; read again when it changes",
     )
     smtp_key: str = Field("", description="email_adapter: file of the certificate's private key")
-    public_url: str = Field("", description="how providers reach this service from outside, without a path")
+    public_url: str = Field(
+        "",
+        description="how providers reach this service from outside, without a path: webhooks, and files that go out by address",
+    )
     console_chat: str = Field("", description="router: address of chat_adapter, whose demo page the console shows")
     console_sandbox: str = Field("", description="router: address of the sandbox, whose phone the console shows")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged")

@@ -108,10 +108,10 @@ class Blobs:
                 await obstore.delete_async(self._store, waiting)
         return stored
 
-    async def get(self, ref: str) -> AsyncIterator[bytes]:
-        """The bytes in chunks. What is not there is told at once, not in the middle."""
+    async def get(self, ref: str, *, part: tuple[int, int] | None = None) -> AsyncIterator[bytes]:
+        """The bytes in chunks, or those from one place to another. What is not there is told at once, not in the middle."""
         with _answers():
-            found = await obstore.get_async(self._store, _checked(ref))
+            found = await obstore.get_async(self._store, _checked(ref), options={"range": part} if part else None)
         return _chunks(found)
 
     async def get_slice(self, ref: str, start: int, length: int) -> AsyncIterator[bytes]:

@@ -6,26 +6,29 @@ import asyncio
 import unicodedata
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
-from urllib.parse import quote, unquote
+from typing import Any, Final
+from urllib.parse import unquote
 
 from aiohttp import hdrs, web
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, ValidationError
 
 from services.chat_adapter.webchat.answers import Refused, answer
 from services.chat_adapter.webchat.channel import App
 from services.chat_adapter.webchat.door import Call
 from services.chat_adapter.webchat.measures import UPLOADED
-from services.chat_adapter.webchat.seal import seal, unseal
 from services.chat_adapter.webchat.session import Visitor
 from shared.contract.envelope import Media, MediaKind, Model, scrub
-from shared.contract.errors import StoreUnavailable, Unverified
+from shared.contract.errors import Unverified
+from shared.contract.links import FileAddress
+from shared.contract.seal import seal, unseal
 from shared.runtime.port import content_of
 from shared.storage.blobs import Blobs, NotFound
+from shared.storage.giving import UNKNOWN, give, headers_of
 
 UPLOAD_SECONDS: Final = 120.0
 TICKET_LIFE: Final = timedelta(days=1)  # from an upload to the message that carries it
 ADDRESS_LIFE: Final = timedelta(days=1)
+DOWNLOAD: Final = "webchat download"
 NAME_LIMIT: Final = 150
 
 # Shown in place by browsers without running anything; all else is only saved.
@@ -47,15 +50,6 @@ class Ticket(Model):
     mime_type: str
     size: int
     sha256: str
-    name: str
-    until: AwareDatetime
-
-
-class Address(Model):
-    """What an address of a file says, signed: whoever has it may read this blob for a while."""
-
-    blob: Annotated[str, Field(max_length=2000)]
-    mime_type: str
     name: str
     until: AwareDatetime
 
@@ -87,7 +81,7 @@ async def upload(blobs: Blobs, call: Call) -> web.StreamResponse:
         name=clean_name(call.request.headers.get("X-Filename", "")),
         until=call.now + TICKET_LIFE,
     )
-    ref = seal(call.app.secret, "upload", ticket.model_dump_json().encode())
+    ref = seal(call.app.secret, "webchat upload", ticket.model_dump_json().encode())
     return answer({"ref": ref, **ticket.model_dump(include={"name", "mime_type", "size"})}, 201)
 
 
@@ -132,7 +126,7 @@ _TURNING: Final = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2
 def media_of(app: App, visitor: Visitor, ref: str, now: datetime) -> Media:
     """The part that an upload's ref stands for; raises Unverified when it is not this visitor's or too old."""
     try:
-        ticket = Ticket.model_validate_json(unseal(app.secret, "upload", ref))
+        ticket = Ticket.model_validate_json(unseal(app.secret, "webchat upload", ref))
     except ValidationError as error:
         raise Unverified("not a file's ref") from error
     if ticket.visitor != visitor.address or ticket.until <= now:
@@ -165,10 +159,9 @@ def shown_part(app: App, part: dict[str, Any], now: datetime) -> dict[str, Any]:
     if part.get("kind") != "media" or not part.get("blob"):
         return part
     mime_type, name = part.get("mime_type") or "application/octet-stream", part.get("name") or "file"
-    address = Address(blob=part["blob"], mime_type=mime_type, name=name, until=_full_hour(now) + ADDRESS_LIFE)
+    address = FileAddress(blob=part["blob"], mime_type=mime_type, name=name, until=_full_hour(now) + ADDRESS_LIFE)
     shown: dict[str, Any] = {field: part[field] for field in ("kind", "media", "caption", "size") if field in part}
-    sealed = seal(app.secret, "download", address.model_dump_json().encode())
-    return {**shown, "mime_type": mime_type, "name": name, "url": f"attachments/{sealed}"}
+    return {**shown, "mime_type": mime_type, "name": name, "url": f"attachments/{address.sealed(app.secret, DOWNLOAD)}"}
 
 
 def _full_hour(now: datetime) -> datetime:
@@ -179,42 +172,15 @@ def _full_hour(now: datetime) -> datetime:
 async def download(blobs: Blobs, call: Call) -> web.StreamResponse:
     """GET /webchat/{app}/attachments/{address}: the bytes, in a form in which nothing in them runs."""
     try:
-        address = Address.model_validate_json(unseal(call.app.secret, "download", call.request.match_info["address"]))
-    except (ValidationError, Unverified) as error:
+        address = FileAddress.read(call.request.match_info["address"], call.app.secret, DOWNLOAD)
+    except Unverified as error:
         raise Refused(404, "unknown", "no such file") from error
     if address.until <= call.now:
         raise Refused(410, "expired", "this address has expired; read the messages again for a new one")
+    shown = address.mime_type in SHOWN
+    headers = headers_of(address.mime_type if shown else UNKNOWN, address.name, shown=shown)
     try:
-        chunks = await blobs.get(address.blob)
+        # the address itself is the permission, so any page that has it may read it
+        return await give(blobs, call.request, address, {**headers, hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"})
     except NotFound as error:
         raise Refused(404, "unknown", "this file is gone") from error
-    response = web.StreamResponse(headers=file_headers(address))
-    _share_openly(call, response)
-    await response.prepare(call.request)
-    try:
-        async for chunk in chunks:
-            await response.write(chunk)
-        await response.write_eof()
-    except StoreUnavailable:
-        if call.request.transport:
-            call.request.transport.abort()  # half a file must not look whole
-    return response
-
-
-def file_headers(address: Address) -> dict[str, str]:
-    """Content-Disposition as in RFC 6266, its name as in RFC 8187."""
-    place = "inline" if address.mime_type in SHOWN else "attachment"
-    return {
-        hdrs.CONTENT_TYPE: address.mime_type if address.mime_type in SHOWN else "application/octet-stream",
-        hdrs.CONTENT_DISPOSITION: f"{place}; filename*=UTF-8''{quote(address.name, safe='')}",
-        hdrs.CACHE_CONTROL: "private, max-age=3600, immutable",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-        "Cross-Origin-Resource-Policy": "cross-origin",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-    }
-
-
-def _share_openly(call: Call, response: web.StreamResponse) -> None:
-    """The address itself is the permission, so any page that has it may read it."""
-    response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"

@@ -17,12 +17,12 @@ from pydantic import SecretStr
 from services.router.api.answers import Mistake, answer
 from shared.runtime.port import content_of
 from shared.storage.blobs import Blobs
+from shared.storage.giving import media_type
 
 LIMIT: Final = 25 * 1024 * 1024  # bytes of one file
 VALID_SECONDS: Final = 300
 NAME_LENGTH: Final = 255
 TENANT_LENGTH: Final = 255
-MIME_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 UNSAFE_IN_NAME: Final = re.compile(r"[\x00-\x1f\x7f/\\\u202a-\u202e\u2066-\u2069]")
 SANDBOX: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
@@ -59,7 +59,7 @@ async def upload(blobs: Blobs, request: web.Request) -> web.Response:
     return answer(
         {
             "blob": stored.ref,
-            "mime_type": mime_type(request.headers.get("Content-Type", "")),
+            "mime_type": media_type(request.headers.get("Content-Type", "")),
             "size": stored.size,
             "sha256": stored.sha256,
             "name": file_name(unquote(request.headers.get("X-Filename", ""), errors="replace")),
@@ -133,12 +133,6 @@ def headers_of(kind: str | None, name: str) -> dict[str, str]:
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": f"private, max-age={VALID_SECONDS}",
     }
-
-
-def mime_type(header: str) -> str:
-    """The media type without parameters; what is not one is unknown bytes (RFC 2046, section 4.5.1)."""
-    kind = header.partition(";")[0].strip().lower()
-    return kind if MIME_TYPE.fullmatch(kind) else "application/octet-stream"
 
 
 def file_name(text: str) -> str:

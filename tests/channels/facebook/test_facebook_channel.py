@@ -1,6 +1,7 @@
 """What is Facebook's own, beyond the suite that every channel passes."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -115,7 +116,7 @@ def test_without_any_time_it_happened_now(said):
 
 
 def test_the_app_is_registered_for_every_field_that_is_read_and_then_installed_on_the_page():
-    steps = CHANNEL.register(APP, ACCOUNT, "https://example.org/hooks/facebook/main", CONTEXT)
+    steps = CHANNEL.register(APP, ACCOUNT, replace(CONTEXT, hook="https://example.org/hooks/facebook/main"))
     app, page = next(steps), steps.send(Response.of_json({"success": True}))
     subscription = json.loads(app.body)
     assert app.url.endswith("/13/subscriptions")

@@ -156,11 +156,11 @@ def test_who_is_not_named_is_not_asked_about():
 
 
 def test_line_is_told_where_to_send_once_the_token_is_seen_to_be_this_bots():
-    steps = CHANNEL.register(APP, ACCOUNT, "https://parley.example.org/hooks/line/main", CONTEXT)
+    steps = CHANNEL.register(APP, ACCOUNT, replace(CONTEXT, hook="https://parley.example.org/hooks/line/main"))
     (info, hook), _ = ended(steps, Response.of_json({"userId": BOT}), Response())
     assert (info.method, info.url) == ("GET", "https://api.line.me/v2/bot/info")
     assert (hook.method, hook.url) == ("PUT", "https://api.line.me/v2/bot/channel/webhook/endpoint")
     assert json.loads(hook.body) == {"endpoint": "https://parley.example.org/hooks/line/main"}
     with pytest.raises(SendFailed) as failed:
-        ended(CHANNEL.register(APP, ACCOUNT, "https://x", CONTEXT), Response.of_json({"userId": PERSON}))
+        ended(CHANNEL.register(APP, ACCOUNT, CONTEXT), Response.of_json({"userId": PERSON}))
     assert (failed.value.reason, PERSON in failed.value.detail) == ("auth", True)

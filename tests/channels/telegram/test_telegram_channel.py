@@ -197,7 +197,7 @@ def test_a_file_that_bots_cannot_have_is_not_asked_for():
 
 def test_who_polls_has_no_webhook():
     (asked,), _ = ended(
-        CHANNEL.register(CHANNEL.app(name="main", secret="x"), ACCOUNT, "https://example.org/", CONTEXT),
+        CHANNEL.register(CHANNEL.app(name="main", secret="x"), ACCOUNT, CONTEXT),
         Response.of_json({"ok": True, "result": True}),
     )
     assert asked.url.endswith("/deleteWebhook")

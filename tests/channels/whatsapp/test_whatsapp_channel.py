@@ -72,7 +72,9 @@ def test_settings_that_would_ask_for_something_else_are_refused(wrong):
 
 def test_register_tells_where_to_send_and_for_which_account_and_looks_at_the_number():
     address = "https://parley.example.org/hooks/whatsapp/main"
-    asked, _ = ended(CHANNEL.register(APP, ACCOUNT, address, CONTEXT), *[Response.of_json({"success": True})] * 3)
+    asked, _ = ended(
+        CHANNEL.register(APP, ACCOUNT, replace(CONTEXT, hook=address)), *[Response.of_json({"success": True})] * 3
+    )
     assert [(one.method, one.url) for one in asked] == [
         ("POST", "https://graph.facebook.com/v26.0/700/subscriptions"),
         ("POST", "https://graph.facebook.com/v26.0/520/subscribed_apps"),

@@ -28,7 +28,6 @@ from services.chat_adapter.webchat.channel import App
 from services.chat_adapter.webchat.door import client_address, is_allowed
 from services.chat_adapter.webchat.limits import Limits
 from services.chat_adapter.webchat.pages import SOURCES, VERSION
-from services.chat_adapter.webchat.seal import seal, unseal
 from services.chat_adapter.webchat.session import (
     LIFETIME,
     RENEWABLE,
@@ -41,6 +40,7 @@ from services.chat_adapter.webchat.session import (
 from services.chat_adapter.webchat.transcript import Said, Transcript
 from shared.contract.envelope import Choices, Media, Option
 from shared.contract.errors import SendFailed, Unverified
+from shared.contract.seal import seal, unseal
 from shared.runtime import crowd
 from shared.runtime.settings import Kept, Settings
 from shared.storage.database import open_pool
@@ -173,7 +173,7 @@ class TestSession:
         with pytest.raises(Unverified):
             read_token(SHOP.model_copy(update={"secret": SecretStr("another secret, as long")}), token, NOW)
         with pytest.raises(Unverified):
-            unseal(SHOP.secret, "download", seal(SHOP.secret, "upload", b"{}"))
+            unseal(SHOP.secret, "webchat download", seal(SHOP.secret, "webchat upload", b"{}"))
 
     def test_an_origin_with_a_path_or_wildcard_is_a_mistake_in_the_settings(self) -> None:
         for wrong in ("https://*.shop.example", "https://shop.example/", "shop.example", "null", "*"):
@@ -735,9 +735,9 @@ class TestFiles:
         stored = await chat.chat.blobs.put_bytes("default", PNG)
         said = {"blob": stored.ref, "mime_type": "image/png", "name": "x.png"}
         for end, purpose, expected in (
-            ("2020-01-01T00:00:00Z", "download", 410),
-            ("2999-01-01T00:00:00Z", "upload", 404),
-            ("2999-01-01T00:00:00Z", "download", 200),
+            ("2020-01-01T00:00:00Z", "webchat download", 410),
+            ("2999-01-01T00:00:00Z", "webchat upload", 404),
+            ("2999-01-01T00:00:00Z", "webchat download", 200),
         ):
             address = seal(secret, purpose, json.dumps({**said, "until": end}).encode())  # type: ignore[arg-type]
             status, _, _ = await chat.ask("GET", f"attachments/{address}")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -176,7 +177,7 @@ def an_app(number):
 async def a_page(sandbox, hook, number):
     account = CHANNEL.account(name="main", page_id=str(number), token=f"EAA{number}", api=sandbox.address)
     page = Page(sandbox, hook, account)
-    await page.drive(CHANNEL.register(hook.app, account, hook.url, now()))
+    await page.drive(CHANNEL.register(hook.app, account, replace(now(), hook=hook.url)))
     return page
 
 
@@ -215,12 +216,14 @@ class TestRegisters:
             stranger = CHANNEL.app(**{**hook.app.model_dump(), "verify_token": "another"})
             account = CHANNEL.account(name="main", page_id=str(number), token="EAAx", api=sandbox.address)
             with pytest.raises(SendFailed, match="2200"):
-                await Page(sandbox, hook, account).drive(CHANNEL.register(stranger, account, hook.url, now()))
+                await Page(sandbox, hook, account).drive(
+                    CHANNEL.register(stranger, account, replace(now(), hook=hook.url))
+                )
 
     async def test_an_app_is_known_by_its_secret(self, page):
         forged = CHANNEL.app(**{**page.hook.app.model_dump(), "secret": "another"})
         with pytest.raises(SendFailed) as failed:
-            await page.drive(CHANNEL.register(forged, page.account, page.hook.url, now()))
+            await page.drive(CHANNEL.register(forged, page.account, replace(now(), hook=page.hook.url)))
         assert failed.value.reason == "auth"
 
     async def test_a_page_tells_its_name_to_its_own_token_only(self, page):

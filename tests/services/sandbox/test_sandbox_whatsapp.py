@@ -7,6 +7,7 @@ import itertools
 import json
 import signal
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -93,7 +94,7 @@ class Shop:
                 return end.value
 
     async def register(self):
-        await self.drive(CHANNEL.register(self.app, self.account, self.hook, CONTEXT))
+        await self.drive(CHANNEL.register(self.app, self.account, replace(CONTEXT, hook=self.hook)))
 
     async def send(self, part, *, to=DARA, **more):
         piece = Piece(id=more.pop("id", "piece-1"), to=to, part=part, **more)
@@ -216,19 +217,23 @@ class TestRegisters:
     async def test_an_address_that_fails_the_handshake_is_not_taken(self, unregistered):
         wrong = unregistered.app.model_copy(update={"verify_token": SecretStr("another")})
         with pytest.raises(SendFailed, match="2200"):
-            await unregistered.drive(CHANNEL.register(wrong, unregistered.account, unregistered.hook, CONTEXT))
+            await unregistered.drive(
+                CHANNEL.register(wrong, unregistered.account, replace(CONTEXT, hook=unregistered.hook))
+            )
         await unregistered.register()
 
     async def test_nobody_is_at_the_address(self, unregistered):
         with pytest.raises(SendFailed, match="2200"):
             await unregistered.drive(
-                CHANNEL.register(unregistered.app, unregistered.account, "http://127.0.0.1:9/hook", CONTEXT)
+                CHANNEL.register(
+                    unregistered.app, unregistered.account, replace(CONTEXT, hook="http://127.0.0.1:9/hook")
+                )
             )
 
     async def test_an_app_has_one_secret(self, shop):
         other = CHANNEL.app(name="main", secret="another", verify_token="tonle-sap", app_id=shop.app.app_id)
         with pytest.raises(SendFailed) as failed:
-            await shop.drive(CHANNEL.register(other, shop.account, shop.hook, CONTEXT))
+            await shop.drive(CHANNEL.register(other, shop.account, replace(CONTEXT, hook=shop.hook)))
         assert failed.value.reason == "auth"
 
     async def test_another_token_is_no_token(self, shop):

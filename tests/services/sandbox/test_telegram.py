@@ -434,7 +434,7 @@ class TestTheChannelAndTheSandboxAgree:
     async def test_the_webhook_is_registered_with_every_update_we_read(self, sandbox, token):
         app = CHANNEL.app(name="main", secret="s3cret")
         async with webhook() as (url, seen):
-            await self.made(sandbox, CHANNEL.register(app, self.account(sandbox, token), url, NOW), {})
+            await self.made(sandbox, CHANNEL.register(app, self.account(sandbox, token), replace(NOW, hook=url)), {})
             await sandbox.says(token, 501, text="hi")
             update, secret = await received(seen)
         request = Request(body=json.dumps(update).encode(), headers={"x-telegram-bot-api-secret-token": secret})

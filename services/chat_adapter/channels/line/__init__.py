@@ -128,12 +128,12 @@ def profile(account: Account, address: str, peer: str, context: Context) -> Step
     return Party(address=address, name=found.name, verified="provider", locale=found.language)
 
 
-def register(app: App, account: Account, address: str, context: Context) -> Steps[None]:
+def register(app: App, account: Account, context: Context) -> Steps[None]:
     """Where LINE sends, and whether the token is this account's. That webhooks are used at all is switched on in the console."""
     answer = yield _get(account, "info")
     if (found := answer.json()["userId"]) != account.user_id:
         raise SendFailed("auth", f"the token is of the bot {found}, and user_id is {account.user_id}")
-    body = orjson.dumps({"endpoint": address})
+    body = orjson.dumps({"endpoint": context.hook})
     headers = {"content-type": "application/json", **_bearer(account)}
     yield Http(method="PUT", url=f"{account.api}/v2/bot/channel/webhook/endpoint", headers=headers, body=body)
 

@@ -199,13 +199,13 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     return Download(request=file, mime_type=media.mime_type, name=media.name or path.rpartition("/")[2])
 
 
-def register(app: App, account: Account, address: str, context: Context) -> Steps[None]:
+def register(app: App, account: Account, context: Context) -> Steps[None]:
     """Tell Telegram where to send, or, where we ask, to send nowhere: it allows only one of the two."""
     if account.receive == "poll":
         yield _call(account, "deleteWebhook", {"drop_pending_updates": False})
         return
     hook = {
-        "url": address,
+        "url": context.hook,
         "secret_token": app.secret.get_secret_value(),
         "allowed_updates": ALLOWED_UPDATES,
         "drop_pending_updates": False,

@@ -115,9 +115,9 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     return Download(request=request, mime_type=found.get("mime_type") or media.mime_type, name=media.name)
 
 
-def register(app: App, account: Account, address: str, context: Context) -> Steps[None]:
+def register(app: App, account: Account, context: Context) -> Steps[None]:
     """Where Meta sends, for which business account, and whether the token reaches the number."""
-    yield meta.subscribe_app(app, account, topic="whatsapp_business_account", address=address, fields=SUBSCRIBED)
+    yield meta.subscribe_app(app, account, topic="whatsapp_business_account", address=context.hook, fields=SUBSCRIBED)
     yield meta.subscribe_account(app, account, account.waba_id)
     yield meta.get(account, account.phone_number_id, fields="display_phone_number,verified_name")
 

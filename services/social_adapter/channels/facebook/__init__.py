@@ -144,9 +144,9 @@ def profile(account: Account, address: str, peer: str, context: Context) -> Step
     return meta_profiles.look_up(account, address, (*NAMES, *LOCALE) if account.user_locale else NAMES)
 
 
-def register(app: App, account: Account, address: str, context: Context) -> Steps[None]:
+def register(app: App, account: Account, context: Context) -> Steps[None]:
     """Tell Meta where the app is, then install the app on the page."""
-    yield meta.subscribe_app(app, account, topic="page", address=address, fields=SUBSCRIBED)
+    yield meta.subscribe_app(app, account, topic="page", address=context.hook, fields=SUBSCRIBED)
     yield meta.subscribe_account(app, account, account.page_id, subscribed_fields=",".join(SUBSCRIBED))
 
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from shared.contract.errors import Unverified
 
-Purpose = Literal["session", "upload", "download"]
+Purpose = Literal["webchat session", "webchat upload", "webchat download", "file"]
 
 
 def seal(secret: SecretStr, purpose: Purpose, payload: bytes) -> str:
@@ -32,19 +32,8 @@ def unseal(secret: SecretStr, purpose: Purpose, sealed: str) -> bytes:
     return found
 
 
-def identifies(secret: SecretStr, signature: str, *signed: str) -> bool:
-    """Whether a site signed these lines, a user id or an id and a name: hex HMAC-SHA256, the scheme that chat widgets call
-    identity verification.
-    """
-    good = hmac.digest(secret.get_secret_value().encode(), "\n".join(signed).encode(), hashlib.sha256)
-    try:
-        return hmac.compare_digest(good, bytes.fromhex(signature))
-    except ValueError:
-        return False
-
-
 def _sign(secret: SecretStr, purpose: Purpose, payload: bytes) -> bytes:
-    key = hmac.digest(secret.get_secret_value().encode(), b"parley webchat " + purpose.encode(), hashlib.sha256)
+    key = hmac.digest(secret.get_secret_value().encode(), b"parley " + purpose.encode(), hashlib.sha256)
     return hmac.digest(key, payload, hashlib.sha256)
 
 
