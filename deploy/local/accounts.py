@@ -50,6 +50,15 @@ token = "{facebook_token}"
 api = "{sandbox}"
 human_agent = true
 
+[apps.line.sandbox]
+secret = "{line_secret}"
+
+[accounts.line.sandbox]
+user_id = "{line_bot}"
+token = "{line_token}"
+api = "{sandbox}/line"
+data_api = "{sandbox}/line"
+
 [accounts.email.support]
 address = "support@parley.example"
 display_name = "Parley Shop"
@@ -89,6 +98,9 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         facebook_verify=secrets.token_urlsafe(24),
         facebook_page=digits(15),
         facebook_token="EAA" + secrets.token_hex(40),
+        line_secret=secrets.token_hex(16),
+        line_bot="U" + secrets.token_hex(16),
+        line_token=secrets.token_urlsafe(64),
         mail_host=mail_host,
         mail_port=mail_port,
         webchat_secret=secrets.token_urlsafe(32),

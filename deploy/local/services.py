@@ -22,6 +22,8 @@ def make_environment(home: Path, addresses: Addresses, name: str, http: str | No
         "PARLEY_SANDBOX_DATA": str(home / "sandbox"),
         "PARLEY_SANDBOX_SMTP_PORT": smtp["sandbox"][2],
         "PARLEY_SANDBOX_MX": addresses.services["email_adapter"].smtp or "",
+        "PARLEY_SANDBOX_CHAT": addresses.services["chat_adapter"].http,
+        "PARLEY_SANDBOX_SOCIAL": addresses.services["social_adapter"].http,
     }
     return {
         "PARLEY_KAFKA": addresses.kafka,

@@ -14,6 +14,8 @@ from services.sandbox.graph import Graph
 from services.sandbox.mail import Mail
 from services.sandbox.shelf import Shelf
 from services.sandbox.telegram import Telegram
+from services.sandbox.twins import Twins
+from services.sandbox.twins.twin import Kit
 from services.sandbox.webhook import Webhook
 from services.sandbox.whatsapp import WhatsApp
 from shared.runtime import hosts
@@ -24,7 +26,8 @@ async def start(life: Life) -> None:
     """PARLEY_SANDBOX_DATA names the folder in which chats outlive a restart; without it they are forgotten.
 
     Mail is taken for everybody at PARLEY_SANDBOX_SMTP_PORT (any that is free, without it), and what people write is brought
-    to PARLEY_SANDBOX_MX (host:port).
+    to PARLEY_SANDBOX_MX (host:port). PARLEY_SANDBOX_CHAT and PARLEY_SANDBOX_SOCIAL are the addresses of those adapters, for the
+    providers to which nobody can tell a webhook by API.
     """
     data = os.environ.get("PARLEY_SANDBOX_DATA")
     folder = Path(data) if data else None
@@ -41,7 +44,10 @@ async def start(life: Life) -> None:
     whatsapp = WhatsApp(shelf("whatsapp"), control, graph)
     facebook = Facebook(shelf("facebook"), control, graph)
     mx = os.environ.get("PARLEY_SANDBOX_MX", "")
-    mail = Mail(shelf("mail"), control, mx=mx, accounts=Path(life.settings.accounts))
+    accounts = Path(life.settings.accounts)
+    hooks = {"chat": os.environ.get("PARLEY_SANDBOX_CHAT", ""), "social": os.environ.get("PARLEY_SANDBOX_SOCIAL", "")}
+    twins = Twins(Kit(shelf=shelf, control=control, client=client, accounts=accounts, hooks=hooks))
+    mail = Mail(shelf("mail"), control, mx=mx, accounts=accounts)
     life.app.middlewares.append(hosts.only(life.settings))
     life.app.middlewares.append(access.guard(life.settings.token))
     streams.prepare(life.app)
@@ -49,6 +55,7 @@ async def start(life: Life) -> None:
     life.on_stop(telegram.close)
     life.on_stop(graph.close)
     life.on_stop(mail.close)
+    life.on_stop(twins.close)
     life.routes(control.routes())
     life.routes(telegram.routes())
     life.routes(graph.routes())
@@ -56,5 +63,6 @@ async def start(life: Life) -> None:
     life.routes(facebook.routes())
     life.routes(Webhook(control).routes())
     life.routes(mail.routes())
+    life.routes(twins.routes())
     life.routes(pages.routes())
     await mail.start(life.settings.http_host, int(os.environ.get("PARLEY_SANDBOX_SMTP_PORT", "0")))

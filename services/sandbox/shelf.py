@@ -39,6 +39,10 @@ class Shelf:
         if self._items.pop(key, None) is not None and self._journal:
             self._journal.write(_line(key, None))
 
+    def get(self, key: str) -> Any:
+        """The value; None where there is none."""
+        return self._items.get(key)
+
     def under(self, prefix: str) -> list[tuple[str, Any]]:
         """Everything whose key begins so, oldest first."""
         return [(key, value) for key, value in self._items.items() if key.startswith(prefix)]

@@ -20,6 +20,7 @@ import aiosmtplib
 import pytest
 from playwright.async_api import Page, expect
 
+from services.sandbox.twins import TWINS
 from tests.chromium import browser, visit
 from tests.customers import Phone
 from tests.e2e.agent import Agent, at_work, text
@@ -33,6 +34,9 @@ WORDS: Final = Path(__file__).parents[2] / "services/sandbox/page/words"
 KHMER: Final = "ជម្រាបសួរបង តើហាងបើកម៉ោងប៉ុន្មាននៅថ្ងៃអាទិត្យ?"
 FLEETING: Final = 4000  # milliseconds; who types is shown for seconds, and not at all when it comes late
 PHONES: Final = ("telegram", "whatsapp", "facebook")
+NAMES: Final = {"telegram", "whatsapp"}  # whose webhooks say what people are called
+READERS: Final = {"whatsapp", "facebook"}  # who are told what was read
+PERSONS: Final = {twin.channel: twin.person for twin in TWINS}
 
 
 @dataclass
@@ -77,6 +81,12 @@ def number() -> str:
     return f"8551{random.randrange(10**7, 10**8)}"
 
 
+def person_of(channel: str) -> str:
+    """Someone new, as the channel names people."""
+    prefix, width = PERSONS.get(channel, ("", 0))
+    return prefix + number().zfill(width)
+
+
 async def shot(page: Page, name: str) -> None:
     if SHOTS:
         await page.screenshot(path=Path(SHOTS) / f"{name}.png")
@@ -94,18 +104,18 @@ async def say(page: Page, words: str) -> None:
     await page.locator("li.mine .text", has_text=words).wait_for()
 
 
-@pytest.mark.parametrize("channel", PHONES)
+@pytest.mark.parametrize("channel", [*PHONES, *PERSONS])
 async def test_what_is_written_on_a_phone_is_answered_on_it(street: Street, channel: str) -> None:
-    page = await street.open("phone", query=f"&channel={channel}", user=number())
+    page = await street.open("phone", query=f"&channel={channel}", user=person_of(channel))
     asked, answered = unique(KHMER), unique("បើកម៉ោង ៧ ព្រឹក ដល់ម៉ោង ៩ យប់")
     await say(page, asked)
     event = await street.learns(asked)
     assert event["message"]["channel"] == channel
-    if channel != "facebook":  # whose webhooks name nobody
+    if channel in NAMES:
         assert event["message"]["sender"]["name"] == "Sophea"
     message = await street.answers(event, text(answered))
     await page.locator("li.theirs .text", has_text=answered).wait_for()
-    if channel != "telegram":  # whose bots are not told what was read
+    if channel in READERS:
         await street.status(message, "read")
     assert page.errors == []  # type: ignore[attr-defined]
     await shot(page, f"customer-{channel}")
@@ -369,3 +379,14 @@ async def in_english(page: Page) -> set[str]:
     said = await page.evaluate("""() => [...document.querySelectorAll("*")].flatMap((node) =>
         [node.children.length ? "" : node.textContent.trim(), node.ariaLabel, node.placeholder, node.title])""")
     return english & set(said)
+
+
+async def test_one_phone_has_all_the_apps(street: Street) -> None:
+    page = await street.open("phone", query="&channel=whatsapp")
+    await ready(page)
+    for twin in TWINS:
+        await page.locator("#person").click()
+        await page.get_by_role("button", name=twin.name, exact=True).click()
+        await page.locator(f"body[data-channel={twin.channel}] #composer:not([inert])").wait_for()
+    assert page.errors == []  # type: ignore[attr-defined]
+    await page.context.close()

@@ -2,108 +2,45 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import json
-from collections import deque
-from itertools import count
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from services.sandbox.faults import Control
 from services.sandbox.graph.apps import Apps
+from services.sandbox.lanes import Lanes
 from services.sandbox.shelf import Shelf
-from services.sandbox.signals import Signal, happens
-from shared.runtime.lasting import spawn
 
 Json = dict[str, Any]
-FIRST_PAUSE: Final = 0.5  # seconds, doubled with every failure
-LONGEST_PAUSE: Final = 16.0
 TIMEOUT: Final = ClientTimeout(total=60)
 MOST: Final = 1000  # entries in one body
 
 
 class Deliveries:
-    """One task per lane (an app and a person) that has something waiting, so that one person's events stay in order."""
+    """A lane is an app and a person, so that one person's events stay in order."""
 
     def __init__(self, shelf: Shelf, control: Control, client: ClientSession, apps: Apps) -> None:
-        self._shelf, self._control, self._client, self._apps = shelf, control, client, apps
-        self._lanes: dict[str, deque[tuple[str, Json]]] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._numbers = count(1 + max((int(key.partition("/")[2]) for key, _ in shelf.under("update/")), default=0))
-        self.retry = Signal()
-        self._idle = Signal()
-        for key, update in shelf.under("update/"):
-            self._queue(key, update)
+        self._control, self._client, self._apps = control, client, apps
+        lanes = self._lanes = Lanes(shelf, self._deliver, lane_of=self._lane_of, bounds=self._bounds)
+        self.retry, self.release, self.settled, self.close = lanes.retry, lanes.release, lanes.settled, lanes.close
 
     def tell(self, app: str, topic: str, *, lane: str, entry: Json) -> None:
         """Send this entry to the app; a body holds entries of one topic only."""
-        key = f"update/{next(self._numbers)}"
-        update = {"app": app, "topic": topic, "lane": f"{app}/{topic}/{lane}", "entry": entry}
-        self._shelf.put(key, update)
-        self._queue(key, update)
+        self._lanes.tell({"app": app, "topic": topic, "lane": f"{app}/{topic}/{lane}", "entry": entry})
 
-    def _queue(self, key: str, update: Json) -> None:
+    def _lane_of(self, update: Json) -> str:
         """While bodies are gathered, all that an app is told waits in one lane."""
         gathers = self._control.faults.batch > 1
-        name = f"{update['app']}/{update['topic']}" if gathers else update["lane"]
-        self._lanes.setdefault(name, deque()).append((key, update))
-        self._wake(name)
+        return f"{update['app']}/{update['topic']}" if gathers else str(update["lane"])
 
-    def _wake(self, name: str) -> None:
-        if name not in self._tasks and self._ready(name):
-            task = self._tasks[name] = spawn(self._drain(name), "deliveries")
-            task.add_done_callback(lambda ended: self._ended(ended, name))
+    def _bounds(self, lane: str) -> tuple[int, int]:
+        return (self._control.faults.batch, MOST) if _gathers(lane) else (1, 1)
 
-    def _ready(self, name: str) -> bool:
-        """Whether there are as many entries as one body shall have."""
-        waiting = len(self._lanes.get(name, ()))
-        return waiting > 0 and (not _gathers(name) or waiting >= self._control.faults.batch)
-
-    def release(self) -> None:
-        """Faults have changed: what was gathered may go."""
-        for name in tuple(self._lanes):
-            self._wake(name)
-
-    def _ended(self, task: asyncio.Task[None], name: str) -> None:
-        """What came after the task had looked for the last time gets a new one."""
-        del self._tasks[name]
-        self._idle.set()
-        if not task.cancelled() and not task.exception():
-            self._wake(name)
-
-    async def settled(self, seconds: float) -> None:
-        """When nothing is on its way any more, but after this many seconds at the latest."""
-        while self._tasks and seconds > 0:
-            idle = self._idle.next()
-            if self._tasks and not await happens(idle, seconds):
-                return
-
-    async def close(self) -> None:
-        tasks = tuple(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _drain(self, name: str) -> None:
-        lane, pause = self._lanes[name], FIRST_PAUSE
-        while self._ready(name):
-            size = min(MOST, len(lane)) if _gathers(name) else 1
-            updates = [lane[at] for at in range(size)]
-            if await self._deliver([update for _, update in updates]):
-                for key, _ in updates:
-                    lane.popleft()
-                    self._shelf.drop(key)
-                pause = FIRST_PAUSE
-            else:
-                # An address that is set anew is tried at once.
-                pause = FIRST_PAUSE if await happens(self.retry.next(), pause) else min(2 * pause, LONGEST_PAUSE)
-        if not lane:
-            self._lanes.pop(name, None)
-
-    async def _deliver(self, updates: list[Json]) -> bool:
+    async def _deliver(self, updates: Sequence[Json]) -> bool:
         app, topic = self._apps.get(updates[0]["app"]), updates[0]["topic"]
         if app is None or topic not in app["subscriptions"]:
             return True

@@ -22,7 +22,7 @@ class Sandbox:
         self.token = "phone-secret"
         self.bearer = {"Authorization": f"Bearer {self.token}"}
 
-    async def start(self):
+    async def start(self, **more):
         settings = {"PARLEY_HTTP_PORT": str(self.port), "PARLEY_HTTP_HOST": "127.0.0.1", "PARLEY_TOKEN": self.token}
         data = {"PARLEY_SANDBOX_DATA": str(self.data)} if self.data else {}
         self.process = await asyncio.create_subprocess_exec(
@@ -30,7 +30,7 @@ class Sandbox:
             "-m",
             "services.sandbox",
             cwd=ROOT,
-            env={**os.environ, **settings, **data},
+            env={**os.environ, **settings, **data, **more},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

@@ -12,6 +12,7 @@ const TABS = [
   { name: "telegram", icon: "plane", address: phoneAddress },
   { name: "whatsapp", icon: "phone", address: phoneAddress },
   { name: "messenger", icon: "people", address: (app) => phoneAddress(app, { name: "facebook" }) },
+  { name: "apps", icon: "keys", address: (app) => phoneAddress(app, { name: "line" }) },
   { name: "post", icon: "megaphone", address: (app) => sandboxAddress(app, "/post/", {}) },
   { name: "mailbox", icon: "envelope", address: (app) => sandboxAddress(app, "/mailbox/", {}) },
 ];

@@ -1,5 +1,7 @@
 // What a person can do in the app of each channel, and how it shows what the business offers to choose from.
 
+import { names } from "../shared/people.js";
+import { get } from "../shared/wire.js";
 import { telegram } from "./telegram.js";
 import { uniform } from "./uniform.js";
 
@@ -8,7 +10,15 @@ import { uniform } from "./uniform.js";
  * field where one writes. `open`: how its chats are reached.
  */
 export const CHANNELS = {
-  telegram: { name: "Telegram", can: ["edit", "contact"], emoji: ["👍", "❤", "🔥", "🎉", "😁", "🙏"], offers: "under", open: telegram },
+  ...(await twins()),
+  telegram: { name: "Telegram", online: "online_telegram", can: ["edit", "contact"], emoji: ["👍", "❤", "🔥", "🎉", "😁", "🙏"], offers: "under", open: telegram },
   whatsapp: { name: "WhatsApp", can: ["edit", "remove", "contact"], emoji: ["👍", "❤️", "😂", "😮", "😢", "🙏"], offers: "under", open: uniform },
-  facebook: { name: "Messenger", can: ["edit", "remove"], emoji: ["❤️", "😆", "😮", "😢", "😠", "👍"], offers: "beside", open: uniform },
+  facebook: { name: "Messenger", online: "online_facebook", can: ["edit", "remove"], emoji: ["❤️", "😆", "😮", "😢", "😠", "👍"], offers: "beside", open: uniform },
 };
+
+/** The apps that the sandbox describes itself, and how it names the people who have them; none, while it cannot be asked. */
+async function twins() {
+  const { apps } = await get("phone/apps").catch(() => ({ apps: [] }));
+  for (const { channel, person } of apps) names(channel, ...person);
+  return Object.fromEntries(apps.map((app) => [app.channel, { ...app, open: uniform }]));
+}

@@ -61,7 +61,7 @@ function hear(event, data) {
 }
 
 function lineState(trouble) {
-  say(trouble ? t("connecting") : t(`online_${channel}`));
+  say(trouble ? t("connecting") : t(app.online ?? "online_business"));
   fail(trouble);
 }
 
@@ -75,7 +75,7 @@ function typing() {
 function still() {
   clearTimeout(quiet);
   log.typing(false);
-  say(t(`online_${channel}`));
+  say(t(app.online ?? "online_business"));
 }
 
 /** Tell the business that its message was read, once somebody can see it. */
@@ -150,11 +150,20 @@ function choosePersonOrAccount() {
     connect();
   };
   const others = (close) => [
+    h("h3", {}, t("other_apps")),
+    ...Object.entries(CHANNELS).filter(([name]) => name !== channel).map(([name, { name: words }]) => choice(close, { picture: face(words), words, act: () => goTo(name) })),
     accounts.length > 1 && h("h3", {}, t("writes_to")),
     ...(accounts.length > 1 ? accounts.map((one) => choice(close, { picture: face(one.name), words: one.name, detail: one.id, pressed: one === account, act: () => { account = one; connect(); } })) : []),
     choice(close, { picture: "ban", words: $("blocked").hidden ? t("block", { name: account.name }) : t("unblock"), danger: $("blocked").hidden, act: () => block($("blocked").hidden) }),
   ].filter(Boolean);
   choosePerson({ channel, now: person, chosen, more: account ? others : undefined });
+}
+
+/** The same phone, another app on it. */
+function goTo(name) {
+  const there = new URL(location.href);
+  there.searchParams.set("channel", name);
+  location.replace(there);
 }
 
 async function start() {

@@ -16,6 +16,11 @@ const IDS = {
   email: ({ number, name }) => `${/^[a-z]+$/i.test(name) ? name.toLowerCase() : "person"}${number > 3 ? number : ""}@people.example`,
 };
 
+/** People of this channel have ids that begin so, with so many digits behind. */
+export function names(channel, prefix, width) {
+  IDS[channel] = ({ number }) => `${prefix}${String(number).padStart(width, "0")}`;
+}
+
 /** Everyone, with the ids that they have at a channel; who stands in the address is the first. */
 export function people(channel) {
   const known = kept().map((person) => ({ ...person, id: IDS[channel](person) }));

@@ -1,0 +1,30 @@
+"""The providers that are played in small, each in a file of its own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from services.sandbox.twins.line import Line
+from services.sandbox.twins.twin import Kit, Twin
+
+TWINS: Final[tuple[type[Twin], ...]] = (Line,)
+
+
+class Twins:
+    """All of them; /phone/apps says how the phone shows each."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._twins = [twin(kit) for twin in TWINS]
+
+    def routes(self) -> list[web.RouteDef]:
+        apps = web.get("/phone/apps", self._apps)
+        return [apps, *(route for twin in self._twins for route in twin.routes())]
+
+    async def close(self) -> None:
+        for twin in self._twins:
+            await twin.close()
+
+    async def _apps(self, _request: web.Request) -> web.Response:
+        return web.json_response({"apps": [twin.app() for twin in self._twins]})

@@ -1,0 +1,250 @@
+"""Every twin is its provider to the channel that speaks to it: what people do is verified and read, what is sent shows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, FormData, web
+
+from deploy.local.accounts import write_accounts
+from deploy.local.home import SERVICES, SMTP, choose_port
+from deploy.local.services import make_addresses
+from services.chat_adapter import registry as chat
+from services.sandbox.twins import TWINS
+from services.social_adapter import registry as social
+from shared.contract.channel import Account, App, Channel, Message, Piece, Request
+from shared.contract.envelope import Choice, Choices, Deletion, Edit, Media, Notice, Option, Text
+from shared.contract.errors import AlreadySent, SendFailed
+from shared.inbound import translate
+from shared.provider.calls import Caller, Party
+from shared.provider.contexts import Contexts
+from shared.provider.drive import Driver
+from shared.runtime.accounts import load
+from shared.runtime.settings import Settings
+from shared.storage.blobs import Blobs
+from tests.patience import SECONDS
+from tests.pictures import PIXEL
+from tests.services.sandbox.conftest import Sandbox
+
+CHANNELS: dict[str, Channel] = {**chat.CHANNELS, **social.CHANNELS}
+KINDS = {twin.channel: twin for twin in TWINS}
+
+
+@dataclass
+class Business:
+    """A channel with the account of the first start, whose webhooks come to a port that really listens."""
+
+    sandbox: Sandbox
+    channel: Channel
+    app: App
+    account: Account
+    address: str
+    caller: Caller
+    contexts: Contexts
+    bodies: asyncio.Queue[Request]
+
+    @property
+    def person(self) -> str:
+        prefix, width = KINDS[self.channel.name].person
+        return prefix + "1".zfill(width)
+
+    async def says(self, **values: Any) -> str:
+        """Something that the person does; the message's name."""
+        url = f"{self.sandbox.address}/phone/{self.channel.name}/{self.account.key}/{self.person}/send"
+        given = {"data": values["form"]} if "form" in values else {"json": {"name": "តារា", **values}}
+        async with self.sandbox.client.post(url, headers=self.sandbox.bearer, **given) as answer:
+            assert answer.status == 200, await answer.text()
+            return str((await answer.json())["id"])
+
+    async def shows(self) -> list[dict[str, Any]]:
+        url = f"{self.sandbox.address}/phone/{self.channel.name}/{self.account.key}/{self.person}/messages"
+        async with self.sandbox.client.get(url, headers=self.sandbox.bearer) as answer:
+            return list((await answer.json())["messages"])
+
+    async def reads(self) -> Message:
+        """The next event, verified and read as the adapter does."""
+        async with asyncio.timeout(SECONDS):
+            request = await self.bodies.get()
+        context = await self.contexts.of(self.channel, self.app)
+        translate.verify(self.channel, self.app, request, context)
+        (message,) = translate.read(self.channel, self.app, request, context)
+        assert isinstance(message, Message)
+        assert message.account_key == self.account.key
+        return message
+
+    async def sends(self, part: Any, message: Message, *, account: Account | None = None, **more: Any) -> str:
+        """An answer; the first of its names."""
+        assert self.channel.outbound
+        piece = Piece(id=more.pop("id", "0d2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11"), to=message.peer, part=part, **more)
+        context = await self.contexts.of(self.channel, self.account)
+        steps = self.channel.outbound(account or self.account, piece, context)
+        sent = await Driver(self.caller)(steps, channel=self.channel, account=self.account)
+        return str(sent.external_ids[0])
+
+
+@pytest.fixture(params=[twin.channel for twin in TWINS], scope="module")
+async def business(request: Any, tmp_path_factory: Any) -> AsyncIterator[Business]:
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    bodies: asyncio.Queue[Request] = asyncio.Queue()
+
+    async def take(incoming: web.Request) -> web.Response:
+        headers = {name.lower(): value for name, value in incoming.headers.items()}
+        url, query = str(incoming.url), dict(incoming.query)
+        got = Request(method=incoming.method, url=url, headers=headers, query=query, body=await incoming.read())
+        bodies.put_nowait(got)
+        return web.Response()
+
+    server = web.Application()
+    server.router.add_route("*", "/hooks/{channel}/{app}", take)
+    runner = web.AppRunner(server)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    adapter = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    ports: dict[str, int] = {}
+    for name in (*SERVICES, *(f"{name}_smtp" for name in SMTP)):
+        ports[name] = choose_port(set(ports.values()))
+    addresses = make_addresses(ports, kafka="", database="", token="")
+    accounts = folder / "accounts.toml"
+    write_accounts(accounts, addresses)
+    found = load(accounts, CHANNELS)
+    channel = CHANNELS[request.param]
+    account = next(one for name, one in found.all() if name == channel.name)
+    app = found.app(channel.name, account.receiver)
+    assert app
+    settings = Settings(blobs=(folder / "blobs").as_uri(), public_url=adapter, secret="s" * 40)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(ClientSession())
+        caller = await stack.enter_async_context(Caller(Blobs.open(settings.blobs)))
+        sandbox = Sandbox(client, ports["sandbox"], folder / "sandbox")
+        await sandbox.start(PARLEY_ACCOUNTS=str(accounts), PARLEY_SANDBOX_CHAT=adapter, PARLEY_SANDBOX_SOCIAL=adapter)
+        contexts = Contexts(settings)
+        if channel.register:
+            steps = channel.register(
+                app, account, f"{adapter}/hooks/{channel.name}/{app.name}", await contexts.of(channel, app)
+            )
+            await Driver(caller)(steps, channel=channel, account=account)
+        yield Business(sandbox, channel, app, account, adapter, caller, contexts, bodies)
+        assert await sandbox.end() == 0
+    await runner.cleanup()
+
+
+async def test_a_message_and_its_answer_travel(business: Business) -> None:
+    said = await business.says(text="សួស្តី 👨‍👩‍👧‍👦")
+    message = await business.reads()
+    assert message.parts == (Text(text="សួស្តី 👨‍👩‍👧‍👦"),)
+    assert (message.external_ids or (message.external_id,))[-1] == said
+    sent = await business.sends(Text(text="ជំរាបសួរ"), message, id="1f2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11")
+    assert [(view["id"], view["text"]) for view in await business.shows() if view["direction"] == "in"][-1] == (
+        sent,
+        "ជំរាបសួរ",
+    )
+
+
+async def test_a_choice_that_is_offered_can_be_pressed(business: Business) -> None:
+    if business.channel.capabilities.choices != "full":
+        pytest.skip("the channel shows choices as words")
+    await business.says(text="a table, please")
+    message = await business.reads()
+    options = (Option(id="am", title="ព្រឹក"), Option(id="pm", title="ល្ងាច"))
+    sent = await business.sends(
+        Choices(text="When?", options=options), message, id="2f2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11"
+    )
+    shown = next(view for view in await business.shows() if view["id"] == sent)
+    assert [choice["title"] for choice in shown["choices"]] == ["ព្រឹក", "ល្ងាច"]
+    await business.says(press={"message": sent, "id": shown["choices"][1]["id"]})
+    (pressed,) = (await business.reads()).parts
+    assert isinstance(pressed, Choice)
+    assert pressed.id == "pm"
+
+
+async def test_a_file_of_a_person_can_be_fetched(business: Business) -> None:
+    form = FormData()
+    form.add_field("file", PIXEL, filename="menu.png", content_type="image/png")
+    await business.says(form=form)
+    (part,) = [part for part in (await business.reads()).parts if isinstance(part, Media)]
+    assert business.channel.fetch
+    context = await business.contexts.of(business.channel, business.account)
+    steps = business.channel.fetch(business.account, part, context)
+    download = await Driver(business.caller)(steps, channel=business.channel, account=business.account)
+    party = Party(channel=business.channel, account=business.account)
+    async with business.caller.download(download.request, party) as answer:
+        data = b"".join([chunk async for chunk in answer.chunks])
+    assert (b"".join(download.decrypt(iter([data]))) if download.decrypt else data) == PIXEL
+
+
+async def test_what_a_person_changes_is_told(business: Business) -> None:
+    can = KINDS[business.channel.name].can
+    said = await business.says(text="one")
+    names = await business.reads()
+    known = {*names.external_ids, names.external_id}
+    if "edit" in can:
+        await business.says(edit={"message": said, "text": "two"})
+        edit, text = (await business.reads()).parts
+        assert isinstance(edit, Edit)
+        assert (edit.target in known, text) == (True, Text(text="two"))
+    if "remove" in can:
+        await business.says(remove={"message": said})
+        (deletion,) = (await business.reads()).parts
+        assert isinstance(deletion, Deletion)
+        assert deletion.target in known
+
+
+async def test_credentials_of_nobody_are_refused_as_the_provider_does(business: Business) -> None:
+    await business.says(text="hello")
+    message = await business.reads()
+    secrets = {name: "nobody's" for name in ("token", "password", "secret") if hasattr(business.account, name)}
+    stranger = business.account.model_validate({**business.account.model_dump(), **secrets})
+    with pytest.raises(SendFailed) as failed:
+        await business.sends(Text(text="x"), message, account=stranger, id="3f2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11")
+    assert failed.value.reason == "auth"
+
+
+async def test_what_comes_twice_is_the_same_and_what_fails_comes_again(business: Business) -> None:
+    await business.sandbox.control(twice=True)
+    await business.says(text="once")
+    first, again = await business.reads(), await business.reads()
+    await business.sandbox.control(reset=True)
+    assert first.event_key == again.event_key
+
+
+async def test_a_piece_that_is_sent_twice_shows_once_where_the_provider_knows_it(business: Business) -> None:
+    if not business.channel.capabilities.idempotent_for:
+        pytest.skip("the provider knows no key")
+    await business.says(text="again")
+    message = await business.reads()
+    for _ in range(2):
+        try:
+            await business.sends(Text(text="only once"), message, id="4f2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11")
+        except AlreadySent as known:
+            assert known.external_ids
+    assert [view.get("text") for view in await business.shows()].count("only once") == 1
+
+
+async def test_who_blocks_is_told_where_the_provider_tells(business: Business) -> None:
+    await business.says(text="bye")
+    await business.reads()
+    await business.says(block=True)
+    async with business.sandbox.client.get(f"{business.sandbox.address}/health/live") as answer:
+        assert answer.status == 200
+    notices = [part for _ in range(business.bodies.qsize()) for part in (await business.reads()).parts]
+    await business.says(text="back")
+    told = [(await business.reads()).parts[0]]
+    while not business.bodies.empty() or not isinstance(told[-1], Text):
+        told.append((await business.reads()).parts[0])
+    assert told[-1] == Text(text="back")
+    assert all(isinstance(part, Notice) for part in [*notices, *told[:-1]])
+
+
+async def test_phones_know_how_the_apps_are_shown(business: Business) -> None:
+    async with business.sandbox.client.get(
+        f"{business.sandbox.address}/phone/apps", headers=business.sandbox.bearer
+    ) as answer:
+        apps = {app["channel"] for app in (await answer.json())["apps"]}
+    assert apps == KINDS.keys()
+    assert apps <= CHANNELS.keys()
