@@ -125,9 +125,7 @@ async def business(request: Any, tmp_path_factory: Any) -> AsyncIterator[Busines
         await sandbox.start(PARLEY_ACCOUNTS=str(accounts), PARLEY_SANDBOX_CHAT=adapter, PARLEY_SANDBOX_SOCIAL=adapter)
         contexts = Contexts(settings)
         if channel.register:
-            steps = channel.register(
-                app, account, f"{adapter}/hooks/{channel.name}/{app.name}", await contexts.of(channel, app)
-            )
+            steps = channel.register(app, account, await contexts.of(channel, app))
             await Driver(caller)(steps, channel=channel, account=account)
         yield Business(sandbox, channel, app, account, adapter, caller, contexts, bodies)
         assert await sandbox.end() == 0
