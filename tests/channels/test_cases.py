@@ -11,7 +11,7 @@ import pytest
 
 from shared.contract.channel import Message, Receipt, Request
 from shared.contract.envelope import Choices, Deletion, Edit, Media, Notice, Reaction, Text, Unsupported
-from tests.channels.test_conformance import bench
+from tests.channels.conformance.bench import bench
 
 CASES: Final = Path(__file__).parents[3] / "shared" / "cases"
 Right = Callable[[Any], bool]

@@ -1506,7 +1506,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "services/chat_adapter/channels/webhook.py",
         "otherwise(partial(_part, part), _unreadable(part)) for part in parts",
         "_part(part) for part in parts",
-        "tests/channels/test_conformance.py -k takes_no_message_along",
+        "tests/channels/conformance/test_other_shapes.py -k takes_no_message_along",
     ),
     Mutant(
         "One part that cannot be read takes no message along",
@@ -1514,7 +1514,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "services/social_adapter/channels/facebook/attachments.py",
         "return otherwise(lambda: _part(attachment, text), Unsupported(type=kind, text=words or None))",
         "return _part(attachment, text)",
-        "tests/channels/test_conformance.py -k takes_no_message_along",
+        "tests/channels/conformance/test_other_shapes.py -k takes_no_message_along",
     ),
     Mutant(
         "A notice is nobody's message",
@@ -1522,7 +1522,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "services/chat_adapter/channels/telegram/service.py",
         "    return (otherwise(lambda: told(message), plain) if told else plain,)\n",
         "    return ()\n",
-        "tests/channels/test_conformance.py -k becomes_the_expected_records",
+        "tests/channels/conformance/test_read.py -k becomes_the_expected_records",
     ),
     Mutant(
         "A notice is nobody's message",
@@ -1530,7 +1530,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "shared/inbound/translate.py",
         "incoming.echo or isinstance(incoming.parts[0], Notice) else",
         "incoming.echo else",
-        "tests/channels/test_conformance.py -k nobodys_message",
+        "tests/channels/conformance/test_read.py -k nobodys_message",
     ),
     Mutant(
         "A mail that cannot be read",

@@ -1,0 +1,52 @@
+"""What is asked of a provider is what its documentation says, request by request, and so is what comes of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+
+from shared.contract.channel import Http
+from tests.channels.conformance.bench import BENCHED, SAMPLES, bench
+from tests.channels.conformance.exchanges import KINDS, Provider, address_in_logs, came_to
+
+
+def _exchanges() -> Iterator[Any]:
+    for name in BENCHED:
+        for function, kind in KINDS.items():
+            for path in sorted((SAMPLES / name).glob(f"*.{kind.suffix}.json")):
+                yield pytest.param(name, function, path, id=f"{name}-{path.name.removesuffix('.json')}")
+
+
+EXCHANGES = [*_exchanges()]
+
+
+@pytest.mark.parametrize(("name", "function", "path"), EXCHANGES)
+def test_an_exchange_is_as_the_provider_documents(name, function, path):
+    sample = orjson.loads(path.read_bytes())
+    provider = Provider(sample["exchange"])
+    found = came_to(function, name, sample, provider)
+    given = {*KINDS[function].words.split(", "), "account", "exchange"}
+    assert found == {key: value for key, value in sample.items() if key not in given}
+    assert len(provider.asked) == len(sample["exchange"])
+
+
+@pytest.mark.parametrize(("name", "function", "path"), EXCHANGES)
+def test_one_request_is_what_a_person_sees_and_the_others_may_be_repeated(name, function, path):
+    sample = orjson.loads(path.read_bytes())
+    provider = Provider(sample["exchange"])
+    found = came_to(function, name, sample, provider)
+    assert provider.commits() <= KINDS[function].seen
+    assert "failed" in found or provider.commits() == KINDS[function].seen
+
+
+@pytest.mark.parametrize(("name", "function", "path"), EXCHANGES)
+def test_no_secret_is_in_the_address_that_logs_show(name, function, path):
+    sample = orjson.loads(path.read_bytes())
+    provider = Provider(sample["exchange"])
+    came_to(function, name, sample, provider)
+    for request in provider.asked:
+        assert not any(secret in address_in_logs(request) for secret in bench(name).secrets())
+        assert KINDS[function].seen or isinstance(request, Http)

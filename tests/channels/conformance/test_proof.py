@@ -1,0 +1,118 @@
+"""Only who knows the secret is believed: nothing that proves it can be left out, changed, cut, kept or guessed."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from services.cli.wire import parse_http
+from shared.contract.channel import Request
+from shared.contract.errors import Torn, Unverified
+from tests.channels.conformance.bench import CHANNELS, WEBHOOKS, Bench, bench, requests, samples
+from tests.channels.conformance.tampering import flipped
+
+UNPROVING = {
+    "host",
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "user-agent",
+    "accept",
+    "accept-encoding",
+    "connection",
+}
+
+
+def proving(on: Bench, request: Request) -> set[str]:
+    """The headers that prove the sender: all but everyone's, and those that settings.json calls `unproving`."""
+    return request.headers.keys() - UNPROVING - {*on.told.get("unproving", ())}
+
+
+@pytest.mark.parametrize(("name", "path"), samples(WEBHOOKS, ".in.http"))
+def test_what_proves_the_sender_cannot_be_left_out_or_changed(name, path):
+    request, on = parse_http(path.read_bytes()), bench(name)
+    assert proving(on, request)
+    for forged in forgeries(request, proving(on, request)):
+        with pytest.raises(Unverified):
+            on.verify(forged)
+
+
+def forgeries(request: Request, proving: set[str]) -> Iterator[Request]:
+    for header in proving:
+        yield replace(request, headers={name: value for name, value in request.headers.items() if name != header})
+        for changed in (*flipped(request.headers[header]), "", "é", "\ud800", "v1,"):
+            yield replace(request, headers={**request.headers, header: changed})
+
+
+@pytest.mark.parametrize("name", [name for name in WEBHOOKS if CHANNELS[name].signed])
+def test_no_byte_of_a_signed_body_can_be_changed_added_or_cut(name):
+    for request in requests(name):
+        body = request.body
+        changed = [body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :] for at in range(len(body))]
+        for forged in (*changed, body + b" ", body[:-1], b""):
+            with pytest.raises(Unverified):
+                bench(name).verify(replace(request, body=forged))
+
+
+@pytest.mark.parametrize("name", [name for name in WEBHOOKS if not CHANNELS[name].signed])
+def test_a_body_that_nothing_signs_is_torn_when_it_is_cut(name):
+    for request in requests(name):
+        with pytest.raises(Torn):
+            bench(name).read(replace(request, body=request.body[: len(request.body) // 2]))
+
+
+def with_other_secrets(on: Bench) -> Bench:
+    """The same app of somebody else: each of its secrets, and each of the keys fetched for it, has another end."""
+    other = {
+        field: SecretStr(_other(value.get_secret_value()))
+        for field, value in vars(on.app).items()
+        if isinstance(value, SecretStr)
+    }
+    return replace(on, app=on.app.model_copy(update=other), context=replace(on.context, keys={}))
+
+
+def _other(secret: str) -> str:
+    """As long, and of the same letters, so that it may be base64 as the first was."""
+    return secret[1:-1].swapcase().join((secret[:1], secret[-1:]))
+
+
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_what_was_made_with_another_secret_is_not_believed(name):
+    other = with_other_secrets(bench(name))
+    assert (other.app, other.context) != (bench(name).app, bench(name).context), "nothing here is a secret"
+    for request in requests(name):
+        with pytest.raises(Unverified):
+            other.verify(request)
+
+
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_what_is_kept_and_sent_again_is_refused_where_its_time_is_signed(name):
+    """settings.json says `signs_no_time` of a provider whose proof holds for ever."""
+    on = bench(name)
+    for request in requests(name):
+        for shift in (timedelta(days=-1), timedelta(days=1)):
+            then = replace(on, context=replace(on.context, now=on.context.now + shift))
+            if "signs_no_time" in on.told:
+                then.verify(request)
+                continue
+            with pytest.raises(Unverified):
+                then.verify(request)
+
+
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_a_secret_is_compared_in_constant_time(name, monkeypatch):
+    """By hmac.compare_digest, with what was given on one side; whoever verifies with a public key has no secret to tell."""
+    on, compared = bench(name), []
+    if not any(isinstance(value, SecretStr) for value in vars(on.app).values()):
+        pytest.skip("the app holds no secret")
+    compare = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda one, other: compared.append((one, other)) or compare(one, other))
+    for request in requests(name):
+        compared.clear()
+        on.verify(request)
+        assert any(one == other for one, other in compared)

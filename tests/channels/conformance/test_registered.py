@@ -1,0 +1,67 @@
+"""Every channel stands in its family's registry, and brings samples of everything that it can do."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from shared.contract import codes
+from shared.contract.codes import FAMILIES
+from tests.channels.conformance.bench import BENCHED, CHANNELS, MAILS, REGISTRIES, SENDERS, WEBHOOKS, bench, samples
+from tests.channels.conformance.exchanges import KINDS
+
+
+def test_every_channel_is_registered_once_in_its_own_family():
+    assert sum(map(len, REGISTRIES.values())) == len(CHANNELS)
+    for family in FAMILIES:
+        for name, channel in REGISTRIES[family].items():
+            assert (name, codes.CHANNELS[name]) == (channel.name, family)
+
+
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_whoever_takes_webhooks_proves_them_and_brings_samples(name):
+    assert CHANNELS[name].verify, "what comes by webhook must prove itself"
+    assert samples([name], ".in.http"), (
+        f"write tests/channels/{name}/WHAT.in.http, a request as the provider sends it, and WHAT.json, its records"
+    )
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_whoever_takes_mail_brings_samples(name):
+    assert samples([name], ".eml"), f"write tests/channels/{name}/WHAT.eml, a mail, and WHAT.json, its records"
+
+
+@pytest.mark.parametrize("name", [*WEBHOOKS, *MAILS])
+def test_every_sample_in_has_its_expected_records(name):
+    paths = {path.name.removesuffix(".in.http") for path in bench(name).folder.glob("*.in.http")}
+    paths |= {path.stem for path in bench(name).folder.glob("*.eml")}
+    expected = {path.name.removesuffix(".json") for path in bench(name).folder.glob("*.json")}
+    assert paths == {one for one in expected if "." not in one and one not in APART}, "each has its WHAT.json"
+
+
+APART = {"settings", "limits"}
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [(name, function) for name in BENCHED for function in KINDS if getattr(CHANNELS[name], function)],
+)
+def test_every_function_that_asks_the_provider_brings_samples(name, function):
+    kind = KINDS[function]
+    told = [orjson.loads(path.read_bytes()) for path in bench(name).folder.glob(f"*.{kind.suffix}.json")]
+    wanted = f"tests/channels/{name}/WHAT.{kind.suffix}.json: {kind.words}, the exchange, and what came of it"
+    assert any("failed" not in one for one in told), f"write {wanted}"
+    assert not kind.refused or any("failed" in one for one in told), (
+        f"write one that is refused ({{failed: {{code}}}}): {wanted}"
+    )
+
+
+@pytest.mark.parametrize("name", SENDERS)
+def test_what_a_channel_says_that_it_can_change_it_changes(name):
+    """And nothing else: what is not among its capabilities is refused before it is asked."""
+    told = [orjson.loads(path.read_bytes()) for path in bench(name).folder.glob("*.amend.json")]
+    made = {one["amendment"]["change"] for one in told if "done" in one}
+    able = CHANNELS[name].capabilities
+    claimed = {*able.changes, *(able.comment.changes if able.comment else ())}
+    assert bool(claimed) == bool(CHANNELS[name].amend), "`amend` and `changes` of the capabilities go together"
+    assert made == claimed, f"write tests/channels/{name}/WHAT.amend.json for {made ^ claimed}"
