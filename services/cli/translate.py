@@ -108,6 +108,7 @@ class Desk:
             return {**kinds, "answer": {"status": handshake.status, "body": handshake.body.decode("utf-8", "replace")}}
         if self.verified and not self.channel.mail:
             translation.verify(self.channel, self.app, request, context)
+        request = translation.unpacked(self.channel, request)
         for incoming in self.incoming(request, context):
             record = translation.stamp(incoming, channel=self.channel, account=self.account, received_at=now)
             kinds.setdefault(_kind(record), []).append(record.model_dump(mode="json", exclude_none=True))

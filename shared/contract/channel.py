@@ -629,8 +629,8 @@ class Channel:
 
     `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
     JSON may be torn on the way and is answered 400. `proof`: the header (lower case) without which a body proves nothing and
-    is not read. `encodings`: the Content-Encodings in which bodies are taken, as they were sent; the channel unpacks them
-    itself, within its `body_limit`. `keys`: asks for what the provider signs with, which `verify` then finds in the context
+    is not read. `encodings`: the Content-Encodings in which bodies are taken (gzip): what proves them is looked at over the
+    bytes as they were sent, then they are unpacked, to `body_limit` at the most. `behind`: what the provider puts behind the address of a webhook. `keys`: asks for what the provider signs with, which `verify` then finds in the context
     (`shared/provider/keys.py`); an id that is not among them is UnknownKey. `inbound`: a Malformed among its records stands for an event that
     cannot be read (shared.contract.readable.each), so that it takes no other along. `accepted`: how a request is answered whose
     records are durable. `mail`: reads what a mail transport delivered. `polled`: whether this account is one that is
@@ -650,6 +650,7 @@ class Channel:
     signed: bool = True
     proof: str = ""
     encodings: frozenset[str] = frozenset()
+    behind: str = ""
     body_limit: int = 1024 * 1024
     handshake: Callable[[Any, Request, Context], Response | None] = no_handshake
     keys: Callable[[Any, Context], Steps[Keys]] | None = None

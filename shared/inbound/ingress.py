@@ -31,11 +31,11 @@ from shared.contract.errors import (
 )
 from shared.contract.readable import UNREADABLE
 from shared.inbound.accept import Intake
-from shared.inbound.translate import verify
+from shared.inbound.translate import unpacked, verify
 from shared.provider.contexts import Contexts
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.observe import ACKNOWLEDGED, IN_FLIGHT, INGRESS
-from shared.runtime.port import HOOK, body_of, check_length
+from shared.runtime.port import HOOK, HOOK_BEHIND, body_of, check_length
 from shared.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -97,13 +97,13 @@ class Ingress:
         return "as many requests as may be open" if self._open.total() >= CONCURRENT else None
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.route("*", HOOK, self.receive)]
+        return [web.route("*", path, self.receive) for path in (HOOK, HOOK_BEHIND)]
 
     def _named(self, request: web.Request) -> tuple[Channel | None, App | None]:
-        name = request.match_info["channel"]
+        name, behind = request.match_info["channel"], request.match_info.get("behind", "")
         channel = self._channels.get(name)
         app = self._accounts.current.app(name, request.match_info["app"])
-        return (channel, app) if channel and channel.verify else (None, None)
+        return (channel, app) if channel and channel.verify and behind in {"", channel.behind} else (None, None)
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answer one request of a provider: 2xx only for what is durable."""
@@ -132,6 +132,7 @@ class Ingress:
             if (answer := _handshake(channel, app, request, context)) is not None:
                 return answer, "handshake"
             await self._verify(channel, app, request, context)
+            request = unpacked(channel, request)
             with self._place(channel):
                 return await self._accept(channel, app, request, context)
 

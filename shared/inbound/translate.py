@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from datetime import datetime
@@ -38,7 +39,7 @@ from shared.contract.envelope import (
     message_id,
     scrub,
 )
-from shared.contract.errors import AlreadySent, Malformed, SendFailed, Torn, Unverified
+from shared.contract.errors import AlreadySent, Malformed, SendFailed, TooLarge, Torn, Unverified
 from shared.contract.mend import loads
 from shared.contract.readable import UNREADABLE, readable, where
 
@@ -59,6 +60,28 @@ def verify(channel: Channel, app: App, request: Request, context: Context) -> No
         channel.verify(app, request, context)
     except UNREADABLE as error:
         raise Unverified(where(error)) from None
+
+
+def unpacked(channel: Channel, request: Request) -> Request:
+    """The request as its channel reads it, once it is verified as it was sent: without its Content-Encoding (RFC 9110 §8.4.1.3).
+
+    Raises TooLarge where that is more than the channel's `body_limit`, Torn where it is not the whole of a gzip stream.
+    """
+    if request.headers.get("content-encoding", "identity").strip().lower() not in channel.encodings:
+        return request
+    unpacker = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        body = unpacker.decompress(request.body, channel.body_limit + 1)
+    except zlib.error:
+        raise Torn("the body is no gzip stream") from None
+    if len(body) > channel.body_limit:
+        raise TooLarge(f"more than {channel.body_limit} bytes when unpacked")
+    if not unpacker.eof or unpacker.unused_data:
+        raise Torn("the body is not one whole gzip stream")
+    headers = {
+        name: value for name, value in request.headers.items() if name not in {"content-encoding", "content-length"}
+    }
+    return replace(request, headers=headers, body=body)
 
 
 def read(channel: Channel, app: App, request: Request, context: Context) -> tuple[Incoming, ...]:

@@ -22,6 +22,7 @@ BODY_SECONDS: Final = 20.0  # for a body, and one second more for each
 BODY_RATE: Final = 64 * 1024  # bytes that it declares
 LINGER: Final = 2.0  # seconds in which the rest of a refused body is thrown away
 HOOK: Final = "/hooks/{channel}/{app}"  # its channel says itself in which encodings it takes bodies
+HOOK_BEHIND: Final = HOOK + "/{behind}"  # where the provider puts a word of its own behind it
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Make = Callable[..., web.BaseRequest]
@@ -138,7 +139,7 @@ def unsupported_encoding() -> web.Response:
 
 def _is_hook(request: web.Request) -> bool:
     resource = request.match_info.route.resource
-    return resource is not None and resource.canonical == HOOK
+    return resource is not None and resource.canonical in {HOOK, HOOK_BEHIND}
 
 
 def guard(app: web.Application, settings: Settings) -> None:

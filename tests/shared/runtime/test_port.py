@@ -7,14 +7,17 @@ import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import orjson
 import pytest
 from aiohttp import ClientSession, web
 from pydantic import SecretStr
 
 from deploy.local.home import Addresses
+from services.chat_adapter.channels.webhook import CHANNEL as WEBHOOK
 from services.router.api.answers import guarded, read_json
 from services.sandbox.bodies import read_values
 from services.sandbox.refusals import answering
+from shared.bus.cloudevents import RAW
 from shared.runtime import crowd, port
 from shared.runtime.hosts import host_of, only
 from shared.runtime.settings import Settings
@@ -69,17 +72,46 @@ async def test_a_packed_body_is_refused_by_its_head(door: Gate, encoding: str) -
     assert not await records_of(door.settings, DLQ)
 
 
-async def test_a_channel_that_unpacks_itself_is_given_the_bytes_as_they_were_sent(
+async def test_a_packed_body_is_verified_as_it_was_sent_and_kept_as_people_read_it(
     door: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from services.chat_adapter.channels.webhook import CHANNEL
+    monkeypatch.setitem(WEBHOOK.__dict__, "encodings", frozenset({"gzip"}))
+    event = orjson.dumps(hello())
+    body = gzip.compress(event)
+    assert await door.post(body, headers=sign(event) | {"Content-Encoding": "gzip"}) == 401
+    assert await door.post(body, headers=sign(body) | {"Content-Encoding": "GZip"}) == 200
+    (record,) = await records_of(door.settings, INBOUND)
+    assert dict(record.headers)[RAW] == event
 
-    seen: list[bytes] = []
-    monkeypatch.setitem(CHANNEL.__dict__, "encodings", frozenset({"gzip"}))
-    monkeypatch.setitem(CHANNEL.__dict__, "verify", lambda _app, request, _context: seen.append(request.body))
-    body = gzip.compress(b"{}")
-    await door.post(body, headers=sign(body) | {"Content-Encoding": "gzip"})
-    assert seen == [body]
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        (gzip.compress(b" " * 2_000_000), 413),
+        (gzip.compress(b"{}")[:-1], 400),
+        (gzip.compress(b"{}") + gzip.compress(b"{}"), 400),
+        (b"{}", 400),
+        (b"", 400),
+    ],
+    ids=["bomb", "cut", "two", "plain", "empty"],
+)
+async def test_a_packed_body_that_is_none_or_too_much_is_refused(
+    door: Gate, monkeypatch: pytest.MonkeyPatch, body: bytes, wanted: int
+) -> None:
+    monkeypatch.setitem(WEBHOOK.__dict__, "encodings", frozenset({"gzip"}))
+    assert await door.post(body, headers=sign(body) | {"Content-Encoding": "gzip"}) == wanted
+    assert not await records_of(door.settings, INBOUND)
+    assert not await records_of(door.settings, DLQ)
+
+
+async def test_what_a_provider_puts_behind_an_address_is_part_of_no_other(
+    door: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await door.post(hello(), to="webhook/main/message") == 404
+    monkeypatch.setitem(WEBHOOK.__dict__, "behind", "message")
+    assert await door.post(hello(), to="webhook/main/message") == 200
+    assert await door.post(hello(), to="webhook/main") == 200
+    assert await door.post(hello(), to="webhook/main/other") == 404
 
 
 @pytest.mark.parametrize(
