@@ -153,7 +153,7 @@ class Rendering:
         notes: tuple[str, ...] = ()
         error = None
         try:
-            fitted = fit(letter.parts, self.channel.capabilities)
+            fitted = fit(letter.parts, self.channel.capabilities_of(self.account))
             notes = fitted.notes
             for number, part in enumerate(fitted.pieces):
                 self._send(letter, number, part)

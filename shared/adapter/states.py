@@ -11,7 +11,7 @@ import structlog
 
 from shared.bus.cloudevents import Out, encode, headers
 from shared.bus.produce import Producer
-from shared.contract.channel import Channel
+from shared.contract.channel import Account, Channel
 from shared.contract.codes import Code, Failure, Family
 from shared.contract.envelope import derive, key, utc
 from shared.contract.errors import BusUnavailable
@@ -96,10 +96,11 @@ class States:
         """Publish the state of every account."""
         now = datetime.now(UTC)
         HEALTHY.clear()  # an account that is no longer in the file must not stay ill for ever
-        await self._producer.send_all([self._record(channel, name.name, name.tenant, now)
-                                       for channel, name in self._accounts.current.all()])  # fmt: skip
+        await self._producer.send_all([self._record(channel, account, now)
+                                       for channel, account in self._accounts.current.all()])  # fmt: skip
 
-    def _record(self, channel: str, account: str, tenant: str, now: datetime) -> Out:
+    def _record(self, channel: str, of: Account, now: datetime) -> Out:
+        tenant, account = of.tenant, of.name
         failure = self._failures.get((channel, account))
         HEALTHY.labels(channel, account).set(failure is None)
         state = AccountState(
@@ -108,7 +109,7 @@ class States:
             account=account,
             healthy=failure is None,
             failure=failure,
-            capabilities=self._channels[channel].capabilities.model_dump(mode="json"),
+            capabilities=self._channels[channel].capabilities_of(of).model_dump(mode="json"),
             occurred_at=now,
         )
         return Out(

@@ -31,6 +31,7 @@ from shared.contract.envelope import (
 from shared.contract.errors import AlreadySent, Malformed, Refusal, RouteGone, Scope, SendFailed, UnknownKey, Unverified
 from shared.contract.links import no_link
 from shared.contract.mend import loads
+from shared.contract.text import Unit
 
 __all__ = [
     "Account",
@@ -554,7 +555,6 @@ class Token:
 
 
 Level = Literal["full", "degraded", "refused"]
-Unit = Literal["code_points", "utf16", "bytes", "graphemes"]
 
 
 class Capabilities(Model):
@@ -627,7 +627,7 @@ def always_open(account: Any, message: Message) -> Window | None:
 class Channel:
     """One channel, whole. The fields stand in the order in which every channel file is written.
 
-    `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
+    `able`: the capabilities of an account, where they are not the same for all of them. `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is not even
     JSON may be torn on the way and is answered 400. `proof`: the header (lower case) without which a body proves nothing and
     is not read. `encodings`: the Content-Encodings in which bodies are taken (gzip): what proves them is looked at over the
     bytes as they were sent, then they are unpacked, to `body_limit` at the most. `behind`: what the provider puts behind the address of a webhook. `keys`: asks for what the provider signs with, which `verify` then finds in the context
@@ -647,6 +647,7 @@ class Channel:
     account: type[Account]
     capabilities: Capabilities
     outcome: Callable[[Response], None]
+    able: Callable[[Any], Capabilities] | None = None
     signed: bool = True
     proof: str = ""
     encodings: frozenset[str] = frozenset()
@@ -672,6 +673,10 @@ class Channel:
     refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None
     register: Callable[[Any, Any, Context], Steps[None]] | None = None
     window: Callable[[Any, Message], Window | None] = always_open
+
+    def capabilities_of(self, owner: App | Account) -> Capabilities:
+        """What this account can show, which may be less than the channel's others can."""
+        return self.able(owner) if self.able and isinstance(owner, Account) else self.capabilities
 
 
 TRANSIENT: Final = frozenset({"throttled", "unreachable"})

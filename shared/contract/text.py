@@ -12,7 +12,9 @@ from typing import Final, Literal
 
 from icu4py.breakers import CharacterBreaker, LineBreaker, SentenceBreaker
 
-Unit = Literal["code_points", "utf16", "bytes", "graphemes"]
+from shared.contract.segments import SEPTETS, reach, segments
+
+Unit = Literal["code_points", "utf16", "bytes", "graphemes", "segments"]
 
 # Embeddings, overrides and isolates of UAX #9, which turn round how what is beside them is read. Marks (LRM, RLM, ALM) turn nothing.
 TURNING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -37,7 +39,9 @@ def on_one_line(said: str) -> str:
 
 
 def measure(text: str, unit: Unit) -> int:
-    """The length in the channel's own unit; `bytes` are of UTF-8, `graphemes` the extended clusters of UAX #29."""
+    """The length in the channel's own unit; `bytes` are of UTF-8, `graphemes` the extended clusters of UAX #29, `segments` an SMS's."""
+    if unit == "segments":
+        return segments(text)
     if text.isascii():
         return len(text) - (text.count("\r\n") if unit == "graphemes" else 0)
     match unit:
@@ -53,7 +57,7 @@ def measure(text: str, unit: Unit) -> int:
 
 def fits(text: str, limit: int, unit: Unit) -> bool:
     """Whether the text is within the limit; counts only where its length alone cannot tell."""
-    widest = {"code_points": 1, "graphemes": 1, "utf16": 2, "bytes": 4}[unit]
+    widest = {"utf16": 2, "bytes": 4}.get(unit, 1)
     return len(text) * widest <= limit or measure(text, unit) <= limit
 
 
@@ -116,6 +120,8 @@ def _reach(text: str, limit: int, unit: Unit) -> Callable[[int], int]:
             return lambda start: start + _prefix(text[start : start + limit], "utf-16-le", 2 * limit)
         case "bytes":
             return lambda start: start + _prefix(text[start : start + limit], "utf-8", limit)
+        case "segments":
+            return lambda start: start + reach(text[start : start + limit * SEPTETS[0]], limit)
         case "graphemes":
             ends = array("L", accumulate(map(len, CharacterBreaker(_readable(text), "und"))))
             return lambda start: ends[min(bisect_right(ends, start) + limit, len(ends)) - 1]

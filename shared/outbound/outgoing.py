@@ -113,14 +113,14 @@ class Outgoing:
             await self._refuse(lane, message, _too_late(head))
             return None
         try:
-            entries = head.entries or await self._cut(lane, message, route[0])
+            entries = head.entries or await self._cut(lane, message, *route)
         except Refusal as refusal:
             await self._refuse(lane, message, _failed(refusal.reason, refusal.detail))
             return None
         return await self._send_pieces([Job(lane, head, entry, *route) for entry in entries])
 
-    async def _cut(self, lane: Lane, message: Outbound, channel: Channel) -> tuple[Entry, ...]:
-        parts = fit(message.parts, channel.capabilities.shown(message.surface, message.way)).pieces
+    async def _cut(self, lane: Lane, message: Outbound, channel: Channel, account: Account) -> tuple[Entry, ...]:
+        parts = fit(message.parts, channel.capabilities_of(account).shown(message.surface, message.way)).pieces
         return await patiently(self._ledger.cut, lane, message, parts)
 
     async def _send_pieces(self, jobs: list[Job]) -> timedelta | None:
@@ -176,7 +176,7 @@ class Outgoing:
         moments = [job.head.received_at + self._pace.give_up]
         if job.message.not_after:
             moments.append(job.message.not_after)
-        window = job.channel.capabilities.idempotent_for
+        window = job.able.idempotent_for
         if later.maybe_sent and window:
             moments.append((job.entry.first_sent_at or datetime.now(UTC)) + window)
         return min(moments)

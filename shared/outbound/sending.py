@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from shared.contract.channel import Account, Asked, Channel, Piece, Sent
+from shared.contract.channel import Account, Asked, Capabilities, Channel, Piece, Sent
 from shared.contract.codes import Code, Failure
 from shared.contract.deliveries import Outbound
 from shared.contract.envelope import Media, Part, Route, derive
@@ -61,6 +61,10 @@ class Job:
         return self.head.message
 
     @property
+    def able(self) -> Capabilities:
+        return self.channel.capabilities_of(self.account)
+
+    @property
     def route(self) -> Route | None:
         """What it may be sent by; what is good for one send is the first piece's."""
         route = self.message.route
@@ -73,7 +77,7 @@ class Job:
     @property
     def in_public(self) -> bool:
         """Whether it goes where a channel takes other things than in messages: under a comment."""
-        able, message = self.channel.capabilities, self.message
+        able, message = self.able, self.message
         return able.shown(message.surface, message.way) is able.comment
 
     @property
@@ -126,7 +130,7 @@ class Sender:
         """
         if job.channel.name in self._own:
             return True
-        window, first = job.channel.capabilities.idempotent_for, job.entry.first_sent_at
+        window, first = job.able.idempotent_for, job.entry.first_sent_at
         if (route := job.route) and route.once and (first is None or first < route.expires_at + SKEW):
             return False
         return window is not None and (first is None or now < first + window)
@@ -194,7 +198,7 @@ def _piece(job: Job, handles: Handles) -> Piece:
     message, thread, part = job.message, job.message.thread, job.entry.part
     if part is None:
         raise Malformed("a piece without content")
-    quotes = job.entry.number == 0 and job.channel.capabilities.shown(message.surface, message.way).reply_to
+    quotes = job.entry.number == 0 and job.able.shown(message.surface, message.way).reply_to
     return Piece(
         id=job.id,
         to=message.peer,

@@ -138,7 +138,7 @@ class Caller:
             channel=party.channel.name,
             account=party.account.name,
             peer=party.peer if request.commits else None,
-            capabilities=party.channel.capabilities,
+            capabilities=party.channel.capabilities_of(party.account),
         )
 
     async def _ask(self, request: Http, party: Party) -> Response:

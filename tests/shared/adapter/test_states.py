@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client import REGISTRY
 
 from services.chat_adapter.registry import CHANNELS
+from services.router.directory import Directory
 from shared.adapter.states import States
 from shared.bus.produce import Producer
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lifecycle import Health
 from shared.runtime.settings import Settings
+from tests.patience import SECONDS
 
 BOT = """
 [apps.telegram.{0}]
@@ -60,4 +64,29 @@ async def test_a_new_token_is_given_a_chance(world: Settings) -> None:
     assert await accounts.refresh()
     await states.tell()
     assert (measured("one"), measured("two")) == (0, 1)
+    await producer.stop()
+
+
+async def test_what_an_account_can_is_told_of_that_account(world: Settings) -> None:
+    """A number that takes no files beside one that does: who sends is told which."""
+    channel = CHANNELS["telegram"]
+    none = channel.capabilities.model_copy(update={"media": {}})
+    channels = {
+        "telegram": replace(channel, able=lambda account: none if account.name == "two" else channel.capabilities)
+    }
+    file = Path(world.accounts)
+    file.write_text(BOT.format("one", 1) + BOT.format("two", 2))
+    accounts, directory, producer = AccountsFile(file, channels), Directory(world, Health()), Producer(world)
+    await producer.start()
+    reading = asyncio.create_task(directory.run())
+    await States(
+        settings=world, family="chat", channels=channels, accounts=accounts, producer=producer, health=Health()
+    ).tell()
+    async with asyncio.timeout(SECONDS):
+        while len(directory.capabilities) < 2:
+            await asyncio.sleep(0.05)
+    media = {account: able.media for (_, _, account), able in directory.capabilities.items()}
+    assert media == {"one": channel.capabilities.media, "two": {}}
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
     await producer.stop()
