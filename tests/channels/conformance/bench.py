@@ -35,6 +35,7 @@ from shared.inbound import translate
 
 Json = dict[str, Any]
 
+PUBLIC: Final = "https://parley.example.org"
 SAMPLES: Final = Path(__file__).parents[1]
 REGISTRIES: Final = {"chat": chat.CHANNELS, "social": social.CHANNELS, "email": email.CHANNELS}
 CHANNELS: Final[dict[str, Channel]] = {
@@ -113,7 +114,11 @@ def bench(name: str) -> Bench:
         Context(
             now=datetime.fromisoformat(told["now"]),
             nonce="0123456789abcdef",
+            keys=told.get("keys", {}),
+            token=SecretStr(told.get("token", "")),
             secret=SecretStr(told.get("secret", "")),
+            hook=f"{PUBLIC}/hooks/{name}/main",
+            link=lambda media: f"{PUBLIC}/files/{media.blob}",
         ),
         told,
     )

@@ -136,8 +136,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     "register": Kind(
         "register",
-        "address",
-        lambda on, it: _of(on.channel.register)(on.app, on.account_of(it), it["address"], on.context),
+        "nothing",
+        lambda on, it: _of(on.channel.register)(on.app, on.account_of(it), on.context),
         _nothing,
     ),
     "poll": Kind(
