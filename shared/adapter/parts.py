@@ -9,6 +9,7 @@ from typing import Any
 
 from shared.adapter.duties import Duties
 from shared.adapter.files import Files
+from shared.adapter.refreshing import Refreshing
 from shared.adapter.serving import Serving
 from shared.adapter.states import States
 from shared.bus.produce import Producer
@@ -23,6 +24,7 @@ from shared.inbound.ingress import OUTCOMES, Ingress
 from shared.outbound.deliver import Deliver, Own, Typer
 from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
+from shared.provider.credentials import Credentials
 from shared.provider.keys import Keyring
 from shared.provider.smtp import Mailer
 from shared.runtime.accounts import AccountsFile
@@ -47,6 +49,7 @@ class Parts:
     intake: Intake
     caller: Caller
     contexts: Contexts
+    credentials: Credentials
 
 
 async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]) -> Parts:
@@ -66,7 +69,7 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
     life.spawn(producer.tend(), "producer")
     accounts = AccountsFile(Path(settings.accounts), channels)
     life.spawn(accounts.watch(), "accounts file")
-    blobs = Blobs.open(settings.blobs)
+    blobs, credentials = Blobs.open(settings.blobs), Credentials(settings, pool)
     caller = await life.resources.enter_async_context(Caller(blobs, mailer=Mailer(blobs, name=settings.smtp_name)))
     return Parts(
         life=life,
@@ -78,7 +81,8 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
         blobs=blobs,
         intake=Intake(settings, family, producer, blobs),
         caller=caller,
-        contexts=Contexts(settings, keyring=Keyring(caller)),
+        contexts=Contexts(settings, keyring=Keyring(caller), credentials=credentials),
+        credentials=credentials,
     )
 
 
@@ -115,6 +119,14 @@ async def serve(
         contexts=parts.contexts,
         states=states,
     )
+    refreshing = Refreshing(
+        channels=parts.channels,
+        pool=parts.pool,
+        caller=parts.caller,
+        contexts=parts.contexts,
+        credentials=parts.credentials,
+        states=states,
+    )
     deliver = Deliver(
         settings,
         parts.family,
@@ -142,7 +154,7 @@ async def serve(
     life.routes(Files(settings, parts.blobs).routes())
     life.on_stop(deliver.drain)
     life.spawn(states.run(), "account states")
-    life.spawn(Duties(parts.accounts, [serving.duties]).run(), "duties")
+    life.spawn(Duties(parts.accounts, [refreshing.duties, serving.duties]).run(), "duties")
     life.spawn(deliver.run(), "deliver")
     life.spawn(afterwards.run(), "afterwards")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Final
 
 import structlog
@@ -14,9 +15,9 @@ from shared.contract.channel import Account, App, Channel
 from shared.contract.errors import Malformed, SendFailed
 from shared.inbound.accept import Intake
 from shared.inbound.poll import Poller
-from shared.provider.calls import Caller
+from shared.provider.calls import Caller, Party
 from shared.provider.contexts import Contexts
-from shared.provider.drive import Driver
+from shared.provider.exchange import Driver
 from shared.runtime.accounts import Accounts
 from shared.storage.database import Pool
 from shared.storage.leases import Leases
@@ -41,7 +42,7 @@ class Serving:
     ) -> None:
         self._channels = channels
         self._pool, self._intake, self._caller, self._contexts, self._states = pool, intake, caller, contexts, states
-        self._drive = Driver(caller)
+        self._drive = Driver(caller, contexts)
 
     def duties(self, accounts: Accounts) -> Iterator[Duty]:
         for name, account in accounts.all():
@@ -72,12 +73,12 @@ class Serving:
         """Until the provider knows our address: it is the same for every replica, so each may say it."""
         if channel.register is None:
             return
+        if not self._contexts.plain(channel, account).hook:
+            return
+        party = Party(channel=channel, account=account)
         while True:
             try:
-                context = await self._contexts.of(channel, account)
-                if not context.hook:
-                    return
-                await self._drive(channel.register(app, account, context), channel=channel, account=account)
+                await self._drive(partial(channel.register, app, account), party)
                 log.info("webhook.registered", channel=channel.name, account=account.name)
                 self._states.note(channel.name, account.name, None)
                 return

@@ -19,7 +19,7 @@ from shared.contract.events import AccountState
 from shared.contract.records import ACCOUNTS
 from shared.runtime.accounts import Accounts, AccountsFile
 from shared.runtime.lifecycle import Health
-from shared.runtime.observe import HEALTHY
+from shared.runtime.observe import HEALTHY, TOKEN_END
 from shared.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -43,6 +43,7 @@ class States:
         self._settings, self._family, self._channels = settings, family, channels
         self._accounts, self._producer, self._health = accounts, producer, health
         self._failures: dict[tuple[str, str], Failure] = {}
+        self._ends: dict[tuple[str, str], datetime] = {}
         self._changed = asyncio.Event()
         self._known = accounts.current.accounts
         accounts.on_change(self._reloaded)
@@ -67,6 +68,19 @@ class States:
 
     def fail(self, channel: str, account: str, code: Code, detail: str) -> None:
         self.note(channel, account, Failure(code=code, detail=detail[:2000]))
+
+    def expires(self, channel: str, account: str, when: datetime | None) -> None:
+        """When the account's access token ends; None where it has none."""
+        place = (channel, account)
+        if when == self._ends.get(place):
+            return
+        if when is None:
+            del self._ends[place]
+            TOKEN_END.remove(*place)
+        else:
+            self._ends[place] = when
+            TOKEN_END.labels(*place).set(when.timestamp())
+        self._changed.set()
 
     async def run(self) -> None:
         while True:
@@ -109,6 +123,7 @@ class States:
             account=account,
             healthy=failure is None,
             failure=failure,
+            token_expires_at=self._ends.get((channel, account)),
             capabilities=self._channels[channel].capabilities_of(of).model_dump(mode="json"),
             occurred_at=now,
         )

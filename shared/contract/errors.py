@@ -178,6 +178,15 @@ class RouteGone(SendFailed):
         super().__init__("expired", detail)
 
 
+class TokenRefused(SendFailed):
+    """The provider refused an access token in whose place another comes: nothing was done, and it is asked again."""
+
+    nothing_done = True
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__("unreachable", detail, retry_after=timedelta(seconds=5))
+
+
 class AlreadySent(ParleyError):
     """The provider has this piece already: a success. Its names are those that the answer tells, so that receipts find them."""
 

@@ -26,7 +26,7 @@ from shared.enrich.mediajobs import MediaJob
 from shared.provider.bodies import transformed
 from shared.provider.calls import Caller, Party, Stream
 from shared.provider.contexts import Contexts
-from shared.provider.drive import drive
+from shared.provider.exchange import Driver
 from shared.provider.workers import Workers
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lasting import keep
@@ -74,13 +74,8 @@ class MediaWorker:
     ) -> None:
         self._topic, self._source = settings.topic(inbound_topic(family)), f"/adapter/{family}/media"
         self._channels, self._accounts, self._pool, self._producer = channels, accounts, pool, producer
-        self._caller, self._contexts, self._blobs, self._first_pause, self._give_up = (
-            caller,
-            contexts,
-            blobs,
-            first_pause,
-            give_up,
-        )
+        self._caller, self._drive, self._blobs = caller, Driver(caller, contexts), blobs
+        self._first_pause, self._give_up = first_pause, give_up
         self._workers = Workers(
             "media",
             claim=partial(mediajobs.claim, pool),
@@ -130,8 +125,7 @@ class MediaWorker:
         party = Party(channel=channel, account=account, traceparent=job.traceparent)
         if channel.fetch is None or job.media.handle is None:
             raise SendFailed("unsupported", "the channel gives no way to fetch it")
-        steps = channel.fetch(account, job.media, await self._contexts.of(channel, account))
-        download = await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))
+        download = await self._drive(partial(channel.fetch, account, job.media), party)
         limit = _limit(download, channel)
         async with self._caller.download(download.request, party) as answer:
             _judge(answer, limit)

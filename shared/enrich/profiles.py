@@ -25,7 +25,7 @@ from shared.enrich.profilejobs import Answer, ProfileJob
 from shared.provider import calls
 from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
-from shared.provider.drive import drive
+from shared.provider.exchange import Driver
 from shared.provider.workers import Blocked, Workers
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lasting import keep
@@ -66,7 +66,7 @@ class ProfileWorker:
     ) -> None:
         self._topic, self._source = settings.topic(inbound_topic(family)), f"/adapter/{family}/profiles"
         self._channels, self._accounts, self._pool, self._producer = channels, accounts, pool, producer
-        self._caller, self._contexts, self._first_pause, self._give_up = caller, contexts, first_pause, give_up
+        self._drive, self._first_pause, self._give_up = Driver(caller, contexts), first_pause, give_up
         self._asked = {name.encode() for name, channel in channels.items() if channel.profile}
         self._blocked = Blocked()
         self._workers = Workers(
@@ -124,8 +124,7 @@ class ProfileWorker:
         if channel is None or channel.profile is None or account is None or account.tenant != job.tenant:
             raise SendFailed("unknown_account", "the account is no longer in the accounts file")
         party = calls.Party(channel=channel, account=account, traceparent=job.traceparent)
-        steps = channel.profile(account, job.address, job.peer, await self._contexts.of(channel, account))
-        found: Party = await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))
+        found = await self._drive(partial(channel.profile, account, job.address, job.peer), party)
         told = scrub(found.model_dump(exclude_none=True))
         if TELLING.isdisjoint(told):
             return None

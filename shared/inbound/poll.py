@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -22,7 +23,7 @@ from shared.contract.errors import (
 from shared.inbound.accept import Intake
 from shared.provider.calls import Caller, Party
 from shared.provider.contexts import Contexts
-from shared.provider.drive import drive
+from shared.provider.exchange import Driver
 from shared.storage.database import Pool, transaction
 
 log = structlog.get_logger(__name__)
@@ -37,7 +38,7 @@ class Poller:
         self, *, channel: Channel, account: Account, pool: Pool, intake: Intake, caller: Caller, contexts: Contexts
     ) -> None:
         self._channel, self._account = channel, account
-        self._pool, self._intake, self._caller, self._contexts = pool, intake, caller, contexts
+        self._pool, self._intake, self._contexts, self._drive = pool, intake, contexts, Driver(caller, contexts)
 
     @property
     def name(self) -> str:
@@ -58,14 +59,9 @@ class Poller:
         """One page: durable on the bus first, then the cursor; a crash between them reads the page again, to the same ids."""
         assert self._channel.poll is not None
         cursor = await self._cursor()
-        context = await self._contexts.of(self._channel, self._account)
         party = Party(channel=self._channel, account=self._account)
-        page = await drive(
-            self._channel.poll(self._account, cursor, context),
-            channel=self._channel,
-            ask=lambda request: self._caller.ask(request, party),
-        )
-        await self._take(page, context)
+        page = await self._drive(partial(self._channel.poll, self._account, cursor), party)
+        await self._take(page, self._contexts.plain(self._channel, self._account))
         if page.cursor != cursor:
             await self._move(page.cursor, epoch)
         return page

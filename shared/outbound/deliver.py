@@ -23,9 +23,9 @@ from shared.outbound.ledger import Ledger
 from shared.outbound.outgoing import Noticed, Outgoing, Pace, Routes
 from shared.outbound.reports import Reports
 from shared.outbound.sending import Own, Sender
-from shared.provider.calls import Caller
+from shared.provider.calls import Caller, Party
 from shared.provider.contexts import Contexts
-from shared.provider.drive import Driver
+from shared.provider.exchange import Driver
 from shared.provider.workers import Blocked, Workers
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lasting import keep, spawn
@@ -72,7 +72,7 @@ class Deliver:
         noticed: Noticed = lambda _channel, _account, _failure: None,
     ) -> None:
         self._settings, self._pool, self._typers = settings, pool, typers
-        self._drive, self._contexts = Driver(caller), contexts
+        self._drive = Driver(caller, contexts)
         self._routes, self._ledger, blocked = Routes(channels, accounts), Ledger(pool), Blocked()
         self._reports = Reports(settings=settings, family=family, pool=pool, producer=producer, health=health)
         self._outgoing = Outgoing(
@@ -163,8 +163,7 @@ class Deliver:
                 await own(account, mark.peer)
             elif channel.typing:
                 shown = TypingMark(to=mark.peer, reply_to=mark.reply_to, thread_key=mark.thread_key)
-                steps = channel.typing(account, shown, await self._contexts.of(channel, account))
-                await self._drive(steps, channel=channel, account=account)
+                await self._drive(partial(channel.typing, account, shown), Party(channel=channel, account=account))
         except ParleyError as error:
             log.info("typing.failed", channel=channel.name, error=type(error).__name__)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -20,7 +21,7 @@ from shared.outbound.lanes import LEASE, Lane
 from shared.outbound.ledger import Entry, Head, Ledger, Outcome
 from shared.provider.calls import Caller, Party
 from shared.provider.contexts import Contexts
-from shared.provider.drive import drive
+from shared.provider.exchange import Driver
 from shared.storage.blobs import belongs
 
 log = structlog.get_logger(__name__)
@@ -121,7 +122,7 @@ class Sender:
     """Sends one piece by its channel, or by the service's own way where `own` names the channel."""
 
     def __init__(self, *, ledger: Ledger, caller: Caller, contexts: Contexts, own: Mapping[str, Own]) -> None:
-        self._ledger, self._caller, self._contexts, self._own = ledger, caller, contexts, own
+        self._ledger, self._caller, self._drive, self._own = ledger, caller, Driver(caller, contexts), own
 
     def may_repeat(self, job: Job, now: datetime) -> bool:
         """Whether a piece that may have been sent can be sent again without a second one being seen.
@@ -165,9 +166,7 @@ class Sender:
             traceparent=job.head.traceparent,
         )
         piece = _piece(job, await self._handles(job, party))
-        context = await self._contexts.of(job.channel, job.account)
-        steps = job.channel.outbound(job.account, piece, context)
-        return await drive(steps, channel=job.channel, ask=lambda request: self._caller.ask(request, party))
+        return await self._drive(partial(job.channel.outbound, job.account, piece), party)
 
     async def _handles(self, job: Job, party: Party) -> Handles:
         """The provider's names of the piece's part and of the files that go along; None for what needs none."""
@@ -186,9 +185,7 @@ class Sender:
         if known is not None:
             return known
         measured = part.model_copy(update={"size": await self._caller.size(part.blob)})
-        context = await self._contexts.of(job.channel, job.account)
-        steps = job.channel.upload(job.account, measured, context)
-        made = await drive(steps, channel=job.channel, ask=lambda request: self._caller.ask(request, party))
+        made = await self._drive(partial(job.channel.upload, job.account, measured), party)
         await self._ledger.keep_handle(job.lane.account, file, value=made.value, expires_in=made.expires_in)
         return made.value
 

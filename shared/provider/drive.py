@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from shared.contract.channel import Account, Asked, Channel, Response, Smtp, Steps
+from shared.contract.channel import Asked, Channel, Response, Smtp, Steps
 from shared.contract.errors import AlreadySent, SendFailed
 from shared.contract.readable import readable
-from shared.provider.calls import Caller, Party
 
 T = TypeVar("T")
 Ask = Callable[[Asked], Awaitable[Response]]
@@ -41,18 +40,6 @@ async def _answered(request: Asked, channel: Channel, ask: Ask) -> Response | Se
     except (SendFailed, AlreadySent) as thrown:
         return thrown
     return answer
-
-
-class Driver:
-    """Drives exchanges that send nothing to anybody: polls, registrations, look-ups."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
-
-    async def __call__(self, steps: Steps[Any], *, channel: Channel, account: Account) -> Any:
-        """What the exchange comes to; raises as `drive` does."""
-        party = Party(channel=channel, account=account)
-        return await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))
 
 
 def _advance(steps: Steps[T], answer: Response | SendFailed | AlreadySent | None) -> Asked | _Returned[T]:

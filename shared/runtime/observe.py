@@ -72,6 +72,16 @@ PROFILES = Counter(
     "parley_profiles_total", "People a provider was asked about, by outcome: told, or why not.", ["channel", "outcome"]
 )
 HEALTHY = Gauge("parley_account_healthy", "1 while the account can be used.", ["channel", "account"])
+TOKENS = Counter(
+    "parley_token_refreshes_total",
+    "Refreshes of access tokens by outcome: refreshed, or why not.",
+    ["channel", "outcome"],
+)
+TOKEN_END = Gauge(
+    "parley_token_end_seconds",
+    "When an account's access token ends, in seconds since 1970; it is refreshed before.",
+    ["channel", "account"],
+)
 RELOADS = Counter("parley_accounts_reloads_total", "Readings of a changed accounts file, by outcome.", ["outcome"])
 ACCOUNTS_FILE = Gauge(
     "parley_accounts_file_usable",

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     secret_file: str = Field("", description="the file that holds the key, where PARLEY_SECRET is empty")
     secret: SecretStr = Field(
         SecretStr(""),
-        description="key of the signed conversation tokens in addresses and ids and of public addresses of files, the same for router and adapters; never change it",
+        description="key of the signed conversation tokens in addresses and ids, of public addresses of files and of stored access tokens, the same for router and adapters; never change it",
     )
     prefix: str = Field("parley.", description="what every topic's and group's name begins with")
     partitions: int = Field(24, ge=1, description="partitions of new topics; they must not be widened later")
