@@ -20,7 +20,10 @@ import aiosmtplib
 import pytest
 from playwright.async_api import Page, expect
 
+from services.chat_adapter import registry as chat
 from services.sandbox.twins import TWINS
+from services.social_adapter import registry as social
+from shared.contract.channel import Capabilities
 from tests.chromium import browser, visit
 from tests.customers import Phone
 from tests.e2e.agent import Agent, at_work, text
@@ -71,6 +74,10 @@ class Street(Agent):
 async def street(stack: Any) -> AsyncIterator[Street]:
     async with browser() as chromium, at_work(stack, partial(Street, chromium=chromium)) as opened:
         yield opened
+
+
+def able(channel: str) -> Capabilities:
+    return {**chat.CHANNELS, **social.CHANNELS}[channel].capabilities
 
 
 def unique(words: str) -> str:
@@ -152,9 +159,9 @@ async def test_a_phone_that_is_opened_again_shows_its_messages_as_they_were_writ
     await page.context.close()
 
 
-@pytest.mark.parametrize("channel", PHONES)
+@pytest.mark.parametrize("channel", [*PHONES, *(name for name in PERSONS if able(name).choices == "full")])
 async def test_choices_are_pressed_and_files_go_both_ways(street: Street, channel: str) -> None:
-    page = await street.open("phone", query=f"&channel={channel}", user=number())
+    page = await street.open("phone", query=f"&channel={channel}", user=person_of(channel))
     asked = unique("When?")
     await ready(page)
     await page.locator("#file").set_input_files({"name": "menu.png", "mimeType": "image/png", "buffer": PIXEL})

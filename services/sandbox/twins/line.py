@@ -36,7 +36,8 @@ class Line(Twin):
     can = ("remove",)
     offers = "beside"
 
-    def id_of(self, seat: Seat) -> str:
+    @staticmethod
+    def id_of(seat: Seat) -> str:
         return str(seat.account["user_id"])
 
     def calls(self) -> list[web.RouteDef]:
