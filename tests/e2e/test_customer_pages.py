@@ -76,6 +76,10 @@ async def street(stack: Any) -> AsyncIterator[Street]:
         yield opened
 
 
+def has_file(event: Json, *, conversation: str) -> bool:
+    return event["conversation"] == conversation and any(one["kind"] == "media" for one in event["message"]["parts"])
+
+
 def able(channel: str) -> Capabilities:
     return {**chat.CHANNELS, **social.CHANNELS}[channel].capabilities
 
@@ -169,7 +173,8 @@ async def test_choices_are_pressed_and_files_go_both_ways(street: Street, channe
     await page.keyboard.press("Enter")
     await page.locator("li.mine img.picture").wait_for()
     event = await street.learns(asked)
-    [part] = [one for one in event["message"]["parts"] if one["kind"] == "media"]
+    sent = await street.listener.first("message.received", partial(has_file, conversation=event["conversation"]))
+    [part] = [one for one in sent["message"]["parts"] if one["kind"] == "media"]
     assert part["media"] == "image"
     options = [{"id": "am", "title": "ព្រឹក"}, {"id": "pm", "title": "ល្ងាច"}]
     await street.answers(event, {"kind": "choices", "text": "ម៉ោងណា?", "options": options})
@@ -179,6 +184,9 @@ async def test_choices_are_pressed_and_files_go_both_ways(street: Street, channe
         lambda one: one["conversation"] == event["conversation"] and one["message"]["parts"][0]["kind"] == "choice",
     )
     assert chosen["message"]["parts"][0]["id"] == "pm"
+    if able(channel).media.get("image") == "full":
+        await street.answers(event, await street.uploads(PIXEL, "image"))
+        await page.locator("li.theirs img.picture").wait_for()
     await page.context.close()
 
 
