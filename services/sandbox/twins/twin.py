@@ -88,8 +88,7 @@ class Twin:
 
     # what a twin says of its own
 
-    @staticmethod
-    def id_of(seat: Seat) -> str:
+    def id_of(self, seat: Seat) -> str:
         """What the provider calls the account."""
         return seat.name
 

@@ -62,9 +62,7 @@ export function createComposer({ send, can }) {
     if (about?.edit) return [{ edit: { message: about.edit.id, text: words } }];
     const reply = about?.reply ? { reply_to: about.reply.id } : {};
     if (!files.length) return [{ text: words, ...reply }];
-    const captioned = words && can.includes("caption");
-    const sent = files.map((file, place) => form(file, place ? {} : { ...reply, ...(captioned && { caption: words }) }));
-    return words && !captioned ? [...sent, { text: words }] : sent;
+    return files.map((file, place) => form(file, place ? {} : { ...reply, ...(words && { caption: words }) }));
   }
 
   function reset(words, aboutWhat, nowFiles) {
