@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 from aiohttp import web
 
 from deploy.local.home import choose_port
 from shared.contract import channel
 from shared.contract.channel import (
+    Amendment,
     Blob,
     Capabilities,
     Channel,
@@ -28,6 +29,7 @@ from shared.contract.channel import (
     Steps,
     TypingMark,
 )
+from shared.contract.deliveries import Change
 from shared.contract.envelope import Media
 from tests.patience import SECONDS
 
@@ -168,6 +170,12 @@ def upload(account: Account, media: Media, context: Context) -> Steps[Handle]:
     return Handle(value=answer.json()["handle"], expires_in=timedelta(hours=1))
 
 
+def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
+    told = change.model_dump(mode="json", include={"change", "part", "emoji", "read_mark"}, exclude_none=True)
+    limit = timedelta(seconds=account.waits)
+    yield Http.post_json(f"{account.api}/amend/{change.external_id}", told, timeout=limit)
+
+
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
     yield Http.post_json(f"{account.api}/typing/{mark.to}", {"reply_to": mark.reply_to, "topic": mark.thread_key})
 
@@ -191,7 +199,13 @@ def outcome(response: Response) -> None:
 
 
 def make_channel(name: str = "line", **capabilities: Any) -> Channel:
-    plain = {"text": 10, "media": {"image": "full", "file": "full"}, "per_second": 1000, "per_peer_second": 1000}
+    plain: dict[str, Any] = {
+        "text": 10,
+        "media": {"image": "full", "file": "full"},
+        "changes": dict.fromkeys(get_args(Change)),
+        "per_second": 1000,
+        "per_peer_second": 1000,
+    }
     options = {key: capabilities.pop(key) for key in ("upload",) if key in capabilities}
     return Channel(
         name=name,
@@ -201,6 +215,7 @@ def make_channel(name: str = "line", **capabilities: Any) -> Channel:
         capabilities=Capabilities(**(plain | capabilities)),
         outcome=outcome,
         outbound=outbound,
+        amend=amend,
         typing=typing,
         fetch=fetch,
         **options,

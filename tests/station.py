@@ -22,9 +22,9 @@ from shared.bus import cloudevents
 from shared.bus.cloudevents import In, Out, decode
 from shared.bus.produce import Producer
 from shared.contract.channel import Channel
-from shared.contract.deliveries import Delivery, Outbound
+from shared.contract.deliveries import Amend, Amended, Delivery, Order, Outbound
 from shared.contract.envelope import Envelope, Text, key
-from shared.contract.records import DELIVERY
+from shared.contract.records import BY_MODEL, DELIVERY
 from shared.outbound.deliver import Deliver
 from shared.outbound.outgoing import Pace
 from shared.provider.calls import Caller
@@ -59,6 +59,14 @@ def outbound(text: str = "hello", **more: Any) -> Outbound:
     return Outbound(**(plain | more))
 
 
+def amend(message: Outbound, change: str = "edit", **more: Any) -> Amend:
+    """What is to change of it; the adapter knows what the provider calls it."""
+    plain = message.model_dump(include={"tenant", "channel", "account", "peer", "conversation", "sequence"})
+    own = {"id": uuid.uuid4(), "request_id": str(uuid.uuid4()), "requested_at": datetime.now(UTC)}
+    about = {"change": change, "message": message.id, "written_at": message.requested_at, "ours": True}
+    return Amend(**(plain | own | about | more))
+
+
 class File(AccountsFile):
     """Accounts that a test sets, where the real one reads a file."""
 
@@ -74,7 +82,7 @@ class Running:
     task: asyncio.Task[None]
     record: Any
 
-    async def give(self, *messages: Outbound) -> None:
+    async def give(self, *messages: Order) -> None:
         """As the reader does with a batch."""
         await self.deliver.handle("outbound", 0, [self.record(message) for message in messages], 0, len(messages))
 
@@ -122,9 +130,9 @@ class Station:
         self.running.append(running)
         return running
 
-    def outbound_record(self, message: Outbound) -> In:
+    def outbound_record(self, message: Order) -> In:
         return In(
-            name="outbound",
+            name=BY_MODEL[type(message)],
             id=str(message.id),
             tenant=message.tenant,
             traceparent=cloudevents.new_trace(),
@@ -141,8 +149,10 @@ class Station:
         place = key(envelope.tenant, envelope.channel, envelope.account, envelope.peer)
         return self._record("inbound", "inbound.chat.v1", place, envelope, str(envelope.id))
 
-    def request_record(self, message: Outbound) -> Out:
-        return self._record("outbound", "outbound.chat.v1", str(message.conversation), message, str(message.id))
+    def request_record(self, message: Order) -> Out:
+        return self._record(
+            BY_MODEL[type(message)], "outbound.chat.v1", str(message.conversation), message, str(message.id)
+        )
 
     def _record(self, name: str, topic: str, place: str, model: Any, id_: str) -> Out:
         headers = cloudevents.headers(
@@ -157,10 +167,20 @@ class Station:
 
         def found() -> dict[int, Delivery]:
             told = (record.model for record in self.read.get(DELIVERY, ()))
-            return {one.piece: one for one in told if one.message_id == message.id}
+            return {one.piece: one for one in told if isinstance(one, Delivery) and one.message_id == message.id}
 
         await self.until(DELIVERY, lambda: len(found()) >= pieces)
         return [one for _, one in sorted(found().items())]
+
+    async def ended(self, *orders: Amend) -> list[Amended]:
+        """What was told of these changes, each once."""
+
+        def found() -> list[Amended]:
+            told = [record.model for record in self.read.get(DELIVERY, ()) if isinstance(record.model, Amended)]
+            return [one for order in orders for one in told if one.order.id == order.id]
+
+        await self.until(DELIVERY, lambda: len(found()) >= len(orders))
+        return found()
 
     async def until(self, topic: str, done: Any) -> list[In]:
         """Read a topic from its beginning until `done()`."""

@@ -21,7 +21,7 @@ from shared.enrich.media import MediaWorker
 from shared.enrich.profiles import ProfileWorker
 from shared.inbound.accept import Intake
 from shared.inbound.ingress import OUTCOMES, Ingress
-from shared.outbound.deliver import Deliver, Own, Typer
+from shared.outbound.deliver import Deliver, Own, OwnAmend, Typer
 from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
 from shared.provider.credentials import Credentials
@@ -90,6 +90,7 @@ async def serve(
     parts: Parts,
     *,
     senders: Mapping[str, Own] = {},
+    amenders: Mapping[str, OwnAmend] = {},
     typers: Mapping[str, Typer] = {},
     followers: Sequence[Follower] = (),
 ) -> None:
@@ -138,6 +139,7 @@ async def serve(
         contexts=parts.contexts,
         health=health,
         senders=senders,
+        amenders=amenders,
         typers=typers,
         noticed=states.note,
     )

@@ -63,6 +63,7 @@ __all__ = [
     "MarkSeen",
     "Message",
     "Piece",
+    "PieceChange",
     "Polled",
     "Publish",
     "React",
@@ -465,13 +466,14 @@ class Piece(Model):
     automatic: bool = False
 
 
-class _OfPiece(Model):
+class PieceChange(Model):
     """What is to change at the provider: one piece, by what it is called there. It is asked for again until there is an answer,
     so a channel's request must be safe to repeat: what is so already is a success (AlreadySent).
 
-    `external_id`: its first name, `external_ids`: all of them. `surface`, `way`, `thread_key`: where it stands.
+    `id`: ours, the same however often it is tried. `external_id`: its first name, `external_ids`: all of them. `surface`, `way`, `thread_key`: where it stands.
     """
 
+    id: str = ""
     to: str
     external_id: ExternalId
     external_ids: tuple[ExternalId, ...] = ()
@@ -480,20 +482,20 @@ class _OfPiece(Model):
     thread_key: str | None = None
 
 
-class EditPiece(_OfPiece):
+class EditPiece(PieceChange):
     """Our piece reads otherwise from now on: `part` is of the kind that stands there; of a file only the caption is another."""
 
     change: Literal["edit"] = "edit"
     part: Part
 
 
-class DeletePiece(_OfPiece):
+class DeletePiece(PieceChange):
     """Our piece is taken back."""
 
     change: Literal["delete"] = "delete"
 
 
-class React(_OfPiece):
+class React(PieceChange):
     """Show a reaction at a message, theirs or `ours`. No `emoji`: all of ours are taken back; `removed`: this one is."""
 
     change: Literal["react"] = "react"
@@ -502,7 +504,7 @@ class React(_OfPiece):
     ours: bool = False
 
 
-class MarkSeen(_OfPiece):
+class MarkSeen(PieceChange):
     """The customer's message, and all before it, are read. `read_mark`: what came with it for that."""
 
     change: Literal["seen"] = "seen"

@@ -149,7 +149,7 @@ class Amend(Order):
     """Something to change of a message that stands at the provider; repeated until there is an answer.
 
     `message`: which, `written_at` when it was written, `ours`: by us. `names`: what the provider calls it, by piece; none: the
-    adapter that sent it, or is about to, knows. `parts`: of an edit, the whole new content. `emoji`, `removed`: of a reaction.
+    adapter that sent it, or is about to, knows. `content`: of an edit, all that it says from then on. `emoji`, `removed`: of a reaction.
     """
 
     change: Change
@@ -157,7 +157,7 @@ class Amend(Order):
     written_at: Moment
     ours: bool = False
     names: Many[Many[ExternalId]] = ()
-    parts: Annotated[Many[Part], Field(max_length=20)] = ()
+    content: Annotated[Many[Part], Field(max_length=20)] = ()
     emoji: str | None = None
     removed: bool = False
     read_mark: str | None = None

@@ -15,14 +15,14 @@ from shared.bus.consume import Reader
 from shared.bus.produce import Producer
 from shared.contract.channel import Account, Channel, TypingMark
 from shared.contract.codes import Family
-from shared.contract.deliveries import Outbound, Typing
+from shared.contract.deliveries import Order, Typing
 from shared.contract.errors import BusUnavailable, DatabaseUnavailable, Malformed, ParleyError
 from shared.contract.records import adapter_group, outbound_topic
 from shared.outbound import lanes
 from shared.outbound.ledger import Ledger
 from shared.outbound.outgoing import Noticed, Outgoing, Pace, Routes
 from shared.outbound.reports import Reports
-from shared.outbound.sending import Own, Sender
+from shared.outbound.sending import Own, OwnAmend, Sender
 from shared.provider.calls import Caller, Party
 from shared.provider.contexts import Contexts
 from shared.provider.exchange import Driver
@@ -34,7 +34,7 @@ from shared.runtime.observe import OLDEST_SEND, PARKED
 from shared.runtime.settings import Settings
 from shared.storage.database import Pool
 
-__all__ = ["Deliver", "Own", "Pace", "Typer"]
+__all__ = ["Deliver", "Own", "OwnAmend", "Pace", "Typer"]
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,7 @@ class Deliver:
     """The outbound half of an adapter.
 
     The reader only stores what it reads; workers take it from there, lane by lane, so no offset waits for a provider.
-    `senders` and `typers`: a service's own ways, by channel. Such a sender is called again with the same piece id when
+    `senders`, `amenders` and `typers`: a service's own ways, by channel. Such a sender is called again with the same piece id when
     its outcome is not known.
     """
 
@@ -67,6 +67,7 @@ class Deliver:
         contexts: Contexts,
         health: Health,
         senders: Mapping[str, Own] = {},
+        amenders: Mapping[str, OwnAmend] = {},
         typers: Mapping[str, Typer] = {},
         pace: Pace = Pace(),
         noticed: Noticed = lambda _channel, _account, _failure: None,
@@ -78,7 +79,7 @@ class Deliver:
         self._outgoing = Outgoing(
             routes=self._routes,
             ledger=self._ledger,
-            sender=Sender(ledger=self._ledger, caller=caller, contexts=contexts, own=senders),
+            sender=Sender(ledger=self._ledger, caller=caller, contexts=contexts, own=senders, amends=amenders),
             blocked=blocked,
             pace=pace,
             news=self._reports.wake,
@@ -136,8 +137,8 @@ class Deliver:
         return None
 
     async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
-        """Messages into their lanes; a typing mark is shown at once or not at all."""
-        messages = [record for record in records if isinstance(record.model, Outbound)]
+        """Messages and their changes into their lanes; a typing mark is shown at once or not at all."""
+        messages = [record for record in records if isinstance(record.model, Order)]
         marks = [record.model for record in records if isinstance(record.model, Typing)]
         if len(messages) + len(marks) < len(records):
             raise Malformed("a record that is nothing to send")

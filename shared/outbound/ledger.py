@@ -6,12 +6,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
+from shared.contract.channel import Amendment
 from shared.contract.codes import Failure, Status
-from shared.contract.deliveries import Outbound
+from shared.contract.deliveries import Amend, Order, Outbound
 from shared.contract.envelope import scrub
 from shared.contract.errors import Fenced
 from shared.contract.fit import Sendable
@@ -22,6 +23,10 @@ from shared.storage.turns import Account
 from shared.storage.walks import in_steps
 
 _PART: Final[TypeAdapter[Sendable]] = TypeAdapter(Sendable)
+_CHANGE: Final[TypeAdapter[Amendment]] = TypeAdapter(Amendment)
+_ORDER: Final[TypeAdapter[Outbound | Amend]] = TypeAdapter(
+    Annotated[Outbound | Amend, Field(union_mode="left_to_right")]
+)
 KEPT: Final = timedelta(days=14)  # longer than the outbound topic, so that a record read again is still known
 
 HANDLES_KEPT: Final = timedelta(days=90)  # then a file is uploaded again, if it is still sent
@@ -36,7 +41,7 @@ class Entry:
     """One piece. `first_sent_at`: when it may have left for the first time; `put_off`: why it has not gone yet."""
 
     number: int
-    part: Sendable | None
+    part: Sendable | Amendment | None
     status: State
     first_sent_at: datetime | None
     put_off: Failure | None
@@ -44,9 +49,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The first message of a lane that is not done; no `entries`: it is not cut into pieces yet."""
+    """The first order of a lane that is not done; no `entries`: it is not cut into pieces yet."""
 
-    message: Outbound
+    message: Outbound | Amend
     traceparent: str | None
     received_at: datetime
     entries: tuple[Entry, ...]
@@ -66,7 +71,7 @@ class Outcome:
 class Settled:
     """A piece whose outcome is not on the bus yet."""
 
-    message: Outbound
+    message: Outbound | Amend
     traceparent: str | None
     taken_at: datetime
     piece: int
@@ -93,21 +98,21 @@ class Ledger:
             if row is None:
                 await lanes.remove(connection, lane)
                 return None
-            message = Outbound.model_validate_json(row["body"])
+            message = _ORDER.validate_json(row["body"])
             if (account := (message.channel, message.account)) != lane.account:
                 await lanes.hand_over(connection, lane, account)
                 return None
             entries = await _entries(connection, row["message_id"], row["attempt"])
         return Head(message, row["traceparent"], row["received_at"], entries)
 
-    async def cut(self, lane: Lane, message: Outbound, parts: Sequence[Sendable]) -> tuple[Entry, ...]:
+    async def cut(self, lane: Lane, message: Order, parts: Sequence[Sendable | Amendment]) -> tuple[Entry, ...]:
         """Store all pieces before the first is sent, unless that has been done before."""
         async with connected(self._pool) as connection, connection.transaction():
             await lanes.hold(connection, lane)
             await _store(connection, message, [part.model_dump(mode="json", exclude_none=True) for part in parts])
             return await _entries(connection, message.id, message.attempt)
 
-    async def refuse(self, lane: Lane, message: Outbound, outcome: Outcome) -> None:
+    async def end(self, lane: Lane, message: Order, outcome: Outcome) -> None:
         """The message ends before anything more of it is sent, cut into pieces or not."""
         async with connected(self._pool) as connection, connection.transaction():
             await lanes.hold(connection, lane)
@@ -116,12 +121,35 @@ class Ledger:
             number = next((entry.number for entry in entries if entry.status in OPEN), 0)
             await _finish(connection, lane, message, number, outcome)
 
+    async def names(self, message_id: uuid.UUID) -> list[tuple[str, ...]]:
+        """What the provider calls each piece of a message that was sent from here; of its last attempt."""
+        async with connected(self._pool) as connection:
+            rows = await connection.fetch(
+                "SELECT external_ids FROM piece WHERE message_id = $1"
+                " AND attempt = (SELECT max(attempt) FROM piece WHERE message_id = $1) ORDER BY piece",
+                message_id,
+            )
+        return [tuple(row[0]) for row in rows]
+
+    async def is_followed(self, order: Amend) -> bool:
+        """Whether a mark further behind in the lane says that this message is read, and more."""
+        async with connected(self._pool) as connection:
+            rows = await connection.fetch(
+                "SELECT body FROM send WHERE conversation = $1 AND done_at IS NULL AND message_id <> $2"
+                " ORDER BY position LIMIT 100",
+                order.conversation,
+                order.id,
+            )
+        behind = [_ORDER.validate_json(row["body"]) for row in rows]
+        marks = [one for one in behind if isinstance(one, Amend) and one.change == "seen"]
+        return any(one.written_at >= order.written_at for one in marks)
+
     async def hold(self, lane: Lane, lease: timedelta) -> None:
         """Keep the lane for a call that takes that long."""
         async with connected(self._pool) as connection:
             await lanes.hold(connection, lane, lease)
 
-    async def sending(self, lane: Lane, message: Outbound, number: int, *, lease: timedelta) -> None:
+    async def sending(self, lane: Lane, message: Order, number: int, *, lease: timedelta) -> None:
         """From now on the piece may have been sent, whatever happens to us. Awaited just before the request leaves."""
         async with connected(self._pool) as connection:
             marked = await connection.fetchval(
@@ -140,7 +168,7 @@ class Ledger:
         if not marked:
             raise Fenced(f"lane {lane.conversation}")
 
-    async def put_off(self, lane: Lane, message: Outbound, number: int, *, why: Failure, maybe_sent: bool) -> None:
+    async def put_off(self, lane: Lane, message: Order, number: int, *, why: Failure, maybe_sent: bool) -> None:
         """The piece is tried again later; if it has certainly not been sent, it is queued as if for the first time."""
         async with connected(self._pool) as connection, connection.transaction():
             await lanes.hold(connection, lane)
@@ -156,7 +184,7 @@ class Ledger:
                 maybe_sent,
             )
 
-    async def settle(self, lane: Lane, message: Outbound, number: int, outcome: Outcome) -> None:
+    async def settle(self, lane: Lane, message: Order, number: int, outcome: Outcome) -> None:
         """The end of a piece; after a failure the pieces behind it are not sent. When all have ended, so has the message."""
         async with connected(self._pool) as connection, connection.transaction():
             await lanes.hold(connection, lane)
@@ -218,7 +246,7 @@ class Ledger:
         )
 
 
-async def _store(connection: Connection, message: Outbound, parts: Sequence[Any]) -> None:
+async def _store(connection: Connection, message: Order, parts: Sequence[Any]) -> None:
     await connection.execute(
         "INSERT INTO piece (message_id, attempt, piece, pieces, part)"
         " SELECT $1, $2, place - 1, $3, part FROM unnest($4::jsonb[]) WITH ORDINALITY AS new (part, place)"
@@ -230,7 +258,7 @@ async def _store(connection: Connection, message: Outbound, parts: Sequence[Any]
     )
 
 
-async def _finish(connection: Connection, lane: Lane, message: Outbound, number: int, outcome: Outcome) -> None:
+async def _finish(connection: Connection, lane: Lane, message: Order, number: int, outcome: Outcome) -> None:
     await _settle(connection, message, number, outcome)
     if outcome.status in {"failed", "expired"}:
         await _skip(connection, message)
@@ -255,11 +283,13 @@ def _failure(row: Any) -> Failure | None:
     return Failure(code=row["code"], detail=row["detail"]) if row["code"] else None
 
 
-def _part(stored: Any) -> Sendable | None:
-    return _PART.validate_python(stored) if stored else None
+def _part(stored: Any) -> Sendable | Amendment | None:
+    if not stored:
+        return None
+    return _CHANGE.validate_python(stored) if "change" in stored else _PART.validate_python(stored)
 
 
-async def _settle(connection: Connection, message: Outbound, number: int, outcome: Outcome) -> None:
+async def _settle(connection: Connection, message: Order, number: int, outcome: Outcome) -> None:
     """A provider's words go in as far as PostgreSQL can hold them."""
     failure = outcome.failure
     await connection.execute(
@@ -276,7 +306,7 @@ async def _settle(connection: Connection, message: Outbound, number: int, outcom
     )
 
 
-async def _skip(connection: Connection, message: Outbound) -> None:
+async def _skip(connection: Connection, message: Order) -> None:
     """What stands behind a failed piece is not reported: the message has failed already."""
     await connection.execute(
         "UPDATE piece SET status = 'skipped', settled_at = now(), reported = true"
@@ -286,7 +316,7 @@ async def _skip(connection: Connection, message: Outbound) -> None:
     )
 
 
-async def _end(connection: Connection, message: Outbound) -> bool:
+async def _end(connection: Connection, message: Order) -> bool:
     """Whether no piece is left; then the message is done."""
     return bool(
         await connection.fetchval(
@@ -317,7 +347,7 @@ def _settled(row: Any) -> Settled:
         failure=_failure(row),
     )
     return Settled(
-        message=Outbound.model_validate_json(row["body"]),
+        message=_ORDER.validate_json(row["body"]),
         traceparent=row["traceparent"],
         taken_at=row["received_at"],
         piece=row["piece"],

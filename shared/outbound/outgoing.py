@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from shared.contract.channel import Account, Channel
+from shared.contract.channel import Account, Amendment, Channel
 from shared.contract.codes import Code, Failure
-from shared.contract.deliveries import Outbound, Typing
+from shared.contract.deliveries import Amend, Order, Outbound, Typing
 from shared.contract.errors import Fenced, Refusal
-from shared.contract.fit import fit
+from shared.contract.fit import Sendable, fit
+from shared.outbound.amending import amendments
 from shared.outbound.lanes import Lane, patiently
 from shared.outbound.ledger import OPEN, Entry, Head, Ledger, Outcome
 from shared.outbound.sending import Job, Later, Sender
 from shared.provider.workers import Blocked
 from shared.runtime.accounts import AccountsFile
-from shared.runtime.observe import SENDS, THROTTLED
+from shared.runtime.observe import CHANGES, SENDS, THROTTLED
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +48,7 @@ class Routes:
     channels: Mapping[str, Channel]
     accounts: AccountsFile
 
-    def of(self, record: Outbound | Typing) -> tuple[Channel, Account] | None:
+    def of(self, record: Order | Typing) -> tuple[Channel, Account] | None:
         """None: there is no such account, or it is another tenant's."""
         channel = self.channels.get(record.channel)
         account = self.accounts.current.account(record.channel, record.account)
@@ -107,20 +108,35 @@ class Outgoing:
         message = head.message
         route = self._routes.of(message)
         if route is None:
-            await self._refuse(lane, message, _failed("unknown_account", "add it to the accounts file"))
+            await self._end(lane, message, _failed("unknown_account", "add it to the accounts file"))
             return None
         if message.not_after and datetime.now(UTC) > message.not_after and _untouched(head):
-            await self._refuse(lane, message, _too_late(head))
+            await self._end(lane, message, _too_late(head))
+            return None
+        if (
+            isinstance(message, Amend)
+            and message.change == "seen"
+            and await patiently(self._ledger.is_followed, message)
+        ):
+            await self._end(lane, message, Outcome(status="sent", external_ids=tuple(*message.names[:1])))
             return None
         try:
             entries = head.entries or await self._cut(lane, message, *route)
         except Refusal as refusal:
-            await self._refuse(lane, message, _failed(refusal.reason, refusal.detail))
+            await self._end(lane, message, _failed(refusal.reason, refusal.detail))
             return None
         return await self._send_pieces([Job(lane, head, entry, *route) for entry in entries])
 
-    async def _cut(self, lane: Lane, message: Outbound, channel: Channel, account: Account) -> tuple[Entry, ...]:
-        parts = fit(message.parts, channel.capabilities_of(account).shown(message.surface, message.way)).pieces
+    async def _cut(
+        self, lane: Lane, message: Outbound | Amend, channel: Channel, account: Account
+    ) -> tuple[Entry, ...]:
+        able = channel.capabilities_of(account).shown(message.surface, message.way)
+        parts: Sequence[Sendable | Amendment]
+        if isinstance(message, Amend):
+            sent_from_here = [] if message.names else await patiently(self._ledger.names, message.message)
+            parts = amendments(message, able, message.names or sent_from_here)
+        else:
+            parts = fit(message.parts, able).pieces
         return await patiently(self._ledger.cut, lane, message, parts)
 
     async def _send_pieces(self, jobs: list[Job]) -> timedelta | None:
@@ -140,7 +156,7 @@ class Outgoing:
         if isinstance(verdict, Later):
             return await self._put_off(job, verdict)
         if isinstance(verdict, Outcome):
-            await self._settle(job.lane, job.message, job.entry.number, _told(job, verdict))
+            await self._settle(job.lane, job.order, job.entry.number, _told(job, verdict))
         return verdict
 
     async def _verdict(self, job: Job) -> Outcome | Later | timedelta:
@@ -158,12 +174,12 @@ class Outgoing:
             self._slow_down(job, later, pause)
         why = Failure(code=later.code, detail=later.detail)
         await patiently(
-            self._ledger.put_off, job.lane, job.message, job.entry.number, why=why, maybe_sent=later.maybe_sent
+            self._ledger.put_off, job.lane, job.order, job.entry.number, why=why, maybe_sent=later.maybe_sent
         )
         if datetime.now(UTC) + pause <= self._last_moment(job, later):
             return pause
         end = _unknown(later.detail) if later.maybe_sent else _failed(later.code, later.detail)
-        await self._settle(job.lane, job.message, job.entry.number, _told(job, end))
+        await self._settle(job.lane, job.order, job.entry.number, _told(job, end))
         return end
 
     def _slow_down(self, job: Job, later: Later, pause: timedelta) -> None:
@@ -174,23 +190,26 @@ class Outgoing:
 
     def _last_moment(self, job: Job, later: Later) -> datetime:
         moments = [job.head.received_at + self._pace.give_up]
-        if job.message.not_after:
-            moments.append(job.message.not_after)
+        if job.order.not_after:
+            moments.append(job.order.not_after)
         window = job.able.idempotent_for
         if later.maybe_sent and window:
             moments.append((job.entry.first_sent_at or datetime.now(UTC)) + window)
         return min(moments)
 
-    async def _refuse(self, lane: Lane, message: Outbound, outcome: Outcome) -> None:
-        await patiently(self._ledger.refuse, lane, message, outcome)
+    async def _end(self, lane: Lane, message: Order, outcome: Outcome) -> None:
+        await patiently(self._ledger.end, lane, message, outcome)
         self._tell(message, outcome)
 
-    async def _settle(self, lane: Lane, message: Outbound, number: int, outcome: Outcome) -> None:
+    async def _settle(self, lane: Lane, message: Order, number: int, outcome: Outcome) -> None:
         await patiently(self._ledger.settle, lane, message, number, outcome)
         self._tell(message, outcome)
 
-    def _tell(self, message: Outbound, outcome: Outcome) -> None:
-        SENDS.labels(message.channel, outcome.status).inc()
+    def _tell(self, message: Order, outcome: Outcome) -> None:
+        if isinstance(message, Amend):
+            CHANGES.labels(message.channel, message.change, outcome.status).inc()
+        else:
+            SENDS.labels(message.channel, outcome.status).inc()
         if outcome.status == "sent" or (outcome.failure and outcome.failure.code == "auth"):
             self._noticed(message.channel, message.account, outcome.failure)
         self._news()

@@ -11,10 +11,10 @@ from shared.bus import cloudevents
 from shared.bus.cloudevents import Out
 from shared.bus.produce import Producer
 from shared.contract.codes import Family
-from shared.contract.deliveries import Delivery
+from shared.contract.deliveries import Amend, Amended, Delivery, Outbound
 from shared.contract.envelope import derive, key
 from shared.contract.errors import BusUnavailable, DatabaseUnavailable
-from shared.contract.records import DELIVERY
+from shared.contract.records import BY_MODEL, DELIVERY
 from shared.outbound import ledger
 from shared.outbound.ledger import Settled
 from shared.runtime.lifecycle import Health
@@ -60,31 +60,24 @@ class Reports:
         async with connected(self._pool) as connection, connection.transaction():
             settled = await ledger.unreported(connection, BATCH)
             if settled:
-                await asyncio.gather(*(self._producer.send(self._record(one)) for one in settled))
+                records = (self._record(one) for one in settled)
+                await asyncio.gather(*(self._producer.send(record) for record in records if record))
                 await ledger.mark_reported(connection, settled)
         return len(settled)
 
-    def _record(self, settled: Settled) -> Out:
+    def _record(self, settled: Settled) -> Out | None:
+        """None: of a change that goes on, which is told once, at its end."""
         message, outcome = settled.message, settled.outcome
-        delivery = Delivery(
-            tenant=message.tenant,
-            channel=message.channel,
-            account=message.account,
-            peer=message.peer,
-            message_id=message.id,
-            piece=settled.piece,
-            pieces=settled.pieces,
-            external_ids=outcome.external_ids,
-            join_key=outcome.join_key,
-            status=outcome.status,
-            failure=outcome.failure,
-            attempt=message.attempt,
-            taken_at=settled.taken_at,
-            occurred_at=settled.settled_at,
-        )
+        told: Delivery | Amended
+        if isinstance(message, Amend):
+            if outcome.status == "sent" and settled.piece + 1 < settled.pieces:
+                return None
+            told = _amended(message, settled)
+        else:
+            told = _delivery(message, settled)
         place = key(message.tenant, message.channel, message.account, message.peer)
         headers = cloudevents.headers(
-            "delivery",
+            BY_MODEL[type(told)],
             source=self._source,
             id=str(derive("delivery", message.id, message.attempt, settled.piece, outcome.status)),
             time=settled.settled_at,
@@ -92,4 +85,38 @@ class Reports:
             subject=place,
             traceparent=cloudevents.next_span(settled.traceparent),
         )
-        return Out(topic=self._topic, key=place.encode(), value=cloudevents.encode(delivery), headers=headers)
+        return Out(topic=self._topic, key=place.encode(), value=cloudevents.encode(told), headers=headers)
+
+
+def _amended(order: Amend, settled: Settled) -> Amended:
+    return Amended(
+        tenant=order.tenant,
+        channel=order.channel,
+        account=order.account,
+        peer=order.peer,
+        order=order,
+        external_id=next(iter(settled.outcome.external_ids), None),
+        failure=settled.outcome.failure,
+        taken_at=settled.taken_at,
+        occurred_at=settled.settled_at,
+    )
+
+
+def _delivery(message: Outbound, settled: Settled) -> Delivery:
+    outcome = settled.outcome
+    return Delivery(
+        tenant=message.tenant,
+        channel=message.channel,
+        account=message.account,
+        peer=message.peer,
+        message_id=message.id,
+        piece=settled.piece,
+        pieces=settled.pieces,
+        external_ids=outcome.external_ids,
+        join_key=outcome.join_key,
+        status=outcome.status,
+        failure=outcome.failure,
+        attempt=message.attempt,
+        taken_at=settled.taken_at,
+        occurred_at=settled.settled_at,
+    )

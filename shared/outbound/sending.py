@@ -11,10 +11,10 @@ from typing import Final
 
 import structlog
 
-from shared.contract.channel import Account, Asked, Capabilities, Channel, Piece, Sent
+from shared.contract.channel import Account, Amendment, Asked, Capabilities, Channel, Piece, PieceChange, Sent
 from shared.contract.codes import Code, Failure
-from shared.contract.deliveries import Outbound
-from shared.contract.envelope import Media, Part, Route, derive
+from shared.contract.deliveries import Amend, Outbound
+from shared.contract.envelope import Media, Route, derive
 from shared.contract.errors import AlreadySent, Fenced, Malformed, ParleyError, Refusal, RouteGone, Scope, SendFailed
 from shared.contract.fit import Bundle
 from shared.outbound.lanes import LEASE, Lane
@@ -31,6 +31,7 @@ SKEW: Final = timedelta(minutes=1)  # by which the clocks of PostgreSQL and of p
 
 Handles = tuple[str | None, ...]
 Own = Callable[[Account, Piece, Outbound], Awaitable[Sent]]
+OwnAmend = Callable[[Account, Amendment, Amend], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,8 +59,15 @@ class Job:
     account: Account
 
     @property
-    def message(self) -> Outbound:
+    def order(self) -> Outbound | Amend:
         return self.head.message
+
+    @property
+    def message(self) -> Outbound:
+        """The message that it is a piece of; a change of one is none."""
+        if isinstance(self.order, Amend):
+            raise TypeError("a change sends nothing")
+        return self.order
 
     @property
     def able(self) -> Capabilities:
@@ -112,7 +120,7 @@ class _Attempt:
         if not request.commits:
             await self.ledger.hold(job.lane, lease)
             return
-        await self.ledger.sending(job.lane, job.message, job.entry.number, lease=lease)
+        await self.ledger.sending(job.lane, job.order, job.entry.number, lease=lease)
         if clock() - asked > lease.total_seconds():
             raise Fenced(f"lane {job.lane.conversation}: the lease passed while the ledger answered")
         self.commits += 1
@@ -121,8 +129,17 @@ class _Attempt:
 class Sender:
     """Sends one piece by its channel, or by the service's own way where `own` names the channel."""
 
-    def __init__(self, *, ledger: Ledger, caller: Caller, contexts: Contexts, own: Mapping[str, Own]) -> None:
-        self._ledger, self._caller, self._drive, self._own = ledger, caller, Driver(caller, contexts), own
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        caller: Caller,
+        contexts: Contexts,
+        own: Mapping[str, Own],
+        amends: Mapping[str, OwnAmend] = {},
+    ) -> None:
+        self._ledger, self._caller, self._drive = ledger, caller, Driver(caller, contexts)
+        self._own, self._amends = own, amends
 
     def may_repeat(self, job: Job, now: datetime) -> bool:
         """Whether a piece that may have been sent can be sent again without a second one being seen.
@@ -138,6 +155,8 @@ class Sender:
 
     async def send(self, job: Job) -> Outcome | Later:
         """How it ended, or that it should be tried later. Raises Fenced when the lane has another owner."""
+        if isinstance(change := job.entry.part, PieceChange):
+            return await self._change(job, change)
         attempt = _Attempt(self._ledger, job)
         try:
             sent = await self._send(job, attempt)
@@ -152,19 +171,34 @@ class Sender:
             return _verdict(_reason(error, job, begun=attempt.commits > 0), attempt.commits, repeatable=repeatable)
         return Outcome(status="sent", external_ids=sent.external_ids, join_key=sent.join_key)
 
+    async def _change(self, job: Job, change: Amendment) -> Outcome | Later:
+        """A change that may have been made is asked for again: that does no harm (docs/architecture.md, Sending)."""
+        try:
+            await self._amend(job, change)
+        except Fenced:
+            raise
+        except AlreadySent:
+            pass
+        except Exception as error:  # noqa: BLE001 whatever breaks ends as the outcome of this one change
+            return _verdict(_reason(error, job, begun=False), 0, repeatable=True)
+        return Outcome(status="sent", external_ids=change.external_ids)
+
+    async def _amend(self, job: Job, change: Amendment) -> None:
+        if isinstance(job.order, Amend) and (own := self._amends.get(job.channel.name)):
+            async with asyncio.timeout(OWN_WAY):
+                return await own(job.account, change, job.order)
+        if job.channel.amend is None:
+            raise Refusal("unsupported", f"{job.channel.name} changes nothing")
+        party = _party(job, lambda request: self._ledger.hold(job.lane, request.timeout + LEASE))
+        return await self._drive(partial(job.channel.amend, job.account, change), party)
+
     async def _send(self, job: Job, attempt: _Attempt) -> Sent:
         if own := self._own.get(job.channel.name):
             async with asyncio.timeout(OWN_WAY):
                 return await own(job.account, _piece(job, ()), job.message)
         if job.channel.outbound is None:
             raise Refusal("unsupported", f"{job.channel.name} cannot be written to")
-        party = Party(
-            channel=job.channel,
-            account=job.account,
-            peer=job.message.peer,
-            before=attempt.before,
-            traceparent=job.head.traceparent,
-        )
+        party = _party(job, attempt.before)
         piece = _piece(job, await self._handles(job, party))
         return await self._drive(partial(job.channel.outbound, job.account, piece), party)
 
@@ -176,7 +210,7 @@ class Sender:
             raise Refusal("refused", "the file belongs to another tenant")
         return tuple([await self._handle(job, file, party) for file in files])
 
-    async def _handle(self, job: Job, part: Part | None, party: Party) -> str | None:
+    async def _handle(self, job: Job, part: object, party: Party) -> str | None:
         """What the provider calls a file; uploaded once per account, for as long as it lives there."""
         if not isinstance(part, Media) or part.blob is None or job.channel.upload is None or job.in_public:
             return None
@@ -190,10 +224,20 @@ class Sender:
         return made.value
 
 
+def _party(job: Job, before: Callable[[Asked], Awaitable[None]]) -> Party:
+    return Party(
+        channel=job.channel,
+        account=job.account,
+        peer=job.order.peer,
+        before=before,
+        traceparent=job.head.traceparent,
+    )
+
+
 def _piece(job: Job, handles: Handles) -> Piece:
     """The message answered is quoted once, by the first piece."""
     message, thread, part = job.message, job.message.thread, job.entry.part
-    if part is None:
+    if part is None or isinstance(part, PieceChange):
         raise Malformed("a piece without content")
     quotes = job.entry.number == 0 and job.able.shown(message.surface, message.way).reply_to
     return Piece(
@@ -223,7 +267,7 @@ def _reason(error: Exception, job: Job, *, begun: bool) -> SendFailed:
         return SendFailed(error.reason, error.detail)
     if isinstance(error, TimeoutError) or (isinstance(error, ParleyError) and error.retry):
         return SendFailed("unreachable", type(error).__name__)
-    log.error("send.broke", channel=job.channel.name, message_id=str(job.message.id), exc_info=error)
+    log.error("send.broke", channel=job.channel.name, message_id=str(job.order.id), exc_info=error)
     detail = error.detail if isinstance(error, Malformed) else type(error).__name__
     return SendFailed("unknown" if begun else "malformed", detail)
 

@@ -56,6 +56,11 @@ OUTBOX_AGE = Gauge("parley_outbox_age_seconds", "Age of the oldest event that Ka
 LAG = Gauge("parley_consumer_lag_records", "Records not read yet.", ["topic", "partition", "group"])
 LOOP_LAG = Gauge("parley_event_loop_lag_seconds", "How late the event loop runs what is due.")
 SENDS = Counter("parley_sends_total", "Pieces given to a provider, by outcome.", ["channel", "outcome"])
+CHANGES = Counter(
+    "parley_changes_total",
+    "Changes of messages that stand at a provider (edit, delete, react, seen), by outcome.",
+    ["channel", "change", "outcome"],
+)
 SEND_SECONDS = Histogram("parley_send_seconds", "Duration of calls to providers.", ["channel"], buckets=_SECONDS)
 THROTTLED = Counter(
     "parley_sends_throttled_total",

@@ -17,7 +17,7 @@ from shared.bus.cloudevents import decode
 from shared.bus.produce import Producer
 from shared.bus.witness import Seen
 from shared.contract.codes import FAMILIES, Family
-from shared.contract.deliveries import Delivery, Outbound
+from shared.contract.deliveries import Amended, Delivery, Order
 from shared.contract.errors import Malformed
 from shared.contract.records import (
     DELIVERY,
@@ -182,12 +182,8 @@ async def _recover_adapter(settings: Settings, connection: Connection, family: F
     open_ = await connection.fetch("SELECT message_id, attempt FROM send WHERE done_at IS NULL")
     reports: dict[Attempt, dict[int, Delivery]] = {(row[0], row[1]): {} for row in open_}
     async for record in _each(settings, DELIVERY):
-        one = _read(record)
-        if (
-            isinstance(one, Delivery)
-            and one.message_id
-            and (found := reports.get((one.message_id, one.attempt))) is not None
-        ):
+        one = _told(_read(record))
+        if one and one.message_id and (found := reports.get((one.message_id, one.attempt))) is not None:
             found[one.piece] = one
     told = unknown = 0
     for attempt, found in reports.items():
@@ -213,9 +209,26 @@ async def _taken(settings: Settings, family: Family, known: Seen) -> AsyncIterat
             yield record
 
 
+def _told(one: Any) -> Delivery | None:
+    """What was told of a send; of a change of one, its end."""
+    if not isinstance(one, Amended):
+        return one if isinstance(one, Delivery) else None
+    order = one.order
+    return Delivery(
+        tenant=one.tenant,
+        channel=one.channel,
+        account=one.account,
+        peer=one.peer,
+        message_id=order.id,
+        attempt=order.attempt,
+        status="failed" if one.failure else "sent",
+        occurred_at=one.occurred_at,
+    )
+
+
 async def _store(connection: Connection, record: Any) -> None:
     message = _read(record)
-    if isinstance(message, Outbound):
+    if isinstance(message, Order):
         await connection.execute(
             "INSERT INTO send (message_id, attempt, conversation, body, traceparent) VALUES ($1, $2, $3, $4, $5)"
             " ON CONFLICT DO NOTHING",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final, cast
 
 import asyncpg
@@ -268,13 +269,18 @@ async def find_messages(connection: Connection, facts: Facts, ids: set[uuid.UUID
 
 def _known(conversation: uuid.UUID, message: Mapping[str, Any]) -> Known:
     """`message`: an Envelope or an Outbound, as its event told it."""
-    sender = message.get("sender")
+    sender, at = message.get("sender"), message.get("occurred_at") or message.get("requested_at")
+    names = (message.get("external_id"), *message.get("external_ids", ()))
     return Known(
         conversation,
         message.get("external_id"),
         author=frozenset((sender["address"], *sender.get("aliases", ()))) if sender else frozenset(),
         ours=sender is None or message.get("direction") == "outbound",
         private=message.get("way") == "private",
+        at=datetime.fromisoformat(at) if at else None,
+        parts=message.get("parts", ()),
+        external_ids=tuple(filter(None, names)),
+        read_mark=message.get("read_mark"),
     )
 
 

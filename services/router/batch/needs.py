@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from services.router.fold import identity, reach
 from services.router.fold.brake import brake_ref, mail_names
+from services.router.fold.changes import told_of
 from services.router.fold.echoes import refs_of_echo
 from services.router.fold.facts import IdentityKey, PeerKey, RefKey
 from services.router.fold.files import media_ref
@@ -17,9 +18,9 @@ from services.router.fold.receipts import delivery_refs
 from services.router.fold.threads import mentioned, ref_key, thread_ref
 from shared.bus.cloudevents import In
 from shared.contract.codes import CHANNELS
-from shared.contract.deliveries import Delivery, MediaUpdate, ProfileUpdate, Typing
+from shared.contract.deliveries import Amended, Delivery, MediaUpdate, ProfileUpdate, Typing
 from shared.contract.envelope import AMENDS, Envelope, Notice, derive, requested_id
-from shared.contract.requests import Reply, Request, Send, SendTyping
+from shared.contract.requests import OfMessage, Reply, Request, Send, SendTyping
 from shared.contract.tokens import read_token
 
 
@@ -69,6 +70,10 @@ def of(records: Sequence[In], secret: bytes) -> Needs:
                 _envelope(needs, envelope, secret)
             case Delivery() as delivery:
                 _delivery(needs, delivery)
+            case Amended() as amended:
+                needs.ids.add(told_of(amended))
+                needs.messages.add(amended.order.message)
+                needs.conversations.add(amended.order.conversation)
             case MediaUpdate() as media:
                 needs.ids.add(derive("media", media.message_id, media.part, media.state))
                 needs.messages.add(media.message_id)
@@ -167,6 +172,8 @@ def _request(needs: Needs, record: In, asked: Request) -> None:
                 needs.messages.add(asked.in_reply_to)
             if asked.private:
                 needs.private.append(asked)
+        case OfMessage():
+            needs.messages.add(asked.message)
         case Send():
             owner = IdentityKey(asked.tenant, asked.channel, asked.address)
             needs.identities.setdefault(owner, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -149,6 +149,7 @@ class Known:
     """A message that is stored already: whose conversation it is in, what the provider calls it.
 
     `author`: the names of whoever wrote it; `ours`: it went out; `private`: a private answer of ours to a public comment.
+    `at`: when it was written; `parts`: what it said then; `external_ids`, `read_mark`: as in the envelope.
     """
 
     conversation_id: uuid.UUID
@@ -156,6 +157,10 @@ class Known:
     author: frozenset[str] = frozenset()
     ours: bool = False
     private: bool = False
+    at: datetime | None = None
+    parts: Sequence[Any] = ()
+    external_ids: tuple[str, ...] = ()
+    read_mark: str | None = None
 
 
 @dataclass(slots=True)

@@ -61,7 +61,16 @@ def announce(
         trail=inbound_trail(record, found),
     )
     author = frozenset((found.sender.address, *found.sender.aliases))
-    facts.known[found.id] = Known(conversation.id, found.external_id, author, ours=found.direction == "outbound")
+    facts.known[found.id] = Known(
+        conversation.id,
+        found.external_id,
+        author,
+        ours=found.direction == "outbound",
+        at=found.occurred_at,
+        parts=found.parts,
+        external_ids=found.all_external_ids,
+        read_mark=found.read_mark,
+    )
     for name in found.all_external_ids:
         ref = facts.ref(ref_key(found, "message", name))
         if ref.parked:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from services.router.fold import changes
 from services.router.fold.blocks import check_block
 from services.router.fold.brake import check_brake, note_answer
 from services.router.fold.events import announce_opening, emit, pass_by, preview_of, tell_apart
@@ -31,7 +32,7 @@ from shared.contract.envelope import Thread, Way, derive, requested_id
 from shared.contract.errors import Refusal
 from shared.contract.fit import fit
 from shared.contract.records import INBOUND_LIMIT, outbound_topic
-from shared.contract.requests import Reply, Request, Send, SendTyping
+from shared.contract.requests import OfMessage, Reply, Request, Send, SendTyping
 from shared.contract.tokens import token
 from shared.runtime.observe import REFUSED
 
@@ -118,12 +119,7 @@ def send(facts: Facts, record: In, asked: Send) -> None:
 
 def check(facts: Facts, conversation: Conversation, asked: Reply | Send, *, private: bool = False) -> Way:
     """Refuse now what the channel would refuse later; what allows it to be sent otherwise."""
-    if asked.expires_at is not None and asked.expires_at <= facts.now:
-        raise Refusal("expired", "expires_at has passed")
-    if asked.not_before is not None and asked.not_before > facts.now:
-        raise Refusal("unsupported", "not_before: scheduled messages are not carried out by this version")
-    if asked.fallback:
-        raise Refusal("unsupported", "fallback is not carried out by this version")
+    check_when(facts, asked)
     if conversation.status != "open":
         raise Refusal("refused", f"the conversation is {conversation.status}")
     check_block(facts, conversation)
@@ -132,6 +128,16 @@ def check(facts: Facts, conversation: Conversation, asked: Reply | Send, *, priv
     if able is not UNKNOWN:
         fit(asked.parts, able.shown(conversation.surface, way))
     return way
+
+
+def check_when(facts: Facts, asked: Request) -> None:
+    """That it is to be done now, and only here."""
+    if asked.expires_at is not None and asked.expires_at <= facts.now:
+        raise Refusal("expired", "expires_at has passed")
+    if asked.not_before is not None and asked.not_before > facts.now:
+        raise Refusal("unsupported", "not_before: scheduled messages are not carried out by this version")
+    if asked.fallback:
+        raise Refusal("unsupported", "fallback is not carried out by this version")
 
 
 def compose(
@@ -215,7 +221,7 @@ def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | S
     facts.sendings[message] = sending
     facts.queued.append(sending)
     private = isinstance(asked, Reply) and asked.private
-    facts.known[message] = Known(conversation.id, None, ours=True, private=private)
+    facts.known[message] = Known(conversation.id, None, ours=True, private=private, at=record.at, parts=asked.parts)
 
 
 def pass_on_typing(facts: Facts, record: In, asked: SendTyping) -> None:
@@ -237,7 +243,7 @@ def unread(facts: Facts, record: In) -> None:
 def refuse(facts: Facts, record: In, refusal: Refusal) -> None:
     """As an event of the conversation; without one, keyed by the request, without a sequence, told apart by its `ce_id`."""
     data = refused(record, Failure(code=refusal.reason, detail=refusal.detail[:2000]))
-    conversation = facts.conversations.get(getattr(record.model, "conversation", NOWHERE))
+    conversation = facts.conversations.get(where(facts, record.model))
     if conversation is not None and conversation.tenant == record.tenant:
         emit(facts, conversation, record, "request.refused", data, trail=trail_of(record))
         return
@@ -253,6 +259,18 @@ def trail_of(record: In) -> tuple[Mapping[str, object]]:
     return ({"place": "requests", "at": record.at},)
 
 
+def where(facts: Facts, asked: Request) -> uuid.UUID:
+    """The conversation that a request is about, by its own word or by its message's."""
+    known = facts.known.get(asked.message) if isinstance(asked, OfMessage) else None
+    found: uuid.UUID = known.conversation_id if known else getattr(asked, "conversation", NOWHERE)
+    return found
+
+
+def change(facts: Facts, record: In, asked: OfMessage) -> None:
+    check_when(facts, asked)
+    changes.change(facts, record, asked)
+
+
 NOWHERE: Final = uuid.UUID(int=0)
 
 
@@ -260,4 +278,5 @@ CARRIED_OUT: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {
     Reply: reply,
     Send: send,
     SendTyping: pass_on_typing,
+    **dict.fromkeys(changes.CHANGES, change),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from services.router.fold import outbound, participants
+from services.router.fold import changes, outbound, participants
 from services.router.fold.echoes import echo
 from services.router.fold.events import pass_by
 from services.router.fold.facts import Facts, PeerKey
@@ -18,7 +18,7 @@ from services.router.fold.routes import untold
 from services.router.fold.threads import ref_key
 from shared.bus.cloudevents import In
 from shared.contract.codes import Failure
-from shared.contract.deliveries import Delivery, MediaUpdate, ProfileUpdate, Typing
+from shared.contract.deliveries import Amended, Delivery, MediaUpdate, ProfileUpdate, Typing
 from shared.contract.envelope import AMENDS, Envelope, Notice
 from shared.contract.records import EVENTS
 
@@ -58,6 +58,7 @@ def typing(facts: Facts, record: In) -> None:
 RULES: Final[dict[type[object], Callable[[Facts, In], None]]] = {
     Envelope: envelope,
     Delivery: delivery,
+    Amended: changes.amended,
     MediaUpdate: media,
     ProfileUpdate: participants.learn,
     Typing: typing,

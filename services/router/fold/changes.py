@@ -1,0 +1,254 @@
+"""What is to change of a message that stands at the provider: refused early, ordered behind the message itself, told when it is so."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from services.router.fold.events import emit, preview_of, tell_apart
+from services.router.fold.facts import Conversation, Emission, Facts, Known
+from services.router.fold.statuses import ENDS
+from services.router.fold.windows import able_in
+from shared.bus.cloudevents import In
+from shared.contract.channel import Capabilities
+from shared.contract.codes import CHANNELS
+from shared.contract.deliveries import Amend, Amended, Change
+from shared.contract.envelope import Edit, Envelope, Many, Part, Party, Thread, derive, requested_id, utc
+from shared.contract.errors import Refusal
+from shared.contract.fit import Bundle, Sendable, fit
+from shared.contract.records import INBOUND_LIMIT, outbound_topic
+from shared.contract.requests import DeleteMessage, EditMessage, OfMessage, ReactMessage, SeenMessage
+from shared.runtime.observe import REFUSED
+
+OF_OURS: Final[frozenset[Change]] = frozenset({"edit", "delete"})
+CHANGES: Final[dict[type[OfMessage], Change]] = {
+    EditMessage: "edit",
+    DeleteMessage: "delete",
+    ReactMessage: "react",
+    SeenMessage: "seen",
+}
+_PARTS: Final[TypeAdapter[tuple[Part, ...]]] = TypeAdapter(Many[Part])
+
+
+def change(facts: Facts, record: In, asked: OfMessage) -> None:
+    """Ordered as whatever is sent there is: in the conversation's lane, so it does not overtake its message.
+
+    `request.accepted` gives it its place; the id follows from the request's.
+    """
+    what = CHANGES[type(asked)]
+    known, conversation = named_in(facts, asked)
+    able = able_in(facts, conversation).shown(conversation.surface, "private" if known.private else "free_text")
+    check_change(facts, what, known, able)
+    names = names_of(facts, asked.message, known, what)
+    if isinstance(asked, EditMessage):
+        check_same_shape(asked.parts, known, able)
+    if isinstance(asked, ReactMessage):
+        check_emoji(asked, able)
+    order = compose(facts, record, conversation, asked, known=known, names=names)
+    accepted = emit(
+        facts,
+        conversation,
+        record,
+        "request.accepted",
+        {"request_id": record.id, "request_type": record.name, "message_id": str(asked.message)},
+        message_id=asked.message,
+        trail=({"place": "requests", "at": record.at},),
+    )
+    facts.emissions.append(
+        Emission(
+            topic=outbound_topic(CHANNELS[conversation.channel]),
+            conversation_id=conversation.id,
+            sequence=accepted.sequence,
+            name="outbound.amend",
+            id=requested_id(asked.tenant, record.id),
+            tenant=conversation.tenant,
+            at=facts.now,
+            value=order,
+            traceparent=record.traceparent,
+            stored=False,
+        )
+    )
+
+
+def named_in(facts: Facts, asked: OfMessage) -> tuple[Known, Conversation]:
+    """The message and its conversation. Raises Refusal where this tenant has none of that id, or has removed it."""
+    known = facts.known.get(asked.message)
+    conversation = facts.conversations.get(known.conversation_id) if known else None
+    if known is None or known.at is None or conversation is None or conversation.tenant != asked.tenant:
+        raise Refusal("malformed", f"there is no message {asked.message}")
+    return known, conversation
+
+
+def check_change(facts: Facts, what: Change, known: Known, able: Capabilities) -> None:
+    if what not in able.changes:
+        raise Refusal("unsupported", f"{what}: not on this channel, or its adapter has not said so yet")
+    if what in OF_OURS and not known.ours:
+        raise Refusal("refused", f"{what}: the message is not ours")
+    if what == "seen" and known.ours:
+        raise Refusal("refused", "seen: the message is ours")
+    within = able.changes[what]
+    if within is not None and known.at is not None and known.at + within <= facts.now:
+        raise Refusal("expired", f"{what}: the channel took it until {utc(known.at + within)}")
+
+
+def names_of(facts: Facts, message: uuid.UUID, known: Known, what: Change) -> tuple[tuple[str, ...], ...]:
+    """What the provider calls it, by piece; nothing while the adapter alone knows. Of one that failed there may be pieces to delete."""
+    sending = facts.sendings.get(message)
+    if sending is None:
+        if not known.external_ids:
+            raise Refusal("unsupported", "the channel has no name for this message")
+        return (known.external_ids,)
+    found = [tuple(sending.progress.get(str(number), {}).get("ids", ())) for number in range(sending.pieces)]
+    if sending.status in ENDS:
+        if what != "delete" or not any(found):
+            raise Refusal("refused", f"the message was not sent: it is {sending.status}")
+        return tuple(filter(None, found))
+    return tuple(found) if all(found) else ()
+
+
+def check_same_shape(parts: Sequence[Part], known: Known, able: Capabilities) -> None:
+    """A provider changes what stands in a message, not how many there are, nor which file: what is else is sent anew."""
+    wanted, stands = (fit(these, able).pieces for these in (parts, _PARTS.validate_python(known.parts)))
+    if list(map(_shape, wanted)) != list(map(_shape, stands)):
+        raise Refusal(
+            "unsupported",
+            "an edit has as many pieces as the message, of the same kinds and with the same files: delete it and send anew",
+        )
+
+
+def _shape(piece: Sendable) -> object:
+    match piece:
+        case Bundle(part=part, files=files):
+            return _shape(part), [file.blob for file in files]
+        case _ if piece.kind == "media":
+            return "media", piece.blob
+        case _:
+            return "words" if piece.kind in {"text", "choices"} else piece.kind
+
+
+def check_emoji(asked: ReactMessage, able: Capabilities) -> None:
+    if asked.removed and not asked.emoji:
+        raise Refusal("malformed", "removed: name the emoji, or leave both out to take back all")
+    if asked.emoji and able.reactions and asked.emoji not in able.reactions:
+        raise Refusal("unsupported", f"the channel shows as a reaction only {' '.join(able.reactions)}")
+
+
+def compose(
+    facts: Facts,
+    record: In,
+    conversation: Conversation,
+    asked: OfMessage,
+    *,
+    known: Known,
+    names: tuple[tuple[str, ...], ...],
+) -> bytes:
+    order = Amend(
+        id=requested_id(asked.tenant, record.id),
+        tenant=conversation.tenant,
+        channel=conversation.channel,
+        account=conversation.account,
+        peer=conversation.peer,
+        conversation=conversation.id,
+        sequence=conversation.last_sequence + 1,
+        request_id=record.id,
+        thread=Thread(thread_key=conversation.thread_key),
+        surface=conversation.surface,
+        way="private" if known.private else "free_text",
+        not_after=asked.expires_at,
+        requested_at=record.at,
+        change=CHANGES[type(asked)],
+        message=asked.message,
+        written_at=known.at or facts.now,
+        ours=known.ours,
+        names=names,
+        content=asked.parts if isinstance(asked, EditMessage) else (),
+        emoji=asked.emoji if isinstance(asked, ReactMessage) else None,
+        removed=isinstance(asked, ReactMessage) and asked.removed,
+        read_mark=known.read_mark,
+    )
+    value = order.model_dump_json(exclude_none=True).encode()
+    if len(value) > INBOUND_LIMIT:
+        raise Refusal("too_long", f"{len(value)} bytes; {INBOUND_LIMIT} fit on the bus")
+    return value
+
+
+def amended(facts: Facts, record: In) -> None:
+    """What became of it, once: the adapter tells it until Kafka has acknowledged it."""
+    found: Amended = record.model
+    once = told_of(found)
+    if once not in facts.fresh:
+        return
+    facts.fresh.discard(once)
+    order = found.order
+    name, data = outcome_of(facts, found)
+    data |= {"request_id": order.request_id}
+    conversation = facts.conversations.get(order.conversation)
+    at = found.occurred_at
+    trail: list[dict[str, object]] = [
+        {"place": "provider", "at": at},
+        {"place": "delivery", "at": max(record.at, at)},
+    ]
+    if found.taken_at:
+        trail.insert(0, {"place": "outbound", "at": found.taken_at})
+    if conversation is None:
+        tell_apart(facts, record, name, data, trail=trail)
+        return
+    if found.failure is None and order.change in OF_OURS:
+        show_change(facts, conversation, order)
+    emit(facts, conversation, record, name, data, message_id=order.message, trail=trail)
+
+
+def told_of(found: Amended) -> uuid.UUID:
+    """By which an outcome is known to have been told."""
+    return derive("delivery", found.order.id)
+
+
+def outcome_of(facts: Facts, found: Amended) -> tuple[str, dict[str, Any]]:
+    """The event's name and what it says: as if the change had been seen at the provider, by the account."""
+    order, name = found.order, found.external_id or str(found.order.message)
+    about: dict[str, Any] = {"message_id": str(order.message), "external_id": name}
+    if found.failure is not None:
+        REFUSED.labels(found.failure.code).inc()
+        failure = found.failure.model_dump(mode="json")
+        return "request.refused", {"request_type": f"request.{order.change}", "failure": failure}
+    match order.change:
+        case "edit":
+            return "message.edited", about | {"message": as_envelope(found, name).model_dump(exclude_none=True)}
+        case "delete":
+            return "message.deleted", about
+        case "seen":
+            return "message.seen", about
+        case "react":
+            able = facts.capabilities.get((order.tenant, order.channel, order.account))
+            replaces = bool(order.emoji) and not order.removed and (able is None or able.one_reaction)
+            said = {"emoji": order.emoji, "removed": order.removed, "replaces": replaces}
+            return "message.reaction", about | said | {"sender": {"address": order.account}}
+
+
+def as_envelope(found: Amended, name: str) -> Envelope:
+    order = found.order
+    return Envelope(
+        id=order.id,
+        tenant=order.tenant,
+        channel=order.channel,
+        account=order.account,
+        direction="outbound",
+        peer=order.peer,
+        external_id=name,
+        sender=Party(address=order.account),
+        surface=order.surface,
+        thread=order.thread,
+        parts=(Edit(target=name), *order.content),
+        occurred_at=found.occurred_at,
+        received_at=found.occurred_at,
+    )
+
+
+def show_change(facts: Facts, conversation: Conversation, order: Amend) -> None:
+    """Where the conversation's newest words are this message's, they read so now."""
+    known = facts.known.get(order.message)
+    if known and known.parts and conversation.preview == preview_of(_PARTS.validate_python(known.parts)):
+        conversation.preview, conversation.changed = preview_of(order.content), True
