@@ -24,6 +24,8 @@ import aiohttp
 import aiosmtplib
 
 from deploy.local.home import Addresses
+from services.sandbox.twins import TWINS
+from services.sandbox.twins.seats import Seats
 
 TROUBLE: Final = (aiohttp.ClientError, aiosmtplib.SMTPException, TimeoutError, OSError)
 PATIENCE: Final = (
@@ -31,6 +33,7 @@ PATIENCE: Final = (
 )
 
 NAMED: Final = {"whatsapp": "phone_number_id", "facebook": "page_id"}
+APPS: Final = {twin.channel: twin for twin in TWINS}
 
 
 class Shown(NamedTuple):
@@ -69,7 +72,9 @@ class Town:
         return dict(self.accounts["accounts"][channel][name])
 
     def key(self, channel: str) -> str:
-        """Meta's name of the account: its number's or its page's id."""
+        """What the provider calls the account: its number, its page, its bot."""
+        if twin := APPS.get(channel):
+            return twin.id_of(Seats(self.home / "accounts.toml", channel).all()[0])
         return str(self.account(channel)[NAMED[channel]])
 
     def hook(self, service: str, channel: str, app: str = "sandbox") -> str:
@@ -133,7 +138,7 @@ class Telegram:
 
 @dataclass
 class Phone:
-    """A person with WhatsApp or Messenger on the sandbox's phone."""
+    """A person with an app of the sandbox's phone that is no Telegram."""
 
     town: Town
     user: str
@@ -351,6 +356,12 @@ async def read_mails(town: Town, user: str, inbox: str) -> list[Shown]:
 def named(mail: Mapping[str, Any]) -> str:
     """Its Message-ID (RFC 5322 §3.6.4), bare."""
     return next(str(value).strip("<> ") for name, value in mail["headers"] if name.lower() == "message-id")
+
+
+def someone(town: Town, channel: str, number: int) -> Phone:
+    """A person with the app of a twin."""
+    prefix, width = APPS[channel].person
+    return Phone(town, f"{prefix}{number:0{width}d}", channel, 1000)
 
 
 async def until_taken(customer: Customer, text: str) -> None:

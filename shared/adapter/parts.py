@@ -26,6 +26,7 @@ from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
 from shared.provider.credentials import Credentials
 from shared.provider.keys import Keyring
+from shared.provider.quotas import Quotas
 from shared.provider.smtp import Mailer
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lifecycle import Life
@@ -70,7 +71,9 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
     accounts = AccountsFile(Path(settings.accounts), channels)
     life.spawn(accounts.watch(), "accounts file")
     blobs, credentials = Blobs.open(settings.blobs), Credentials(settings, pool)
-    caller = await life.resources.enter_async_context(Caller(blobs, mailer=Mailer(blobs, name=settings.smtp_name)))
+    caller = await life.resources.enter_async_context(
+        Caller(blobs, mailer=Mailer(blobs, name=settings.smtp_name), quotas=Quotas(pool))
+    )
     return Parts(
         life=life,
         family=family,

@@ -66,6 +66,7 @@ __all__ = [
     "PieceChange",
     "Polled",
     "Publish",
+    "Quota",
     "React",
     "Receipt",
     "Receive",
@@ -224,6 +225,7 @@ class Http:
     `body`: bytes, a form, or a blob as it is: streamed, from its beginning whenever it is tried again. `commits`: a person will see its effect, so the ledger turns to `sending` just before it and it is never repeated;
     all others are safe to repeat (docs/architecture.md, Sending). `stranger`: someone else chose the address, so only public ones are reached.
     `secret`: a part of the URL that no log may show. `throttles`: who must wait after a "too many" that does not say it itself.
+    `cost`: units of the channel's quota that it spends, whatever comes of it.
     """
 
     method: str = "POST"
@@ -234,6 +236,7 @@ class Http:
     stranger: bool = False
     secret: SecretStr | None = None
     throttles: Scope = "account"
+    cost: int = 0
     timeout: timedelta = timedelta(seconds=20)
 
     @classmethod
@@ -247,6 +250,7 @@ class Http:
         secret: SecretStr | None = None,
         commits: bool = False,
         throttles: Scope = "account",
+        cost: int = 0,
         timeout: timedelta = timedelta(seconds=20),
     ) -> Self:
         bearer = {"authorization": f"Bearer {token.get_secret_value()}"} if token else {}
@@ -256,6 +260,7 @@ class Http:
             body=orjson.dumps(value),
             commits=commits,
             secret=secret,
+            cost=cost,
             throttles=throttles,
             timeout=timeout,
         )
@@ -550,6 +555,18 @@ class Download:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Quota:
+    """Units a day that the calls of a provider's customer share, whichever account they are for (`name`: what the provider knows
+    that customer by). The day begins at midnight in `zone`. `reserve`: units that no poll may spend.
+    """
+
+    name: str
+    units: int
+    reserve: int
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Token:
     value: SecretStr
     expires_in: timedelta
@@ -639,7 +656,8 @@ class Channel:
     polled. `join_key`: by what the echo of a piece can be known when its answer was lost: what was sent along and comes
     back, the piece's id; or what is known of it on both sides. `amend`: what changes a message that stands there, as far as the
     capabilities say (`changes`). `profile`: who someone is by their address, and by the peer
-    of a message of theirs, where messages do not say it: names, language and time zone, no pictures. `window`: what a message
+    of a message of theirs, where messages do not say it: names, language and time zone, no pictures. `quota`: the units that
+    an account's calls (`Http.cost`) may spend in a day. `window`: what a message
     of the customer, just received, allows; None where it is nothing that they wrote.
     """
 
@@ -672,6 +690,7 @@ class Channel:
     typing: Callable[[Any, TypingMark, Context], Steps[None]] | None = None
     fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
     profile: Callable[[Any, str, str, Context], Steps[Party]] | None = None
+    quota: Callable[[Any], Quota] | None = None
     refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None
     register: Callable[[Any, Any, Context], Steps[None]] | None = None
     window: Callable[[Any, Message], Window | None] = always_open

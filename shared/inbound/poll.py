@@ -10,12 +10,13 @@ from typing import Any, Final
 
 import structlog
 
-from shared.contract.channel import Account, Channel, Context, Polled
+from shared.contract.channel import Account, Asked, Channel, Context, Http, Polled
 from shared.contract.errors import (
     BusUnavailable,
     DatabaseUnavailable,
     Fenced,
     Malformed,
+    ParleyError,
     SendFailed,
     StoreUnavailable,
     TooLarge,
@@ -28,7 +29,7 @@ from shared.storage.database import Pool, transaction
 
 log = structlog.get_logger(__name__)
 
-PAUSE: Final = 5.0  # seconds after something went wrong
+PAUSE: Final = timedelta(seconds=5)  # after something went wrong
 
 
 class Poller:
@@ -38,7 +39,10 @@ class Poller:
         self, *, channel: Channel, account: Account, pool: Pool, intake: Intake, caller: Caller, contexts: Contexts
     ) -> None:
         self._channel, self._account = channel, account
-        self._pool, self._intake, self._contexts, self._drive = pool, intake, contexts, Driver(caller, contexts)
+        self._pool, self._intake, self._caller, self._contexts = pool, intake, caller, contexts
+        self._drive = Driver(caller, contexts)
+        self._party = Party(channel=channel, account=account, before=self._count, polling=True)
+        self._spent = 0  # units of the channel's quota, by the turn under way
 
     @property
     def name(self) -> str:
@@ -47,20 +51,34 @@ class Poller:
     async def run(self, epoch: int) -> None:
         """Until the lease is lost: ask, publish, move the cursor."""
         while True:
-            try:
-                page = await self.turn(epoch)
-                await asyncio.sleep(page.again_in.total_seconds())
-            except (SendFailed, BusUnavailable, StoreUnavailable, DatabaseUnavailable, Malformed) as error:
-                log.warning("poll.waiting", name=self.name, error=str(error))
-                wait = error.retry_after if isinstance(error, SendFailed) else None
-                await asyncio.sleep(max(PAUSE, (wait or timedelta()).total_seconds()))
+            pause = await self.step(epoch)
+            await asyncio.sleep(pause.total_seconds())
+
+    async def step(self, epoch: int) -> timedelta:
+        """One turn, whatever comes of it: how long to wait before the next. What a turn spends of a quota lasts for the day."""
+        self._spent = 0
+        try:
+            page = await self.turn(epoch)
+            return max(page.again_in, await self._caller.pause(self._spent, self._party))
+        except (SendFailed, BusUnavailable, StoreUnavailable, DatabaseUnavailable, Malformed) as error:
+            log.warning("poll.waiting", name=self.name, error=str(error))
+            return await self._pause_after(error)
+
+    async def _pause_after(self, error: ParleyError) -> timedelta:
+        asked = (error.retry_after if isinstance(error, SendFailed) else None) or timedelta(0)
+        try:
+            return max(PAUSE, asked, await self._caller.pause(self._spent, self._party))
+        except SendFailed:
+            return max(PAUSE, asked)
+
+    async def _count(self, request: Asked) -> None:
+        self._spent += request.cost if isinstance(request, Http) else 0
 
     async def turn(self, epoch: int) -> Polled:
         """One page: durable on the bus first, then the cursor; a crash between them reads the page again, to the same ids."""
         assert self._channel.poll is not None
         cursor = await self._cursor()
-        party = Party(channel=self._channel, account=self._account)
-        page = await self._drive(partial(self._channel.poll, self._account, cursor), party)
+        page = await self._drive(partial(self._channel.poll, self._account, cursor), self._party)
         await self._take(page, self._contexts.plain(self._channel, self._account))
         if page.cursor != cursor:
             await self._move(page.cursor, epoch)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from shared.bus.cloudevents import next_span
 from shared.contract.channel import Account, App, Asked, Channel, Http, Response, Smtp
 from shared.contract.errors import SendFailed, StoreUnavailable
 from shared.provider.bodies import open_body
+from shared.provider.quotas import Quotas
 from shared.provider.rates import Rates
 from shared.provider.smtp import Mailer
 from shared.provider.ssrf import NotPublic, Reach, guarded_socket, public
@@ -49,6 +51,7 @@ class Party:
     account: Account | App
     peer: str | None = None
     before: Before = _nothing
+    polling: bool = False
     traceparent: str | None = None
 
 
@@ -87,11 +90,14 @@ class Caller:
     """Makes requests. Raises SendFailed: `unreachable` when nothing left, `unknown` when a commit may have, and the
     reason where trying again is pointless. Use it as an async context manager.
 
-    `reach` says which addresses a stranger may make us connect to, `mailer` how mails are handed over.
+    `reach` says which addresses a stranger may make us connect to, `mailer` how mails are handed over, `quotas` what a day's
+    calls may cost.
     """
 
-    def __init__(self, blobs: Blobs, *, reach: Reach = public, mailer: Mailer | None = None) -> None:
-        self._blobs, self._reach, self._rates = blobs, reach, Rates()
+    def __init__(
+        self, blobs: Blobs, *, reach: Reach = public, mailer: Mailer | None = None, quotas: Quotas | None = None
+    ) -> None:
+        self._blobs, self._reach, self._rates, self._quotas = blobs, reach, Rates(), quotas
         self._mailer = mailer or Mailer(blobs)
         self._open = AsyncExitStack()
 
@@ -133,7 +139,13 @@ class Caller:
         finally:
             SEND_SECONDS.labels(party.channel.name).observe(time.monotonic() - started)
 
+    async def pause(self, spent: int, party: Party) -> timedelta:
+        """How long a poll waits that has spent so many units, so that its share of a quota lasts for the day."""
+        return await self._quotas.pause(spent, party.channel, party.account) if self._quotas else timedelta(0)
+
     async def _turn(self, request: Asked, party: Party) -> None:
+        if self._quotas:
+            await self._quotas.spend(request, party.channel, party.account, polling=party.polling)
         await self._rates.wait(
             channel=party.channel.name,
             account=party.account.name,

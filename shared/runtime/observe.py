@@ -77,6 +77,11 @@ PROFILES = Counter(
     "parley_profiles_total", "People a provider was asked about, by outcome: told, or why not.", ["channel", "outcome"]
 )
 HEALTHY = Gauge("parley_account_healthy", "1 while the account can be used.", ["channel", "account"])
+QUOTA_LEFT = Gauge(
+    "parley_quota_left_units",
+    "Units of a provider's daily quota that were left after an account's newest call.",
+    ["channel", "account"],
+)
 TOKENS = Counter(
     "parley_token_refreshes_total",
     "Refreshes of access tokens by outcome: refreshed, or why not.",

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from shared.contract.requests import Reply
 from shared.runtime.settings import Settings
 from tests.chaos.log import Log, read_log, text_of
 from tests.customers import (
+    APPS,
     Commenter,
     Correspondent,
     Customer,
@@ -35,10 +37,16 @@ from tests.customers import (
     Telegram,
     Town,
     Visitor,
+    someone,
     until_taken,
 )
 
 Meet = Callable[[Town, int], Customer]
+
+
+def _someone(channel: str, town: Town, number: int) -> Customer:
+    return someone(town, channel, number)
+
 
 # Everyone who writes, by the name of the transport; a number makes a new person.
 PEOPLE: Final[Mapping[str, Meet]] = {
@@ -50,6 +58,7 @@ PEOPLE: Final[Mapping[str, Meet]] = {
     "whatsapp": lambda town, number: Phone(town, str(855_120_000_000 + number), "whatsapp", 4096),
     "smtp": lambda town, number: Correspondent(town, f"straight-{number}@customer.example"),
     "mailbox": lambda town, number: Penpal(town, f"queued-{number}@customer.example"),
+    **{channel: partial(_someone, channel) for channel in APPS},
 }
 LEAVE: Final = 180.0  # seconds that the agent stays after the last customer, until all is answered
 MESSAGES: Final = 12  # of one person; then someone new writes, since providers let few be sent to one person quickly

@@ -35,6 +35,13 @@ class Agent:
         asked = await self.asks(f"conversations/{heard['conversation']}/reply", parts=list(parts), **more)
         return str(asked["message_id"])
 
+    async def uploads(self, data: bytes, kind: str, *, mime_type: str = "image/png") -> Json:
+        """The part that sends these bytes."""
+        address, head = f"{self.stack.http('router')}/api/media", {**self.stack.bearer, "Content-Type": mime_type}
+        async with self.town.client.post(address, data=data, headers=head) as answer:
+            assert answer.status == 201, await answer.text()
+            return {"kind": "media", "media": kind, "state": "stored", **await answer.json()}
+
     async def hears(self, words: str) -> Json:
         """The event of the message with these words."""
         return await self.listener.first("message.received", lambda event: said(event) == words.strip())

@@ -20,7 +20,10 @@ import aiosmtplib
 import pytest
 from playwright.async_api import Page, expect
 
+from services.chat_adapter import registry as chat
 from services.sandbox.twins import TWINS
+from services.social_adapter import registry as social
+from shared.contract.channel import Capabilities
 from tests.chromium import browser, visit
 from tests.customers import Phone
 from tests.e2e.agent import Agent, at_work, text
@@ -71,6 +74,14 @@ class Street(Agent):
 async def street(stack: Any) -> AsyncIterator[Street]:
     async with browser() as chromium, at_work(stack, partial(Street, chromium=chromium)) as opened:
         yield opened
+
+
+def has_file(event: Json, *, conversation: str) -> bool:
+    return event["conversation"] == conversation and any(one["kind"] == "media" for one in event["message"]["parts"])
+
+
+def able(channel: str) -> Capabilities:
+    return {**chat.CHANNELS, **social.CHANNELS}[channel].capabilities
 
 
 def unique(words: str) -> str:
@@ -152,9 +163,9 @@ async def test_a_phone_that_is_opened_again_shows_its_messages_as_they_were_writ
     await page.context.close()
 
 
-@pytest.mark.parametrize("channel", PHONES)
+@pytest.mark.parametrize("channel", [*PHONES, *(name for name in PERSONS if able(name).choices == "full")])
 async def test_choices_are_pressed_and_files_go_both_ways(street: Street, channel: str) -> None:
-    page = await street.open("phone", query=f"&channel={channel}", user=number())
+    page = await street.open("phone", query=f"&channel={channel}", user=person_of(channel))
     asked = unique("When?")
     await ready(page)
     await page.locator("#file").set_input_files({"name": "menu.png", "mimeType": "image/png", "buffer": PIXEL})
@@ -162,7 +173,8 @@ async def test_choices_are_pressed_and_files_go_both_ways(street: Street, channe
     await page.keyboard.press("Enter")
     await page.locator("li.mine img.picture").wait_for()
     event = await street.learns(asked)
-    [part] = [one for one in event["message"]["parts"] if one["kind"] == "media"]
+    sent = await street.listener.first("message.received", partial(has_file, conversation=event["conversation"]))
+    [part] = [one for one in sent["message"]["parts"] if one["kind"] == "media"]
     assert part["media"] == "image"
     options = [{"id": "am", "title": "ព្រឹក"}, {"id": "pm", "title": "ល្ងាច"}]
     await street.answers(event, {"kind": "choices", "text": "ម៉ោងណា?", "options": options})
@@ -172,6 +184,9 @@ async def test_choices_are_pressed_and_files_go_both_ways(street: Street, channe
         lambda one: one["conversation"] == event["conversation"] and one["message"]["parts"][0]["kind"] == "choice",
     )
     assert chosen["message"]["parts"][0]["id"] == "pm"
+    if able(channel).media.get("image") == "full":
+        await street.answers(event, await street.uploads(PIXEL, "image"))
+        await page.locator("li.theirs img.picture").wait_for()
     await page.context.close()
 
 

@@ -707,6 +707,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/shared/adapter/test_duties.py",
     ),
     Mutant(
+        "A provider's daily quota is counted",
+        "polls spend what sends need",
+        "shared/provider/quotas.py",
+        "quota.units - quota.reserve if polling else quota.units",
+        "quota.units",
+        "tests/shared/provider/test_quotas.py -k may_not_spend",
+    ),
+    Mutant(
+        "A provider's daily quota is counted",
+        "it is looked at, then spent",
+        "shared/provider/quotas.py",
+        "WHERE kept.day <> excluded.day OR kept.used + excluded.used <= $5",
+        "WHERE kept.day <> excluded.day OR kept.used <= $5",
+        "tests/shared/provider/test_quotas.py",
+    ),
+    Mutant(
         "A token is refreshed before it ends",
         "it is refreshed when it has ended",
         "shared/provider/credentials.py",

@@ -36,7 +36,8 @@ class Line(Twin):
     can = ("remove",)
     offers = "beside"
 
-    def id_of(self, seat: Seat) -> str:
+    @staticmethod
+    def id_of(seat: Seat) -> str:
         return str(seat.account["user_id"])
 
     def calls(self) -> list[web.RouteDef]:
@@ -167,6 +168,8 @@ def _message(view: Json) -> Json:
     """https://developers.line.biz/en/reference/messaging-api/#message-event."""
     if "media" in view:
         media = view["media"]
+        if "caption" in view:
+            raise Refused(400, "LINE has no words under a file")
         if media["kind"] in KINDS - {"file"}:
             return {"type": media["kind"], "contentProvider": {"type": "line"}}
         return {"type": "file", "fileName": media["name"], "fileSize": media["size"]}

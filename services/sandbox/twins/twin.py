@@ -88,7 +88,8 @@ class Twin:
 
     # what a twin says of its own
 
-    def id_of(self, seat: Seat) -> str:
+    @staticmethod
+    def id_of(seat: Seat) -> str:
         """What the provider calls the account."""
         return seat.name
 

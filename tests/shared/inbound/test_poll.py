@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from provider import Account, Provider, make_channel, says
 
 from shared.bus.cloudevents import RAW
 from shared.bus.produce import Producer
-from shared.contract.channel import Context, Http, Message, Polled, Steps
+from shared.contract.channel import Context, Http, Message, Polled, Quota, Steps
 from shared.contract.envelope import Party, Text
 from shared.contract.errors import Fenced
 from shared.contract.readable import each
@@ -23,6 +24,7 @@ from shared.inbound.accept import Intake
 from shared.inbound.poll import Poller
 from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
+from shared.provider.quotas import Quotas
 from shared.runtime.settings import Settings
 from shared.storage import migrate
 from shared.storage.blobs import Blobs
@@ -177,7 +179,7 @@ async def test_what_cannot_be_taken_is_kept_with_its_page_and_holds_up_nothing(
 async def test_a_provider_in_trouble_is_asked_again_later_and_nothing_is_lost(
     pool: Any, poller: Poller, provider: Provider, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(poll, "PAUSE", 0.05)
+    monkeypatch.setattr(poll, "PAUSE", timedelta(seconds=0.05))
     provider.answers += [says(403), says(200, "no page"), page(1, "one")]
     running = asyncio.create_task(poller.run(await held(pool, poller)))
     async with asyncio.timeout(SECONDS):
@@ -207,3 +209,27 @@ async def test_half_an_emoji_holds_up_no_poll(
     assert await cursor(pool) == {"next": 1}
     (record,) = await records_of(settings, INBOUND)
     assert "half \ufffd" in record.value.decode()
+
+
+async def test_a_poll_with_a_quota_spreads_its_share_over_the_day_also_while_it_fails(
+    pool: Any, poller: Poller, provider: Provider
+) -> None:
+    def costly(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps[Polled]:
+        asked = ask(account, cursor, context)
+        answer = yield replace(next(asked), cost=10)
+        try:
+            asked.send(answer)
+        except StopIteration as end:
+            return end.value
+        raise AssertionError
+
+    quota = Quota(name="ours", units=100, reserve=50)
+    poller._channel = replace(poller._channel, poll=costly, quota=lambda _account: quota)
+    poller._party = replace(poller._party, channel=poller._channel)
+    poller._caller._quotas = Quotas(pool)
+    provider.answers += [page(1, "one"), says(403)]
+    epoch = await held(pool, poller)
+    waits = [await poller.step(epoch) for _ in range(2)]
+    _, rest = await poller._caller._quotas.standing(poller._channel, quota)
+    assert waits[0] == pytest.approx(rest / 4, rel=0.1), "ten of the forty that are left to it"
+    assert waits[1] == pytest.approx(rest / 3, rel=0.1)

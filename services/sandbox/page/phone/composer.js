@@ -62,7 +62,9 @@ export function createComposer({ send, can }) {
     if (about?.edit) return [{ edit: { message: about.edit.id, text: words } }];
     const reply = about?.reply ? { reply_to: about.reply.id } : {};
     if (!files.length) return [{ text: words, ...reply }];
-    return files.map((file, place) => form(file, place ? {} : { ...reply, ...(words && { caption: words }) }));
+    const captioned = words && can.includes("caption");
+    const sent = files.map((file, place) => form(file, place ? {} : { ...reply, ...(captioned && { caption: words }) }));
+    return words && !captioned ? [...sent, { text: words }] : sent;
   }
 
   function reset(words, aboutWhat, nowFiles) {
