@@ -40,7 +40,13 @@ class Duties:
         self._accounts, self._kinds = accounts, kinds
         self._begun: dict[str, tuple[Duty, asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
+        self._stopping = False
         accounts.on_change(lambda _accounts: self._changed.set())
+
+    async def stop(self) -> None:
+        """While the bus is still there: what a socket has read is durable before it closes."""
+        self._stopping = True
+        await self._end(list(self._begun))
 
     async def run(self) -> None:
         try:
@@ -53,6 +59,8 @@ class Duties:
 
     async def _follow(self, accounts: Accounts) -> None:
         """End what is not wanted any more, or not like that; then begin what is new."""
+        if self._stopping:
+            return
         wanted = {duty.name: duty for kind in self._kinds for duty in kind(accounts)}
         await self._end([name for name, (duty, _) in self._begun.items() if wanted.get(name) != duty])
         for name, duty in wanted.items():

@@ -117,6 +117,7 @@ async def serve(
     )
     serving = Serving(
         channels=parts.channels,
+        accounts=parts.accounts,
         pool=parts.pool,
         intake=parts.intake,
         caller=parts.caller,
@@ -157,9 +158,11 @@ async def serve(
     life.health.ready["ingress"] = lambda: ingress.trouble
     life.routes(ingress.routes())
     life.routes(Files(settings, parts.blobs).routes())
+    duties = Duties(parts.accounts, [refreshing.duties, serving.duties])
     life.on_stop(deliver.drain)
+    life.on_stop(duties.stop)
     life.spawn(states.run(), "account states")
-    life.spawn(Duties(parts.accounts, [refreshing.duties, serving.duties]).run(), "duties")
+    life.spawn(duties.run(), "duties")
     life.spawn(deliver.run(), "deliver")
     life.spawn(afterwards.run(), "afterwards")
 

@@ -1,4 +1,4 @@
-"""What is done for an account before anybody writes: the provider is told where to send, or is asked what there is."""
+"""What is done for an account before anybody writes: the provider is told where to send, asked what there is, or listened to."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from shared.adapter.states import States
 from shared.contract.channel import Account, App, Channel
 from shared.contract.errors import Malformed, SendFailed
 from shared.inbound.accept import Intake
+from shared.inbound.listen import Listener
 from shared.inbound.poll import Poller
 from shared.provider.calls import Caller, Party
 from shared.provider.contexts import Contexts
 from shared.provider.exchange import Driver
-from shared.runtime.accounts import Accounts
+from shared.runtime.accounts import Accounts, AccountsFile
 from shared.storage.database import Pool
 from shared.storage.leases import Leases
 
@@ -28,25 +29,29 @@ AGAIN: Final = 10.0  # seconds after a provider did not take our address
 
 
 class Serving:
-    """A kind of duty: registered, where the channel can be, then polled, where the account is."""
+    """A kind of duty: registered, where the channel can be, then polled, where the account is; and each of its sockets."""
 
     def __init__(
         self,
         *,
         channels: Mapping[str, Channel],
+        accounts: AccountsFile,
         pool: Pool,
         intake: Intake,
         caller: Caller,
         contexts: Contexts,
         states: States,
     ) -> None:
-        self._channels = channels
+        self._channels, self._accounts = channels, accounts
         self._pool, self._intake, self._caller, self._contexts, self._states = pool, intake, caller, contexts, states
         self._drive = Driver(caller, contexts)
 
     def duties(self, accounts: Accounts) -> Iterator[Duty]:
         for name, account in accounts.all():
-            yield self._duty(self._channels[name], accounts.app(name, account.receiver), account)
+            channel, app = self._channels[name], accounts.app(name, account.receiver)
+            yield self._duty(channel, app, account)
+            for shard in range(channel.shards(account) if channel.socket else 0):
+                yield self._listening(channel, app, account, shard)
 
     def _duty(self, channel: Channel, app: App | None, account: Account) -> Duty:
         async def work() -> None:
@@ -68,6 +73,23 @@ class Serving:
             contexts=self._contexts,
         )
         await Leases(self._pool).run(poller.name, poller.run)
+
+    def _listening(self, channel: Channel, app: App | None, account: Account, shard: int) -> Duty:
+        async def work() -> None:
+            listener = Listener(
+                channel=channel,
+                account=account,
+                shard=shard,
+                accounts=lambda: self._accounts.current,
+                pool=self._pool,
+                intake=self._intake,
+                caller=self._caller,
+                contexts=self._contexts,
+                noticed=self._states.note,
+            )
+            await Leases(self._pool).run(listener.name, listener.run)
+
+        return Duty(name=f"listen {channel.name}/{account.name}#{shard}", of=(app, account), work=work)
 
     async def _register(self, channel: Channel, app: App, account: Account) -> None:
         """Until the provider knows our address: it is the same for every replica, so each may say it."""

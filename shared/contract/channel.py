@@ -43,6 +43,7 @@ __all__ = [
     "Blob",
     "Capabilities",
     "Channel",
+    "Close",
     "Context",
     "DeletePiece",
     "Download",
@@ -130,7 +131,8 @@ class Context:
 
     `secret`: this installation's key for the names that it signs (PARLEY_SECRET). `hook`: the public address of the app's own
     webhook, "" where PARLEY_PUBLIC_URL is not set. `link`: a public address of a stored file, good for a week, for providers that
-    take files by address; raises Refusal where it cannot be made (shared.contract.links).
+    take files by address; raises Refusal where it cannot be made (shared.contract.links). `shard`: which of
+    the account's sockets this is.
     """
 
     now: datetime
@@ -140,6 +142,7 @@ class Context:
     secret: SecretStr = SecretStr("")
     hook: str = ""
     link: Callable[[Media], str] = no_link
+    shard: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -413,32 +416,54 @@ class Polled:
 
 @dataclass(frozen=True, slots=True)
 class Send:
+    """A frame to send, as text (RFC 6455 §5.6). What cannot be sent shows as `closed` in the next frame."""
+
     frame: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Receive:
-    """Wait for a frame until this moment: a deadline, since with plain timeouts steady traffic starves the heartbeat."""
+    """Wait for a frame until this moment. A deadline that has passed is told before any frame that waits: with plain
+    timeouts steady traffic would starve the heartbeat.
+    """
 
     until: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Does not block the socket: `then` is sent, and the cursor moves, when the records are durable, in order."""
+    """Does not block the socket: when the records are durable, in the order of publishing, `then` is sent and the cursor moves
+    there; None: it stays.
 
-    records: tuple[Incoming, ...]
-    cursor: Mapping[str, Any] = field(default_factory=dict)
+    The records keep the frame that came last as their raw payload. The first of a connection says that the account works.
+    """
+
+    records: tuple[Incoming | Malformed, ...] = ()
+    cursor: Mapping[str, Any] | None = None
     then: Send | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Frame:
+    """What became of a step. Of a Receive: `data`, a frame's bytes; or `closed`, the other side's code, 1006 where the connection
+    broke and 1009 where a frame was too large (RFC 6455 §7.4); or `stop`: this process gives the connection up; else the deadline passed.
+    """
+
     now: datetime
-    data: bytes | None
+    data: bytes | None = None
+    closed: int | None = None
+    stop: bool = False
 
 
-Socket = Generator[Send | Receive | Publish, Frame, None]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Close:
+    """How a socket ends: the code that is sent where it is still open, and how long to wait at least before it is opened again."""
+
+    code: int = 1000
+    again_in: timedelta = timedelta(0)
+
+
+Socket = Generator[Send | Receive | Publish, Frame, Close]
 
 
 # out ----------------------------------------------------------------------------------------------------------------
@@ -638,6 +663,10 @@ def every_account(account: Any) -> bool:
     return True
 
 
+def one_socket(account: Any) -> int:
+    return 1
+
+
 def always_open(account: Any, message: Message) -> Window | None:
     return Window()
 
@@ -653,7 +682,9 @@ class Channel:
     (`shared/provider/keys.py`); an id that is not among them is UnknownKey. `inbound`: a Malformed among its records stands for an event that
     cannot be read (shared.contract.readable.each), so that it takes no other along. `accepted`: how a request is answered whose
     records are durable. `mail`: reads what a mail transport delivered. `polled`: whether this account is one that is
-    polled. `join_key`: by what the echo of a piece can be known when its answer was lost: what was sent along and comes
+    polled. `connect`: the address of an account's socket, given its cursor; `socket`: what is said on it, until it should be closed;
+    raises SendFailed where it cannot be used (`auth`: only a person can mend that). `shards`: how many sockets the account has.
+    `join_key`: by what the echo of a piece can be known when its answer was lost: what was sent along and comes
     back, the piece's id; or what is known of it on both sides. `amend`: what changes a message that stands there, as far as the
     capabilities say (`changes`). `profile`: who someone is by their address, and by the peer
     of a message of theirs, where messages do not say it: names, language and time zone, no pictures. `quota`: the units that
@@ -681,8 +712,9 @@ class Channel:
     mail: Callable[[Any, Mail, Context], MailRead] | None = None
     poll: Callable[[Any, Mapping[str, Any], Context], Steps[Polled]] | None = None
     polled: Callable[[Any], bool] = every_account
-    connect: Callable[[Any, Context], Steps[str]] | None = None
+    connect: Callable[[Any, Mapping[str, Any], Context], Steps[str]] | None = None
     socket: Callable[[Any, Mapping[str, Any], Context], Socket] | None = None
+    shards: Callable[[Any], int] = one_socket
     upload: Callable[[Any, Media, Context], Steps[Handle]] | None = None
     outbound: Callable[[Any, Piece, Context], Steps[Sent]] | None = None
     join_key: Callable[[Piece], str] = own_id

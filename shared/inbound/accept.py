@@ -94,7 +94,7 @@ class Intake:
 
         def note(one: Incoming | Malformed) -> None:
             with first:
-                pairs.append(_owned(accounts, channel, app, one))
+                pairs.append(_owned(accounts, channel, app.name, one))
 
         here = HERE if len(request.body) <= RAW_INLINE else 0
         await each(events(channel, app, request, context), note, here=here)
@@ -152,6 +152,28 @@ class Intake:
         await self.publish(records)
         first.told()
         return tuple(records)
+
+    async def take_frame(
+        self,
+        channel: Channel,
+        account: Account,
+        accounts: Accounts,
+        found: Iterable[Incoming | Malformed],
+        frame: bytes,
+        context: Context,
+    ) -> tuple[Out, ...]:
+        """What one frame of this account's socket says, received at the context's `now`; where several accounts are behind one
+        app, each record goes to the one that it names. Raises as `take`.
+        """
+        first = First()
+        pairs: list[tuple[Account, Incoming]] = []
+        for one in map(named, found):
+            with first:
+                pairs.append(_owned(accounts, channel, account.receiver, one))
+        request = Request(headers={"content-type": "application/json"}, body=frame)
+        records = await self._take(channel, pairs, request, context, first)
+        first.told()
+        return records
 
     async def take_mail(
         self, channel: Channel, account: Account, mail: Mail, read: MailRead, context: Context
@@ -247,7 +269,7 @@ class Intake:
         await self._producer.send_all(records)
 
 
-def _owned(accounts: Accounts, channel: Channel, app: App, one: Incoming | Malformed) -> tuple[Account, Incoming]:
+def _owned(accounts: Accounts, channel: Channel, app: str, one: Incoming | Malformed) -> tuple[Account, Incoming]:
     """The record and its account. Raises Malformed, UnknownAccount."""
     record = _readable(one)
     return owner(accounts, channel, app, record), record
@@ -260,9 +282,9 @@ def _readable(one: Incoming | Malformed) -> Incoming:
     return one
 
 
-def owner(accounts: Accounts, channel: Channel, app: App, one: Incoming) -> Account:
-    """The account that a record came to: one app's webhook may carry many. Raises UnknownAccount."""
-    account = accounts.by_key(channel.name, app.name, one.account_key)
+def owner(accounts: Accounts, channel: Channel, app: str, one: Incoming) -> Account:
+    """The account that a record came to: what one app receives may be of many. Raises UnknownAccount."""
+    account = accounts.by_key(channel.name, app, one.account_key)
     if account is None:
-        raise UnknownAccount(f"{channel.name}, app {app.name}: {one.account_key!r}")
+        raise UnknownAccount(f"{channel.name}, app {app}: {one.account_key!r}")
     return account

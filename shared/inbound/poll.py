@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -14,7 +13,6 @@ from shared.contract.channel import Account, Asked, Channel, Context, Http, Poll
 from shared.contract.errors import (
     BusUnavailable,
     DatabaseUnavailable,
-    Fenced,
     Malformed,
     ParleyError,
     SendFailed,
@@ -22,10 +20,11 @@ from shared.contract.errors import (
     TooLarge,
 )
 from shared.inbound.accept import Intake
+from shared.inbound.cursor import Cursor
 from shared.provider.calls import Caller, Party
 from shared.provider.contexts import Contexts
 from shared.provider.exchange import Driver
-from shared.storage.database import Pool, transaction
+from shared.storage.database import Pool
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +38,8 @@ class Poller:
         self, *, channel: Channel, account: Account, pool: Pool, intake: Intake, caller: Caller, contexts: Contexts
     ) -> None:
         self._channel, self._account = channel, account
-        self._pool, self._intake, self._caller, self._contexts = pool, intake, caller, contexts
+        self._intake, self._caller, self._contexts = intake, caller, contexts
+        self._cursor = Cursor(pool, channel.name, account.name, self.name)
         self._drive = Driver(caller, contexts)
         self._party = Party(channel=channel, account=account, before=self._count, polling=True)
         self._spent = 0  # units of the channel's quota, by the turn under way
@@ -77,11 +77,11 @@ class Poller:
     async def turn(self, epoch: int) -> Polled:
         """One page: durable on the bus first, then the cursor; a crash between them reads the page again, to the same ids."""
         assert self._channel.poll is not None
-        cursor = await self._cursor()
+        cursor = await self._cursor.read()
         page = await self._drive(partial(self._channel.poll, self._account, cursor), self._party)
         await self._take(page, self._contexts.plain(self._channel, self._account))
         if page.cursor != cursor:
-            await self._move(page.cursor, epoch)
+            await self._cursor.move(page.cursor, epoch)
         return page
 
     async def _take(self, page: Polled, context: Context) -> None:
@@ -90,26 +90,3 @@ class Poller:
             await self._intake.take_page(self._channel, self._account, page.records, page.page, context)
         except (Malformed, TooLarge) as error:
             await self._intake.quarantine.keep_page(self._channel, self._account, page.page, error)
-
-    async def _cursor(self) -> Mapping[str, Any]:
-        async with transaction(self._pool) as connection:
-            value: Mapping[str, Any] | None = await connection.fetchval(
-                "SELECT value FROM cursor WHERE channel = $1 AND account = $2", self._channel.name, self._account.name
-            )
-        return value or {}
-
-    async def _move(self, cursor: Mapping[str, Any], epoch: int) -> None:
-        """Only while the lease's epoch is still ours."""
-        async with transaction(self._pool) as connection:
-            moved = await connection.fetchval(
-                """INSERT INTO cursor (channel, account, value)
-                SELECT $1, $2, $3 WHERE EXISTS (SELECT FROM lease WHERE name = $4 AND epoch = $5 FOR SHARE)
-                ON CONFLICT (channel, account) DO UPDATE SET value = excluded.value, moved_at = now() RETURNING true""",
-                self._channel.name,
-                self._account.name,
-                dict(cursor),
-                self.name,
-                epoch,
-            )
-        if not moved:
-            raise Fenced(self.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import fields, replace
 from datetime import datetime
 from types import NoneType
@@ -17,13 +18,17 @@ from shared.contract.channel import (
     Asked,
     Channel,
     Context,
+    Frame,
     Incoming,
     Mail,
     MailRead,
     Message,
+    Publish,
     Receipt,
+    Receive,
     Request,
     Response,
+    Socket,
     Steps,
     TypingSeen,
 )
@@ -123,24 +128,43 @@ def read_mail(mail: MailReader | None, account: Account, delivered: Mail, contex
 
 
 def read_page(channel: Channel, account: Account, body: bytes, context: Context) -> tuple[Incoming, ...]:
-    """What one page of a poll says. Raises as `read`."""
+    """What one page of a poll, or one frame of a socket, says. Raises as `read`."""
     return _all(read_page_each(channel, account, body, context))
 
 
 def read_page_each(
     channel: Channel, account: Account, body: bytes, context: Context
 ) -> tuple[Incoming | Malformed, ...]:
-    """What one page of a poll says, whatever was asked for it; a Malformed in the place of what has another shape.
+    """What one page of a poll, or one frame of a socket, says, whatever was asked for it; a Malformed in the place of what has
+    another shape.
 
     Raises Malformed where the page as a whole has another shape.
     """
-    if channel.poll is None:
-        raise Malformed(f"{channel.name} is not polled")
     with readable():
-        polled = answer(
-            channel.poll(account, {}, context), given=lambda _: Response(body=body), outcome=channel.outcome
-        )
-    return tuple(map(named, polled.records))
+        if channel.poll is not None:
+            found = answer(
+                channel.poll(account, {}, context), given=lambda _: Response(body=body), outcome=channel.outcome
+            ).records
+        elif channel.socket is not None:
+            found = tuple(_framed(channel.socket(account, {}, context), body, context.now))
+        else:
+            raise Malformed(f"{channel.name} is not polled")
+    return tuple(map(named, found))
+
+
+def _framed(steps: Socket, frame: bytes, now: datetime) -> Iterator[Incoming | Malformed]:
+    """What is published of this frame, were it the first that came."""
+    unread = True
+    with closing(steps):
+        step = next(steps)
+        while unread or not isinstance(step, Receive):
+            yield from step.records if isinstance(step, Publish) else ()
+            given = isinstance(step, Receive)
+            unread = unread and not given
+            try:
+                step = steps.send(Frame(now=now, data=frame if given else None))
+            except StopIteration:
+                return
 
 
 def stamp(

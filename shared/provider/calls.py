@@ -19,6 +19,7 @@ from yarl import URL
 
 from shared.bus.cloudevents import next_span
 from shared.contract.channel import Account, App, Asked, Channel, Http, Response, Smtp
+from shared.contract.codes import Code
 from shared.contract.errors import SendFailed, StoreUnavailable
 from shared.provider.bodies import open_body
 from shared.provider.quotas import Quotas
@@ -34,6 +35,8 @@ ANSWER_LIMIT: Final = 4 * 1024 * 1024  # bytes
 CONNECT: Final = 10.0  # seconds
 DOWNLOAD: Final = 120.0  # seconds for a whole file; between two of its chunks the request's own timeout counts
 REDIRECTS: Final = 3
+FRAME_LIMIT: Final = 4 * 1024 * 1024  # bytes of a message on a socket
+CLOSING: Final = 2.0  # seconds for the other side's answer when we close a socket
 CREDENTIALS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 Before = Callable[[Asked], Awaitable[None]]
@@ -164,6 +167,26 @@ class Caller:
         limits = aiohttp.ClientTimeout(total=DOWNLOAD, sock_connect=CONNECT, sock_read=request.timeout.total_seconds())
         async with self._exchange(request, party, limits) as answer:
             yield Stream(answer.status, _lower(answer), _chunks(answer, request))
+
+    @asynccontextmanager
+    async def socket(self, url: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket (RFC 6455) to an address that the provider gave. Raises SendFailed where it cannot be opened."""
+        mark = _departure.set(_Departure(Http(url=url), _nothing))
+        try:
+            opened = await self._known.ws_connect(
+                url, max_msg_size=FRAME_LIMIT, timeout=aiohttp.ClientWSTimeout(ws_close=CLOSING), autoping=True
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            code: Code = "auth" if error.status in {401, 403} else "unreachable"
+            raise SendFailed(code, f"the socket was refused: HTTP {error.status}") from None
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise SendFailed("unreachable", f"the socket was not opened: {type(error).__name__}") from None
+        finally:
+            _departure.reset(mark)
+        try:
+            yield opened
+        finally:  # not as if we were done: what was said meanwhile is to come again
+            await opened.close(code=aiohttp.WSCloseCode.INTERNAL_ERROR)
 
     @asynccontextmanager
     async def _exchange(

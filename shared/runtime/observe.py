@@ -92,6 +92,12 @@ TOKEN_END = Gauge(
     "When an account's access token ends, in seconds since 1970; it is refreshed before.",
     ["channel", "account"],
 )
+SOCKETS = Gauge("parley_sockets_open", "Connections to providers on which messages come in.", ["channel"])
+SOCKET_ENDS = Counter(
+    "parley_socket_ends_total",
+    "Ends of such connections, by who ended it: the provider (theirs), we (ours), nobody (broken); or it could not be used (refused).",
+    ["channel", "by"],
+)
 RELOADS = Counter("parley_accounts_reloads_total", "Readings of a changed accounts file, by outcome.", ["outcome"])
 ACCOUNTS_FILE = Gauge(
     "parley_accounts_file_usable",

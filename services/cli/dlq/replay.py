@@ -107,7 +107,10 @@ class Replay:
 
     async def _take_page(self, intake: Intake, letter: Letter, body: bytes, context: Context) -> tuple[Out, ...]:
         channel, account = self._account(letter)
-        return await intake.take_page(channel, account, read_page_each(channel, account, body, context), body, context)
+        found = read_page_each(channel, account, body, context)
+        if channel.socket:
+            return await intake.take_frame(channel, account, self._read_accounts(), found, body, context)
+        return await intake.take_page(channel, account, found, body, context)
 
     async def _take_mail(self, intake: Intake, letter: Letter, body: bytes, context: Context) -> tuple[Out, ...]:
         channel, account = self._account(letter)
