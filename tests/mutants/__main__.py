@@ -1,6 +1,7 @@
 """`make mutants`: breaks each rule of docs/architecture.md in a copy of this tree and looks whether its tests see it.
 
-Arguments choose mutants by words of their rule or name. Ends with 1 when one survives.
+And breaks each channel in some thirty ways (tests/mutants/channels.py). Arguments choose mutants by words of their rule or name, or
+channels by their names. Ends with 1 when a rule's mutant survives, or more than one in ten of a channel's.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.servers import start_servers, stop_servers
+from tests.channels.conformance.bench import BENCHED
+from tests.mutants import channels
 from tests.mutants.table import MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +30,16 @@ LONGEST = 300  # seconds that the tests of one mutant may take; hanging is a way
 
 
 def main(words: Sequence[str]) -> int:
+    named = [word for word in words if word in BENCHED]
+    if named:
+        with copy() as tree:
+            return channels.main(named, tree)
+    with copy() as tree:
+        weak = 0 if words else channels.main(BENCHED, tree)
+    return rules(words) or weak
+
+
+def rules(words: Sequence[str]) -> int:
     chosen = [one for one in MUTANTS if all(word.lower() in f"{one.rule} {one.name}".lower() for word in words)]
     table = Table("rule", "broken so", "seen", "seconds", title=f"{len(chosen)} mutants")
     survived = 0
