@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from aiohttp import ClientSession, FormData, web
@@ -18,19 +19,21 @@ from deploy.local.services import make_addresses
 from services.chat_adapter import registry as chat
 from services.sandbox.twins import TWINS
 from services.social_adapter import registry as social
-from shared.contract.channel import Account, App, Channel, Message, Piece, Request
+from shared.contract.channel import Account, App, Channel, Context, Message, Piece, Request, Steps
 from shared.contract.envelope import Choice, Choices, Deletion, Edit, Media, Notice, Option, Text
 from shared.contract.errors import AlreadySent, SendFailed
 from shared.inbound import translate
 from shared.provider.calls import Caller, Party
 from shared.provider.contexts import Contexts
-from shared.provider.drive import Driver
+from shared.provider.exchange import Driver
 from shared.runtime.accounts import load
 from shared.runtime.settings import Settings
 from shared.storage.blobs import Blobs
 from tests.patience import SECONDS
 from tests.pictures import PIXEL
 from tests.services.sandbox.conftest import Sandbox
+
+T = TypeVar("T")
 
 CHANNELS: dict[str, Channel] = {**chat.CHANNELS, **social.CHANNELS}
 KINDS = {twin.channel: twin for twin in TWINS}
@@ -82,10 +85,12 @@ class Business:
         """An answer; the first of its names."""
         assert self.channel.outbound
         piece = Piece(id=more.pop("id", "0d2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11"), to=message.peer, part=part, **more)
-        context = await self.contexts.of(self.channel, self.account)
-        steps = self.channel.outbound(account or self.account, piece, context)
-        sent = await Driver(self.caller)(steps, channel=self.channel, account=self.account)
+        sent = await self.asks(partial(self.channel.outbound, account or self.account, piece))
         return str(sent.external_ids[0])
+
+    async def asks(self, steps: Callable[[Context], Steps[T]]) -> T:
+        """An exchange with the provider."""
+        return await Driver(self.caller, self.contexts)(steps, Party(channel=self.channel, account=self.account))
 
 
 @pytest.fixture(params=[twin.channel for twin in TWINS], scope="module")
@@ -112,10 +117,10 @@ async def business(request: Any, tmp_path_factory: Any) -> AsyncIterator[Busines
     addresses = make_addresses(ports, kafka="", database="", token="")
     accounts = folder / "accounts.toml"
     write_accounts(accounts, addresses)
-    found = load(accounts, CHANNELS)
+    known = load(accounts, CHANNELS)
     channel = CHANNELS[request.param]
-    account = next(one for name, one in found.all() if name == channel.name)
-    app = found.app(channel.name, account.receiver)
+    account = next(one for name, one in known.all() if name == channel.name)
+    app = known.app(channel.name, account.receiver)
     assert app
     settings = Settings(blobs=(folder / "blobs").as_uri(), public_url=adapter, secret="s" * 40)
     async with AsyncExitStack() as stack:
@@ -123,11 +128,10 @@ async def business(request: Any, tmp_path_factory: Any) -> AsyncIterator[Busines
         caller = await stack.enter_async_context(Caller(Blobs.open(settings.blobs)))
         sandbox = Sandbox(client, ports["sandbox"], folder / "sandbox")
         await sandbox.start(PARLEY_ACCOUNTS=str(accounts), PARLEY_SANDBOX_CHAT=adapter, PARLEY_SANDBOX_SOCIAL=adapter)
-        contexts = Contexts(settings)
+        found = Business(sandbox, channel, app, account, adapter, caller, Contexts(settings), bodies)
         if channel.register:
-            steps = channel.register(app, account, await contexts.of(channel, app))
-            await Driver(caller)(steps, channel=channel, account=account)
-        yield Business(sandbox, channel, app, account, adapter, caller, contexts, bodies)
+            await found.asks(partial(channel.register, app, account))
+        yield found
         assert await sandbox.end() == 0
     await runner.cleanup()
 
@@ -167,9 +171,7 @@ async def test_a_file_of_a_person_can_be_fetched(business: Business) -> None:
     await business.says(form=form)
     (part,) = [part for part in (await business.reads()).parts if isinstance(part, Media)]
     assert business.channel.fetch
-    context = await business.contexts.of(business.channel, business.account)
-    steps = business.channel.fetch(business.account, part, context)
-    download = await Driver(business.caller)(steps, channel=business.channel, account=business.account)
+    download = await business.asks(partial(business.channel.fetch, business.account, part))
     party = Party(channel=business.channel, account=business.account)
     async with business.caller.download(download.request, party) as answer:
         data = b"".join([chunk async for chunk in answer.chunks])

@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 
-from services.social_adapter.channels.facebook import likeness
 from services.social_adapter.channels.facebook.entry import Entry, moment
 from services.social_adapter.channels.facebook.tables import POSTS, REACTIONS
 from shared.contract.channel import Message
 from shared.contract.envelope import Deletion, Edit, Media, Part, Party, Reaction, Text, Thread, Unsupported, Visibility
 from shared.contract.readable import otherwise
+from shared.dialects import likeness
 
 Json = dict[str, Any]
 
