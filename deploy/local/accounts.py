@@ -59,6 +59,14 @@ token = "{line_token}"
 api = "{sandbox}/line"
 data_api = "{sandbox}/line"
 
+[apps.slack.sandbox]
+secret = "{slack_secret}"
+
+[accounts.slack.sandbox]
+team = "{slack_team}"
+token = "{slack_token}"
+api = "{sandbox}/slack"
+
 [accounts.email.support]
 address = "support@parley.example"
 display_name = "Parley Shop"
@@ -101,6 +109,9 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         line_secret=secrets.token_hex(16),
         line_bot="U" + secrets.token_hex(16),
         line_token=secrets.token_urlsafe(64),
+        slack_secret=secrets.token_hex(16),
+        slack_team="T08" + digits(8),
+        slack_token=f"xoxb-{digits(12)}-{digits(13)}-{secrets.token_urlsafe(18)}",
         mail_host=mail_host,
         mail_port=mail_port,
         webchat_secret=secrets.token_urlsafe(32),

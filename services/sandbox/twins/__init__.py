@@ -7,9 +7,10 @@ from typing import Final
 from aiohttp import web
 
 from services.sandbox.twins.line import Line
+from services.sandbox.twins.slack import Slack
 from services.sandbox.twins.twin import Kit, Twin
 
-TWINS: Final[tuple[type[Twin], ...]] = (Line,)
+TWINS: Final[tuple[type[Twin], ...]] = (Line, Slack)
 
 
 class Twins:

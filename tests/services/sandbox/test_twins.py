@@ -19,7 +19,19 @@ from deploy.local.services import make_addresses
 from services.chat_adapter import registry as chat
 from services.sandbox.twins import TWINS
 from services.social_adapter import registry as social
-from shared.contract.channel import Account, App, Channel, Context, Message, Piece, Request, Steps
+from shared.contract.channel import (
+    Account,
+    App,
+    Channel,
+    Context,
+    DeletePiece,
+    EditPiece,
+    Message,
+    Piece,
+    React,
+    Request,
+    Steps,
+)
 from shared.contract.envelope import Choice, Choices, Deletion, Edit, Media, Notice, Option, Text
 from shared.contract.errors import AlreadySent, SendFailed
 from shared.inbound import translate
@@ -71,7 +83,12 @@ class Business:
             return list((await answer.json())["messages"])
 
     async def reads(self) -> Message:
-        """The next event, verified and read as the adapter does."""
+        """The next event of a person, verified and read as the adapter does."""
+        while (message := await self._reads()).echo:
+            pass
+        return message
+
+    async def _reads(self) -> Message:
         async with asyncio.timeout(SECONDS):
             request = await self.bodies.get()
         context = await self.contexts.of(self.channel, self.app)
@@ -193,6 +210,24 @@ async def test_what_a_person_changes_is_told(business: Business) -> None:
         (deletion,) = (await business.reads()).parts
         assert isinstance(deletion, Deletion)
         assert deletion.target in known
+
+
+async def test_what_the_business_changes_shows_on_the_phone(business: Business) -> None:
+    amend = business.channel.amend
+    if not amend or not {"edit", "delete", "react"} <= business.channel.capabilities.changes.keys():
+        pytest.skip("the channel cannot change all of it")
+    said = await business.says(text="which day?")
+    message = await business.reads()
+    sent = await business.sends(Text(text="on Munday"), message, id="5f2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11")
+    at = {"to": message.peer, "external_id": sent}
+    await business.asks(partial(amend, business.account, EditPiece(**at, part=Text(text="on Monday"))))
+    await business.asks(partial(amend, business.account, React(**{**at, "external_id": said}, emoji="👍")))
+    views = {view["id"]: view for view in await business.shows()}
+    assert views[sent]["text"] == "on Monday"
+    assert "👍" in str(views[said]["reactions"])
+    for _ in range(2):
+        await business.asks(partial(amend, business.account, DeletePiece(**at)))
+    assert next(view for view in await business.shows() if view["id"] == sent)["removed"]
 
 
 async def test_credentials_of_nobody_are_refused_as_the_provider_does(business: Business) -> None:
