@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import uuid
 from pathlib import Path
 
 from deploy.local.home import Addresses, write_private
@@ -49,6 +50,16 @@ page_id = "{facebook_page}"
 token = "{facebook_token}"
 api = "{sandbox}"
 human_agent = true
+
+[apps.apple.sandbox]
+msp_id = "{apple_msp}"
+secret = "{apple_secret}"
+
+[accounts.apple.sandbox]
+business_id = "{apple_business}"
+msp_id = "{apple_msp}"
+secret = "{apple_secret}"
+api = "{sandbox}/apple"
 
 [apps.line.sandbox]
 secret = "{line_secret}"
@@ -106,6 +117,9 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         facebook_verify=secrets.token_urlsafe(24),
         facebook_page=digits(15),
         facebook_token="EAA" + secrets.token_hex(40),
+        apple_msp=str(uuid.uuid4()),
+        apple_secret=base64.b64encode(secrets.token_bytes(32)).decode(),
+        apple_business=str(uuid.uuid4()),
         line_secret=secrets.token_hex(16),
         line_bot="U" + secrets.token_hex(16),
         line_token=secrets.token_urlsafe(64),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from services.chat_adapter.channels import line, slack, telegram, webhook, whatsapp
+from services.chat_adapter.channels import apple, line, slack, telegram, webhook, whatsapp
 from services.chat_adapter.webchat import channel as webchat
 from shared.contract.channel import Channel
 
 CHANNELS: Final[Mapping[str, Channel]] = {
     channel.name: channel
     for channel in (
+        apple.CHANNEL,
         line.CHANNEL,
         slack.CHANNEL,
         telegram.CHANNEL,

@@ -6,11 +6,12 @@ from typing import Final
 
 from aiohttp import web
 
+from services.sandbox.twins.apple import Apple
 from services.sandbox.twins.line import Line
 from services.sandbox.twins.slack import Slack
 from services.sandbox.twins.twin import Kit, Twin
 
-TWINS: Final[tuple[type[Twin], ...]] = (Line, Slack)
+TWINS: Final[tuple[type[Twin], ...]] = (Apple, Line, Slack)
 
 
 class Twins:

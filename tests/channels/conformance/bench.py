@@ -84,7 +84,7 @@ class Bench:
         return tuple(one for one in self.read_each(request) if not isinstance(one, Malformed))
 
     def read_each(self, request: Request) -> tuple[Incoming | Malformed, ...]:
-        return translate.read_each(self.channel, self.app, request, self.context)
+        return translate.read_each(self.channel, self.app, translate.unpacked(self.channel, request), self.context)
 
     def read_mail(self, mail: Mail) -> MailRead:
         return translate.read_mail(self.channel.mail, self.account, mail, self.context)

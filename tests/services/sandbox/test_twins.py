@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from shared.contract.channel import (
 from shared.contract.envelope import Choice, Choices, Deletion, Edit, Media, Notice, Option, Text
 from shared.contract.errors import AlreadySent, SendFailed
 from shared.inbound import translate
+from shared.provider.bodies import transformed
 from shared.provider.calls import Caller, Party
 from shared.provider.contexts import Contexts
 from shared.provider.exchange import Driver
@@ -63,6 +65,7 @@ class Business:
     caller: Caller
     contexts: Contexts
     bodies: asyncio.Queue[Request]
+    blobs: Blobs
 
     @property
     def person(self) -> str:
@@ -93,14 +96,13 @@ class Business:
             request = await self.bodies.get()
         context = await self.contexts.of(self.channel, self.app)
         translate.verify(self.channel, self.app, request, context)
-        (message,) = translate.read(self.channel, self.app, request, context)
+        (message,) = translate.read(self.channel, self.app, translate.unpacked(self.channel, request), context)
         assert isinstance(message, Message)
         assert message.account_key == self.account.key
         return message
 
     async def sends(self, part: Any, message: Message, *, account: Account | None = None, **more: Any) -> str:
         """An answer; the first of its names."""
-        assert self.channel.outbound
         piece = Piece(id=more.pop("id", "0d2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11"), to=message.peer, part=part, **more)
         sent = await self.asks(partial(self.channel.outbound, account or self.account, piece))
         return str(sent.external_ids[0])
@@ -123,8 +125,8 @@ async def business(request: Any, tmp_path_factory: Any) -> AsyncIterator[Busines
         return web.Response()
 
     server = web.Application()
-    server.router.add_route("*", "/hooks/{channel}/{app}", take)
-    runner = web.AppRunner(server)
+    server.router.add_route("*", "/hooks/{channel}/{app}{behind:.*}", take)
+    runner = web.AppRunner(server, auto_decompress=False)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     adapter = f"http://127.0.0.1:{runner.addresses[0][1]}"
@@ -142,10 +144,11 @@ async def business(request: Any, tmp_path_factory: Any) -> AsyncIterator[Busines
     settings = Settings(blobs=(folder / "blobs").as_uri(), public_url=adapter, secret="s" * 40)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(ClientSession())
-        caller = await stack.enter_async_context(Caller(Blobs.open(settings.blobs)))
+        blobs = Blobs.open(settings.blobs)
+        caller = await stack.enter_async_context(Caller(blobs))
         sandbox = Sandbox(client, ports["sandbox"], folder / "sandbox")
         await sandbox.start(PARLEY_ACCOUNTS=str(accounts), PARLEY_SANDBOX_CHAT=adapter, PARLEY_SANDBOX_SOCIAL=adapter)
-        found = Business(sandbox, channel, app, account, adapter, caller, Contexts(settings), bodies)
+        found = Business(sandbox, channel, app, account, adapter, caller, Contexts(settings), bodies, blobs)
         if channel.register:
             await found.asks(partial(channel.register, app, account))
         yield found
@@ -191,8 +194,25 @@ async def test_a_file_of_a_person_can_be_fetched(business: Business) -> None:
     download = await business.asks(partial(business.channel.fetch, business.account, part))
     party = Party(channel=business.channel, account=business.account)
     async with business.caller.download(download.request, party) as answer:
-        data = b"".join([chunk async for chunk in answer.chunks])
-    assert (b"".join(download.decrypt(iter([data]))) if download.decrypt else data) == PIXEL
+        assert b"".join([chunk async for chunk in transformed(answer.chunks, download.decrypt)]) == PIXEL
+
+
+async def test_a_file_of_the_business_shows_as_it_is(business: Business) -> None:
+    channel, account = business.channel, business.account
+    if channel.upload is None:
+        pytest.skip("files are not uploaded first")
+    await business.says(text="the menu, please")
+    message = await business.reads()
+    stored = await business.blobs.put_bytes("default", PIXEL)
+    picture = Media(
+        media="image", state="stored", blob=stored.ref, size=stored.size, mime_type="image/png", name="m.png"
+    )
+    handle = (await business.asks(partial(channel.upload, account, picture))).value
+    await business.sends(picture, message, handle=handle, id="5f2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11")
+    shown = [view["media"] for view in await business.shows() if view["direction"] == "in" and "media" in view][-1]
+    url = f"{business.sandbox.address}/phone/{channel.name}/{account.key}/{business.person}/files/{shown['id']}"
+    async with business.sandbox.client.get(url, headers=business.sandbox.bearer) as answer:
+        assert (answer.status, await answer.read()) == (200, PIXEL)
 
 
 async def test_what_a_person_changes_is_told(business: Business) -> None:
@@ -233,7 +253,8 @@ async def test_what_the_business_changes_shows_on_the_phone(business: Business) 
 async def test_credentials_of_nobody_are_refused_as_the_provider_does(business: Business) -> None:
     await business.says(text="hello")
     message = await business.reads()
-    secrets = {name: "nobody's" for name in ("token", "password", "secret") if hasattr(business.account, name)}
+    nobodys = base64.b64encode(b"the secret of nobody who is known here").decode()
+    secrets = {name: nobodys for name in ("token", "password", "secret") if hasattr(business.account, name)}
     stranger = business.account.model_validate({**business.account.model_dump(), **secrets})
     with pytest.raises(SendFailed) as failed:
         await business.sends(Text(text="x"), message, account=stranger, id="3f2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11")

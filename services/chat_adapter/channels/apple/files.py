@@ -1,0 +1,50 @@
+"""Attachments, which only who has their message can read — https://register.apple.com/resources/messages/msp-rest-api/type-text."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import timedelta
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+from shared.contract.channel import AesCtr, Blob, Context, Download, Handle, Http, SendFailed, Steps
+from shared.contract.envelope import Media
+
+BYTES: Final = 100 * 1024 * 1024
+LIVES: Final = timedelta(hours=1)  # of an upload that is named again; Apple does not say how long it keeps one
+SLOWEST: Final = timedelta(minutes=10)  # that an upload may take
+
+
+def upload(url: str, signed: dict[str, str], media: Media, context: Context) -> Steps[Handle]:
+    """A place is asked for, the encrypted bytes go there; the handle is all that a message says of them.
+
+    AES-256 in counter mode from zero, by a key that is this upload's own. The size is that of the file: nothing is padded.
+    """
+    if media.blob is None or media.size is None:
+        raise SendFailed("malformed", "the file is not stored; upload it first")
+    key = hmac.digest(context.secret.get_secret_value().encode(), context.nonce.encode(), hashlib.sha256)
+    size = str(media.size)
+    place = (yield Http(method="GET", url=url, headers={**signed, "mmcs-size": size})).json()
+    body = Blob(media.blob, through=AesCtr(key))
+    stored = (yield Http(url=str(place["upload-url"]), body=body, timeout=SLOWEST)).json()
+    attachment = {
+        "url": place["mmcs-url"],
+        "owner": place["mmcs-owner"],
+        "signature-base64": stored["singleFile"]["fileChecksum"],
+        "size": size,
+        "key": f"00{key.hex()}",
+    }
+    return Handle(value=urlencode(attachment), expires_in=LIVES)
+
+
+def fetch(url: str, signed: dict[str, str], media: Media) -> Steps[Download]:
+    """The gateway says for a while from where the encrypted bytes come."""
+    attachment = dict(parse_qsl(media.handle or ""))
+    named = {f"mmcs-{name}": attachment[name] for name in ("url", "owner", "signature")}
+    if not all(value.isascii() and value.isprintable() for value in named.values()):
+        raise SendFailed("malformed", "the attachment's address is none")
+    key = bytes.fromhex(attachment["key"].removeprefix("00"))
+    place = (yield Http(method="GET", url=url, headers={**signed, **named})).json()
+    request = Http(method="GET", url=str(place["download-url"]))
+    return Download(request=request, decrypt=AesCtr(key), mime_type=media.mime_type, name=media.name)
