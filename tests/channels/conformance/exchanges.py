@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import gzip
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from email import message_from_bytes, policy
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 from pydantic import SecretStr, TypeAdapter
@@ -17,6 +21,7 @@ from shared.contract.channel import (
     Download,
     Encoded,
     Handle,
+    Http,
     Piece,
     Polled,
     Response,
@@ -224,6 +229,38 @@ def body_of(body: bytes) -> Any:
         return orjson.loads(body) if body else None
     except ValueError:
         return body.decode()
+
+
+def said(request: Asked) -> set[str]:
+    """Every word that a request carries: of its headers, its address, its body to the leaves."""
+    if isinstance(request, Smtp):
+        mail = message_from_bytes(
+            b"".join(part for part in request.data if isinstance(part, bytes)), policy=policy.default
+        )
+        return {str(mail[name]) for name in mail} | {
+            part.get_content() for part in mail.walk() if part.get_content_type() == "text/plain"
+        }
+    tree = orjson.loads(gzip.decompress(request.body)) if _is_packed(request) else shown(request)["body"]
+    query = {value for _, value in parse_qsl(urlsplit(request.url).query)}
+    return {*request.headers.values(), *query, *leaves(tree)}
+
+
+def _is_packed(request: Http) -> bool:
+    return isinstance(request.body, bytes) and request.body[:2] == b"\x1f\x8b"
+
+
+def leaves(tree: Any) -> Iterator[str]:
+    """Every value of a tree; also of JSON within a text, and of the fields of a form."""
+    if isinstance(tree, dict | list):
+        for one in tree.values() if isinstance(tree, dict) else tree:
+            yield from leaves(one)
+        return
+    yield str(tree)
+    if isinstance(tree, str):
+        yield from (value for _, value in parse_qsl(tree))
+        with suppress(ValueError):
+            inner = orjson.loads(tree)
+            yield from leaves(inner) if isinstance(inner, dict | list) else ()
 
 
 def answered(response: Mapping[str, Any]) -> Response:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import get_args
 
+import orjson
 import pytest
 from pydantic import TypeAdapter
 
-from shared.contract.channel import Capabilities, Handle, Http, Piece, Refusal, Smtp
+from shared.contract.channel import Capabilities, Context, Handle, Http, Piece, Refusal
 from shared.contract.envelope import Choices, Contact, Location, Media, MediaKind, Option, Part, Template, Text
 from shared.contract.fit import fit
 from shared.contract.text import measure
-from tests.channels.conformance.bench import CHANNELS, SENDERS, bench
+from tests.channels.conformance.bench import CHANNELS, SENDERS, bench, plain
+from tests.channels.conformance.exchanges import said
 
 OPTION = Option(id="a", title="A")
 FULL: dict[str, Part] = {
@@ -56,7 +60,28 @@ def test_what_a_channel_claims_to_show_in_full_it_renders(name, part):
         assert isinstance(next(on.channel.upload(on.account, part, on.context)), Http)
         handle = Handle(value="H1").value
     piece = Piece(id="p/0", to=on.to, part=part, reply_to="12345:1", handle=handle)
-    assert isinstance(next(on.channel.outbound(on.account, piece, on.context)), Http | Smtp)
+    request = next(on.channel.outbound(on.account, piece, on.context))
+    if request.commits:
+        whole = "\n".join(said(request))
+        assert not [word for word in words(part) if word not in whole], "not all of it is sent"
+
+
+def words(part: Part) -> list[str]:
+    """What must be found in the request that sends this part."""
+    match part:
+        case Text(text=text):
+            return [text]
+        case Choices(text=text, options=options):
+            return [text, *(one.title for one in options), *(one.id for one in options)]
+        case Location(latitude=latitude, longitude=longitude):
+            return [str(latitude), str(longitude)]
+        case Contact(name=name, phones=phones):
+            return [name or "", *phones]
+        case Template(name=name, parameters=parameters):
+            return [name, *parameters]
+        case Media(caption=caption):
+            return [caption or ""]
+    raise AssertionError(part)
 
 
 @pytest.mark.parametrize("name", [name for name in SENDERS if CHANNELS[name].capabilities.option_id])
@@ -74,6 +99,61 @@ def test_the_same_piece_is_the_same_request_however_often(name):
     on, piece = bench(name), Piece(id="p/0", to=bench(name).to, part=Text(text="hi"))
     first, again = (next(on.channel.outbound(on.account, piece, on.context)) for _ in range(2))
     assert first == again
+
+
+@pytest.mark.parametrize("name", [name for name in SENDERS if CHANNELS[name].capabilities.idempotent_for])
+def test_a_piece_has_a_key_of_its_own_that_neither_time_nor_chance_changes(name):
+    """By which the provider knows it again: something in the request is the same at another time, and another piece has another."""
+    on = bench(name)
+    later = replace(on.context, now=on.context.now + timedelta(minutes=7), nonce="fedcba9876543210")
+
+    def request(piece: str, context: Context) -> set[str]:
+        part = Text(text="hi")
+        return said(next(on.channel.outbound(on.account, Piece(id=piece, to=on.to, part=part), context)))
+
+    assert (request("p/0", on.context) & request("p/0", later)) - request("p/1", on.context)
+
+
+LIMITS = [
+    "text",
+    "unit",
+    "caption",
+    "media_bytes",
+    "options",
+    "option_title",
+    "option_id",
+    "option_id_unit",
+    "linked",
+    "link_text",
+    "attachments",
+    "starts",
+    "pieces",
+    "per_second",
+    "per_peer_second",
+    "idempotent_for",
+]
+
+
+def limits(able: Capabilities, within: str = "") -> dict[str, object]:
+    """What the channel says of itself in numbers and units, as JSON."""
+    own = {
+        f"{within}{field}": plain(able.model_dump(mode="json")[field])
+        for field in LIMITS
+        if field in able.model_fields_set
+    }
+    return own | (limits(able.comment, "comment.") if able.comment else {})
+
+
+@pytest.mark.parametrize("name", SENDERS)
+def test_every_limit_is_what_the_provider_documents(name):
+    """limits.json: {limit: [value, the page that says it]}, written from that page and not from the channel."""
+    file = bench(name).folder / "limits.json"
+    assert file.exists(), (
+        f"write tests/channels/{name}/limits.json: {{limit: [value, page]}} for {limits(CHANNELS[name].capabilities)}"
+    )
+    told = orjson.loads(file.read_bytes())
+    assert {limit: value for limit, (value, _) in told.items()} == limits(CHANNELS[name].capabilities)
+    assert all(page.startswith("https://") or " " in page for _, page in told.values()), "a page, or why none says it"
 
 
 def test_the_parts_of_a_claim_are_all_that_can_be_claimed():

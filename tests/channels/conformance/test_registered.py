@@ -7,7 +7,17 @@ import pytest
 
 from shared.contract import codes
 from shared.contract.codes import FAMILIES
-from tests.channels.conformance.bench import BENCHED, CHANNELS, MAILS, REGISTRIES, SENDERS, WEBHOOKS, bench, samples
+from tests.channels.conformance.bench import (
+    BENCHED,
+    CHANNELS,
+    MAILS,
+    REGISTRIES,
+    SENDERS,
+    WEBHOOKS,
+    bench,
+    expected,
+    samples,
+)
 from tests.channels.conformance.exchanges import KINDS
 
 
@@ -65,3 +75,18 @@ def test_what_a_channel_says_that_it_can_change_it_changes(name):
     claimed = {*able.changes, *(able.comment.changes if able.comment else ())}
     assert bool(claimed) == bool(CHANNELS[name].amend), "`amend` and `changes` of the capabilities go together"
     assert made == claimed, f"write tests/channels/{name}/WHAT.amend.json for {made ^ claimed}"
+
+
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_several_events_of_one_request_are_shown(name):
+    """Or settings.json says `one_at_a_time`, with the page that says so."""
+    many = [path for path in bench(name).folder.glob("*.in.http") if len(expected(path)["records"]) > 1]
+    assert many or "one_at_a_time" in bench(name).told, f"write a batch: tests/channels/{name}/batch.in.http"
+
+
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_what_is_said_among_several_people_is_shown(name):
+    """Or settings.json says `only_direct`, with the page that says so."""
+    records = [record for path in bench(name).folder.glob("*.in.http") for record in expected(path)["records"]]
+    shared = [record for record in records if record.get("surface", "direct") != "direct"]
+    assert shared or "only_direct" in bench(name).told, f"write one of a group: tests/channels/{name}/group.in.http"
