@@ -640,11 +640,22 @@ class Capabilities(Model):
     per_peer_second: float = 1.0
     idempotent_for: timedelta | None = None
 
+    def reaction(self, emoji: str) -> str | None:
+        """The emoji as the channel writes it; None where it cannot show it."""
+        if not self.reactions:
+            return emoji
+        return next((one for one in self.reactions if _bare(one) == _bare(emoji)), None)
+
     def shown(self, surface: Surface, way: Way) -> Capabilities:
         """What can be shown there: a private answer to a comment is an ordinary message, but only one, in words of its own."""
         if way == "private":
             return self.model_copy(update={"pieces": 1, "template": "refused"})
         return self.comment if self.comment and surface == "comment" else self
+
+
+def _bare(emoji: str) -> str:
+    """Without the sign that asks for its coloured form, which some write and some leave out."""
+    return emoji.replace("\ufe0f", "")
 
 
 def taken(app: Any, request: Request, context: Context) -> Response:

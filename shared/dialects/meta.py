@@ -121,6 +121,10 @@ def get(account: Account, path: str, **query: str) -> Http:
     return Http(method="GET", url=_url(account, path) + question, headers=bearer(account.token))
 
 
+def delete(account: Account, path: str) -> Http:
+    return Http(method="DELETE", url=_url(account, path), headers=bearer(account.token))
+
+
 def template(part: Template) -> dict[str, object]:
     """`template` of a message, as WhatsApp and Messenger take it: the places of its body are filled in order."""
     content: dict[str, object] = {"name": part.name, "language": {"code": part.language}}

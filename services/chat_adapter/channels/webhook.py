@@ -16,19 +16,24 @@ from pydantic import Field as Described, SecretStr, field_validator
 from shared.contract.channel import (
     Account as ChannelAccount,
     AlreadySent,
+    Amendment,
     App as ChannelApp,
     Blob,
     Capabilities,
     Channel,
     Context,
+    DeletePiece,
     Download,
+    EditPiece,
     Field,
     Form,
     Http,
     Incoming,
     Malformed,
+    MarkSeen,
     Message,
     Piece,
+    React,
     Receipt,
     Request,
     Response,
@@ -40,6 +45,7 @@ from shared.contract.channel import (
     Unverified,
 )
 from shared.contract.codes import Code, Failure, Status
+from shared.contract.deliveries import Change
 from shared.contract.envelope import (
     Choice,
     Contact,
@@ -328,6 +334,25 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     return Sent(external_ids=told.external_ids or (() if told.join_key else (piece.id,)), join_key=told.join_key)
 
 
+def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
+    """In the words of the events that come in. The other system keeps each change's id for a day as well."""
+    about = {"id": change.id, "account": account.key, "to": change.to, "target": change.external_id}
+    yield _signed(account, change.id or change.external_id, {**_changed(change), **about}, context)
+
+
+def _changed(change: Amendment) -> dict[str, Any]:
+    match change:
+        case EditPiece(part=part):
+            return {"type": "edit", "part": _shown(part)}
+        case DeletePiece():
+            return {"type": "deletion"}
+        case React(emoji=emoji, removed=removed):
+            shown = {"emoji": emoji, "removed": removed}
+            return {"type": "reaction", **{name: value for name, value in shown.items() if value}}
+        case MarkSeen():
+            return {"type": "seen"}
+
+
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
     event = {"type": "typing", "account": account.key, "to": mark.to}
     yield _signed(account, f"typing-{context.nonce}", event, context)
@@ -440,12 +465,15 @@ CHANNEL = Channel(
         contact="full",
         reply_to=True,
         typing=True,
+        changes=dict.fromkeys(get_args(Change)),
+        one_reaction=False,
         per_peer_second=10,
         idempotent_for=timedelta(hours=24),
     ),
     verify=verify,
     inbound=inbound,
     outbound=outbound,
+    amend=amend,
     typing=typing,
     fetch=fetch,
     window=window,

@@ -45,9 +45,8 @@ def change(facts: Facts, record: In, asked: OfMessage) -> None:
     names = names_of(facts, asked.message, known, what)
     if isinstance(asked, EditMessage):
         check_same_shape(asked.parts, known, able)
-    if isinstance(asked, ReactMessage):
-        check_emoji(asked, able)
-    order = compose(facts, record, conversation, asked, known=known, names=names)
+    emoji = emoji_of(asked, able) if isinstance(asked, ReactMessage) else None
+    order = compose(facts, record, conversation, asked, known=known, names=names, emoji=emoji)
     accepted = emit(
         facts,
         conversation,
@@ -129,11 +128,14 @@ def _shape(piece: Sendable) -> object:
             return "words" if piece.kind in {"text", "choices"} else piece.kind
 
 
-def check_emoji(asked: ReactMessage, able: Capabilities) -> None:
+def emoji_of(asked: ReactMessage, able: Capabilities) -> str | None:
+    """As the channel writes it."""
     if asked.removed and not asked.emoji:
         raise Refusal("malformed", "removed: name the emoji, or leave both out to take back all")
-    if asked.emoji and able.reactions and asked.emoji not in able.reactions:
+    shown = able.reaction(asked.emoji) if asked.emoji else None
+    if asked.emoji and not shown:
         raise Refusal("unsupported", f"the channel shows as a reaction only {' '.join(able.reactions)}")
+    return shown
 
 
 def compose(
@@ -144,6 +146,7 @@ def compose(
     *,
     known: Known,
     names: tuple[tuple[str, ...], ...],
+    emoji: str | None,
 ) -> bytes:
     order = Amend(
         id=requested_id(asked.tenant, record.id),
@@ -165,7 +168,7 @@ def compose(
         ours=known.ours,
         names=names,
         content=asked.parts if isinstance(asked, EditMessage) else (),
-        emoji=asked.emoji if isinstance(asked, ReactMessage) else None,
+        emoji=emoji,
         removed=isinstance(asked, ReactMessage) and asked.removed,
         read_mark=known.read_mark,
     )

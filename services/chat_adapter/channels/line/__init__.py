@@ -24,6 +24,7 @@ from services.chat_adapter.channels.line.outbound import (
 )
 from shared.contract import channel
 from shared.contract.channel import (
+    Amendment,
     Capabilities,
     Channel,
     Context,
@@ -31,6 +32,7 @@ from shared.contract.channel import (
     Http,
     Incoming,
     Malformed,
+    MarkSeen,
     Piece,
     Request,
     SendFailed,
@@ -90,6 +92,15 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
         key = {"x-line-retry-key": str(derive("piece", piece.id))}
         answer = yield _post(account, "message/push", {"to": piece.to, **content}, commits=True, headers=key)
     return Sent(external_ids=tuple(sent["id"] for sent in answer.json()["sentMessages"]))
+
+
+def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
+    """By the token that came with the message, which is good for ever; all before it is read too: …/docs/messaging-api/mark-as-read/."""
+    if not isinstance(change, MarkSeen) or not change.read_mark:
+        raise SendFailed(
+            "unsupported", "LINE shows only that messages are read, and this one came without a token for it"
+        )
+    yield _post(account, "chat/markAsRead", {"markAsReadToken": change.read_mark})
 
 
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
@@ -175,6 +186,7 @@ CHANNEL = Channel(
         location="full",
         reply_to=True,
         typing=True,
+        changes={"seen": None},
         per_second=1000,
         idempotent_for=timedelta(hours=23),  # of 24, from LINE's first sight of the retry key
     ),
@@ -182,6 +194,7 @@ CHANNEL = Channel(
     verify=verify,
     inbound=inbound,
     outbound=outbound,
+    amend=amend,
     typing=typing,
     outcome=outcome,
     fetch=fetch,

@@ -86,6 +86,7 @@ def _said(event: Json, place: Json, now: datetime) -> Message:
         assessment=STANDBY if standby else Assessment(),
         responder=OTHER if standby else None,
         route=otherwise(lambda: _route(event["replyToken"], now), None),
+        read_mark=otherwise(lambda: _read_mark(message["markAsReadToken"]), None),
     )
 
 
@@ -105,6 +106,10 @@ def names(message: Json) -> tuple[str, tuple[str, ...]]:
 
 def _route(token: str, now: datetime) -> Route:
     return Route(value=token, expires_at=now + REPLY_TOKEN_LIVES, once=True)
+
+
+def _read_mark(token: str) -> str | None:
+    return token if isinstance(token, str) and 0 < len(token) < LONGEST else None
 
 
 def _members(event: Json, place: Json) -> Iterator[Message]:

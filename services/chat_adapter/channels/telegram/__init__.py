@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field as Described, SecretStr
 
-from services.chat_adapter.channels.telegram import inbound as updates
+from services.chat_adapter.channels.telegram import amending, inbound as updates
 from services.chat_adapter.channels.telegram.outbound import compose
 from services.chat_adapter.channels.telegram.places import chat_of, is_ephemeral, name_of
 from services.chat_adapter.channels.telegram.tables import (
     ALLOWED_UPDATES,
     CALLBACK_BYTES,
+    DELETED_FOR,
+    DONE,
     DOWNLOAD_BYTES,
     EPHEMERAL_WINDOW,
     PHRASES,
@@ -24,6 +26,8 @@ from services.chat_adapter.channels.telegram.tables import (
 from shared.contract import channel
 from shared.contract.channel import (
     TRANSIENT,
+    AlreadySent,
+    Amendment,
     Capabilities,
     Channel,
     Context,
@@ -146,6 +150,11 @@ def _throttles(piece: channel.Piece) -> Scope:
     return "peer" if piece.surface == "group" else "account"
 
 
+def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
+    method, content = amending.compose(change)
+    yield _call(account, method, content)
+
+
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
     """Only where a chat is meant as a whole: in the places of one person it would be seen by others, or is not taken."""
     if ":" not in mark.to:
@@ -174,6 +183,8 @@ def outcome(response: Response) -> None:
         raise SendFailed("unreachable", f"Telegram answered {response.status}")
     refused = _refused(response)
     said = refused.description.lower()
+    if any(phrase in said for phrase in DONE):
+        raise AlreadySent(refused.description[:500])
     code = next((code for phrase, code in PHRASES.items() if phrase in said), None)
     wait, moved = refused.parameters.retry_after, refused.parameters.migrate_to_chat_id
     raise SendFailed(
@@ -260,6 +271,8 @@ CHANNEL = Channel(
         contact="full",
         reply_to=True,
         typing=True,
+        changes={"edit": None, "delete": DELETED_FOR, "react": None},
+        reactions=amending.REACTIONS,
         per_second=30,
         per_peer_second=1,
     ),
@@ -271,6 +284,7 @@ CHANNEL = Channel(
     poll=poll,
     polled=lambda account: account.receive == "poll",
     outbound=outbound,
+    amend=amend,
     typing=typing,
     outcome=outcome,
     fetch=fetch,

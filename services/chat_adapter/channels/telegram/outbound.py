@@ -38,16 +38,21 @@ def _place(piece: Piece) -> Json:
 
 def _content(part: object) -> tuple[str, Json]:
     match part:
-        case Text(text=text):
-            return "sendMessage", {"text": text}
-        case Choices(text=text, options=options):
-            keyboard = [[_button(option)] for option in options]
-            return "sendMessage", {"text": text, "reply_markup": {"inline_keyboard": keyboard}}
+        case Text() | Choices():
+            return "sendMessage", words(part)
         case Location() as location:
             return _location(location)
         case Contact() as contact:
             return _contact(contact)
     raise SendFailed("unsupported", f"Telegram takes no {getattr(part, 'kind', part)}")
+
+
+def words(part: Text | Choices) -> Json:
+    """What is written, with the buttons below it."""
+    if isinstance(part, Text):
+        return {"text": part.text}
+    keyboard = [[_button(option)] for option in part.options]
+    return {"text": part.text, "reply_markup": {"inline_keyboard": keyboard}}
 
 
 def _button(option: Option) -> Json:

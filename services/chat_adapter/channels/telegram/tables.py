@@ -125,6 +125,10 @@ DOWNLOAD_BYTES: Final = 20 * MEGABYTE  # https://core.telegram.org/bots/api#getf
 EPHEMERAL_WINDOW: Final = timedelta(seconds=15)
 CALLBACK_BYTES: Final = 64  # https://core.telegram.org/bots/api#inlinekeyboardbutton
 
+DELETED_FOR: Final = timedelta(hours=48)  # https://core.telegram.org/bots/api#deletemessage
+
+# What is so already: of a message that shows these words, and of one that is gone.
+DONE: Final = ("message is not modified", "message to delete not found")
 # Telegram says why in English; the first phrase found decides, else the status.
 PHRASES: Final[Mapping[str, Code]] = {
     "chat not found": "bad_address",
@@ -136,6 +140,9 @@ PHRASES: Final[Mapping[str, Code]] = {
     "too_long": "too_long",
     "too big": "too_long",
     "text is empty": "malformed",
+    "can't be edited": "expired",
+    "can't be deleted": "expired",
+    "reaction_invalid": "unsupported",
     "can't parse": "malformed",
     "rights to send": "blocked",
     "chat_write_forbidden": "blocked",

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import Field as Described, SecretStr
 
-from services.chat_adapter.channels.whatsapp import inbound as webhooks
+from services.chat_adapter.channels.whatsapp import amending, inbound as webhooks
 from services.chat_adapter.channels.whatsapp.errors import REFUSALS
 from services.chat_adapter.channels.whatsapp.outbound import bare_type, compose
 from services.chat_adapter.channels.whatsapp.tables import (
@@ -22,6 +22,7 @@ from services.chat_adapter.channels.whatsapp.tables import (
 )
 from shared.contract import channel
 from shared.contract.channel import (
+    Amendment,
     Blob,
     Capabilities,
     Channel,
@@ -94,6 +95,10 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     return Sent(external_ids=tuple(message["id"] for message in answer.json()["messages"]), join_key=piece.id)
 
 
+def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
+    yield meta.post(account, f"{account.phone_number_id}/messages", amending.compose(change))
+
+
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
     """For 25 seconds or until the answer; it marks the message answered as read: …/whatsapp/typing-indicators."""
     if mark.reply_to:
@@ -156,6 +161,7 @@ CHANNEL = Channel(
         template="full",
         reply_to=True,
         typing=True,
+        changes={"react": amending.TAKEN_FOR, "seen": amending.TAKEN_FOR},
         starts="template",
         per_second=80,
         per_peer_second=1,
@@ -167,6 +173,7 @@ CHANNEL = Channel(
     inbound=inbound,
     upload=upload,
     outbound=outbound,
+    amend=amend,
     typing=typing,
     outcome=REFUSALS.outcome,
     fetch=fetch,

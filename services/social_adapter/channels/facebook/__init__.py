@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field as Described, SecretStr
 
-from services.social_adapter.channels.facebook import comments, likeness, messenger, outbound as sends
+from services.social_adapter.channels.facebook import amending, comments, likeness, messenger, outbound as sends
 from services.social_adapter.channels.facebook.entry import Entry
 from services.social_adapter.channels.facebook.errors import REFUSALS
 from services.social_adapter.channels.facebook.tables import (
@@ -33,9 +33,12 @@ from services.social_adapter.channels.facebook.tables import (
 )
 from shared.contract import channel
 from shared.contract.channel import (
+    AlreadySent,
+    Amendment,
     Capabilities,
     Channel,
     Context,
+    DeletePiece,
     Download,
     Handle,
     Http,
@@ -122,6 +125,16 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     return Sent(external_ids=(answer.json()["message_id"],), join_key=piece.id)
 
 
+def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
+    """A comment that is gone has been taken back."""
+    try:
+        yield amending.compose(account, change)
+    except SendFailed as failed:
+        if isinstance(change, DeletePiece) and failed.reason == "bad_address":
+            raise AlreadySent(failed.detail) from failed
+        raise
+
+
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
     """Nobody sees who writes under a post, whose number is {page}_{post}."""
     if "_" not in mark.to:
@@ -185,6 +198,7 @@ CHANNEL = Channel(
         template="full",
         reply_to=True,
         typing=True,
+        changes={"react": None, "seen": None},
         starts="nothing",  # a person has a number for the page only once they have written to it
         comment=Capabilities(
             text=COMMENT,
@@ -193,6 +207,8 @@ CHANNEL = Channel(
             media={"image": "full"},
             media_bytes=PHOTO_BYTES,
             reply_to=True,
+            changes={"edit": None, "delete": None, "react": None},
+            reactions=(amending.LIKE,),
         ),
         private_reply=True,
         per_second=100,
@@ -206,6 +222,7 @@ CHANNEL = Channel(
     upload=upload,
     outbound=outbound,
     join_key=likeness.join_key,
+    amend=amend,
     typing=typing,
     outcome=REFUSALS.outcome,
     fetch=fetch,
