@@ -228,7 +228,7 @@ class Slack(Twin):
         files = [self.files.get(one.get("id")) for one in values.get("files", ())]
         if not files or not all(files):
             raise _no("file_not_found")
-            words: str = values.get("initial_comment", "")
+        words: str = values.get("initial_comment", "")
         shown: list[Json] = []
         for file in filter(None, files):
             caption = {"caption": html.unescape(words)} if words and not shown else {}

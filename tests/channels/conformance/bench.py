@@ -97,7 +97,7 @@ class Bench:
 
     def secrets(self) -> list[str]:
         values = (*vars(self.app).values(), *vars(self.account).values())
-        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        return [secret for value in values if isinstance(value, SecretStr) and (secret := value.get_secret_value())]
 
 
 @cache

@@ -159,7 +159,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "connect": Kind(
         "connect",
         "nothing",
-        lambda on, it: _of(on.channel.connect)(on.account_of(it), on.context),
+        lambda on, it: _of(on.channel.connect)(on.account_of(it), it.get("cursor", {}), on.context),
         lambda address: {"connected": address},
     ),
 }

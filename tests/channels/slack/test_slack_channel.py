@@ -13,12 +13,25 @@ from slack_sdk.signature import Clock, SignatureVerifier
 from services.chat_adapter.channels.slack import CHANNEL
 from services.chat_adapter.channels.slack.outbound import compose
 from services.chat_adapter.channels.slack.words import plain
-from shared.contract.channel import Context, Piece, Refusal, Request, Response, SendFailed
+from shared.contract.channel import (
+    Close,
+    Context,
+    Frame,
+    Malformed,
+    Piece,
+    Publish,
+    Receive,
+    Refusal,
+    Request,
+    Response,
+    SendFailed,
+)
 from shared.contract.envelope import Choice, Choices, Edit, Media, Notice, Option, Text
 from shared.contract.errors import Unverified
 from shared.contract.fit import fit
 from shared.provider.drive import drive
-from tests.channels.conformance.bench import bench, requests
+from tests.channels.conformance.bench import bench, requests, told
+from tests.channels.conformance.tampering import tree_of
 
 NOW = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 CONTEXT = Context(now=NOW)
@@ -177,6 +190,80 @@ def test_what_a_person_formats_is_safe_html_however_they_nest_it():
     assert "javascript" not in html
 
 
+# Socket Mode
+
+
+def heard(*frames):
+    """What is published of these frames on one connection, what is sent when that is durable, and how it ends."""
+    steps, published, acknowledged = CHANNEL.socket(ACCOUNT, {}, CONTEXT), [], []
+    given = iter(
+        [frame if isinstance(frame, Frame) else Frame(now=NOW, data=json.dumps(frame).encode()) for frame in frames]
+    )
+    step = next(steps)
+    try:
+        while True:
+            if isinstance(step, Publish):
+                published += step.records
+                acknowledged += [json.loads(step.then.frame)] if step.then else []
+            step = steps.send(next(given, Frame(now=NOW, stop=True)) if isinstance(step, Receive) else Frame(now=NOW))
+    except StopIteration as end:
+        return published, acknowledged, end.value
+
+
+def enveloped(body, name="e1", kind="events_api"):
+    return {"type": kind, "envelope_id": name, "payload": body, "accepts_response_payload": False}
+
+
+def test_a_socket_says_what_a_webhook_says_and_is_acknowledged_behind_it():
+    """Every sample, by the other way."""
+    for number, request in enumerate(requests("slack")):
+        body, kind = unpacked(request)
+        published, acknowledged, _ = heard({"type": "hello"}, enveloped(body, f"e{number}", kind))
+        assert [told(one) for one in published] == [told(one) for one in bench("slack").read_each(request)]
+        assert acknowledged == [{"envelope_id": f"e{number}"}]
+
+
+def unpacked(request):
+    tree = tree_of(request)
+    if "payload" in tree:
+        return json.loads(tree["payload"]), "interactive"
+    return tree, "slash_commands" if "command" in tree else "events_api"
+
+
+@pytest.mark.parametrize("reason", ["warning", "refresh_requested", "something_new"])
+def test_a_connection_that_is_to_go_is_left_for_the_next(reason):
+    late = enveloped({"type": "url_verification"})
+    assert heard({"type": "disconnect", "reason": reason}, late) == ([], [], Close())
+
+
+def test_socket_mode_that_is_switched_off_is_a_persons_matter():
+    with pytest.raises(SendFailed) as failed:
+        heard({"type": "disconnect", "reason": "link_disabled"})
+    assert failed.value.reason == "auth"
+
+
+@pytest.mark.parametrize("end", [{"closed": 1006}, {"closed": 1000}, {"stop": True}, {}])
+def test_however_it_ends_it_is_opened_anew(end):
+    assert heard(Frame(now=NOW, **end)) == ([], [], Close())
+
+
+@pytest.mark.parametrize(
+    "junk", [[], 7, None, {}, {"type": "events_api", "envelope_id": 7}, enveloped(None), enveloped({"type": 1})]
+)
+def test_a_frame_that_cannot_be_read_is_set_aside_and_those_behind_it_are_read(junk):
+    event = {"type": "event_callback", "api_app_id": APP, "team_id": TEAM, "event": said()}
+    published, acknowledged, _ = heard(junk, enveloped(event, "e9"))
+    assert [isinstance(one, Malformed) for one in published] == [True, False]
+    assert acknowledged[-1] == {"envelope_id": "e9"}
+
+
+@pytest.mark.parametrize(
+    ("given", "sockets"), [({}, 0), ({"app_token": "xapp-1"}, 1), ({"app_token": "xapp-1", "connections": 3}, 3)]
+)
+def test_who_has_an_app_token_listens(given, sockets):
+    assert CHANNEL.shards(CHANNEL.account(name="main", team="T100", token="t", **given)) == sockets
+
+
 # presses and commands
 
 
@@ -262,11 +349,11 @@ def test_words_mention_nobody_and_are_no_links():
 
 def test_an_agent_answers_each_message_in_its_own_thread():
     piece = Piece(id="p/0", to=CHAT, part=Text(text="hi"), references=(f"{CHAT}:1.1", f"{CHAT}:2.2"))
-    told = [
+    posts = [
         json.loads(next(CHANNEL.outbound(ACCOUNT.model_copy(update={"agent": agent}), piece, CONTEXT)).body)
         for agent in (False, True)
     ]
-    assert [one.get("thread_ts") for one in told] == [None, "2.2"]
+    assert [one.get("thread_ts") for one in posts] == [None, "2.2"]
 
 
 def test_a_thread_of_another_channel_is_not_answered_here():

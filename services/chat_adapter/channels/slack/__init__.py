@@ -1,4 +1,4 @@
-"""Slack: Events API, interactivity, Web API — https://docs.slack.dev."""
+"""Slack: Events API by webhook or socket, interactivity, Web API — https://docs.slack.dev."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from services.chat_adapter.channels.slack.outbound import (
     files,
     words,
 )
+from services.chat_adapter.channels.slack.socket import talk
 from services.chat_adapter.channels.slack.words import short_name
 from shared.contract import channel
 from shared.contract.channel import (
@@ -44,6 +45,7 @@ from shared.contract.channel import (
     Response,
     SendFailed,
     Sent,
+    Socket,
     Steps,
     TypingMark,
     Unverified,
@@ -75,6 +77,12 @@ class Account(channel.Account):
         description="the app is an agent (agent_view or assistant_view): in direct messages each message is answered "
         "in its own thread",
     )
+    app_token: SecretStr = Described(
+        default=SecretStr(""),
+        description="the app's own token (xapp-…, scope connections:write), for one of its accounts: what people write comes by "
+        "Socket Mode then, where Slack cannot reach us",
+    )
+    connections: int = Described(default=1, ge=1, le=10, description="how many sockets are open at once in Socket Mode")
     api: str = Described(default="https://slack.com/api", description="where the Web API is")
 
     @property
@@ -104,6 +112,18 @@ def accepted(app: App, request: Request, context: Context) -> Response:
         word = otherwise(lambda: requests.payload(request.body)["challenge"], None)
         return Response.of_json({"challenge": word}) if isinstance(word, str) else Response()
     return Response()
+
+
+def connect(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps[str]:
+    """https://docs.slack.dev/reference/methods/apps.connections.open."""
+    told = (yield Http.post_json(f"{account.api}/apps.connections.open", {}, token=account.app_token)).json()
+    address: str = told["url"]
+    return address
+
+
+def socket(account: Account, cursor: Mapping[str, Any], context: Context) -> Socket:
+    """Slack keeps what is not acknowledged, so there is no place to go on from."""
+    return (yield from talk(context.now))
 
 
 def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
@@ -350,6 +370,9 @@ CHANNEL = Channel(
     verify=verify,
     inbound=inbound,
     accepted=accepted,
+    connect=connect,
+    socket=socket,
+    shards=lambda account: account.connections if account.app_token.get_secret_value() else 0,
     outbound=outbound,
     amend=amend,
     typing=typing,
