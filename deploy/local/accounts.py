@@ -78,6 +78,17 @@ team = "{slack_team}"
 token = "{slack_token}"
 api = "{sandbox}/slack"
 
+[apps.sms.sandbox]
+token = "{sms_token}"
+
+[accounts.sms.sandbox]
+number = "{sms_number}"
+mms = true
+per_second = 100
+sid = "{sms_sid}"
+token = "{sms_token}"
+api = "{sandbox}/sms"
+
 [accounts.email.support]
 address = "support@parley.example"
 display_name = "Parley Shop"
@@ -126,6 +137,9 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         slack_secret=secrets.token_hex(16),
         slack_team="T08" + digits(8),
         slack_token=f"xoxb-{digits(12)}-{digits(13)}-{secrets.token_urlsafe(18)}",
+        sms_token=secrets.token_hex(16),
+        sms_number=f"+1{digits(10)}",
+        sms_sid="AC" + secrets.token_hex(16),
         mail_host=mail_host,
         mail_port=mail_port,
         webchat_secret=secrets.token_urlsafe(32),

@@ -57,6 +57,19 @@ MediaKind = Literal["image", "audio", "video", "file", "sticker"]
 MediaState = Literal["pending", "stored", "unavailable"]
 
 
+def kind_of(mime_type: str | None) -> MediaKind:
+    """How a file of this type is shown."""
+    match (mime_type or "").partition("/")[0]:
+        case "image":
+            return "image"
+        case "audio":
+            return "audio"
+        case "video":
+            return "video"
+        case _:
+            return "file"
+
+
 class Party(Model):
     """A person or an account at the channel. `verified` names the evidence for the address; hints never merge identities.
 

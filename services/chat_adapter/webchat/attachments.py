@@ -17,7 +17,7 @@ from services.chat_adapter.webchat.channel import App
 from services.chat_adapter.webchat.door import Call
 from services.chat_adapter.webchat.measures import UPLOADED
 from services.chat_adapter.webchat.session import Visitor
-from shared.contract.envelope import Media, MediaKind, Model, scrub
+from shared.contract.envelope import Media, Model, kind_of, scrub
 from shared.contract.errors import Unverified
 from shared.contract.links import FileAddress
 from shared.contract.seal import seal, unseal
@@ -140,18 +140,6 @@ def media_of(app: App, visitor: Visitor, ref: str, now: datetime) -> Media:
         sha256=ticket.sha256,
         name=ticket.name,
     )
-
-
-def kind_of(mime_type: str) -> MediaKind:
-    match mime_type.partition("/")[0]:
-        case "image":
-            return "image"
-        case "audio":
-            return "audio"
-        case "video":
-            return "video"
-        case _:
-            return "file"
 
 
 def shown_part(app: App, part: dict[str, Any], now: datetime) -> dict[str, Any]:

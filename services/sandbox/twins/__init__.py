@@ -9,9 +9,10 @@ from aiohttp import web
 from services.sandbox.twins.apple import Apple
 from services.sandbox.twins.line import Line
 from services.sandbox.twins.slack import Slack
+from services.sandbox.twins.sms import Sms
 from services.sandbox.twins.twin import Kit, Twin
 
-TWINS: Final[tuple[type[Twin], ...]] = (Apple, Line, Slack)
+TWINS: Final[tuple[type[Twin], ...]] = (Apple, Line, Slack, Sms)
 
 
 class Twins:

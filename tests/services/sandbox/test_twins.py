@@ -30,6 +30,7 @@ from shared.contract.channel import (
     Message,
     Piece,
     React,
+    Receipt,
     Request,
     Steps,
 )
@@ -92,11 +93,16 @@ class Business:
         return message
 
     async def _reads(self) -> Message:
-        async with asyncio.timeout(SECONDS):
-            request = await self.bodies.get()
-        context = await self.contexts.of(self.channel, self.app)
-        translate.verify(self.channel, self.app, request, context)
-        (message,) = translate.read(self.channel, self.app, translate.unpacked(self.channel, request), context)
+        """Receipts come between."""
+        while True:
+            async with asyncio.timeout(SECONDS):
+                request = await self.bodies.get()
+            context = await self.contexts.of(self.channel, self.app)
+            translate.verify(self.channel, self.app, request, context)
+            found = translate.read(self.channel, self.app, translate.unpacked(self.channel, request), context)
+            if not all(isinstance(one, Receipt) for one in found):
+                break
+        (message,) = found
         assert isinstance(message, Message)
         assert message.account_key == self.account.key
         return message

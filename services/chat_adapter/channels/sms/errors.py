@@ -1,0 +1,55 @@
+"""How Twilio says no — https://www.twilio.com/docs/api/errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from shared.contract.channel import Response, SendFailed
+from shared.contract.codes import Code, Failure
+from shared.contract.readable import otherwise
+
+CODES: Final[Mapping[int, Code]] = {
+    **dict.fromkeys((20003, 20005, 20006, 20403, 30002), "auth"),
+    **dict.fromkeys((20429, 21611, 30001, 30017, 30022, 63018), "throttled"),
+    **dict.fromkeys(
+        (21211, 21214, 21217, 21265, 21266, 21604, 21612, 21614, 21635, 30005, 30006, 20404), "bad_address"
+    ),
+    **dict.fromkeys((21605, 21617, 30019), "too_long"),
+    **dict.fromkeys((21602, 21603, 21609, 21619, 21620, 21621), "malformed"),
+    **dict.fromkeys((12300, 21623, 21655, 30011), "unsupported"),
+    21610: "opted_out",
+    30003: "bad_address",  # out of reach for as long as it was tried
+    30004: "blocked",
+    30008: "unknown",
+    30036: "expired",
+}
+STATUSES: Final[Mapping[int, Code]] = {400: "refused", 401: "auth", 403: "auth", 404: "auth", 429: "throttled"}
+
+
+def outcome(response: Response) -> None:
+    if response.status < 400:
+        return
+    if response.status >= 500:
+        raise SendFailed("unreachable", f"Twilio answered {response.status}")
+    number, words = otherwise(lambda: _said(response.json()), (0, f"HTTP {response.status}"))
+    code = CODES.get(number) or STATUSES.get(response.status, "refused")
+    raise SendFailed(code, words, retry_after=otherwise(lambda: _wait(response), None))
+
+
+def _said(body: dict[str, Any]) -> tuple[int, str]:
+    number: int = body["code"]
+    return number, f"{number}: {body['message']}"[:500]
+
+
+def _wait(response: Response) -> timedelta | None:
+    given = response.headers.get("retry-after", "")
+    return timedelta(seconds=min(int(given), 3600)) if given.isascii() and given.isdecimal() else None
+
+
+def failure_of(form: Mapping[str, str]) -> Failure:
+    """Why a message did not arrive: Twilio tells a number, whose page says more."""
+    number = otherwise(lambda: int(form["ErrorCode"][:9]), 0)
+    words = form.get("ErrorMessage") or f"https://www.twilio.com/docs/api/errors/{number}"
+    return Failure(code=CODES.get(number, "refused"), detail=words[:500] if number else "")

@@ -1,0 +1,95 @@
+"""SMS and MMS as all their providers have them: senders, what fits, and the words that stop and start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final, Literal
+
+from pydantic import Field as Described
+
+from shared.contract import channel
+from shared.contract.channel import Capabilities, Message
+from shared.contract.envelope import Assessment, Media, Notice, Part, Party, Text, Unsupported, kind_of
+
+Word = Literal["stop", "start", "help"]
+
+SEGMENTS: Final = 10  # of one message, as carriers put them together again
+FILES: Final = 10  # of one MMS
+
+# What stands alone in a message is an order that the provider carries out and answers itself (CTIA, Messaging Principles §5.1.3).
+WORDS: Final[Mapping[str, Word]] = {
+    **dict.fromkeys(
+        ("STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT", "ARRET", "ARRÊT"),
+        "stop",
+    ),
+    **dict.fromkeys(("START", "UNSTOP", "YES"), "start"),
+    **dict.fromkeys(("HELP", "INFO"), "help"),
+}
+ANSWERED: Final = Assessment(may_auto_answer=False, reasons=("the provider answers this word",))
+
+
+class Sender(channel.Account):
+    """A number, a short code or a name that SMS are sent from."""
+
+    number: str = Described(
+        pattern=r"^(\+[1-9][0-9]{6,14}|[0-9]{3,8}|[0-9 ]{0,10}[A-Za-z][A-Za-z0-9 ]{0,10})$",
+        max_length=16,
+        description="what sends: a number (+85512345678), a short code, or a name of at most 11 letters, which nobody can answer",
+    )
+    mms: bool = Described(default=False, description="whether it sends files; else they are refused early")
+    segments: int = Described(
+        default=SEGMENTS, ge=1, le=SEGMENTS, description="segments of one message, each of which is paid"
+    )
+    per_second: float = Described(default=1.0, gt=0, description="messages a second that the provider takes from it")
+
+    @property
+    def key(self) -> str:
+        return self.number
+
+
+def capabilities(*, media_bytes: int) -> Capabilities:
+    """Of a sender that takes files, together at most so many bytes."""
+    return Capabilities(
+        text=SEGMENTS,
+        unit="segments",
+        caption=SEGMENTS,
+        media={"image": "full", "audio": "full", "video": "full", "file": "full", "sticker": "degraded"},
+        media_bytes=media_bytes,
+        attachments=FILES,
+        per_second=1.0,
+    )
+
+
+def of(sender: Sender, able: Capabilities) -> Capabilities:
+    """What this one can."""
+    files = {} if sender.mms else {"caption": 0, "media": {}, "attachments": 0}
+    own = {"text": sender.segments, "caption": sender.segments, "per_second": sender.per_second}
+    return able.model_copy(update={**own, **files})
+
+
+def person(number: str) -> Party:
+    return Party(address=number, phone=number if number.startswith("+") else None, verified="signature")
+
+
+def parts_of(text: str, files: Iterable[tuple[str, str | None]]) -> tuple[Part, ...]:
+    """The words, then the files: the address and type of each."""
+    media = [Media(media=kind_of(kind), handle=address, mime_type=kind) for address, kind in files]
+    return (*([Text(text=text)] if text else ()), *media) or (Unsupported(type="empty"),)
+
+
+def told(message: Message, word: Word | None) -> Iterator[Message]:
+    """The message, and what the word in it orders: to stop is a block until the person starts again, or writes."""
+    yield replace(message, assessment=ANSWERED) if word in {"stop", "help"} else message
+    if word in {"stop", "start"}:
+        yield replace(
+            message,
+            event_key=f"{message.event_key}/{word}",
+            external_id=None,
+            parts=(Notice(type="blocked" if word == "stop" else "unblocked"),),
+            assessment=Assessment(kind="automatic", may_auto_answer=False, reasons=("system",)),
+        )
+
+
+def word_of(text: str) -> Word | None:
+    return WORDS.get(" ".join(text.upper().split())) if len(text) < 40 else None
