@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from services.chat_adapter.channels import apple, line, slack, sms, telegram, webhook, whatsapp
+from services.chat_adapter.channels import apple, discord, line, slack, sms, telegram, webhook, whatsapp
 from services.chat_adapter.webchat import channel as webchat
 from shared.contract.channel import Channel
 
@@ -13,6 +13,7 @@ CHANNELS: Final[Mapping[str, Channel]] = {
     channel.name: channel
     for channel in (
         apple.CHANNEL,
+        discord.CHANNEL,
         line.CHANNEL,
         slack.CHANNEL,
         sms.CHANNEL,

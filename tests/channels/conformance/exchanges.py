@@ -158,7 +158,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "refresh": Kind("refresh", "refresh", _refreshed, _token, refused=True),
     "connect": Kind(
         "connect",
-        "nothing",
+        "cursor",
         lambda on, it: _of(on.channel.connect)(on.account_of(it), it.get("cursor", {}), on.context),
         lambda address: {"connected": address},
     ),

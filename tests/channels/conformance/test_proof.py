@@ -68,11 +68,13 @@ def test_a_body_that_nothing_signs_is_torn_when_it_is_cut(name):
 
 def with_other_secrets(on: Bench) -> Bench:
     """The same app of somebody else: each of its secrets, and each of the keys fetched for it, has another end."""
-    other = {
+    other: dict[str, object] = {
         field: SecretStr(_other(value.get_secret_value()))
         for field, value in vars(on.app).items()
         if isinstance(value, SecretStr)
     }
+    if public := getattr(on.app, "public_key", None):
+        other |= {"public_key": public[::-1]}
     return replace(on, app=on.app.model_copy(update=other), context=replace(on.context, keys={}))
 
 
