@@ -11,7 +11,7 @@ import structlog
 
 from shared.bus.cloudevents import Out, encode, headers
 from shared.bus.produce import Producer
-from shared.contract.channel import Account, Channel
+from shared.contract.channel import Account, Channel, Version
 from shared.contract.codes import Code, Failure, Family
 from shared.contract.envelope import derive, key, utc
 from shared.contract.errors import BusUnavailable
@@ -19,7 +19,7 @@ from shared.contract.events import AccountState
 from shared.contract.records import ACCOUNTS
 from shared.runtime.accounts import Accounts, AccountsFile
 from shared.runtime.lifecycle import Health
-from shared.runtime.observe import HEALTHY, TOKEN_END
+from shared.runtime.observe import API_END, HEALTHY, TOKEN_END
 from shared.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -109,7 +109,8 @@ class States:
     async def tell(self) -> None:
         """Publish the state of every account."""
         now = datetime.now(UTC)
-        HEALTHY.clear()  # an account that is no longer in the file must not stay ill for ever
+        for gauge in (HEALTHY, API_END):  # an account that is no longer in the file must not stay ill for ever
+            gauge.clear()
         await self._producer.send_all([self._record(channel, account, now)
                                        for channel, account in self._accounts.current.all()])  # fmt: skip
 
@@ -117,6 +118,9 @@ class States:
         tenant, account = of.tenant, of.name
         failure = self._failures.get((channel, account))
         HEALTHY.labels(channel, account).set(failure is None)
+        version = self._channels[channel].version(of) or Version("")
+        if version.ends_at:
+            API_END.labels(channel, account).set(version.ends_at.timestamp())
         state = AccountState(
             tenant=tenant,
             channel=channel,
@@ -124,6 +128,8 @@ class States:
             healthy=failure is None,
             failure=failure,
             token_expires_at=self._ends.get((channel, account)),
+            api_version=version.name or None,
+            api_ends_at=version.ends_at,
             capabilities=self._channels[channel].capabilities_of(of).model_dump(mode="json"),
             occurred_at=now,
         )

@@ -86,6 +86,7 @@ __all__ = [
     "TypingSeen",
     "UnknownKey",
     "Unverified",
+    "Version",
 ]
 
 T = TypeVar("T")
@@ -682,6 +683,18 @@ def always_open(account: Any, message: Message) -> Window | None:
     return Window()
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a provider calls a version of its API, and when it takes it away, where it has said so."""
+
+    name: str
+    ends_at: datetime | None = None
+
+
+def no_version(account: Any) -> Version | None:
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Channel:
     """One channel, whole. The fields stand in the order in which every channel file is written.
@@ -699,7 +712,7 @@ class Channel:
     back, the piece's id; or what is known of it on both sides. `amend`: what changes a message that stands there, as far as the
     capabilities say (`changes`). `profile`: who someone is by their address, and by the peer
     of a message of theirs, where messages do not say it: names, language and time zone, no pictures. `quota`: the units that
-    an account's calls (`Http.cost`) may spend in a day. `window`: what a message
+    an account's calls (`Http.cost`) may spend in a day. `version`: the one of the provider's API that an account uses. `window`: what a message
     of the customer, just received, allows; None where it is nothing that they wrote.
     """
 
@@ -736,6 +749,7 @@ class Channel:
     quota: Callable[[Any], Quota] | None = None
     refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None
     register: Callable[[Any, Any, Context], Steps[None]] | None = None
+    version: Callable[[Any], Version | None] = no_version
     window: Callable[[Any, Message], Window | None] = always_open
 
     def capabilities_of(self, owner: App | Account) -> Capabilities:

@@ -245,7 +245,10 @@ class CustomerErased(Event):
 
 
 class AccountState(Model):
-    """How an account is, and what its channel can do: the router refuses by it, people watch it."""
+    """How an account is, and what its channel can do: the router refuses by it, people watch it.
+
+    `api_version`: of the provider's API, which it takes away at `api_ends_at`, where it has said so.
+    """
 
     tenant: Name
     channel: Name
@@ -253,6 +256,8 @@ class AccountState(Model):
     healthy: bool
     failure: Failure | None = None
     token_expires_at: Moment | None = None
+    api_version: Annotated[str, Field(max_length=64)] | None = None
+    api_ends_at: Moment | None = None
     capabilities: dict[str, object] = {}
     occurred_at: Moment
 

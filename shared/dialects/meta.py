@@ -11,10 +11,15 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from shared.contract.channel import Context, Form, Http, Request, Response, Unverified
+from shared.contract.channel import Context, Form, Http, Request, Response, Unverified, Version
 from shared.contract.envelope import Template
 
-VERSION: Final = "v26.0"  # https://developers.facebook.com/docs/graph-api/changelog
+# https://developers.facebook.com/docs/graph-api/changelog: "Available Until" of those that Meta has named a day for.
+VERSION: Final = "v26.0"
+ENDS: Final[Mapping[str, datetime]] = {
+    "v21.0": datetime(2027, 1, 21, tzinfo=UTC),
+    "v22.0": datetime(2027, 5, 20, tzinfo=UTC),
+}
 UPLOAD_TIME: Final = timedelta(minutes=2)
 
 
@@ -38,6 +43,10 @@ class Account(Protocol):
     def api(self) -> str: ...
     @property
     def version(self) -> str: ...
+
+
+def version(account: Account) -> Version:
+    return Version(account.version, ENDS.get(account.version))
 
 
 # in

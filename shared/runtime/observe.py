@@ -92,6 +92,11 @@ TOKEN_END = Gauge(
     "When an account's access token ends, in seconds since 1970; it is refreshed before.",
     ["channel", "account"],
 )
+API_END = Gauge(
+    "parley_api_end_seconds",
+    "When the provider takes away the version of its API that an account uses, in seconds since 1970.",
+    ["channel", "account"],
+)
 SOCKETS = Gauge("parley_sockets_open", "Connections to providers on which messages come in.", ["channel"])
 SOCKET_ENDS = Counter(
     "parley_socket_ends_total",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -112,15 +113,15 @@ def test_in_a_pod_of_the_email_adapter_its_own_port_is_asked(monkeypatch: pytest
 # accounts -------------------------------------------------------------------------------------------------------------
 
 
-async def tell(settings: Settings, *states: tuple[str, Failure | None]) -> None:
+async def tell(settings: Settings, *states: tuple[str, Failure | None], **more: Any) -> None:
     """What an adapter publishes of its webhook accounts."""
     producer = Producer(settings)
     await producer.start()
-    await producer.send_all([as_record(settings, name, failure) for name, failure in states])
+    await producer.send_all([as_record(settings, name, failure, **more) for name, failure in states])
     await producer.stop()
 
 
-def as_record(settings: Settings, name: str, failure: Failure | None) -> Out:
+def as_record(settings: Settings, name: str, failure: Failure | None, **more: Any) -> Out:
     now = datetime.now(UTC)
     state = AccountState(
         tenant="default",
@@ -129,6 +130,7 @@ def as_record(settings: Settings, name: str, failure: Failure | None) -> Out:
         healthy=failure is None,
         failure=failure,
         occurred_at=now,
+        **more,
     )
     told = headers("account", source="/test", id=name, time=now, tenant="default", subject=f"telegram/{name}")
     return Out(settings.topic(ACCOUNTS), key("default", "telegram", name).encode(), encode(state), told)
@@ -154,6 +156,17 @@ async def test_an_account_that_is_well_again_is_no_finding(world: Settings) -> N
     await tell(world, ("one", Failure(code="auth")))
     await tell(world, ("one", None))
     assert await findings(account_health(System(world))) == [("ok", "1 of 2 accounts are told of, and all are healthy")]
+
+
+@pytest.mark.parametrize(("days", "levels"), [(200, ["ok"]), (89, ["warn", "ok"]), (-1, ["fail", "ok"])])
+async def test_an_api_that_its_provider_will_end_is_told_90_days_ahead(
+    world: Settings, days: int, levels: list[str]
+) -> None:
+    write(world, ["one"])
+    await tell(world, ("one", None), api_version="v22.0", api_ends_at=datetime.now(UTC) + timedelta(days=days))
+    found = await findings(account_health(System(world)))
+    assert [level for level, _ in found] == levels
+    assert len(levels) == 1 or "telegram/one uses v22.0" in found[0][1]
 
 
 # sends ----------------------------------------------------------------------------------------------------------------

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client import REGISTRY
 
 from services.chat_adapter.registry import CHANNELS
+from services.cli.doctor.accounts import states as newest
 from services.router.directory import Directory
 from shared.adapter.states import States
 from shared.bus.produce import Producer
+from shared.contract.channel import Version
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lifecycle import Health
 from shared.runtime.settings import Settings
@@ -28,6 +31,10 @@ app = "{0}"
 
 def measured(account: str) -> float | None:
     return REGISTRY.get_sample_value("parley_account_healthy", {"channel": "telegram", "account": account})
+
+
+def ending(account: str) -> float | None:
+    return REGISTRY.get_sample_value("parley_api_end_seconds", {"channel": "telegram", "account": account})
 
 
 async def test_an_account_whose_token_was_refused_is_ill_until_it_is_accepted_or_gone(world: Settings) -> None:
@@ -64,6 +71,29 @@ async def test_a_new_token_is_given_a_chance(world: Settings) -> None:
     assert await accounts.refresh()
     await states.tell()
     assert (measured("one"), measured("two")) == (0, 1)
+    await producer.stop()
+
+
+async def test_when_the_api_that_an_account_uses_ends_is_told_and_measured(world: Settings) -> None:
+    file, end = Path(world.accounts), datetime(2027, 5, 20, tzinfo=UTC)
+    channel = CHANNELS["telegram"]
+    channels = {
+        "telegram": replace(channel, version=lambda account: Version("v2", end if account.name == "one" else None))
+    }
+    file.write_text(BOT.format("one", 1) + BOT.format("two", 2))
+    accounts, producer = AccountsFile(file, channels), Producer(world)
+    await producer.start()
+    states = States(
+        settings=world, family="chat", channels=channels, accounts=accounts, producer=producer, health=Health()
+    )
+    await states.tell()
+    told = {name: (state.api_version, state.api_ends_at) for (_, name), state in (await newest(world)).items()}
+    assert told == {"one": ("v2", end), "two": ("v2", None)}
+    assert (ending("one"), ending("two")) == (end.timestamp(), None)
+    file.write_text(BOT.format("two", 2))
+    assert await accounts.refresh()
+    await states.tell()
+    assert ending("one") is None
     await producer.stop()
 
 

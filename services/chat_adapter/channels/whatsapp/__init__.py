@@ -178,5 +178,6 @@ CHANNEL = Channel(
     outcome=REFUSALS.outcome,
     fetch=fetch,
     register=register,
+    version=meta.version,
     window=window,
 )

@@ -8,6 +8,7 @@ import { channelIcon } from "../icons.js";
 import { isIll, showParts } from "./system.js";
 
 const SOON = 7 * 24 * 3600 * 1000; // ms; a token that ends within is worth a word
+const VERSION_SOON = 90 * 24 * 3600 * 1000; // ms; the same for a version of the provider's API
 
 export function createAccounts(app) {
   const button = document.getElementById("accounts-button");
@@ -38,10 +39,11 @@ export function createAccounts(app) {
 }
 
 function entry(words, account) {
-  const { tenant, channel, account: name, healthy, failure, token_expires_at: ends } = account;
+  const { tenant, channel, account: name, healthy, failure, token_expires_at: ends, api_version: version, api_ends_at: apiEnds } = account;
   const near = ends && Date.parse(ends) - Date.now() < SOON;
+  const old = apiEnds && Date.parse(apiEnds) - Date.now() < VERSION_SOON;
   return {
-    key: [tenant, channel, name].join("|"), version: JSON.stringify([healthy, failure, ends, words.code]), tag: "li",
+    key: [tenant, channel, name].join("|"), version: JSON.stringify([healthy, failure, ends, apiEnds, words.code]), tag: "li",
     fill: (node) => {
       mark(node, "tone", healthy ? null : "bad");
       node.replaceChildren(
@@ -50,7 +52,8 @@ function entry(words, account) {
           h("p", { class: "account-name", dir: "auto" }, `${channelName(channel, words)} · ${name}`),
           !healthy && h("p", {}, words.t("account_ill", { why: meaningOf(words, failure) }), " ", detailOf(failure)),
           !healthy && h("p", { class: "soft" }, remedyOf(words, failure)),
-          near && h("p", { class: "soft" }, words.t("token_ends", { time: words.moment(new Date(ends)) }))),
+          near && h("p", { class: "soft" }, words.t("token_ends", { time: words.moment(new Date(ends)) })),
+          old && h("p", { class: "soft" }, words.t("api_ends", { version, time: words.moment(new Date(apiEnds)) }))),
         h("span", { class: "tag", data: { tone: healthy ? "good" : "bad" } }, words.t(healthy ? "account_works" : "account_fails")),
       );
     },

@@ -228,5 +228,6 @@ CHANNEL = Channel(
     fetch=fetch,
     profile=profile,
     register=register,
+    version=meta.version,
     window=window,
 )
