@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from services.social_adapter.channels import facebook
+from services.social_adapter.channels import facebook, youtube
 from shared.contract.channel import Channel
 
-CHANNELS: Final[Mapping[str, Channel]] = {channel.name: channel for channel in (facebook.CHANNEL,)}
+CHANNELS: Final[Mapping[str, Channel]] = {channel.name: channel for channel in (facebook.CHANNEL, youtube.CHANNEL)}
