@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from services.cli import accounts, channels, message, migrate, render, stack, tail, topics, trace, translate
+from services.cli import accounts, amend, channels, message, migrate, render, stack, tail, topics, trace, translate
 from services.cli.dlq import command as dlq
 from services.cli.docs import command as docs
 from services.cli.doctor import command as doctor
@@ -16,6 +16,7 @@ GROUPS = (
     stack,
     tail,
     message,
+    amend,
     trace,
     translate,
     render,

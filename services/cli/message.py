@@ -26,6 +26,7 @@ UNHEARD: Final = 5
 FAILED: Final = 6
 UNKNOWN: Final = 7
 ENDS: Final = {"sent": 0, "delivered": 0, "read": 0, "failed": FAILED, "expired": FAILED, "cancelled": FAILED}
+CHANGED: Final = frozenset({"message.edited", "message.deleted", "message.reaction", "message.seen"})
 SOURCE: Final = "/cli"
 
 app = typer.Typer()
@@ -56,7 +57,7 @@ def send(
     from shared.contract.envelope import Text, key as record_key
     from shared.contract.requests import Send
 
-    asked = _valid(
+    asked = valid(
         lambda: Send(
             tenant=tenant,
             channel=channel,
@@ -68,7 +69,7 @@ def send(
         )
     )
     place = record_key(tenant, channel, account, address)
-    _finish(find_running(home, unreachable=CANNOT), asked, place=place, key=key, timeout=timeout, as_json=as_json)
+    finish(find_running(home, unreachable=CANNOT), asked, place=place, key=key, timeout=timeout, as_json=as_json)
 
 
 @app.command()
@@ -90,18 +91,18 @@ def reply(
 
     system = find_running(home, unreachable=CANNOT)
     place = as_uuid(conversation) or identified(system, conversation)
-    asked = _valid(
+    asked = valid(
         lambda: Reply(tenant=tenant, conversation=place, parts=(Text(text=words(text)),), author="cli", automatic=False)
     )
-    _finish(system, asked, place=str(place), key=key, timeout=timeout, as_json=as_json)
+    finish(system, asked, place=str(place), key=key, timeout=timeout, as_json=as_json)
 
 
-def identified(system: System, conversation: str) -> UUID:
-    """The conversation whose id begins so; ends the command where that is none, or not one alone."""
+def identified(system: System, name: str, kind: str = "conversations") -> UUID:
+    """The conversation or message whose id begins so; ends the command where that is none, or not one alone."""
     import os
 
     router = os.environ.get("PARLEY_ROUTER", "")
-    return run(resolve(system, conversation, router=router, kinds=("conversations",)), unreachable=CANNOT)
+    return run(resolve(system, name, router=router, kinds=(kind,)), unreachable=CANNOT)
 
 
 def words(text: str) -> str:
@@ -109,14 +110,14 @@ def words(text: str) -> str:
     return sys.stdin.read().rstrip("\n") if text == "-" else text
 
 
-def _valid(make: Callable[[], Request]) -> Request:
+def valid(make: Callable[[], Request]) -> Request:
     try:
         return make()
     except ValueError as error:
         fail(f"This is no request: {error}. See `parley send --help` and docs/records.md.", MISUSED)
 
 
-def _finish(system: System, asked: Request, *, place: str, key: str, timeout: float, as_json: bool) -> None:
+def finish(system: System, asked: Request, *, place: str, key: str, timeout: float, as_json: bool) -> None:
     from shared.bus.cloudevents import new_id
 
     show = _printer(as_json=as_json)
@@ -214,6 +215,8 @@ async def outcome(events: Any, *, request_id: str, show: Callable[[dict[str, Any
             return REFUSED
         if data.get("status") == "unknown":
             return UNKNOWN
+        if kind in CHANGED:
+            return 0
         if kind == "message.status" and data.get("status") in ENDS:
             return ENDS[data["status"]]
     return UNHEARD

@@ -50,10 +50,20 @@ class Phone:
         raise AssertionError("the phone has gone")
 
     async def heard(self, text: str) -> int:
-        """How often the bot has said it."""
-        async with self.client.get(f"{self.chat}/messages") as answer:
-            views = (await answer.json())["messages"]
+        """How often the bot has said it, and it stands there."""
+        views = [view for view in await self._views() if not view.get("deleted")]
         return sum(view["message"]["from"]["is_bot"] and view["message"].get("text") == text for view in views)
+
+    async def shows(self, text: str) -> dict[str, list[str]]:
+        """The reactions at the message of these words, by whose they are."""
+        (view,) = [view for view in await self._views() if view["message"].get("text") == text]
+        shown: dict[str, list[str]] = view["reactions"]
+        return shown
+
+    async def _views(self) -> list[Any]:
+        async with self.client.get(f"{self.chat}/messages") as answer:
+            views: list[Any] = (await answer.json())["messages"]
+        return views
 
 
 @asynccontextmanager

@@ -108,6 +108,37 @@ async def test_a_message_is_seen_answered_and_followed(stack: Any) -> None:
     assert (await parley(stack, "reply", short, "and by a short name", *PATIENTLY)).code == 0
 
 
+async def test_an_answer_is_changed_and_taken_back_where_the_customer_sees_it(stack: Any) -> None:
+    words, answer, better = (f"{what} {uuid.uuid4().hex[:8]}" for what in ("តើបើកទេ", "បើក", "បើកម៉ោង ៧"))
+    async with phone(stack) as dara, tailing(stack, "--from-beginning") as records:
+        await dara.says(words)
+        received = await first(records, "message.received", words)
+        replied = await parley(stack, "reply", received["conversation"], answer, "--json", *PATIENTLY)
+        message = replied.lines[0]["message_id"]
+        edited = await parley(stack, "edit", message, better, "--json", *PATIENTLY)
+        assert [line["event"] for line in edited.lines] == ["requested", "request.accepted", "message.edited"]
+        await dara.hears(better)
+        assert await dara.heard(answer) == 0
+        again = await parley(stack, "edit", message, better, *PATIENTLY)
+        assert again.code == 0, "what is so already is no failure"
+        reacted = await parley(stack, "react", received["message"]["id"], "🙏", "--json", *PATIENTLY)
+        assert (reacted.code, reacted.lines[-1]["event"]) == (0, "message.reaction")
+        assert await dara.shows(words) == {"bot": ["🙏"]}
+        deleted = await parley(stack, "delete", message, "--json", *PATIENTLY)
+        assert (deleted.code, deleted.lines[-1]["event"]) == (0, "message.deleted")
+        assert await dara.heard(better) == 0
+    refused = {
+        "seen": await parley(stack, "seen", received["message"]["id"], "--json", *PATIENTLY),
+        "edit": await parley(stack, "edit", received["message"]["id"], "theirs", "--json", *PATIENTLY),
+        "react": await parley(stack, "react", received["message"]["id"], "🧿", "--json", *PATIENTLY),
+    }
+    assert {what: (told.code, told.lines[-1]["code"]) for what, told in refused.items()} == {
+        "seen": (4, "unsupported"),
+        "edit": (4, "refused"),
+        "react": (4, "unsupported"),
+    }
+
+
 async def test_a_reply_to_nowhere_and_a_send_from_nobody_are_refused_with_the_reason(stack: Any) -> None:
     nowhere = await parley(stack, "reply", str(uuid.uuid4()), "hello", "--json", *PATIENTLY)
     assert (nowhere.code, nowhere.lines[-1]["code"]) == (4, "unknown_conversation")

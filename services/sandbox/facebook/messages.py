@@ -20,7 +20,7 @@ from services.sandbox.graph.links import Links
 from services.sandbox.pace import Pace
 
 Json = dict[str, Any]
-ACTIONS: Final = frozenset({"typing_on", "typing_off", "mark_seen"})
+ACTIONS: Final = frozenset({"typing_on", "typing_off", "mark_seen", "react", "unreact"})
 ASSET_BYTES: Final = 25 * 1024 * 1024
 
 
@@ -60,7 +60,7 @@ class Messages:
     async def send(self, page: Page, call: Call) -> Json:
         chat, comment = self._recipient(page, _object(call.values, "recipient"))
         if (action := call.values.get("sender_action")) is not None:
-            return self._act(chat, action)
+            return self._act(chat, action, call.values)
         kind, tag = call.values.get("messaging_type", "RESPONSE"), call.values.get("tag")
         message = _object(call.values, "message")
         windows.check_type(kind, tag, template="template" in message)
@@ -90,11 +90,17 @@ class Messages:
             raise GraphError(551, "This person isn't available right now.", subcode=1545041)
         return chat
 
-    def _act(self, chat: Chat, action: object) -> Json:
+    def _act(self, chat: Chat, action: object, values: Json) -> Json:
         if action not in ACTIONS:
             raise invalid(f"Param sender_action must be one of {{{', '.join(sorted(ACTIONS))}}}")
         if action == "typing_on":
             chat.types()
+        if action in {"react", "unreact"}:
+            payload = _object(values, "payload")
+            view = chat.views.get(str(payload.get("message_id")))
+            if view is None:
+                raise invalid("Param payload[message_id] must be a message of this conversation")
+            chat.show({**view, "reaction": payload.get("reaction") if action == "react" else None})
         return {"recipient_id": chat.user}
 
     def _answered(self, chat: Chat, reply_to: object) -> Json:

@@ -46,6 +46,7 @@ METHODS: Final[Mapping[str, Method]] = {
     **sending.SENDS,
     "sendchataction": sending.send_chat_action,
     "editmessagetext": sending.edit_message_text,
+    "editmessagecaption": sending.edit_message_caption,
     "deletemessage": sending.delete_message,
     "setmessagereaction": sending.set_message_reaction,
     "setwebhook": updates.set_webhook,

@@ -148,6 +148,16 @@ async def edit_message_text(api: Api, bot: Bot, call: Parameters) -> Json:
     return edited
 
 
+async def edit_message_caption(api: Api, bot: Bot, call: Parameters) -> Json:
+    chat, message = _own_message(bot, call, verb="edit")
+    if not message["from"]["is_bot"] or "text" in message:
+        raise bad_request("there is no caption in the message to edit")
+    kept = {name: value for name, value in message.items() if name != "caption"}
+    edited = {**kept, **content.caption(call), "edit_date": int(time.time())}
+    bot.show(chat, edited)
+    return edited
+
+
 async def delete_message(api: Api, bot: Bot, call: Parameters) -> bool:
     chat, message = _own_message(bot, call, verb="delete")
     bot.show(chat, message, deleted=True)

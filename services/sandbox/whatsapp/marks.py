@@ -28,6 +28,15 @@ def mark(call: Call, number: Json, chats: Chats) -> Json:
     return {"success": True}
 
 
+def react(call: Call, chat: Chat) -> None:
+    """An emoji at what the person wrote; none takes it back. Raises GraphError 131009."""
+    said = call.values.get("reaction")
+    view = chat.views.get(str(said.get("message_id"))) if isinstance(said, dict) else None
+    if not isinstance(said, dict) or view is None or not isinstance(said.get("emoji"), str):
+        raise _invalid("reaction must name a message of this chat, and an emoji")
+    chat.show({**view, "reacted": said["emoji"] or None})
+
+
 def _found(name: str, number: Json, chats: Chats) -> tuple[Chat, Json]:
     chat = next((one for one in chats if one.account == number["id"] and name in one.views), None)
     view = chat.views[name] if chat else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import Any, Final, Protocol
 
@@ -11,7 +12,7 @@ from services.sandbox.files import Files
 from services.sandbox.graph import Call, GraphError, invalid
 from services.sandbox.pace import Pace
 from services.sandbox.whatsapp import webhooks
-from services.sandbox.whatsapp.marks import mark
+from services.sandbox.whatsapp.marks import mark, react
 from services.sandbox.whatsapp.messages import shown
 
 Json = dict[str, Any]
@@ -43,6 +44,9 @@ class Sends:
                 133010, "Phone number not registered on the Whatsapp Business Platform.", "Register the number first."
             )
         chat = self._recipient(call, number)
+        if call.values.get("type") == "reaction":
+            react(call, chat)
+            return self._answer(call.values, chat, {"id": f"wamid.{secrets.token_urlsafe(24)}"})
         view = shown(call.values, self._files, number["id"])
         self._check(chat, call.values)
         self._slow_down(number, chat)
