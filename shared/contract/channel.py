@@ -58,6 +58,7 @@ __all__ = [
     "Incoming",
     "Keys",
     "Level",
+    "Limit",
     "Mail",
     "MailRead",
     "Malformed",
@@ -229,7 +230,8 @@ class Http:
     `body`: bytes, a form, or a blob as it is: streamed, from its beginning whenever it is tried again. `commits`: a person will see its effect, so the ledger turns to `sending` just before it and it is never repeated;
     all others are safe to repeat (docs/architecture.md, Sending). `stranger`: someone else chose the address, so only public ones are reached.
     `secret`: a part of the URL that no log may show. `throttles`: who must wait after a "too many" that does not say it itself.
-    `cost`: units of the channel's quota that it spends, whatever comes of it.
+    `cost`: units of the channel's quota that it spends, whatever comes of it. `counts`: what it is, and of what, where the provider
+    tells with its answers how many more of these there may be (Channel.limit).
     """
 
     method: str = "POST"
@@ -241,6 +243,7 @@ class Http:
     secret: SecretStr | None = None
     throttles: Scope = "account"
     cost: int = 0
+    counts: tuple[str, ...] = ()
     timeout: timedelta = timedelta(seconds=20)
 
     @classmethod
@@ -273,6 +276,15 @@ class Http:
     def shown_url(self) -> str:
         """The URL for logs and metrics: its secret replaced."""
         return self.url.replace(self.secret.get_secret_value(), "***") if self.secret else self.url
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """What an answer tells of a limit: its name, how many more requests it allows, and when it is full again."""
+
+    bucket: str
+    remaining: int
+    resets_in: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -675,6 +687,10 @@ def every_account(account: Any) -> bool:
     return True
 
 
+def no_limit(response: Response) -> Limit | None:
+    return None
+
+
 def one_socket(account: Any) -> int:
     return 1
 
@@ -722,6 +738,7 @@ class Channel:
     account: type[Account]
     capabilities: Capabilities
     outcome: Callable[[Response], None]
+    limit: Callable[[Response], Limit | None] = no_limit
     able: Callable[[Any], Capabilities] | None = None
     signed: bool = True
     proof: str = ""

@@ -21,9 +21,10 @@ from shared.bus.cloudevents import next_span
 from shared.contract.channel import Account, App, Asked, Channel, Http, Response, Smtp
 from shared.contract.codes import Code
 from shared.contract.errors import SendFailed, StoreUnavailable
+from shared.contract.readable import otherwise
 from shared.provider.bodies import open_body
 from shared.provider.quotas import Quotas
-from shared.provider.rates import Rates
+from shared.provider.rates import Buckets, Rates
 from shared.provider.smtp import Mailer
 from shared.provider.ssrf import NotPublic, Reach, guarded_socket, public
 from shared.runtime.observe import SEND_SECONDS
@@ -101,6 +102,7 @@ class Caller:
         self, blobs: Blobs, *, reach: Reach = public, mailer: Mailer | None = None, quotas: Quotas | None = None
     ) -> None:
         self._blobs, self._reach, self._rates, self._quotas = blobs, reach, Rates(), quotas
+        self._buckets = Buckets()
         self._mailer = mailer or Mailer(blobs)
         self._open = AsyncExitStack()
 
@@ -155,11 +157,17 @@ class Caller:
             peer=party.peer if request.commits else None,
             capabilities=party.channel.capabilities_of(party.account),
         )
+        if isinstance(request, Http) and request.counts:
+            await self._buckets.wait((party.channel.name, party.account.name), request.counts)
 
     async def _ask(self, request: Http, party: Party) -> Response:
         limits = aiohttp.ClientTimeout(total=request.timeout.total_seconds(), sock_connect=CONNECT)
         async with self._exchange(request, party, limits) as answer:
-            return Response(status=answer.status, headers=_lower(answer), body=await _read(answer, request))
+            found = Response(status=answer.status, headers=_lower(answer), body=await _read(answer, request))
+        limit = otherwise(lambda: party.channel.limit(found), None) if request.counts else None
+        if limit is not None:
+            self._buckets.learn((party.channel.name, party.account.name), request.counts, limit)
+        return found
 
     @asynccontextmanager
     async def download(self, request: Http, party: Party) -> AsyncIterator[Stream]:

@@ -771,6 +771,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/shared/adapter/test_refreshing.py -k refused",
     ),
     Mutant(
+        "What an answer tells of a provider's limit",
+        "what goes meanwhile is not counted",
+        "shared/provider/rates.py",
+        "            bucket.remaining -= 1\n",
+        "            bucket.remaining -= 0\n",
+        "tests/shared/provider/test_rates.py",
+    ),
+    Mutant(
+        "What an answer tells of a provider's limit",
+        "every chat waits",
+        "shared/provider/rates.py",
+        'self._names.get(account + counts[:1], ""), *counts[1:])',
+        'self._names.get(account + counts[:1], ""))',
+        "tests/shared/provider/test_rates.py",
+    ),
+    Mutant(
         "What comes over a socket is durable before",
         "the cursor moves ahead of the bus",
         "shared/inbound/listen.py",

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field as Described, SecretStr
 
 from services.chat_adapter.channels.discord import gateway, inbound as events, places
-from services.chat_adapter.channels.discord.errors import outcome
+from services.chat_adapter.channels.discord.errors import limit, outcome
 from services.chat_adapter.channels.discord.outbound import (
     FILES,
     ID,
@@ -239,11 +239,14 @@ def _place(account: Account, to: str) -> Steps[str]:
 def _call(
     account: Account, method: str, path: str, content: Mapping[str, Any] | Form | None = None, *, commits: bool = False
 ) -> Http:
+    """A bucket is of a kind of request and, where there is one, of a channel: …/topics/rate-limits."""
     body: bytes | Form = content if isinstance(content, tuple) else orjson.dumps(content) if content else b""
     headers = {"authorization": f"Bot {account.token.get_secret_value()}"}
     if isinstance(body, bytes) and body:
         headers["content-type"] = "application/json"
-    return Http(method=method, url=f"{account.api}/{path}", headers=headers, body=body, commits=commits)
+    first, place, *rest = (*path.split("/"), "", "")
+    counts = (f"{method} {first}/{next(iter(rest), '')}", place) if first == "channels" else ()
+    return Http(method=method, url=f"{account.api}/{path}", headers=headers, body=body, commits=commits, counts=counts)
 
 
 CHANNEL = Channel(
@@ -284,6 +287,7 @@ CHANNEL = Channel(
     amend=amend,
     typing=typing,
     outcome=outcome,
+    limit=limit,
     fetch=fetch,
     register=register,
 )

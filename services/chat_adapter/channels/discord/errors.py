@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.contract.channel import Response, SendFailed
+from shared.contract.channel import Limit, Response, SendFailed
 from shared.contract.codes import Code
 from shared.contract.errors import Scope
 from shared.contract.readable import otherwise
@@ -50,6 +50,13 @@ def outcome(response: Response) -> None:
     raise SendFailed(
         code, f"{words} ({number})" if number else words, retry_after=_wait(response, body), scope=_scope(body)
     )
+
+
+def limit(response: Response) -> Limit:
+    """…/topics/rate-limits#header-format."""
+    told = response.headers
+    wait = timedelta(seconds=min(max(0.0, float(told["x-ratelimit-reset-after"])), DAY))
+    return Limit(bucket=told["x-ratelimit-bucket"], remaining=int(told["x-ratelimit-remaining"]), resets_in=wait)
 
 
 def _scope(body: Any) -> Scope:
