@@ -218,7 +218,10 @@ class Sender:
         known = await self._ledger.handle(job.lane.account, file)
         if known is not None:
             return known
-        measured = part.model_copy(update={"size": await self._caller.size(part.blob)})
+        size, most = await self._caller.size(part.blob), job.channel.capabilities_of(job.account).media_bytes
+        if size > most:  # whatever who asked for it said
+            raise Refusal("too_long", f"the file has {size} bytes; {most} are allowed")
+        measured = part.model_copy(update={"size": size})
         made = await self._drive(partial(job.channel.upload, job.account, measured), party)
         await self._ledger.keep_handle(job.lane.account, file, value=made.value, expires_in=made.expires_in)
         return made.value

@@ -534,6 +534,16 @@ async def test_each_file_of_a_bundle_is_uploaded_and_named_to_the_channel(statio
     assert sizes == [1, 2, 3], "what the store says, whatever the request did"
 
 
+async def test_a_file_that_is_larger_than_was_said_is_not_uploaded(station: Station) -> None:
+    stored = await station.blobs.put_bytes("default", b"0123456789")
+    adapter = await station.start(make_channel(upload=upload, media_bytes=9))
+    message = outbound(parts=(Media(media="file", state="stored", blob=stored.ref, size=1),))
+    await adapter.give(message)
+    (delivery,) = await station.told(message)
+    assert (delivery.status, delivery.failure.code) == ("failed", "too_long")
+    assert station.provider.seen == []
+
+
 async def test_an_upload_that_fails_has_sent_nothing_and_is_tried_again(station: Station) -> None:
     channel = make_channel(upload=upload)
     answers = [hangs_up()] * 4 + [says(200, {"handle": "H1"})]

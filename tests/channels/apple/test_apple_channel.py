@@ -138,6 +138,13 @@ def place_again():
     return Response.of_json({"upload-url": "https://a/up", "mmcs-url": "https://a/1", "mmcs-owner": "1"})
 
 
+@pytest.mark.parametrize("key", ["", "00", "00" + "11" * 16, "00" + "11" * 33, "zz"])
+def test_a_file_whose_key_is_none_is_asked_of_nobody(key):
+    media = Media(media="file", handle=f"url=u&owner=o&signature=AQ%3D%3D&key={key}")
+    with pytest.raises((SendFailed, LookupError, ValueError)):
+        next(CHANNEL.fetch(ACCOUNT, media, CONTEXT))
+
+
 # out
 
 

@@ -12,6 +12,7 @@ from shared.contract.channel import AesCtr, Blob, Context, Download, Handle, Htt
 from shared.contract.envelope import Media
 
 BYTES: Final = 100 * 1024 * 1024
+KEY: Final = 32  # bytes
 LIVES: Final = timedelta(hours=1)  # of an upload that is named again; Apple does not say how long it keeps one
 SLOWEST: Final = timedelta(minutes=10)  # that an upload may take
 
@@ -42,9 +43,9 @@ def fetch(url: str, signed: dict[str, str], media: Media) -> Steps[Download]:
     """The gateway says for a while from where the encrypted bytes come."""
     attachment = dict(parse_qsl(media.handle or ""))
     named = {f"mmcs-{name}": attachment[name] for name in ("url", "owner", "signature")}
-    if not all(value.isascii() and value.isprintable() for value in named.values()):
-        raise SendFailed("malformed", "the attachment's address is none")
     key = bytes.fromhex(attachment["key"].removeprefix("00"))
+    if len(key) != KEY or not all(value.isascii() and value.isprintable() for value in named.values()):
+        raise SendFailed("malformed", "the attachment has no address, or no key")
     place = (yield Http(method="GET", url=url, headers={**signed, **named})).json()
     request = Http(method="GET", url=str(place["download-url"]))
     return Download(request=request, decrypt=AesCtr(key), mime_type=media.mime_type, name=media.name)
