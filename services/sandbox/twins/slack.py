@@ -151,7 +151,7 @@ class Slack(Twin):
         return {"ok": True, "team_id": self.id_of(seat), "user_id": BOT["user"], "bot_id": BOT["bot_id"]}
 
     async def _person_info(self, seat: Seat, request: web.Request) -> Json:
-        chat = self._chat(seat, (await read_values(request)).get("user"), "user_not_found")
+        chat = self._chat(seat, (await read_values(request)).get("user"))
         return {"ok": True, "user": {"id": chat.user, "name": chat.user.lower(), "profile": {"real_name": chat.name}}}
 
     async def _typing(self, seat: Seat, request: web.Request) -> Json:
@@ -254,11 +254,15 @@ class Slack(Twin):
             raise No(404, "no such file")
         return download(self.files.data(file), file.mime_type)
 
-    def _chat(self, seat: Seat, place: object, error: str = "channel_not_found") -> Chat:
-        """By the person's name or the chat's. Raises No."""
+    def _chat(self, seat: Seat, place: object) -> Chat:
+        """By the chat's name, or the person's, who need not have written. Raises No."""
         team = self.id_of(seat)
-        found = (chat for chat in self.chats if chat.account == team and place in {chat.user, _place(chat)})
-        return self.reached(seat, next((chat.user for chat in found), ""), _no(error))
+        if isinstance(place, str) and self._person.fullmatch(place):
+            return self.chats.meet(team, place)
+        found = (chat for chat in self.chats if chat.account == team and place == _place(chat))
+        if (chat := next(found, None)) is None:
+            raise _no("channel_not_found")
+        return chat
 
     def _standing(self, seat: Seat, place: object, ts: object, *, ours: str = "") -> tuple[Chat, Json]:
         """A message that is there; `ours`: the no to whoever would change another's. Raises No."""

@@ -361,6 +361,14 @@ def test_a_thread_of_another_channel_is_not_answered_here():
     assert "thread_ts" not in json.loads(next(CHANNEL.outbound(ACCOUNT, piece, CONTEXT)).body)
 
 
+def test_an_address_that_came_with_a_command_is_a_public_one_and_sees_no_token():
+    route = "https://hooks.slack.com/commands/T1/1/x"
+    piece = Piece(id="p/0", to=f"{PLACE}:only:{PERSON}", part=Text(text="hi"), route=route)
+    asked = next(CHANNEL.outbound(ACCOUNT, piece, CONTEXT))
+    assert (asked.url, asked.stranger, "authorization" in asked.headers) == (route, True, False)
+    assert asked.shown_url == "https://hooks.slack.com***"
+
+
 def test_who_must_wait_is_the_channel():
     piece = Piece(id="p/0", to=CHAT, part=Text(text="hi"))
     no = Response(status=429, headers={"retry-after": "7"}, body=b'{"ok":false,"error":"ratelimited"}')
@@ -427,7 +435,9 @@ def test_only_slack_is_shown_the_token(address, ours):
     assert ("authorization" in download.request.headers, download.request.stranger) == (ours, not ours)
 
 
-def test_a_notice_of_a_channel_is_not_answered():
-    (joined,) = read(said(channel=PLACE, subtype="channel_join", text="x"))
+@pytest.mark.parametrize("who", [PERSON, BOT])
+def test_a_notice_of_a_channel_is_nobodys_message_not_ours_either(who):
+    (joined,) = read(said(channel=PLACE, subtype="channel_join", text="x", user=who))
+    assert not joined.echo
     assert joined.parts == (Notice(type="joined"),)
     assert not joined.assessment.may_auto_answer

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode, urlsplit
 
+import orjson
 from pydantic import Field as Described, SecretStr
 
 from services.chat_adapter.channels.slack import inbound as requests, places
@@ -149,8 +150,9 @@ def _whisper(account: Account, piece: Piece, place: str, person: str, content: d
     """
     if piece.route:
         answer = {name: value for name, value in content.items() if name != "metadata"}
-        body = {"response_type": "ephemeral", "replace_original": False, **answer}
-        yield Http.post_json(piece.route, body, commits=True, secret=_path(piece.route))
+        body = orjson.dumps({"response_type": "ephemeral", "replace_original": False, **answer})
+        kind, secret = {"content-type": "application/json"}, _path(piece.route)
+        yield Http(url=piece.route, headers=kind, body=body, commits=True, stranger=True, secret=secret)
         return Sent(join_key=piece.id)
     ephemeral = {"channel": place, "user": person, **content}
     told = (yield _call(account, "chat.postEphemeral", ephemeral, commits=True)).json()

@@ -132,14 +132,13 @@ def _deleted(event: Json, body: Json) -> Iterator[Message]:
 
 def _amendment(event: Json, body: Json, message: Json, parts: tuple[Part, ...], ts: str) -> Message:
     channel, at = _name(event["channel"]), _name(event.get("event_ts") or event["ts"])
+    said = {**message, "channel_type": event.get("channel_type")}
     return Message(
-        **_place({**message, "channel_type": event.get("channel_type")}, body, channel),
+        **_place(said, body, channel),
         event_key=f"{channel}:{ts}/{parts[0].kind}/{at}",
         parts=parts,
         occurred_at=_time(at),
-        thread=otherwise(
-            lambda: _thread({**message, "channel_type": event.get("channel_type")}, channel, ts), Thread()
-        ),
+        thread=otherwise(lambda: _thread(said, channel, ts), Thread()),
     )
 
 
@@ -167,7 +166,7 @@ def _notice(event: Json, body: Json) -> Iterator[Message]:
     kind = _subtype(event) or event["type"]
     at = _name(event.get("event_ts") or event["ts"])
     part = otherwise(lambda: NOTICES.get(kind, _other)(event), _other(event))
-    place = _place({**about, "user": person}, body, channel or person or "")
+    place = {**_place({**about, "user": person}, body, channel or person or ""), "echo": False}
     if part.type == "moved":
         place = {**place, "peer": event["old_channel_id"], "container": event["old_channel_id"]}
     yield Message(
