@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 from deploy.local.home import Addresses, write_private
+from services.sandbox.twins.discord import public_key
 
 TEMPLATE = """\
 # Apps receive (their secrets verify what comes in), accounts send. Changes are taken up at once.
@@ -61,6 +62,14 @@ msp_id = "{apple_msp}"
 secret = "{apple_secret}"
 api = "{sandbox}/apple"
 
+[apps.discord.sandbox]
+public_key = "{discord_key}"
+
+[accounts.discord.sandbox]
+application_id = "{discord_application}"
+token = "{discord_token}"
+api = "{sandbox}/discord"
+
 [apps.line.sandbox]
 secret = "{line_secret}"
 
@@ -111,6 +120,7 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
     if path.exists():
         return
     mail_host, _, mail_port = (addresses.services["sandbox"].smtp or "").rpartition(":")
+    discord = f"{secrets.token_urlsafe(18)}.{secrets.token_urlsafe(4)}.{secrets.token_urlsafe(28)}"
     text = TEMPLATE.format(
         sandbox=addresses.sandbox,
         console=addresses.services["router"].http,
@@ -131,6 +141,9 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         apple_msp=str(uuid.uuid4()),
         apple_secret=base64.b64encode(secrets.token_bytes(32)).decode(),
         apple_business=str(uuid.uuid4()),
+        discord_key=public_key(discord),
+        discord_application=digits(19),
+        discord_token=discord,
         line_secret=secrets.token_hex(16),
         line_bot="U" + secrets.token_hex(16),
         line_token=secrets.token_urlsafe(64),

@@ -51,7 +51,7 @@ async def start(life: Life) -> None:
     life.app.middlewares.append(hosts.only(life.settings))
     life.app.middlewares.append(access.guard(life.settings.token))
     streams.prepare(life.app)
-    life.app.on_shutdown.extend((control.close, telegram.end_polls))
+    life.app.on_shutdown.extend((control.close, telegram.end_polls, twins.hang_up))
     life.on_stop(telegram.close)
     life.on_stop(graph.close)
     life.on_stop(mail.close)

@@ -7,12 +7,13 @@ from typing import Final
 from aiohttp import web
 
 from services.sandbox.twins.apple import Apple
+from services.sandbox.twins.discord import Discord
 from services.sandbox.twins.line import Line
 from services.sandbox.twins.slack import Slack
 from services.sandbox.twins.sms import Sms
 from services.sandbox.twins.twin import Kit, Twin
 
-TWINS: Final[tuple[type[Twin], ...]] = (Apple, Line, Slack, Sms)
+TWINS: Final[tuple[type[Twin], ...]] = (Apple, Discord, Line, Slack, Sms)
 
 
 class Twins:
@@ -28,6 +29,11 @@ class Twins:
     async def close(self) -> None:
         for twin in self._twins:
             await twin.close()
+
+    async def hang_up(self, _app: web.Application) -> None:
+        """Connections that would stay open."""
+        for twin in self._twins:
+            await twin.hang_up()
 
     async def _apps(self, _request: web.Request) -> web.Response:
         return web.json_response({"apps": [twin.app() for twin in self._twins]})

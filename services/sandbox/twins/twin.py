@@ -133,6 +133,9 @@ class Twin:
     def routes(self) -> list[web.RouteDef]:
         return [*self.calls(), *Phones(self, self.chats, self.files).routes()]
 
+    async def hang_up(self) -> None:
+        """Close what an adapter keeps open."""
+
     async def close(self) -> None:
         await self.lanes.close()
 

@@ -6,13 +6,14 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from aiohttp import ClientSession, FormData, web
+from aiohttp import ClientSession, FormData, WSMsgType, web
 
 from deploy.local.accounts import write_accounts
 from deploy.local.home import SERVICES, SMTP, choose_port
@@ -27,11 +28,15 @@ from shared.contract.channel import (
     Context,
     DeletePiece,
     EditPiece,
+    Frame,
     Message,
     Piece,
+    Publish,
     React,
     Receipt,
+    Receive,
     Request,
+    Send,
     Steps,
 )
 from shared.contract.envelope import Choice, Choices, Deletion, Edit, Media, Notice, Option, Text
@@ -65,8 +70,9 @@ class Business:
     address: str
     caller: Caller
     contexts: Contexts
-    bodies: asyncio.Queue[Request]
+    bodies: asyncio.Queue[Request | bytes]
     blobs: Blobs
+    sent: set[str] = field(default_factory=set)
 
     @property
     def person(self) -> str:
@@ -87,10 +93,14 @@ class Business:
             return list((await answer.json())["messages"])
 
     async def reads(self) -> Message:
-        """The next event of a person, verified and read as the adapter does."""
-        while (message := await self._reads()).echo:
+        """The next event of a person, verified and read as the adapter does. Who deleted, Discord does not say."""
+        while (message := await self._reads()).echo or self._took_back(message):
             pass
         return message
+
+    def _took_back(self, message: Message) -> bool:
+        part = message.parts[0]
+        return isinstance(part, Deletion) and part.target in self.sent
 
     async def _reads(self) -> Message:
         """Receipts come between."""
@@ -98,8 +108,11 @@ class Business:
             async with asyncio.timeout(SECONDS):
                 request = await self.bodies.get()
             context = await self.contexts.of(self.channel, self.app)
-            translate.verify(self.channel, self.app, request, context)
-            found = translate.read(self.channel, self.app, translate.unpacked(self.channel, request), context)
+            if isinstance(request, bytes):
+                found = translate.read_page(self.channel, self.account, request, context)
+            else:
+                translate.verify(self.channel, self.app, request, context)
+                found = translate.read(self.channel, self.app, translate.unpacked(self.channel, request), context)
             if not all(isinstance(one, Receipt) for one in found):
                 break
         (message,) = found
@@ -111,7 +124,32 @@ class Business:
         """An answer; the first of its names."""
         piece = Piece(id=more.pop("id", "0d2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11"), to=message.peer, part=part, **more)
         sent = await self.asks(partial(self.channel.outbound, account or self.account, piece))
+        self.sent.add(str(sent.external_ids[0]))
         return str(sent.external_ids[0])
+
+    async def listens(self) -> None:
+        """Keep the channel's socket open; frames that say something are told as webhooks are."""
+        connect, socket = self.channel.connect, self.channel.socket
+        assert connect
+        assert socket
+        url = await self.asks(lambda context: connect(self.account, {}, context))
+        async with self.caller.socket(url) as wire:
+            steps, frame = socket(self.account, {}, await self.contexts.of(self.channel, self.account)), b""
+            step = next(steps)
+            while True:
+                answer = Frame(now=datetime.now(UTC))
+                match step:
+                    case Send():
+                        await wire.send_str(step.frame.decode())
+                    case Publish(records=records) if records:
+                        self.bodies.put_nowait(frame)
+                    case Receive():
+                        message = await wire.receive()
+                        if message.type is not WSMsgType.TEXT:
+                            return
+                        frame = message.data.encode()
+                        answer = Frame(now=datetime.now(UTC), data=frame)
+                step = steps.send(answer)
 
     async def asks(self, steps: Callable[[Context], Steps[T]]) -> T:
         """An exchange with the provider."""
@@ -121,7 +159,7 @@ class Business:
 @pytest.fixture(params=[twin.channel for twin in TWINS], scope="module")
 async def business(request: Any, tmp_path_factory: Any) -> AsyncIterator[Business]:
     folder: Path = tmp_path_factory.mktemp(request.param)
-    bodies: asyncio.Queue[Request] = asyncio.Queue()
+    bodies: asyncio.Queue[Request | bytes] = asyncio.Queue()
 
     async def take(incoming: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in incoming.headers.items()}
@@ -157,7 +195,11 @@ async def business(request: Any, tmp_path_factory: Any) -> AsyncIterator[Busines
         found = Business(sandbox, channel, app, account, adapter, caller, Contexts(settings), bodies, blobs)
         if channel.register:
             await found.asks(partial(channel.register, app, account))
+        listening = asyncio.create_task(found.listens()) if channel.socket and channel.shards(account) else None
         yield found
+        if listening:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
         assert await sandbox.end() == 0
     await runner.cleanup()
 
