@@ -108,7 +108,7 @@ def upload(account: Account, media: Media, context: Context) -> Steps[Handle]:
 
 
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
-    return (yield from files.fetch(f"{account.api}/preDownload", _signed(account, context), media))
+    return (yield from files.fetch(account.api, _signed(account, context), media))
 
 
 def _message(

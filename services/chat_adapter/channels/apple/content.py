@@ -31,28 +31,30 @@ def _text(body: Json) -> Iterator[Part]:
 
 
 def _file(attachment: Json) -> Media:
-    """The handle is all that is needed to fetch and decrypt it: …/type-text, Attachments."""
+    """…/type-text, Attachments."""
     kind = otherwise(lambda: attachment["mimeType"].partition("/")[0], "file")
-    named = {"url": attachment["url"], "owner": attachment["owner"]}
-    handle = {**named, "signature": _signature(attachment), "key": attachment["key"]}
     return Media(
         media=kind if kind in get_args(MediaKind) else "file",
-        handle=urlencode(handle),
+        handle=_handle(attachment),
         mime_type=otherwise(lambda: Text(text=attachment["mimeType"]).text, None),
         name=otherwise(lambda: Media(media="file", name=attachment.get("name")).name, None),
         size=otherwise(lambda: Media(media="file", size=attachment.get("size")).size, None),
     )
 
 
-def _signature(attachment: Json) -> str:
-    """In base64, as the gateway wants it; devices give it in hex."""
-    if given := attachment.get("signature-base64"):
-        return str(given)
-    return base64.b64encode(bytes.fromhex(attachment["signature"])).decode()
+def _handle(told: Json, **more: str) -> str:
+    """All that is needed to fetch and decrypt it. The gateway wants the signature in base64; devices give it in hex."""
+    signature = told.get("signature-base64") or base64.b64encode(bytes.fromhex(told["signature"])).decode()
+    named = {"url": told["url"], "owner": told["owner"], "signature": signature, "key": told["key"]}
+    return urlencode({**named, **more})
 
 
 def _interactive(body: Json) -> Iterator[Part]:
     """What was picked, each with the name of the message that offered it (`requestIdentifier`)."""
+    if "interactiveData" not in body:
+        yield Unsupported(type="interactive", text=_title(body))
+        yield otherwise(lambda: _large(body["interactiveDataRef"]), Unsupported(type="interactive"))
+        return
     data = body["interactiveData"]["data"]
     asked = otherwise(lambda: Choice(id="", target=data["requestIdentifier"]).target, None)
     for name, read in PICKED.items():
@@ -62,6 +64,11 @@ def _interactive(body: Json) -> Iterator[Part]:
             return
     known = next((name for name in ANSWERS if name in data), "interactive")
     yield Unsupported(type=known, text=_title(body))
+
+
+def _large(told: Json) -> Media:
+    """An answer above 10 KB, which Apple only refers to, for a short while: fetched like a file, and decoded by the gateway."""
+    return Media(media="file", handle=_handle(told, bid=told["bid"]), mime_type="application/json", name="reply.json")
 
 
 def _quick_reply(reply: Json) -> Iterator[tuple[str, str | None]]:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
 from shared.contract.channel import AesCtr, Blob, Context, Download, Handle, Http, SendFailed, Steps
 from shared.contract.envelope import Media
 
@@ -39,13 +41,20 @@ def upload(url: str, signed: dict[str, str], media: Media, context: Context) -> 
     return Handle(value=urlencode(attachment), expires_in=LIVES)
 
 
-def fetch(url: str, signed: dict[str, str], media: Media) -> Steps[Download]:
-    """The gateway says for a while from where the encrypted bytes come."""
+def fetch(api: str, signed: dict[str, str], media: Media) -> Steps[Download]:
+    """The gateway says for a while from where the encrypted bytes come. Of a large reply it then makes JSON: …/type-interactive."""
     attachment = dict(parse_qsl(media.handle or ""))
     named = {f"mmcs-{name}": attachment[name] for name in ("url", "owner", "signature")}
+    app = {"bid": attachment["bid"]} if "bid" in attachment else {}
     key = bytes.fromhex(attachment["key"].removeprefix("00"))
-    if len(key) != KEY or not all(value.isascii() and value.isprintable() for value in named.values()):
+    if len(key) != KEY or not all(
+        value.isascii() and value.isprintable() for value in (*named.values(), *app.values())
+    ):
         raise SendFailed("malformed", "the attachment has no address, or no key")
-    place = (yield Http(method="GET", url=url, headers={**signed, **named})).json()
+    place = (yield Http(method="GET", url=f"{api}/preDownload", headers={**signed, **named})).json()
     request = Http(method="GET", url=str(place["download-url"]))
-    return Download(request=request, decrypt=AesCtr(key), mime_type=media.mime_type, name=media.name)
+    if not app:
+        return Download(request=request, decrypt=AesCtr(key), mime_type=media.mime_type, name=media.name)
+    reply = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).decryptor().update((yield request).body)
+    request = Http(url=f"{api}/decodePayload", headers={**signed, **app}, body=reply)
+    return Download(request=request, mime_type=media.mime_type, name=media.name)
