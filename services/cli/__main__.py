@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import typer
 
-from services.cli import accounts, amend, channels, message, migrate, render, stack, tail, topics, trace, translate
+from services.cli import (
+    accounts,
+    amend,
+    channels,
+    message,
+    migrate,
+    render,
+    sample,
+    stack,
+    tail,
+    topics,
+    trace,
+    translate,
+)
 from services.cli.dlq import command as dlq
 from services.cli.docs import command as docs
 from services.cli.doctor import command as doctor
+from services.cli.new import command as new
 from services.cli.offsets import command as offsets
 from services.cli.recover import command as recover
 from services.cli.running import quiet
@@ -20,6 +34,7 @@ GROUPS = (
     trace,
     translate,
     render,
+    sample,
     channels,
     accounts,
     doctor,
@@ -29,6 +44,7 @@ GROUPS = (
     recover,
     dlq,
     docs,
+    new,
 )
 
 app = typer.Typer(

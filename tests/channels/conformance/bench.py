@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -14,34 +12,30 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from services.chat_adapter import registry as chat
+from services.cli.sample import Stand, plain, settings_of, told
 from services.cli.wire import parse_http
 from services.email_adapter import registry as email
 from services.social_adapter import registry as social
 from shared.contract.channel import (
     Account,
-    App,
     Channel,
-    Context,
     Incoming,
     Mail,
     MailRead,
-    Message,
-    Receipt,
     Request,
-    TypingSeen,
 )
 from shared.contract.errors import Malformed
 from shared.inbound import translate
 
+__all__ = ["plain", "told"]
+
 Json = dict[str, Any]
 
-PUBLIC: Final = "https://parley.example.org"
 SAMPLES: Final = Path(__file__).parents[1]
 REGISTRIES: Final = {"chat": chat.CHANNELS, "social": social.CHANNELS, "email": email.CHANNELS}
 CHANNELS: Final[dict[str, Channel]] = {
     name: channel for registry in REGISTRIES.values() for name, channel in registry.items()
 }
-TYPES: Final = {Message: "message", Receipt: "receipt", TypingSeen: "typing"}
 
 
 def having(*functions: str) -> list[str]:
@@ -55,15 +49,8 @@ SENDERS: Final = having("outbound")
 BENCHED: Final = [name for name in CHANNELS if any(name in some for some in (WEBHOOKS, MAILS, SENDERS))]
 
 
-@dataclass(frozen=True)
-class Bench:
-    """`told`: settings.json of the channel's samples."""
-
-    channel: Channel
-    app: App
-    account: Account
-    context: Context
-    told: Mapping[str, Any]
+class Bench(Stand):
+    """A channel with the settings of its samples, and what it makes of them."""
 
     @property
     def folder(self) -> Path:
@@ -106,22 +93,7 @@ def bench(name: str) -> Bench:
     channel, file = CHANNELS[name], SAMPLES / name / "settings.json"
     if not file.exists():
         pytest.fail(f"write tests/channels/{name}/settings.json: app, account, now (docs/adding-a-channel.md)")
-    told = orjson.loads(file.read_bytes())
-    return Bench(
-        channel,
-        channel.app.model_validate({"name": "main", **told["app"]}),
-        channel.account.model_validate({"name": "main", **told["account"]}),
-        Context(
-            now=datetime.fromisoformat(told["now"]),
-            nonce="0123456789abcdef",
-            keys=told.get("keys", {}),
-            token=SecretStr(told.get("token", "")),
-            secret=SecretStr(told.get("secret", "")),
-            hook=f"{PUBLIC}/hooks/{name}/main",
-            link=lambda media: f"{PUBLIC}/files/{media.blob}",
-        ),
-        told,
-    )
+    return Bench(**vars(settings_of(channel, orjson.loads(file.read_bytes()))))
 
 
 def samples(names: Iterable[str], suffix: str) -> list[Any]:
@@ -145,24 +117,3 @@ def mail_of(path: Path) -> Mail:
     """A sample's mail, in the envelope that its NAME.json names."""
     envelope = expected(path).get("envelope", {})
     return Mail(path.read_bytes(), envelope.get("sender", ""), tuple(envelope.get("recipients", ())))
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON, without what was left at its default."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_none=True)
-    if isinstance(value, tuple):
-        return [plain(item) for item in value]
-    return orjson.loads(orjson.dumps(value, option=orjson.OPT_UTC_Z))
-
-
-def told(record: Incoming | Malformed) -> Json:
-    """A record in the words of a sample's NAME.json."""
-    if isinstance(record, Malformed):
-        return {"type": "malformed"}
-    values = {field.name: getattr(record, field.name) for field in fields(record) if _is_told(record, field)}
-    return {"type": TYPES[type(record)], **{name: plain(value) for name, value in values.items()}}
-
-
-def _is_told(record: Incoming, field: Any) -> bool:
-    return field.default is MISSING or getattr(record, field.name) != field.default

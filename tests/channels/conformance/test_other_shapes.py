@@ -77,7 +77,7 @@ def test_one_part_that_cannot_be_read_takes_no_message_along(name):
                     after = whose(bench(name).read_each(broken))
                     assert after.keys() >= before.keys(), (path, junk)
                     tried += 1
-    assert tried > 50
+    assert tried > 20, "samples with more beside the names are needed: a name, a file, a place"
 
 
 def whose(found: tuple[Incoming | Malformed, ...]) -> dict[tuple[str, str], Message]:

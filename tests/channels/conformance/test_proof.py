@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from runpy import run_path
 
 import pytest
 from pydantic import SecretStr
@@ -13,7 +14,7 @@ from pydantic import SecretStr
 from services.cli.wire import parse_http
 from shared.contract.channel import Request
 from shared.contract.errors import Torn, Unverified
-from tests.channels.conformance.bench import CHANNELS, WEBHOOKS, Bench, bench, requests, samples
+from tests.channels.conformance.bench import CHANNELS, SAMPLES, WEBHOOKS, Bench, bench, requests, samples
 from tests.channels.conformance.tampering import flipped
 
 UNPROVING = {
@@ -75,7 +76,12 @@ def with_other_secrets(on: Bench) -> Bench:
     }
     if public := getattr(on.app, "public_key", None):
         other |= {"public_key": public[::-1]}
-    return replace(on, app=on.app.model_copy(update=other), context=replace(on.context, keys={}))
+    told = {**on.told, "app": {**on.told["app"], **{field: _shown(value) for field, value in other.items()}}}
+    return replace(on, app=on.app.model_copy(update=other), context=replace(on.context, keys={}), told=told)
+
+
+def _shown(value: SecretStr | str) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _other(secret: str) -> str:
@@ -118,3 +124,16 @@ def test_a_secret_is_compared_in_constant_time(name, monkeypatch):
         compared.clear()
         on.verify(request)
         assert any(one == other for one, other in compared)
+
+
+@pytest.mark.parametrize("name", [name for name in WEBHOOKS if (SAMPLES / name / "sign.py").exists()])
+def test_what_the_samples_signer_signs_is_believed_for_that_body_and_app_alone(name):
+    """sign.py is written from the provider's page, so it judges `verify` as another hand."""
+    on, sign = bench(name), run_path(str(SAMPLES / name / "sign.py"))["sign"]
+    for body in {request.body for request in requests(name)}:
+        signed = {header.lower(): value for header, value in sign(on.told["app"], body, on.context.now).items()}
+        on.verify(Request(body=body, headers=signed))
+        other = sign(with_other_secrets(on).told["app"], body, on.context.now)
+        for headers in (other, sign(on.told["app"], body + b" ", on.context.now)) if on.channel.signed else (other,):
+            with pytest.raises(Unverified):
+                on.verify(Request(body=body, headers={header.lower(): value for header, value in headers.items()}))

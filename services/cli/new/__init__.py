@@ -1,0 +1,1 @@
+"""`parley new`: a channel begun."""
