@@ -21,6 +21,16 @@ secret = "{telegram_secret}"
 token = "{telegram_token}"
 api = "{sandbox}"
 
+[accounts.youtube.sandbox]
+channel_id = "{youtube_channel}"
+client_id = "{youtube_client}.apps.googleusercontent.com"
+client_secret = "{youtube_secret}"
+refresh_token = "{youtube_refresh}"
+quota = 1000000
+reserve = 5000
+api = "{sandbox}/youtube"
+token_api = "{sandbox}/youtube"
+
 [apps.webchat.demo]
 secret = "{webchat_secret}"
 identity_secret = "{identity_secret}"
@@ -153,6 +163,10 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         sms_token=secrets.token_hex(16),
         sms_number=f"+1{digits(10)}",
         sms_sid="AC" + secrets.token_hex(16),
+        youtube_channel="UC" + secrets.token_hex(11),
+        youtube_client=digits(12),
+        youtube_secret=f"GOCSPX-{secrets.token_urlsafe(21)}",
+        youtube_refresh=f"1//0{secrets.token_urlsafe(48)}",
         mail_host=mail_host,
         mail_port=mail_port,
         webchat_secret=secrets.token_urlsafe(32),

@@ -12,8 +12,9 @@ from services.sandbox.twins.line import Line
 from services.sandbox.twins.slack import Slack
 from services.sandbox.twins.sms import Sms
 from services.sandbox.twins.twin import Kit, Twin
+from services.sandbox.twins.youtube import YouTube
 
-TWINS: Final[tuple[type[Twin], ...]] = (Apple, Discord, Line, Slack, Sms)
+TWINS: Final[tuple[type[Twin], ...]] = (Apple, Discord, Line, Slack, Sms, YouTube)
 
 
 class Twins:

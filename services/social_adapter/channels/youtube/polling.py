@@ -21,7 +21,7 @@ from shared.contract.readable import each
 Json = dict[str, Any]
 
 FIRST: Final = timedelta(days=1)  # before the first round: what is older is not told
-AGAIN: Final = timedelta(seconds=15)  # between two rounds; the quota makes it longer
+AGAIN: Final = timedelta(seconds=5)  # between two rounds; the quota makes it longer
 OPEN: Final = 500  # threads that are watched: those written to last
 AT_ONCE: Final = 50  # ids of one request
 PAGES: Final = 100  # of one list
