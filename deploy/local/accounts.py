@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deploy.local.home import Addresses, write_private
 from services.sandbox.twins.discord import public_key
+from services.sandbox.twins.telnyx import public_key as telnyx_key
 
 TEMPLATE = """\
 # Apps receive (their secrets verify what comes in), accounts send. Changes are taken up at once.
@@ -108,6 +109,17 @@ sid = "{sms_sid}"
 token = "{sms_token}"
 api = "{sandbox}/sms"
 
+[apps.telnyx.sandbox]
+public_key = "{telnyx_public}"
+
+[accounts.telnyx.sandbox]
+number = "{telnyx_number}"
+mms = true
+per_second = 100
+token = "{telnyx_token}"
+profile = "{telnyx_profile}"
+api = "{sandbox}/telnyx"
+
 [accounts.email.support]
 address = "support@parley.example"
 display_name = "Parley Shop"
@@ -131,6 +143,7 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         return
     mail_host, _, mail_port = (addresses.services["sandbox"].smtp or "").rpartition(":")
     discord = f"{secrets.token_urlsafe(18)}.{secrets.token_urlsafe(4)}.{secrets.token_urlsafe(28)}"
+    telnyx = "KEY" + secrets.token_urlsafe(32)
     text = TEMPLATE.format(
         sandbox=addresses.sandbox,
         console=addresses.services["router"].http,
@@ -160,6 +173,10 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         slack_secret=secrets.token_hex(16),
         slack_team="T08" + digits(8),
         slack_token=f"xoxb-{digits(12)}-{digits(13)}-{secrets.token_urlsafe(18)}",
+        telnyx_token=telnyx,
+        telnyx_public=telnyx_key(telnyx),
+        telnyx_number=f"+1{digits(10)}",
+        telnyx_profile=uuid.uuid4(),
         sms_token=secrets.token_hex(16),
         sms_number=f"+1{digits(10)}",
         sms_sid="AC" + secrets.token_hex(16),

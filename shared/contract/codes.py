@@ -34,6 +34,7 @@ CHANNELS: Final[Mapping[str, Family]] = {
     "line": "chat",
     "viber": "chat",
     "sms": "chat",
+    "telnyx": "chat",
     "rcs": "chat",
     "voicemail": "chat",
     "webhook": "chat",

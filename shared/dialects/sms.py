@@ -9,13 +9,14 @@ from typing import Final, Literal
 from pydantic import Field as Described
 
 from shared.contract import channel
-from shared.contract.channel import Capabilities, Message
+from shared.contract.channel import Capabilities, Message, Piece, SendFailed
 from shared.contract.envelope import Assessment, Media, Notice, Part, Party, Text, Unsupported, kind_of
 
 Word = Literal["stop", "start", "help"]
 
 SEGMENTS: Final = 10  # of one message, as carriers put them together again
 FILES: Final = 10  # of one MMS
+PIECE: Final = "piece"  # in the address to which statuses come: what an answer that was lost is known by
 
 # What stands alone in a message is an order that the provider carries out and answers itself (CTIA, Messaging Principles §5.1.3).
 WORDS: Final[Mapping[str, Word]] = {
@@ -66,6 +67,17 @@ def of(sender: Sender, able: Capabilities) -> Capabilities:
     files = {} if sender.mms else {"caption": 0, "media": {}, "attachments": 0}
     own = {"text": sender.segments, "caption": sender.segments, "per_second": sender.per_second}
     return able.model_copy(update={**own, **files})
+
+
+def content_of(piece: Piece) -> tuple[str, tuple[Media, ...]]:
+    """Its words and its files."""
+    match piece.part:
+        case Text(text=text):
+            return text, piece.attachments
+        case Media() as file:
+            return file.caption or "", (file, *piece.attachments)
+        case other:
+            raise SendFailed("unsupported", f"an SMS takes no {other.kind}")
 
 
 def person(number: str) -> Party:

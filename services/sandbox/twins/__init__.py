@@ -11,10 +11,11 @@ from services.sandbox.twins.discord import Discord
 from services.sandbox.twins.line import Line
 from services.sandbox.twins.slack import Slack
 from services.sandbox.twins.sms import Sms
+from services.sandbox.twins.telnyx import Telnyx
 from services.sandbox.twins.twin import Kit, Twin
 from services.sandbox.twins.youtube import YouTube
 
-TWINS: Final[tuple[type[Twin], ...]] = (Apple, Discord, Line, Slack, Sms, YouTube)
+TWINS: Final[tuple[type[Twin], ...]] = (Apple, Discord, Line, Slack, Sms, Telnyx, YouTube)
 
 
 class Twins:

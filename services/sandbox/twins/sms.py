@@ -17,6 +17,7 @@ from services.sandbox.chats import Chat
 from services.sandbox.files import download
 from services.sandbox.twins.seats import Seat
 from services.sandbox.twins.twin import No, Post, Twin
+from shared.contract.envelope import kind_of
 from shared.contract.segments import segments
 from shared.dialects.sms import word_of
 
@@ -135,8 +136,7 @@ class Sms(Twin):
 
     async def _fetched(self, chat: Chat, link: str) -> Json:
         media = await self.fetched(chat, link, "file")
-        kind = media["mime_type"].partition("/")[0]
-        return {**media, "kind": kind if kind in {"image", "audio", "video"} else "file"}
+        return {**media, "kind": kind_of(media["mime_type"])}
 
     def _report(self, chat: Chat, sid: str, url: str | None) -> None:
         for status in ("sent", "delivered") if url else ():

@@ -29,12 +29,11 @@ from shared.contract.channel import (
     Steps,
     Unverified,
 )
-from shared.contract.envelope import Media, Text
+from shared.contract.envelope import Media
 from shared.dialects import sms
 
 MEDIA_BYTES: Final = 5 * 1024 * 1024  # of a message: https://www.twilio.com/docs/messaging/guides/accepted-mime-types
 FIELDS: Final = 1000  # of a form
-PIECE: Final = "piece"  # by which an answer that was lost is found: it comes back with every status
 # Twilio asks again for what failed only where the address says so: https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 AGAIN: Final = "#rc=5&rp=all"
 
@@ -92,7 +91,7 @@ def _signed_body(request: Request) -> str:
 
 
 def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming]:
-    yield from webhooks.read(dict(_pairs(request)), request.query.get(PIECE), context.now)
+    yield from webhooks.read(dict(_pairs(request)), request.query.get(sms.PIECE), context.now)
 
 
 def _pairs(request: Request) -> list[tuple[str, str]]:
@@ -106,20 +105,14 @@ def accepted(app: App, request: Request, context: Context) -> Response:
 
 def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     """Twilio takes no key of ours: what was not answered is known by its first status, whose address names the piece."""
-    match piece.part:
-        case Text(text=text):
-            words, files = text, piece.attachments
-        case Media() as file:
-            words, files = file.caption or "", (file, *piece.attachments)
-        case other:
-            raise SendFailed("unsupported", f"an SMS takes no {other.kind}")
+    words, files = sms.content_of(piece)
     fields = [
         ("To", piece.to),
         ("From", account.number),
         *([("MessagingServiceSid", account.service)] if account.service else ()),
         *([("Body", words)] if words else ()),
         *(("MediaUrl", context.link(file)) for file in files),
-        *([("StatusCallback", f"{context.hook}?{PIECE}={quote(piece.id)}{AGAIN}")] if context.hook else ()),
+        *([("StatusCallback", f"{context.hook}?{sms.PIECE}={quote(piece.id)}{AGAIN}")] if context.hook else ()),
     ]
     answer = yield _post(account, "Messages.json", fields, commits=True)
     return Sent(external_ids=(answer.json()["sid"],), join_key=piece.id)
