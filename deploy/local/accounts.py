@@ -120,6 +120,17 @@ token = "{telnyx_token}"
 profile = "{telnyx_profile}"
 api = "{sandbox}/telnyx"
 
+[apps.teams.sandbox]
+app_id = "{teams_app}"
+openid = "{sandbox}/teams/.well-known/openidconfiguration"
+
+[accounts.teams.sandbox]
+app_id = "{teams_app}"
+directory = "{teams_directory}"
+secret = "{teams_secret}"
+api = "{sandbox}/teams"
+login = "{sandbox}/teams"
+
 [accounts.email.support]
 address = "support@parley.example"
 display_name = "Parley Shop"
@@ -184,6 +195,9 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         youtube_client=digits(12),
         youtube_secret=f"GOCSPX-{secrets.token_urlsafe(21)}",
         youtube_refresh=f"1//0{secrets.token_urlsafe(48)}",
+        teams_app=str(uuid.uuid4()),
+        teams_directory=str(uuid.uuid4()),
+        teams_secret=secrets.token_urlsafe(30),
         mail_host=mail_host,
         mail_port=mail_port,
         webchat_secret=secrets.token_urlsafe(32),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from services.chat_adapter.channels import apple, discord, line, slack, sms, telegram, telnyx, webhook, whatsapp
+from services.chat_adapter.channels import apple, discord, line, slack, sms, teams, telegram, telnyx, webhook, whatsapp
 from services.chat_adapter.webchat import channel as webchat
 from shared.contract.channel import Channel
 
@@ -18,6 +18,7 @@ CHANNELS: Final[Mapping[str, Channel]] = {
         slack.CHANNEL,
         sms.CHANNEL,
         telnyx.CHANNEL,
+        teams.CHANNEL,
         telegram.CHANNEL,
         webhook.CHANNEL,
         webchat.CHANNEL,

@@ -15,7 +15,7 @@ from services.sandbox.said import CONTENT, named, said
 from services.sandbox.screens import Json
 from services.sandbox.streams import last_seen, tell
 
-PERSON: Final = "{account:[\\w.+-]{1,64}}/{user:[\\w.+:-]{1,140}}"
+PERSON: Final = "{account:[\\w.@+-]{1,100}}/{user:[\\w.:+-]{1,140}}"
 
 
 class Provider(Protocol):

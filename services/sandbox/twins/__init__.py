@@ -11,11 +11,12 @@ from services.sandbox.twins.discord import Discord
 from services.sandbox.twins.line import Line
 from services.sandbox.twins.slack import Slack
 from services.sandbox.twins.sms import Sms
+from services.sandbox.twins.teams import Teams
 from services.sandbox.twins.telnyx import Telnyx
 from services.sandbox.twins.twin import Kit, Twin
 from services.sandbox.twins.youtube import YouTube
 
-TWINS: Final[tuple[type[Twin], ...]] = (Apple, Discord, Line, Slack, Sms, Telnyx, YouTube)
+TWINS: Final[tuple[type[Twin], ...]] = (Apple, Discord, Line, Slack, Sms, Teams, Telnyx, YouTube)
 
 
 class Twins:

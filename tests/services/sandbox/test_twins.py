@@ -46,6 +46,7 @@ from shared.provider.bodies import transformed
 from shared.provider.calls import Caller, Party
 from shared.provider.contexts import Contexts
 from shared.provider.exchange import Driver
+from shared.provider.keys import Keyring
 from shared.runtime.accounts import load
 from shared.runtime.settings import Settings
 from shared.storage.blobs import Blobs
@@ -210,7 +211,8 @@ async def business(request: Any, tmp_path_factory: Any) -> AsyncIterator[Busines
         caller = await stack.enter_async_context(Caller(blobs))
         sandbox = Sandbox(client, ports["sandbox"], folder / "sandbox")
         await sandbox.start(PARLEY_ACCOUNTS=str(accounts), PARLEY_SANDBOX_CHAT=adapter, PARLEY_SANDBOX_SOCIAL=adapter)
-        found = Business(sandbox, channel, app, account, adapter, caller, Contexts(settings), bodies, blobs)
+        contexts = Contexts(settings, keyring=Keyring(caller))
+        found = Business(sandbox, channel, app, account, adapter, caller, contexts, bodies, blobs)
         if channel.register:
             await found.asks(partial(channel.register, app, account))
         listening = asyncio.create_task(found.listens()) if channel.socket and channel.shards(account) else None

@@ -1,0 +1,73 @@
+"""How Teams says no — https://learn.microsoft.com/en-us/microsoftteams/platform/bots/how-to/conversations/conversation-messages#status-codes-from-bot-conversational-apis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from shared.contract.channel import Response, SendFailed
+from shared.contract.codes import Code
+from shared.contract.mend import loads
+from shared.contract.readable import otherwise
+
+Json = dict[str, Any]
+
+CODES: Final[Mapping[str, Code]] = {
+    "ActivityNotFoundInConversation": "bad_address",
+    "BotDisabledByAdmin": "blocked",
+    "BotNotInConversationRoster": "blocked",
+    "BotNotRegistered": "auth",
+    "ConversationBlockedByUser": "blocked",
+    "ConversationNotFound": "bad_address",
+    "MessageSizeTooBig": "too_long",
+    "MessageWritesBlocked": "blocked",  # …/send-proactive-messages#understand-who-blocked-muted-or-uninstalled-a-bot
+}
+STATUSES: Final[Mapping[int, Code]] = {
+    400: "malformed",
+    401: "auth",
+    404: "bad_address",
+    413: "too_long",
+    429: "throttled",
+}
+LONGEST: Final = timedelta(days=1)
+
+
+def outcome(response: Response) -> None:
+    """A 412 is of two requests that met in one conversation: nothing was done, and that conversation is tried again."""
+    if response.status < 400:
+        return
+    if response.status >= 500:
+        raise SendFailed("unreachable", f"Teams answered {response.status}")
+    said = otherwise(lambda: _said(response.json()), ("", ""))
+    words = ": ".join(filter(None, said))[:500] or f"HTTP {response.status}"
+    if response.status == 412:
+        raise SendFailed("throttled", words, scope="peer")
+    code = "auth" if said[0] in OAUTH else CODES.get(said[0]) or STATUSES.get(response.status, "refused")
+    raise SendFailed(code, words, retry_after=_wait(response))
+
+
+# https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes#handling-error-codes-in-your-application
+OAUTH: Final = frozenset({"invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client"})
+
+
+def _said(body: Json) -> tuple[str, str]:
+    """Code and words: of the API `error` is an object, of the token's address a word; older answers hold JSON in their words."""
+    error = body.get("error")
+    if isinstance(error, dict):
+        return _of_message(str(error.get("code", "")), str(error.get("message", "")))
+    if error is not None:
+        return str(error), str(body.get("error_description", ""))
+    return _of_message("", str(body.get("message", "")))
+
+
+def _of_message(code: str, words: str) -> tuple[str, str]:
+    inner = otherwise(lambda: loads(words.encode()), None)
+    if isinstance(inner, dict) and "subCode" in inner:
+        return str(inner["subCode"]), str(inner.get("details", ""))
+    return code, words
+
+
+def _wait(response: Response) -> timedelta | None:
+    seconds = otherwise(lambda: float(response.headers["retry-after"]), 0.0)
+    return min(timedelta(seconds=seconds), LONGEST) if 0 < seconds < 10**6 else None
