@@ -24,7 +24,7 @@ from tests.deploy.reading import FIELDS, file_of, variable, variables_read
 VERSION: Final[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 STAY: Final = ("router", "chat-adapter", "social-adapter", "email-adapter", "sandbox")
 ONCE: Final = ("setup", "accounts")
-NOT_PLAYED: Final = {"discord"}  # channels whose provider the sandbox does not play yet
+NOT_PLAYED: Final[set[str]] = set()  # channels whose provider the sandbox does not play yet
 NEEDED: Final = frozenset(variable(name) for name in ("kafka", "database", "blobs", "secret", "token", "accounts"))
 PLACES: Final = {"listeners", "advertised.listeners", "controller.quorum.voters", "log.dirs", "heap.opts"}
 DEFAULT: Final = re.compile(r"\$\{\w+:-([^}]*)\}")
