@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -140,6 +141,22 @@ def test_the_first_piece_is_rendered_by_the_route_that_the_message_has():
     bot = ("--set", f"user_id=U{'8' * 32}", "--set", "token=T")
     requests = run("render", "line", *bot, given=orjson.dumps(message))["requests"]
     assert [request["url"].rpartition("/")[2] for request in requests] == ["reply", "push"]
+
+
+def test_what_a_secret_was_made_into_is_not_rendered_either_and_each_file_is_uploaded():
+    """A signed token is as good as what it was signed with, for a while; so is a name and a password in base64."""
+    names = {
+        "business_id": "shop",
+        "msp_id": "msp",
+        "secret": base64.b64encode(b"a key of these tests: 32 bytes!!").decode(),
+    }
+    given = [word for name, value in names.items() for word in ("--set", f"{name}={value}")]
+    file = {"kind": "media", "media": "file", "state": "stored", "blob": "default/" + "0" * 64, "size": 10}
+    message = {"to": "urn:mbid:A", "parts": [{"kind": "text", "text": "hi"}, file, file]}
+    requests = run("render", "apple", *given, given=orjson.dumps(message))["requests"]
+    paths = [request["url"].rpartition("/")[2] for request in requests]
+    assert (paths, requests[-1]["body"]["body"]) == (["preUpload", "preUpload", "message"], "hi\ufffc\ufffc")
+    assert {request["headers"]["authorization"] for request in requests} == {"Bearer ***"}
 
 
 def test_a_message_that_cannot_be_sent_is_an_error_with_exit_code_1():
