@@ -17,7 +17,13 @@ async def start(life: Life) -> None:
     serve_webchat(parts, written)
     if life.settings.retention:
         life.spawn(Retention(life.settings, parts.pool, parts.accounts).run(), "retention")
-    await serve(parts, senders={"webchat": written.send}, typers={"webchat": written.typing}, followers=[written])
+    await serve(
+        parts,
+        senders={"webchat": written.send},
+        amenders={"webchat": written.amend},
+        typers={"webchat": written.typing},
+        followers=[written],
+    )
 
 
 def serve_webchat(parts: Parts, written: Transcript) -> None:

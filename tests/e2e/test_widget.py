@@ -18,6 +18,7 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, 
 
 from deploy.local.home import Addresses
 from services.chat_adapter.webchat.pages import VERSION
+from shared.contract.channel import DeletePiece, EditPiece, MarkSeen
 from shared.contract.envelope import Choices, Media, Option
 from shared.runtime.settings import Settings
 from tests.chromium import browser, visit
@@ -238,6 +239,32 @@ async def test_a_reply_to_a_closed_window_is_counted_and_read_when_opened(
             await asyncio.sleep(0.05)
     receipts = [(r["status"], r["external_ids"]) for r in await chat.deliveries() if r["peer"] == peer]
     assert receipts == [("delivered", [sent.external_ids[0]]), ("read", [sent.external_ids[0]])]
+
+
+async def test_what_is_edited_taken_back_or_read_changes_where_it_stands(
+    context: BrowserContext, chat: Running
+) -> None:
+    page = await opened(context, chat)
+    await say(page, "is it open?")
+    await expect(log(page).locator(".icon-ticks")).to_be_visible()
+    peer, transcript = await peer_of(page), chat.chat.transcript
+    (sent,) = await chat.answer(peer, text("at nine"))
+    where = {"to": peer, "external_id": sent.external_ids[0]}
+    await expect(bubbles(page, "at nine")).to_be_visible()
+    await transcript.amend(chat.account, EditPiece(id="e", part=text("at eight"), **where), None)
+    await expect(bubbles(page, "at eight")).to_be_visible()
+    await expect(bubbles(page, "at nine")).to_have_count(0)
+    await expect(log(page)).to_contain_text("edited")
+    (asked,) = [line for line in await transcript.after("shop", peer, 0, limit=10) if line.direction == "inbound"]
+    seen = MarkSeen(id="s", to=peer, external_id=f"{peer}/{asked.body['client_id']}")
+    await transcript.amend(chat.account, seen, None)
+    await expect(log(page).locator("[data-state=seen]")).to_be_visible()
+    await transcript.amend(chat.account, DeletePiece(id="d", **where), None)
+    await expect(bubbles(page, "This message was taken back")).to_be_visible()
+    await page.reload()
+    await expect(bubbles(page, "This message was taken back")).to_be_visible()
+    await expect(log(page).locator("[data-state=seen]")).to_be_visible()
+    await expect(log(page).locator(".bubble")).to_have_count(2)
 
 
 async def test_it_is_usable_by_keyboard_alone(context: BrowserContext, chat: Running) -> None:

@@ -107,6 +107,7 @@ CHANNEL = Channel(
         option_title=80,
         option_id=OPTION_ID,
         typing=True,
+        changes={"edit": None, "delete": None, "seen": None},
         per_second=500.0,
         per_peer_second=50.0,
         idempotent_for=timedelta(days=3650),  # the transcript remembers a piece's id as long as it stands

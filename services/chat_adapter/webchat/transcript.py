@@ -12,8 +12,8 @@ from typing import Any, Final, Literal
 from services.chat_adapter.webchat.channel import CHANNEL
 from services.chat_adapter.webchat.measures import PROJECTED
 from shared.bus.cloudevents import In
-from shared.contract.channel import Account, Piece, Sent
-from shared.contract.deliveries import Outbound
+from shared.contract.channel import Account, Amendment, DeletePiece, EditPiece, MarkSeen, Piece, Sent
+from shared.contract.deliveries import Amend, Outbound
 from shared.contract.envelope import Direction, Envelope, Media, key
 from shared.contract.errors import DatabaseUnavailable, SendFailed
 from shared.storage import database
@@ -74,9 +74,15 @@ _MARKED = """
 """
 _UNMARKED = """
     SELECT id FROM webchat_message JOIN webchat_visitor USING (account, peer)
-    WHERE account = $1 AND peer = $2 AND direction = 'outbound' AND position <= $3
+    WHERE account = $1 AND peer = $2 AND direction = 'outbound' AND NOT body ? 'change' AND position <= $3
         AND position > CASE $4 WHEN 'read' THEN read_position ELSE delivered_position END
     ORDER BY position
+"""
+# What was changed before is changed with it: nothing that was taken back stands anywhere.
+_CHANGE = """
+    UPDATE webchat_message SET body = body || $4::jsonb
+    WHERE account = $1 AND peer = $2 AND direction = 'outbound' AND (id = $3 OR body ->> 'target' = $3)
+    RETURNING id
 """
 _MARK = """
     UPDATE webchat_visitor SET
@@ -149,6 +155,26 @@ class Transcript:
             body["author"] = outbound.author
         await self.append([Said(account.name, piece.to, piece.id, "outbound", body, datetime.now(UTC))])
         return Sent(external_ids=(piece.id,))
+
+    async def amend(self, account: Account, change: Amendment, order: Amend) -> None:
+        """Change a line where it stands, and say behind it that it has changed, for windows that have it. Twice is once."""
+        body: dict[str, Any] = {"change": change.change, "target": change.external_id, "parts": []}
+        match change:
+            case EditPiece(part=part):
+                now = {"parts": [part.model_dump(mode="json", exclude_none=True)], "edited": True}
+            case DeletePiece():
+                now = {"parts": [], "deleted": True}
+            case MarkSeen():
+                now, body["target"] = {}, change.external_id.rpartition("/")[2]
+            case _:
+                raise SendFailed("unsupported", "a web chat shows no reactions")
+        if now and not await self._changed(account.name, change.to, change.external_id, now):
+            raise SendFailed("refused", "the message does not stand in the transcript any more")
+        await self.append([Said(account.name, change.to, change.id, "outbound", body | now, datetime.now(UTC))])
+
+    async def _changed(self, account: str, peer: str, name: str, now: dict[str, Any]) -> bool:
+        async with database.transaction(self._pool) as connection:
+            return bool(await connection.fetch(_CHANGE, account, peer, name, now))
 
     async def typing(self, account: Account, peer: str) -> None:
         """Tell whoever shows this visitor's window that someone is typing; lost while PostgreSQL is away."""

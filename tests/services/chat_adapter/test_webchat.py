@@ -38,6 +38,7 @@ from services.chat_adapter.webchat.session import (
     write_token,
 )
 from services.chat_adapter.webchat.transcript import Said, Transcript
+from shared.contract.channel import DeletePiece, EditPiece, MarkSeen
 from shared.contract.envelope import Choices, Media, Option
 from shared.contract.errors import SendFailed, Unverified
 from shared.contract.seal import seal, unseal
@@ -450,6 +451,38 @@ class TestTranscript:
             assert sent.external_ids == (piece.id,)
         (line,) = await chat.chat.transcript.after("shop", peer, 0, limit=10)
         assert line.body == {"parts": [{"kind": "text", "text": "hello"}], "author": "Sophea"}
+
+    async def test_what_is_edited_or_taken_back_stands_nowhere_and_is_told_behind_it(self, chat: Running) -> None:
+        opened = await chat.session()
+        peer, transcript = opened["visitor"], chat.chat.transcript
+        await chat.answer(peer, text("one"))
+        (line,) = await transcript.after("shop", peer, 0, limit=10)
+        where = {"to": peer, "external_id": line.id}
+        edits = [EditPiece(id=f"e{n}", part=text(word), **where) for n, word in enumerate(("two", "three"))]
+        async with window(chat, opened["token"], cursor=1) as socket:
+            for change in (*edits, edits[-1]):
+                await transcript.amend(chat.account, change, None)
+            frames = [await next_frame(socket, "message") for _ in edits]
+            told = [(one["change"], one["target"], one["parts"][0]["text"], one["edited"]) for one in frames]
+            assert told[-1] == ("edit", line.id, "three", True)
+            assert [one["position"] for one in frames] == [2, 3], "the same change again is told once"
+            await transcript.amend(chat.account, DeletePiece(id="d", **where), None)
+            frame = await next_frame(socket, "message")
+            assert (frame["change"], frame["deleted"], frame["parts"]) == ("delete", True, [])
+        lines = await transcript.after("shop", peer, 0, limit=10)
+        assert [line.body["parts"] for line in lines] == [[]] * 4
+        assert await transcript.unmarked("shop", peer, until=4, mark="read") == [line.id], "a change has no receipt"
+        with pytest.raises(SendFailed) as failed:
+            await transcript.amend(chat.account, DeletePiece(id="x", to=peer, external_id="never-sent"), None)
+        assert failed.value.reason == "refused"
+
+    async def test_that_a_visitors_message_is_read_is_told_by_their_own_name_of_it(self, chat: Running) -> None:
+        opened = await chat.session()
+        name = str(uuid.uuid4())
+        seen = MarkSeen(id="s", to=opened["visitor"], external_id=f"{opened['visitor']}/{name}")
+        await chat.chat.transcript.amend(chat.account, seen, None)
+        (line,) = await chat.chat.transcript.after("shop", opened["visitor"], 0, limit=10)
+        assert (line.body["change"], line.body["target"]) == ("seen", name)
 
     async def test_an_address_of_another_kind_and_a_file_of_another_tenant_are_refused(self, chat: Running) -> None:
         with pytest.raises(SendFailed) as failed:

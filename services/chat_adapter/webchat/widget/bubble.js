@@ -8,6 +8,7 @@ const STATES = {
   kept: ["clock", "kept"],
   accepted: ["tick", "sent"],
   delivered: ["ticks", "delivered"],
+  seen: ["ticks", "seen"],
   failed: ["alert", "failed"],
 };
 
@@ -41,6 +42,7 @@ function meta(message, language) {
   return el(
     "span.when",
     {},
+    message.edited && el("span", {}, `${language.say("edited")} · `),
     el("time", { datetime: message.at.toISOString() }, language.time(message.at)),
     name && el("span.state", { title: language.say(words) }, icon(name), el("span.heard", {}, language.say(words))),
   );
@@ -60,6 +62,8 @@ function shown(part, language, doing) {
   switch (part.kind) {
     case "text":
       return el("div.bubble", { dir: "auto" }, ...words(part.text));
+    case "deleted":
+      return el("div.bubble.quiet", { dir: "auto" }, language.say("deleted"));
     case "choice":
       return el("div.bubble", { dir: "auto" }, part.title || part.id);
     case "choices":

@@ -27,11 +27,17 @@ export class Conversation extends EventTarget {
   }
 
   get lines() {
-    return [...this.#lines.values()].sort((one, other) => one.position - other.position);
+    return [...this.#lines.values()].filter((line) => !line.change).sort((one, other) => one.position - other.position);
   }
 
   get cursor() {
     return Math.max(0, ...this.#lines.keys());
+  }
+
+  // How far what the visitor wrote has been read.
+  get seenTo() {
+    const seen = new Set([...this.#lines.values()].filter((line) => line.change === "seen").map((line) => line.target));
+    return Math.max(0, ...this.lines.filter((line) => seen.has(line.client_id)).map((line) => line.position));
   }
 
   get unread() {
@@ -145,7 +151,13 @@ export class Conversation extends EventTarget {
 
   #put(line) {
     this.#lines.set(line.position, line);
+    if (line.change && line.change !== "seen") this.#alter(line);
     if (line.client_id) this.outbox.settle(line.client_id);
+  }
+
+  #alter({ target, parts, edited, deleted, position }) {
+    const said = this.lines.find((line) => line.id === target);
+    if (said) this.#lines.set(said.position, { ...said, parts, edited, deleted, version: position });
   }
 
   #type(someone) {

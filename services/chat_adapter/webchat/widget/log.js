@@ -63,15 +63,16 @@ export class Log {
   }
 
   #messages() {
-    const { lines, outbox, state } = this.#conversation;
+    const { lines, outbox, state, seenTo } = this.#conversation;
     const said = lines.map((line) => ({
-      key: line.client_id ?? line.id,
+      key: `${line.client_id ?? line.id}${line.version ? ` ${line.version}` : ""}`,
       id: line.id,
       mine: line.direction === "inbound",
       author: line.author,
       at: new Date(line.at),
-      parts: line.parts,
-      state: line.direction === "inbound" ? "delivered" : undefined,
+      parts: line.deleted ? [{ kind: "deleted" }] : line.parts,
+      edited: line.edited && !line.deleted,
+      state: line.direction !== "inbound" ? undefined : line.position <= seenTo ? "seen" : "delivered",
     }));
     const waiting = outbox.items.map((item) => ({
       key: item.client_id,

@@ -138,7 +138,7 @@ h2 { font-weight: 650; font-size: 16px; line-height: 1.35; overflow: hidden; tex
 .when { display: inline-flex; align-items: center; gap: 4px; }
 .state { display: inline-flex; }
 .state .icon { inline-size: 15px; block-size: 15px; stroke-width: 2; }
-.state .icon-ticks { color: var(--accent); }
+[data-state="seen"] .state .icon-ticks { color: var(--accent); }
 [data-state="failed"] .state, .mending > span { color: var(--danger); }
 .mending { display: inline-flex; gap: 10px; font-size: 12.5px; }
 .plain { color: var(--text); font-weight: 600; text-decoration: underline; text-underline-offset: 2px; }
