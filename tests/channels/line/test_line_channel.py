@@ -106,7 +106,7 @@ def test_what_line_allows_is_sent_whole_and_no_more(part, becomes):
     ("part", "code"),
     [
         (question(name="n" * 300), "too_long"),
-        (Media(media="image", state="stored", blob="b/1"), "unsupported"),
+        (Media(media="image", state="stored", blob="b/1", size=200 * 1024 * 1024 + 1), "too_long"),
     ],
 )
 def test_what_line_cannot_take_is_refused_early(part, code):

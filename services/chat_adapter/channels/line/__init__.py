@@ -44,7 +44,7 @@ from shared.contract.channel import (
 from shared.contract.envelope import Media, Model, Party, derive
 
 LOADING: Final = 20  # seconds, of 5 to 60: …/messaging-api/#display-a-loading-indicator
-FILE_BYTES: Final = 200 * 1024 * 1024  # of what people send
+FILE_BYTES: Final = 200 * 1024 * 1024  # of what people send, and of what is sent by address
 
 
 class App(channel.App):
@@ -85,7 +85,7 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
 
     https://developers.line.biz/en/docs/messaging-api/retrying-api-request/
     """
-    content = {"messages": [compose(piece)]}
+    content = {"messages": [compose(piece, context.link)]}
     if piece.route:
         answer = yield _post(account, "message/reply", {"replyToken": piece.route, **content}, commits=True)
     else:
@@ -177,6 +177,7 @@ CHANNEL = Channel(
     capabilities=Capabilities(
         text=TEXT,
         unit="utf16",
+        media={"image": "full", "file": "full", "video": "degraded", "audio": "degraded", "sticker": "degraded"},
         media_bytes=FILE_BYTES,
         choices="full",
         options=QUICK_REPLIES,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from shared.contract.channel import Piece, SendFailed
-from shared.contract.envelope import Choices, Location, Option, Text
+from shared.contract.envelope import Choices, Location, Media, Option, Text
 from shared.contract.text import split
 
 Json = dict[str, Any]
@@ -17,7 +18,11 @@ POSTBACK: Final = 300  # …/messaging-api/#postback-action
 PLACE: Final = 100  # of a location's title and address, both of which must be there: …/messaging-api/#location-message
 
 
-def compose(piece: Piece) -> Json:
+PREVIEW: Final = 1024 * 1024  # bytes of an image that is its own preview: …/messaging-api/#image-message
+SHOWN: Final = frozenset({"image/jpeg", "image/png"})
+
+
+def compose(piece: Piece, link: Callable[[Media], str]) -> Json:
     match piece.part:
         case Text(text=text):
             return _text(text, piece)
@@ -25,6 +30,8 @@ def compose(piece: Piece) -> Json:
             return {**_text(text, piece), "quickReply": {"items": [_item(option) for option in options]}}
         case Location() as place:
             return _location(place)
+        case Media() as file:
+            return _file(file, link(file))
     raise SendFailed("unsupported", f"LINE takes no {piece.part.kind}")
 
 
@@ -32,6 +39,15 @@ def _text(text: str, piece: Piece) -> Json:
     """What is answered is quoted by the token that came with it, which stands in its name (see inbound.names)."""
     _, _, token = (piece.reply_to or "").partition(":")
     return {"type": "text", "text": text, **({"quoteToken": token} if token else {})}
+
+
+def _file(file: Media, address: str) -> Json:
+    """LINE takes files by address. A picture that needs no smaller one beside it is shown; a film would need its picture, a
+    sound its length, and other files it has not: they go as the address, to be opened.
+    """
+    if file.media == "image" and file.mime_type in SHOWN and file.size is not None and file.size <= PREVIEW:
+        return {"type": "image", "originalContentUrl": address, "previewImageUrl": address}
+    return {"type": "text", "text": "\n".join(filter(None, (file.name, address)))}
 
 
 def _item(option: Option) -> Json:
