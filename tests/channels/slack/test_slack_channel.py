@@ -190,6 +190,86 @@ def test_what_a_person_formats_is_safe_html_however_they_nest_it():
     assert "javascript" not in html
 
 
+NOTICES = {
+    "joined": "channel_join group_join",
+    "left": "channel_leave group_leave",
+    "renamed": "channel_name group_name",
+    "pinned": "pinned_item",
+    "other": """channel_topic channel_purpose channel_archive channel_unarchive channel_convert_to_private
+        channel_convert_to_public channel_posting_permissions group_topic group_purpose group_archive group_unarchive
+        unpinned_item ekm_access_denied bot_add bot_remove bot_enable bot_disable reminder_add joiner_notification
+        joiner_notification_for_inviter sh_room_created huddle_thread sh_room_shared tabbed_canvas_updated
+        document_comment_root""",
+}
+
+
+@pytest.mark.parametrize(("kind", "subtype"), [(kind, one) for kind, words in NOTICES.items() for one in words.split()])
+def test_what_a_message_tells_of_its_channel_is_a_notice(kind, subtype):
+    """https://docs.slack.dev/reference/events/message#subtypes."""
+    (message,) = read(said(channel=PLACE, subtype=subtype, name="new", old_name="old"))
+    assert message.parts[0].type == kind
+    assert message.container == PLACE
+
+
+@pytest.mark.parametrize(
+    ("kind", "event"),
+    [
+        ("joined", {"type": "member_joined_channel", "channel": PLACE, "user": PERSON}),
+        ("left", {"type": "member_left_channel", "channel": PLACE, "user": PERSON}),
+        ("left", {"type": "channel_left", "channel": PLACE}),
+        ("left", {"type": "group_left", "channel": PLACE}),
+        ("renamed", {"type": "channel_rename", "channel": {"id": PLACE, "name": "new"}}),
+        ("renamed", {"type": "group_rename", "channel": {"id": PLACE, "name": "new"}}),
+        ("moved", {"type": "channel_id_changed", "old_channel_id": PLACE, "new_channel_id": "C9", "channel": PLACE}),
+        ("pinned", {"type": "pin_added", "channel_id": PLACE, "user": PERSON}),
+        ("pinned", {"type": "pin_added", "item": {"channel": PLACE}, "user_id": PERSON}),
+        ("other", {"type": "something_new", "channel": PLACE}),
+    ],
+)
+def test_what_an_event_tells_of_a_channel_is_a_notice(kind, event):
+    (message,) = read({**event, "event_ts": "1770091500.000001"})
+    assert (message.parts[0].type, message.peer) == (kind, PLACE)
+
+
+@pytest.mark.parametrize(
+    "subtype", ["bot_message", "me_message", "file_share", "thread_broadcast", "assistant_app_thread"]
+)
+def test_what_somebody_says_in_another_way_is_said(subtype):
+    assert read(said(subtype=subtype))[0].parts == (Text(text="hi"),)
+
+
+@pytest.mark.parametrize(
+    ("element", "words", "html"),
+    [
+        ({"type": "text", "text": "a", "style": {"bold": True}}, "a", "<b>a</b>"),
+        ({"type": "text", "text": "a", "style": {"italic": True}}, "a", "<i>a</i>"),
+        ({"type": "text", "text": "a", "style": {"strike": True}}, "a", "<s>a</s>"),
+        ({"type": "text", "text": "a", "style": {"underline": True}}, "a", "<u>a</u>"),
+        ({"type": "text", "text": "a", "style": {"code": True}}, "a", "<code>a</code>"),
+        ({"type": "user", "user_id": "U2"}, "@U2", None),
+        ({"type": "usergroup", "usergroup_id": "S1"}, "@S1", None),
+        ({"type": "team", "team_id": "T1"}, "@T1", None),
+        ({"type": "channel", "channel_id": "C2"}, "#C2", None),
+        ({"type": "broadcast", "range": "here"}, "@here", None),
+        ({"type": "emoji", "name": "wave", "unicode": "1f44b-1f3fd"}, "👋🏽", None),
+        ({"type": "emoji", "name": "tada"}, "🎉", None),
+        ({"type": "emoji", "name": "partyparrot"}, ":partyparrot:", None),
+        ({"type": "date", "timestamp": 1, "format": "{date}", "fallback": "1 January"}, "1 January", None),
+        ({"type": "color", "value": "#fff"}, "#fff", None),
+        ({"type": "something_new", "text": "x"}, "x", None),
+        (
+            {"type": "link", "url": "mailto:a@b.example"},
+            "a@b.example",
+            '<a href="mailto:a@b.example">mailto:a@b.example</a>',
+        ),
+    ],
+)
+def test_each_piece_of_a_line_is_read(element, words, html):
+    line = {"type": "rich_text_section", "elements": [element]}
+    (message,) = read(said(text="no", blocks=[{"type": "rich_text", "elements": [line]}]))
+    assert message.parts == (Text(text=words, html=html),)
+
+
 # Socket Mode
 
 
@@ -305,7 +385,68 @@ def test_an_address_that_is_none_takes_no_command_along(address):
     assert (message.parts, message.route) == ((Text(text="/order 1"),), None)
 
 
+@pytest.mark.parametrize(
+    ("action", "name", "title"),
+    [
+        ({"value": "v", "text": {"text": "T"}}, "v", "T"),
+        ({"selected_option": {"value": "v", "text": {"text": "T"}}}, "v", "T"),
+        ({"selected_options": [{"value": n, "text": {"text": n.upper()}} for n in "ab"]}, "a, b", "A, B"),
+        ({"selected_date": "2026-03-01"}, "what", "2026-03-01"),
+        ({"selected_time": "08:00"}, "what", "08:00"),
+        ({"selected_user": "U2"}, "what", "U2"),
+        ({"selected_channel": "C2"}, "what", "C2"),
+        ({"selected_conversation": "C3"}, "what", "C3"),
+        ({"text": {"text": "T"}}, "what", "T"),
+    ],
+)
+def test_what_was_picked_is_told(action, name, title):
+    body = {"type": "block_actions", "user": {"id": PERSON}, "team": {"id": TEAM}, "channel": {"id": CHAT}}
+    (message,) = form({**body, "actions": [{"action_id": "what", "action_ts": "1770091500.1", **action}]})
+    assert message.parts == (Choice(id=name, title=title),)
+
+
 # out
+
+
+FAILURES = {
+    "auth": """not_authed invalid_auth account_inactive token_revoked token_expired missing_scope no_permission
+        not_allowed_token_type org_login_required ekm_access_denied access_denied accesslimited two_factor_setup_required
+        team_access_not_granted""",
+    "bad_address": """channel_not_found user_not_found users_not_found user_not_visible user_disabled not_in_channel
+        cannot_dm_bot invalid_channel invalid_users channel_type_not_supported message_not_found thread_not_found
+        invalid_thread_ts cannot_reply_to_message duplicate_channel_not_found user_not_in_channel""",
+    "blocked": "messages_tab_disabled user_is_restricted",
+    "too_long": "msg_too_long msg_blocks_too_long file_upload_size_restricted file_too_large",
+    "malformed": """no_text invalid_arguments invalid_arg_name invalid_array_arg invalid_charset invalid_form_data invalid_json
+        json_not_object invalid_post_type missing_post_type missing_argument invalid_blocks invalid_blocks_format
+        invalid_attachments too_many_attachments invalid_metadata_format invalid_metadata_schema invalid_name""",
+    "expired": "edit_window_closed used_url expired_url",
+    "throttled": "ratelimited rate_limited",
+    "unreachable": """fatal_error internal_error service_unavailable request_timeout team_added_to_org
+        external_channel_migrating""",
+    "refused": "is_archived restricted_action posting_to_channel_denied something_new",
+}
+
+
+@pytest.mark.parametrize(("code", "word"), [(code, one) for code, words in FAILURES.items() for one in words.split()])
+def test_each_no_that_slack_documents_has_its_code(code, word):
+    with pytest.raises(SendFailed) as failed:
+        CHANNEL.outcome(Response.of_json({"ok": False, "error": word}))
+    assert failed.value.reason == code
+    assert word in failed.value.detail or code == "unreachable"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "refused"), (404, "bad_address"), (413, "too_long"), (429, "throttled")]
+)
+def test_a_no_without_a_word_is_judged_by_its_status(status, code):
+    with pytest.raises(SendFailed) as failed:
+        CHANNEL.outcome(Response(status=status, body=b"no"))
+    assert failed.value.reason == code
+
+
+def test_every_kind_of_file_is_shown():
+    assert CHANNEL.capabilities.media == dict.fromkeys(("image", "audio", "video", "file", "sticker"), "full")
 
 
 def question(*, options=1, title="t", name="n", text="Which?"):
@@ -392,7 +533,7 @@ LOST = SendFailed("unknown", "ServerDisconnectedError")
 @pytest.mark.parametrize(
     ("answers", "comes_to"),
     [
-        ([LOST, ok(file={"shares": {"private": {CHAT: [{"ts": "3.3"}]}}})], (f"{CHAT}:3.3",)),
+        ([LOST, ok(file={"shares": {"private": {CHAT: [{"ts": "3.3"}, {"ts": "4.4"}]}}})], (f"{CHAT}:3.3",)),
         ([LOST, ok(file={"shares": {"public": {PLACE: [{"ts": "3.3", "thread_ts": "2.2"}]}}})], (f"{PLACE}:3.3:2.2", f"{PLACE}:3.3")),
         ([LOST, ok(file={"id": "F1"})], "unknown"),
         ([LOST, SendFailed("unreachable", "TimeoutError")], "unknown"),

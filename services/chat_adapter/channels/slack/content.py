@@ -73,19 +73,24 @@ def _file(file: Json) -> Part:
     (`file_access: check_file_info`).
     """
     mode, kind = file.get("mode"), str(file.get("mimetype") or "").partition("/")[0]
-    plain_file = Media(media=KINDS.get(kind, "file"), handle=file["id"])
+    shown = Media(media=KINDS.get(kind, "file"), handle=file["id"])
     if mode in GONE:
-        return plain_file.model_copy(update={"handle": None, "state": "unavailable", "reason": GONE[mode]})
+        return shown.model_copy(update={"handle": None, "state": "unavailable", "reason": GONE[mode]})
     if file.get("is_external") is True:  # it stands at another provider, who shows it to whoever may see it there
         words = link(file["url_private"], file.get("title") or file.get("name"))
         return Unsupported(type="external_file", text=words)
-    told = {"mime_type": "mimetype", "size": "size", "name": "name"}
-    known = {ours: otherwise(lambda ours=ours, theirs=theirs: _told(file, ours, theirs), None) for ours, theirs in told.items()}  # type: ignore[misc]  # fmt: skip
-    return plain_file.model_copy(update=known)
+    about = {
+        "mime_type": _told(file, "mimetype", str),
+        "size": _told(file, "size", int),
+        "name": _told(file, "name", str),
+    }
+    return otherwise(lambda: Media.model_validate({**dict(shown), **about}), shown)
 
 
-def _told(file: Json, ours: str, theirs: str) -> Any:
-    return getattr(Media.model_validate({"media": "file", ours: file.get(theirs)}), ours)
+def _told(file: Json, field: str, kind: type[str | int]) -> Any:
+    """What may be absent; where it is something else, it takes nothing along."""
+    value = file.get(field)
+    return value if type(value) is kind else None
 
 
 def context(message: Json) -> MessageContext | None:

@@ -19,7 +19,7 @@ AGAIN: Final = frozenset(
 WORDS: Final[Mapping[Code, str]] = {
     "auth": """not_authed invalid_auth account_inactive token_revoked token_expired missing_scope no_permission
             not_allowed_token_type org_login_required ekm_access_denied access_denied accesslimited two_factor_setup_required
-            team_access_not_granted app_missing_action_url""",
+            team_access_not_granted""",
     "bad_address": """channel_not_found user_not_found users_not_found user_not_visible user_disabled not_in_channel
             cannot_dm_bot invalid_channel invalid_users channel_type_not_supported message_not_found thread_not_found
             invalid_thread_ts cannot_reply_to_message duplicate_channel_not_found user_not_in_channel""",
@@ -29,21 +29,14 @@ WORDS: Final[Mapping[Code, str]] = {
             invalid_json json_not_object invalid_post_type missing_post_type missing_argument invalid_blocks
             invalid_blocks_format invalid_attachments too_many_attachments invalid_metadata_format
             invalid_metadata_schema invalid_name""",
-    "expired": "edit_window_closed stream_closed message_not_in_streaming_state",
+    "expired": "edit_window_closed",
     "throttled": "ratelimited rate_limited",
     "unreachable": """fatal_error internal_error service_unavailable request_timeout team_added_to_org
             external_channel_migrating""",
 }
 ERRORS: Final[Mapping[str, Code]] = {word: code for code, words in WORDS.items() for word in words.split()}
-STATUSES: Final[Mapping[int, Code]] = {
-    400: "malformed",
-    401: "auth",
-    403: "auth",
-    404: "bad_address",
-    410: "expired",
-    413: "too_long",
-    429: "throttled",
-}
+# Where no word is said: by an address that came with a command or that a file goes to, or by something between us and Slack.
+STATUSES: Final[Mapping[int, Code]] = {404: "bad_address", 413: "too_long", 429: "throttled"}
 
 
 def outcome(response: Response) -> None:
