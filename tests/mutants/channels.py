@@ -63,19 +63,20 @@ def at_home(tree: Path) -> Iterator[None]:
         sys.path[:] = path
 
 
-def files(channel: Channel) -> list[Path]:
+def files(channel: Channel, tree: Path) -> list[Path]:
     """Where a channel's functions stand, and the rest of their folders; from the root of the tree."""
     root = Path(__file__).resolve().parents[2]
     functions: list[Callable[..., object]] = [one for one in vars(channel).values() if inspect.isfunction(one)]
     places = {Path(inspect.getfile(one)) for one in functions}
     places |= {beside for place in places if place.name == "__init__.py" for beside in place.parent.glob("*.py")}
-    return sorted(place.relative_to(root) for place in places if root / "shared" / "contract" not in place.parents)
+    own = {place.relative_to(root) for place in places if root / "shared" / "contract" not in place.parents}
+    return sorted(place for place in own if (tree / place).exists())
 
 
 def chosen(name: str, tree: Path) -> list[tuple[Path, Way]]:
     """As many of each kind as there is room for, spread over the files by a chance that is the same every time."""
     kinds: dict[str, list[tuple[Path, Way]]] = {}
-    for file in files(CHANNELS[name]):
+    for file in files(CHANNELS[name], tree):
         for way in ways((tree / file).read_bytes()):
             kinds.setdefault(way.kind, []).append((file, way))
     for kind, found in sorted(kinds.items()):
