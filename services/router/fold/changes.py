@@ -23,6 +23,7 @@ from shared.contract.records import INBOUND_LIMIT, outbound_topic
 from shared.contract.requests import DeleteMessage, EditMessage, OfMessage, ReactMessage, SeenMessage
 from shared.runtime.observe import REFUSED
 
+ORDER_LIMIT: Final = INBOUND_LIMIT - 16 * 1024  # bytes: what is told of its end carries it along
 OF_OURS: Final[frozenset[Change]] = frozenset({"edit", "delete"})
 CHANGES: Final[dict[type[OfMessage], Change]] = {
     EditMessage: "edit",
@@ -173,8 +174,8 @@ def compose(
         read_mark=known.read_mark,
     )
     value = order.model_dump_json(exclude_none=True).encode()
-    if len(value) > INBOUND_LIMIT:
-        raise Refusal("too_long", f"{len(value)} bytes; {INBOUND_LIMIT} fit on the bus")
+    if len(value) > ORDER_LIMIT:
+        raise Refusal("too_long", f"{len(value)} bytes; {ORDER_LIMIT} fit on the bus")
     return value
 
 

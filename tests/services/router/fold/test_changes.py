@@ -14,7 +14,7 @@ from shared.contract.channel import Capabilities
 from shared.contract.codes import Failure
 from shared.contract.deliveries import Amend, Amended
 from shared.contract.envelope import Media, Text, requested_id
-from shared.contract.records import EVENTS, RECORDS
+from shared.contract.records import EVENTS, INBOUND_LIMIT, RECORDS
 from shared.contract.requests import DeleteMessage, EditMessage, OfMessage, ReactMessage, SeenMessage
 from tests.promises.house import Customer, House, as_read
 
@@ -140,6 +140,10 @@ async def test_what_cannot_be_changed_is_refused_early(house: House) -> None:
         "expired": (edit(customer, ours, expires_at=desk.hello.occurred_at), "expired"),
         "scheduled": (edit(customer, ours, not_before=SOON), "unsupported"),
         "more pieces": (edit(customer, ours, "aaaa bbbb cccc"), "unsupported"),
+        "too long for the bus": (
+            EditMessage(tenant=tenant, message=ours, parts=(Text(text="new", html="x" * (INBOUND_LIMIT - 4096)),)),
+            "too_long",
+        ),
         "another kind": (
             EditMessage(tenant=tenant, message=ours, parts=(Media(media="image", state="stored", blob="b", size=1),)),
             "unsupported",
