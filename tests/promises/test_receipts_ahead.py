@@ -47,3 +47,22 @@ async def test_an_echo_of_a_later_piece_is_still_ours_after_an_early_receipt(hou
     await house.take(as_read(customer.echo("p1", minutes=3)))
     await house.take(as_read(customer.report(message, "sent", "p1", minutes=3, piece=1, pieces=2)))
     assert (await house.types(conversation)).count("message.received") == 1
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one batch", "two batches"])
+@pytest.mark.parametrize("first", ["report", "receipt"])
+async def test_a_send_whose_answer_was_lost_is_known_by_the_key_that_its_receipt_brings_back(
+    house: House, together: bool, first: str
+) -> None:
+    """An SMS has no echo, but each of its statuses comes to an address that names our piece."""
+    customer = Customer()
+    house.allows(customer)
+    message = await house.queued(customer, await house.opened(customer))
+    records = [
+        customer.report(message, "unknown", join_key="piece-1", minutes=1),
+        customer.receipt("delivered", "SM1", join_key="piece-1", minutes=2),
+    ]
+    ordered = records if first == "report" else records[::-1]
+    for batch in [ordered] if together else [[record] for record in ordered]:
+        await house.take(*(as_read(record, offset=n) for n, record in enumerate(batch)))
+    assert (await house.statuses(message))[-1] == "delivered"

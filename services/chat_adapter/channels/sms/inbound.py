@@ -9,7 +9,6 @@ from typing import Final
 from services.chat_adapter.channels.sms.errors import failure_of
 from shared.contract.channel import Incoming, Message, Receipt
 from shared.contract.codes import Status
-from shared.contract.readable import otherwise
 from shared.dialects import sms
 
 Form = Mapping[str, str]
@@ -64,6 +63,6 @@ def _receipt(form: Form, piece: str | None, now: datetime) -> Iterator[Receipt]:
             status=status,
             occurred_at=now,
             external_ids=(form["MessageSid"],),
-            join_key=otherwise(lambda: piece or None, None),
+            join_key=piece or None,
             failure=failure_of(form) if status == "failed" else None,
         )
