@@ -87,6 +87,8 @@ class Facebook:
                 return self._messages.upload(self._pages.of(call), call)
             case "POST", "comments":
                 return self._replies.add(self._page_of(call), call)
+            case "POST" | "DELETE", "" | "likes" if self._posts.knows(call.node):
+                return self._replies.change(self._page_of(call), call)
             case "GET", "message_templates":
                 self._pages.of(call)
                 return listed(TEMPLATES)

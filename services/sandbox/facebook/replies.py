@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from services.sandbox.bodies import Upload
@@ -17,6 +18,7 @@ from services.sandbox.refusals import Refused
 Json = dict[str, Any]
 TEXT: Final = 8000
 PHOTO_BYTES: Final = 4 * 1024 * 1024
+LIKE: Final[Mapping[str, str | None]] = {"POST": "👍", "DELETE": None}
 
 
 class Replies:
@@ -39,6 +41,23 @@ class Replies:
         about = {"page": page.id, "comment": made["id"], "under": call.node, "text": text, "at": time.time()}
         self._control.accepted({"provider": "facebook", **about})
         return {"id": made["id"]}
+
+    def change(self, page: Page, call: Call) -> Json:
+        """The page's own comment has other words or is taken back; any is liked: …/docs/graph-api/reference/comment."""
+        try:
+            comment = self._posts.comment(call.node)
+        except Refused:
+            raise no_such_object(call.node) from None
+        if call.edge:
+            self._posts.react(comment, by={"id": page.id, "name": page.name}, emoji=LIKE[call.method])
+            return {"success": True}
+        if comment["from"]["id"] != page.id:
+            raise GraphError(200, "Permissions error", subcode=1705)
+        if call.method == "DELETE":
+            self._posts.remove(comment)
+        else:
+            self._posts.edit(comment, self._words(call))
+        return {"success": True}
 
     def _target(self, node: str) -> tuple[Json, Json | None]:
         try:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +16,15 @@ from services.sandbox.facebook.windows import DAY, check_window
 from services.sandbox.graph import GraphError
 from services.social_adapter.channels.facebook import CHANNEL
 from shared.contract.channel import (
+    AlreadySent,
     Blob,
     Context,
+    DeletePiece,
+    EditPiece,
+    MarkSeen,
     Message,
     Piece,
+    React,
     Receipt,
     Request,
     Response,
@@ -96,8 +101,12 @@ class Page:
             request = next(steps)
             while True:
                 answer = await self.ask(request, files or {})
-                CHANNEL.outcome(answer)
-                request = steps.send(answer)
+                try:
+                    CHANNEL.outcome(answer)
+                except SendFailed as failed:
+                    request = steps.throw(failed)
+                else:
+                    request = steps.send(answer)
         except StopIteration as end:
             return end.value
 
@@ -116,6 +125,11 @@ class Page:
 
     async def sends(self, piece, files=None):
         return await self.drive(CHANNEL.outbound(self.account, piece, now()), files)
+
+    async def changes(self, change):
+        """As the adapter does: what is so already is no failure."""
+        with suppress(AlreadySent):
+            await self.drive(CHANNEL.amend(self.account, change, now()))
 
     async def call(self, path, token=None, **values):
         headers = {"Authorization": f"Bearer {token or self.account.token.get_secret_value()}"}
@@ -598,6 +612,35 @@ class TestComments:
         assert [(one["parent"], one["from"]["id"], one["text"]) for one in post["comments"][1:]] == [
             (record.external_id, page.id, "hi")
         ]
+
+    async def test_the_pages_comment_is_edited_liked_and_taken_back(self, page):
+        record = await page.comments()
+        sent = await page.sends(public(record))
+        where = {"to": record.peer, "surface": "comment"}
+        own = {**where, "external_id": sent.external_ids[0]}
+        await page.changes(EditPiece(part=Text(text="hallo"), **own))
+        await page.changes(React(emoji="👍", **where, external_id=record.external_id))
+        (post,) = await page.posts()
+        assert [(one["text"], one["reactions"]) for one in post["comments"]] == [
+            (post["comments"][0]["text"], {page.id: "👍"}),
+            ("hallo", {}),
+        ]
+        for _ in range(2):
+            await page.changes(DeletePiece(**own))
+        await page.changes(React(emoji="👍", removed=True, **where, external_id=record.external_id))
+        (post,) = await page.posts()
+        assert (post["comments"][0]["reactions"], post["comments"][1]["removed"]) == ({}, True)
+        with pytest.raises(SendFailed):
+            await page.changes(DeletePiece(**where, external_id=record.external_id))
+
+    async def test_a_message_in_messenger_is_reacted_to(self, page):
+        mid = await page.says(text="hello")
+        where = {"to": DARA, "external_id": mid}
+        await page.changes(React(emoji="😍", **where))
+        await page.changes(MarkSeen(**where))
+        assert (await page.shown())[0]["reaction"] == "😍"
+        await page.changes(React(emoji="😍", removed=True, **where))
+        assert (await page.shown())[0]["reaction"] is None
 
     async def test_a_private_reply_arrives_in_messenger_once(self, page):
         record = await page.comments()
