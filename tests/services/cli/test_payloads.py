@@ -107,7 +107,7 @@ def test_a_body_may_come_in_base64():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["translate", "telegramm"], "telegram, webchat"),
+        (["translate", "telegramm"], "no channel telegramm; there are"),
         (["translate", "telegram"], "secret"),
         (["translate", "telegram", "--set", "colour=red"], "no setting colour"),
         (["translate", "telegram", "/no/such/file", "--unverified"], "cannot be read"),
