@@ -169,6 +169,17 @@ def test_older_activities_name_the_directory_elsewhere():
         translate.read(CHANNEL, APP, Request(body=json.dumps(activity(conversation=place)).encode()), CONTEXT)
 
 
+def test_one_bot_speaks_for_several_organisations_each_an_account_of_its_own():
+    other = "0f0e0d0c-0b0a-4908-8706-050403020100"
+    (message,) = read(conversation={"conversationType": "personal", "tenantId": other, "id": CHAT})
+    account = ACCOUNT.model_copy(update={"directory": other, "home": DIRECTORY})
+    assert message.account_key == account.key != ACCOUNT.key
+    first = piece(Text(text="hi"), references=())
+    (create, _), _ = asked(CHANNEL.outbound(account, first, CONTEXT), {"id": CHAT}, {"id": "2"})
+    assert json.loads(create.body)["tenantId"] == other
+    assert f"/{DIRECTORY}/" in next(CHANNEL.refresh(account, None, CONTEXT)).url
+
+
 def test_a_chat_of_two_is_one_persons_whatever_its_id_looks_like():
     (message,) = read(conversation={"id": "19:a_b@unq.gbl.spaces", "tenantId": DIRECTORY})
     assert (message.peer, message.container, message.surface) == (PERSON, None, "direct")
