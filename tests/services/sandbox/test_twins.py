@@ -74,6 +74,7 @@ class Business:
     bodies: asyncio.Queue[Request | bytes]
     blobs: Blobs
     sent: set[str] = field(default_factory=set)
+    listening: asyncio.Task[None] | None = None
     cursor: Mapping[str, Any] = field(default_factory=dict)
     polled: list[Any] = field(default_factory=list)
 
@@ -144,21 +145,24 @@ class Business:
         return str(sent.external_ids[0])
 
     async def listens(self) -> None:
-        """Keep the channel's socket open; frames that say something are told as webhooks are."""
+        """Keep the channel's socket open where it was; frames that say something are told as webhooks are."""
         connect, socket = self.channel.connect, self.channel.socket
         assert connect
         assert socket
-        url = await self.asks(lambda context: connect(self.account, {}, context))
+        url = await self.asks(lambda context: connect(self.account, self.cursor, context))
         async with self.caller.socket(url) as wire:
-            steps, frame = socket(self.account, {}, await self.contexts.of(self.channel, self.account)), b""
+            context, frame = await self.contexts.of(self.channel, self.account), b""
+            steps = socket(self.account, self.cursor, context)
             step = next(steps)
             while True:
                 answer = Frame(now=datetime.now(UTC))
                 match step:
                     case Send():
                         await wire.send_str(step.frame.decode())
-                    case Publish(records=records) if records:
-                        self.bodies.put_nowait(frame)
+                    case Publish():
+                        self.cursor = self.cursor if step.cursor is None else step.cursor
+                        if step.records:
+                            self.bodies.put_nowait(frame)
                     case Receive():
                         message = await wire.receive()
                         if message.type is not WSMsgType.TEXT:
@@ -166,6 +170,11 @@ class Business:
                         frame = message.data.encode()
                         answer = Frame(now=datetime.now(UTC), data=frame)
                 step = steps.send(answer)
+
+    async def hangs_up(self) -> None:
+        if self.listening:
+            self.listening.cancel()
+            await asyncio.gather(self.listening, return_exceptions=True)
 
     async def asks(self, steps: Callable[[Context], Steps[T]], *, account: Account | None = None) -> T:
         """An exchange with the provider, by an access token where it gives those."""
@@ -215,11 +224,10 @@ async def business(request: Any, tmp_path_factory: Any) -> AsyncIterator[Busines
         found = Business(sandbox, channel, app, account, adapter, caller, contexts, bodies, blobs)
         if channel.register:
             await found.asks(partial(channel.register, app, account))
-        listening = asyncio.create_task(found.listens()) if channel.socket and channel.shards(account) else None
+        if channel.socket and channel.shards(account):
+            found.listening = asyncio.create_task(found.listens())
         yield found
-        if listening:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+        await found.hangs_up()
         assert await sandbox.end() == 0
     await runner.cleanup()
 
@@ -355,6 +363,18 @@ async def test_a_piece_that_is_sent_twice_shows_once_where_the_provider_knows_it
         except AlreadySent as known:
             assert known.external_ids
     assert [view.get("text") for view in await business.shows()].count("only once") == 1
+
+
+async def test_what_is_said_while_nobody_listens_comes_when_the_socket_is_resumed(business: Business) -> None:
+    if not business.listening:
+        pytest.skip("the channel tells by webhook")
+    await business.says(text="one")
+    assert (await business.reads()).parts == (Text(text="one"),)
+    await business.hangs_up()
+    for text in ("two", "three"):
+        await business.says(text=text)
+    business.listening = asyncio.create_task(business.listens())
+    assert [(await business.reads()).parts for _ in range(2)] == [(Text(text="two"),), (Text(text="three"),)]
 
 
 async def test_who_blocks_is_told_where_the_provider_tells(business: Business) -> None:
