@@ -170,7 +170,7 @@ class Credentials:
     def _key(self, place: Place, use: str) -> bytes:
         """RFC 5869: a key for each account and each use, so that no row can stand in for another."""
         if not self._secret:
-            raise SendFailed("refused", "PARLEY_SECRET is empty; tokens are kept under it: set it")
+            raise SendFailed("unreachable", "PARLEY_SECRET is empty; tokens are kept under it: set it")
         info = orjson.dumps(["credential", use, *place])
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self._secret)
 

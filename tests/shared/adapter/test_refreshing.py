@@ -20,12 +20,13 @@ from shared.contract.codes import Failure
 from shared.contract.errors import SendFailed, TokenRefused
 from shared.provider.calls import Caller, Party
 from shared.provider.contexts import Contexts
-from shared.provider.credentials import Credential, Credentials
+from shared.provider.credentials import Credential, Credentials, lease_name
 from shared.provider.exchange import Driver
 from shared.runtime.settings import Settings
 from shared.storage import migrate
 from shared.storage.blobs import Blobs
 from shared.storage.database import open_pool
+from shared.storage.leases import Leases
 
 HOUR = timedelta(hours=1)
 
@@ -303,8 +304,10 @@ async def test_a_refresh_that_fails_is_told_when_it_matters_and_tried_again_ever
 
 async def test_who_has_lost_the_lease_stores_nothing(office: Office) -> None:
     replica = office.replica()
+    epoch = await Leases(office.pool).take(lease_name(CHANNEL, office.account))
+    assert epoch is not None
     token = Token(value=SecretStr("late"), expires_in=HOUR)
-    await replica.credentials.store(CHANNEL, office.account, token, Credential(), fence=7)
+    await replica.credentials.store(CHANNEL, office.account, token, Credential(), fence=epoch + 1)
     assert (await replica.credentials.load(CHANNEL, office.account)).token is None
 
 
