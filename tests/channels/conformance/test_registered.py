@@ -90,3 +90,9 @@ def test_what_is_said_among_several_people_is_shown(name):
     records = [record for path in bench(name).folder.glob("*.in.http") for record in expected(path)["records"]]
     shared = [record for record in records if record.get("surface", "direct") != "direct"]
     assert shared or "only_direct" in bench(name).told, f"write one of a group: tests/channels/{name}/group.in.http"
+
+
+@pytest.mark.parametrize("name", SENDERS)
+def test_whoever_can_show_typing_says_so(name):
+    """People and the page are offered what the capabilities say."""
+    assert CHANNELS[name].capabilities.typing == bool(CHANNELS[name].typing)
