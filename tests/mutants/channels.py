@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import os
 import random
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,7 @@ from tests.mutants.operators import Way, broken, ways
 PER_CHANNEL: Final = 32
 ENOUGH: Final = 0.9
 FUZZ: Final = "tests/channels/conformance/test_other_shapes.py"
-LONGEST: Final = 120  # seconds; hanging is a way of seeing it
+LONGEST: Final = 120  # seconds of the processor; going round for ever is a way of seeing it
 
 
 def main(names: Sequence[str], tree: Path) -> int:
@@ -105,7 +106,7 @@ def is_seen(name: str, tree: Path, file: Path, way: Way) -> bool | None:
         place.write_bytes(whole)
 
 
-HUNG: Final = -signal.SIGALRM
+HUNG: Final = -signal.SIGXCPU
 
 
 def run(name: str, without: str = "") -> int:
@@ -114,7 +115,7 @@ def run(name: str, without: str = "") -> int:
     if child:
         _, status = os.waitpid(child, 0)
         return os.waitstatus_to_exitcode(status)
-    signal.alarm(LONGEST)
+    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST + 5))
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
