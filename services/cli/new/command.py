@@ -19,6 +19,7 @@ from services.cli.sample import ROOT, keep, read, settings_of
 from shared.contract.codes import CHANNELS as NAMES
 
 SCAFFOLD: Final = Path(__file__).parent / "scaffold"
+LINE: Final = 120  # characters, as ruff has it
 CODE: Final = {"channel": "__init__.py", "inbound": "inbound.py", "outbound": "outbound.py", "errors": "errors.py"}
 
 app = typer.Typer()
@@ -102,7 +103,8 @@ def write(file: Path, text: str) -> None:
 def register(name: str, family: str) -> None:
     """Its line in the adapter's registry, its name among all names, and that the sandbox does not play it yet."""
     registry = f"services/{family}_adapter/registry.py"
-    change(ROOT / registry, r"(\.channels import )([\w, ]+)\n", lambda found: f"{found[1]}{_sorted(found[2], name)}\n")
+    imported = r"(from [\w.]+\.channels import )(\([\w,\s]+\)|[\w, ]+)\n"
+    change(ROOT / registry, imported, lambda found: _imports(found[1], {*re.findall(r"\w+", found[2]), name}))
     change(
         ROOT / registry,
         r"(?<=    for channel in \(\n)((?: {8}\w+\.CHANNEL,\n)+)",
@@ -124,8 +126,12 @@ def change(file: Path, pattern: str, new_text: Any) -> None:
     file.write_text(text)
 
 
-def _sorted(names: str, name: str) -> str:
-    return ", ".join(sorted({*names.split(", "), name}))
+def _imports(begun: str, names: set[str]) -> str:
+    """On one line, or on one each where that would be too long."""
+    line = f"{begun}{', '.join(sorted(names))}\n"
+    return (
+        line if len(line) <= LINE + 1 else "".join((begun, "(\n", *(f"    {one},\n" for one in sorted(names)), ")\n"))
+    )
 
 
 def _in_order(lines: str, name: str) -> str:
