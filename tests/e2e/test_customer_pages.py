@@ -15,6 +15,7 @@ from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import aiosmtplib
 import pytest
@@ -55,7 +56,7 @@ class Street(Agent):
         errors: list[str] = []
         opened.on("pageerror", lambda error: errors.append(str(error)))
         opened.errors = errors  # type: ignore[attr-defined]
-        who = f"&user={user}&name=Sophea" if user else ""
+        who = f"&user={quote(user)}&name=Sophea" if user else ""
         await opened.goto(
             f"{self.stack.addresses.sandbox}/{page}/?lang=en{query}#token={self.stack.addresses.token}{who}"
         )
