@@ -27,10 +27,12 @@ from shared.contract.channel import (
     SendFailed,
     Sent,
     Steps,
+    ThreadControl,
     TypingMark,
 )
 from shared.contract.deliveries import Change
 from shared.contract.envelope import Media
+from shared.contract.requests import Control
 from tests.patience import SECONDS
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -176,6 +178,11 @@ def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
     yield Http.post_json(f"{account.api}/amend/{change.external_id}", told, timeout=limit)
 
 
+def handover(account: Account, wanted: ThreadControl, context: Context) -> Steps[None]:
+    told = wanted.model_dump(mode="json", include={"action", "target", "note"}, exclude_none=True)
+    yield Http.post_json(f"{account.api}/thread/{wanted.to}", told, timeout=timedelta(seconds=account.waits))
+
+
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
     yield Http.post_json(f"{account.api}/typing/{mark.to}", {"reply_to": mark.reply_to, "topic": mark.thread_key})
 
@@ -203,6 +210,7 @@ def make_channel(name: str = "line", **capabilities: Any) -> Channel:
         "text": 10,
         "media": {"image": "full", "file": "full"},
         "changes": dict.fromkeys(get_args(Change)),
+        "handovers": get_args(Control),
         "per_second": 1000,
         "per_peer_second": 1000,
     }
@@ -216,6 +224,7 @@ def make_channel(name: str = "line", **capabilities: Any) -> Channel:
         outcome=outcome,
         outbound=outbound,
         amend=amend,
+        handover=handover,
         typing=typing,
         fetch=fetch,
         **options,

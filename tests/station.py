@@ -22,7 +22,7 @@ from shared.bus import cloudevents
 from shared.bus.cloudevents import In, Out, decode
 from shared.bus.produce import Producer
 from shared.contract.channel import Channel
-from shared.contract.deliveries import Amend, Amended, Delivery, Order, Outbound
+from shared.contract.deliveries import Amend, Amended, Delivery, HandOver, Order, Outbound
 from shared.contract.envelope import Envelope, Text, key
 from shared.contract.records import BY_MODEL, DELIVERY
 from shared.outbound.deliver import Deliver
@@ -65,6 +65,13 @@ def amend(message: Outbound, change: str = "edit", **more: Any) -> Amend:
     own = {"id": uuid.uuid4(), "request_id": str(uuid.uuid4()), "requested_at": datetime.now(UTC)}
     about = {"change": change, "message": message.id, "written_at": message.requested_at, "ours": True}
     return Amend(**(plain | own | about | more))
+
+
+def hand_over(message: Outbound, action: str = "pass", **more: Any) -> HandOver:
+    """Whose the thread of this message's conversation is to be."""
+    plain = message.model_dump(include={"tenant", "channel", "account", "peer", "conversation", "sequence"})
+    own = {"id": uuid.uuid4(), "request_id": str(uuid.uuid4()), "requested_at": datetime.now(UTC)}
+    return HandOver.model_validate(plain | own | {"action": action} | more)
 
 
 class File(AccountsFile):
@@ -172,7 +179,7 @@ class Station:
         await self.until(DELIVERY, lambda: len(found()) >= pieces)
         return [one for _, one in sorted(found().items())]
 
-    async def ended(self, *orders: Amend) -> list[Amended]:
+    async def ended(self, *orders: Amend | HandOver) -> list[Amended]:
         """What was told of these changes, each once."""
 
         def found() -> list[Amended]:

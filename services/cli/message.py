@@ -26,7 +26,9 @@ UNHEARD: Final = 5
 FAILED: Final = 6
 UNKNOWN: Final = 7
 ENDS: Final = {"sent": 0, "delivered": 0, "read": 0, "failed": FAILED, "expired": FAILED, "cancelled": FAILED}
-CHANGED: Final = frozenset({"message.edited", "message.deleted", "message.reaction", "message.seen"})
+CHANGED: Final = frozenset(
+    {"message.edited", "message.deleted", "message.reaction", "message.seen", "conversation.responder"}
+)
 SOURCE: Final = "/cli"
 
 app = typer.Typer()

@@ -31,12 +31,14 @@ from shared.contract.envelope import (
 from shared.contract.errors import AlreadySent, Malformed, Refusal, RouteGone, Scope, SendFailed, UnknownKey, Unverified
 from shared.contract.links import no_link
 from shared.contract.mend import loads
+from shared.contract.requests import Control
 from shared.contract.text import Unit
 
 __all__ = [
     "Account",
     "AesCtr",
     "AlreadySent",
+    "Alteration",
     "Amendment",
     "App",
     "Asked",
@@ -82,6 +84,7 @@ __all__ = [
     "Smtp",
     "Socket",
     "Steps",
+    "ThreadControl",
     "Token",
     "TypingMark",
     "TypingSeen",
@@ -509,15 +512,23 @@ class Piece(Model):
     automatic: bool = False
 
 
-class PieceChange(Model):
-    """What is to change at the provider: one piece, by what it is called there. It is asked for again until there is an answer,
-    so a channel's request must be safe to repeat: what is so already is a success (AlreadySent).
+class Alteration(Model):
+    """What is to be otherwise at the provider. It is asked for again until there is an answer, so a channel's request must be safe
+    to repeat: what is so already is a success (AlreadySent).
 
-    `id`: ours, the same however often it is tried. `external_id`: its first name, `external_ids`: all of them. `surface`, `way`, `thread_key`: where it stands.
+    `id`: ours, the same however often it is tried.
     """
 
     id: str = ""
     to: str
+
+
+class PieceChange(Alteration):
+    """One piece is to change, by what it is called there.
+
+    `external_id`: its first name, `external_ids`: all of them. `surface`, `way`, `thread_key`: where it stands.
+    """
+
     external_id: ExternalId
     external_ids: tuple[ExternalId, ...] = ()
     surface: Surface = "direct"
@@ -555,6 +566,15 @@ class MarkSeen(PieceChange):
 
 
 Amendment = Annotated[EditPiece | DeletePiece | React | MarkSeen, Described(discriminator="change")]
+
+
+class ThreadControl(Alteration):
+    """The thread is to be somebody else's (`target`, where the channel lets one choose; `note`: words for them), ours, or nobody's."""
+
+    change: Literal["handover"] = "handover"
+    action: Control
+    target: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -622,6 +642,7 @@ class Capabilities(Model):
     does not fit, links stand in the words. `comment`: what a public comment can show, where that is something else. `private_reply`: it may be answered in private.
     `changes`: what can be done to a message that stands at the provider, and for how long after it was sent; None: for ever.
     `reactions`: the only emoji that can be shown as one, where not any; `one_reaction`: a new one stands in place of the last.
+    `handovers`: what can be asked of who has the thread, where several answer there.
     """
 
     text: int
@@ -648,6 +669,7 @@ class Capabilities(Model):
     changes: dict[Change, timedelta | None] = {}
     reactions: tuple[str, ...] = ()
     one_reaction: bool = True
+    handovers: tuple[Control, ...] = ()
     pieces: int = 20
     per_second: float = 20.0
     per_peer_second: float = 1.0
@@ -726,7 +748,8 @@ class Channel:
     raises SendFailed where it cannot be used (`auth`: only a person can mend that). `shards`: how many sockets the account has.
     `join_key`: by what the echo of a piece can be known when its answer was lost: what was sent along and comes
     back, the piece's id; or what is known of it on both sides. `amend`: what changes a message that stands there, as far as the
-    capabilities say (`changes`). `profile`: who someone is by their address, and by the peer
+    capabilities say (`changes`). `handover`: asks that somebody else, or we, have a thread (`handovers` of the capabilities).
+    `profile`: who someone is by their address, and by the peer
     of a message of theirs, where messages do not say it: names, language and time zone, no pictures. `quota`: the units that
     an account's calls (`Http.cost`) may spend in a day. `version`: the one of the provider's API that an account uses. `window`: what a message
     of the customer, just received, allows; None where it is nothing that they wrote.
@@ -760,6 +783,7 @@ class Channel:
     outbound: Callable[[Any, Piece, Context], Steps[Sent]] | None = None
     join_key: Callable[[Piece], str] = own_id
     amend: Callable[[Any, Amendment, Context], Steps[None]] | None = None
+    handover: Callable[[Any, ThreadControl, Context], Steps[None]] | None = None
     typing: Callable[[Any, TypingMark, Context], Steps[None]] | None = None
     fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
     profile: Callable[[Any, str, str, Context], Steps[Party]] | None = None

@@ -24,7 +24,7 @@ from shared.contract.envelope import (
     Thread,
     Way,
 )
-from shared.contract.requests import Parts, Written
+from shared.contract.requests import Control, Parts, Written
 
 
 class MediaUpdate(Model):
@@ -163,6 +163,18 @@ class Amend(Order):
     read_mark: str | None = None
 
 
+class HandOver(Order):
+    """Who is to have the thread at the provider; repeated until there is an answer.
+
+    `target`: of a pass, to whom, as the provider calls them. `note`: words for whoever has it then.
+    """
+
+    change: Literal["handover"] = "handover"
+    action: Control
+    target: Name | None = None
+    note: str | None = None
+
+
 class Amended(Model):
     """What became of an order to change something; no `failure`: it is so now.
 
@@ -173,7 +185,7 @@ class Amended(Model):
     channel: Name
     account: Name
     peer: Address
-    order: Amend
+    order: Annotated[Amend | HandOver, Field(discriminator="change")]
     external_id: ExternalId | None = None
     failure: Failure | None = None
     taken_at: Moment | None = None

@@ -204,7 +204,10 @@ class ConversationNotice(Event):
 
 
 class ConversationResponder(Event):
-    """Who has the thread at the provider and is expected to answer: somebody else, by that name; no `responder`: we have."""
+    """Who has the thread at the provider and is expected to answer: somebody else, by that name; no `responder`: we have.
+
+    `request_id`: of the `request.handover` that this is the end of.
+    """
 
     responder: Name | None = None
 

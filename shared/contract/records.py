@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from shared.contract.codes import CHANNELS, FAMILIES, Family
-from shared.contract.deliveries import Amend, Amended, Delivery, MediaUpdate, Outbound, ProfileUpdate, Typing
+from shared.contract.deliveries import Amend, Amended, Delivery, HandOver, MediaUpdate, Outbound, ProfileUpdate, Typing
 from shared.contract.envelope import (
     Envelope,
     Model,
@@ -47,6 +47,7 @@ from shared.contract.requests import (
     DeleteMessage,
     EditMessage,
     Erase,
+    HandOverThread,
     Link,
     Merge,
     ReactMessage,
@@ -87,6 +88,7 @@ def _types() -> dict[str, RecordType]:
         ("delivery", "delivery.amended", Amended),
         ("outbound", "outbound", Outbound),
         ("outbound", "outbound.amend", Amend),
+        ("outbound", "outbound.handover", HandOver),
         ("outbound", "outbound.typing", Typing),
         ("requests", "request.reply", Reply),
         ("requests", "request.send", Send),
@@ -96,6 +98,7 @@ def _types() -> dict[str, RecordType]:
         ("requests", "request.delete", DeleteMessage),
         ("requests", "request.react", ReactMessage),
         ("requests", "request.seen", SeenMessage),
+        ("requests", "request.handover", HandOverThread),
         ("requests", "request.assign", Assign),
         ("requests", "request.tag", Tag),
         ("requests", "request.close", Close),

@@ -121,6 +121,23 @@ class SeenMessage(OfMessage):
     """Show the customer that this message of theirs, and all before it, are read. Its end is `message.seen`."""
 
 
+Control = Literal["pass", "take", "release"]
+
+
+class HandOverThread(Request):
+    """Say who has the thread at the provider, where several answer there and the channel can: `pass` it to somebody else, `take` it
+    from whoever has it, or `release` it, so that the provider chooses. Its end is `conversation.responder` with its `request_id`,
+    or `request.refused`.
+
+    `to`: of a pass, to whom, as the provider calls them. `note`: words for whoever has it then; no customer sees them.
+    """
+
+    conversation: uuid.UUID
+    action: Control
+    to: Name | None = None
+    note: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+
+
 class Assign(Request):
     """Say who answers; nobody, without an assignee."""
 

@@ -1,11 +1,11 @@
-"""A change of a message that stands at the provider: which pieces it is of, and each of them made."""
+"""What is to be otherwise at the provider: which pieces of a message a change is of, and who is to have the thread."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from shared.contract.channel import Amendment, Capabilities, DeletePiece, EditPiece, MarkSeen, React
-from shared.contract.deliveries import Amend
+from shared.contract.channel import Amendment, Capabilities, DeletePiece, EditPiece, MarkSeen, React, ThreadControl
+from shared.contract.deliveries import Amend, HandOver
 from shared.contract.envelope import Media, derive
 from shared.contract.errors import Refusal
 from shared.contract.fit import Bundle, fit
@@ -22,6 +22,14 @@ def amendments(order: Amend, able: Capabilities, names: Names) -> list[Amendment
     if not names or not all(names):
         raise Refusal("refused", "the provider has no name for the message: it was not sent, or long ago")
     return list(_each(order, able, names))
+
+
+def thread_control(order: HandOver, able: Capabilities) -> ThreadControl:
+    """Raises Refusal where the account cannot."""
+    if order.action not in able.handovers:
+        raise Refusal("unsupported", f"{order.action}: this account cannot")
+    name = str(derive("piece", order.id, 0))
+    return ThreadControl(id=name, to=order.peer, action=order.action, target=order.target, note=order.note)
 
 
 def _each(order: Amend, able: Capabilities, names: Names) -> Iterator[Amendment]:

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
-from shared.contract.channel import Amendment
+from shared.contract.channel import Amendment, ThreadControl
 from shared.contract.codes import Failure, Status
-from shared.contract.deliveries import Amend, Order, Outbound
+from shared.contract.deliveries import Amend, HandOver, Order, Outbound
 from shared.contract.envelope import scrub
 from shared.contract.errors import Fenced
 from shared.contract.fit import Sendable
@@ -23,9 +23,11 @@ from shared.storage.turns import Account
 from shared.storage.walks import in_steps
 
 _PART: Final[TypeAdapter[Sendable]] = TypeAdapter(Sendable)
-_CHANGE: Final[TypeAdapter[Amendment]] = TypeAdapter(Amendment)
-_ORDER: Final[TypeAdapter[Outbound | Amend]] = TypeAdapter(
-    Annotated[Outbound | Amend, Field(union_mode="left_to_right")]
+_CHANGE: Final[TypeAdapter[Amendment | ThreadControl]] = TypeAdapter(
+    Annotated[Amendment | ThreadControl, Field(discriminator="change")]
+)
+_ORDER: Final[TypeAdapter[Outbound | Amend | HandOver]] = TypeAdapter(
+    Annotated[Outbound | Amend | HandOver, Field(union_mode="left_to_right")]
 )
 KEPT: Final = timedelta(days=14)  # longer than the outbound topic, so that a record read again is still known
 
@@ -41,7 +43,7 @@ class Entry:
     """One piece. `first_sent_at`: when it may have left for the first time; `put_off`: why it has not gone yet."""
 
     number: int
-    part: Sendable | Amendment | None
+    part: Sendable | Amendment | ThreadControl | None
     status: State
     first_sent_at: datetime | None
     put_off: Failure | None
@@ -51,7 +53,7 @@ class Entry:
 class Head:
     """The first order of a lane that is not done; no `entries`: it is not cut into pieces yet."""
 
-    message: Outbound | Amend
+    message: Outbound | Amend | HandOver
     traceparent: str | None
     received_at: datetime
     entries: tuple[Entry, ...]
@@ -71,7 +73,7 @@ class Outcome:
 class Settled:
     """A piece whose outcome is not on the bus yet."""
 
-    message: Outbound | Amend
+    message: Outbound | Amend | HandOver
     traceparent: str | None
     taken_at: datetime
     piece: int
@@ -105,7 +107,9 @@ class Ledger:
             entries = await _entries(connection, row["message_id"], row["attempt"])
         return Head(message, row["traceparent"], row["received_at"], entries)
 
-    async def cut(self, lane: Lane, message: Order, parts: Sequence[Sendable | Amendment]) -> tuple[Entry, ...]:
+    async def cut(
+        self, lane: Lane, message: Order, parts: Sequence[Sendable | Amendment | ThreadControl]
+    ) -> tuple[Entry, ...]:
         """Store all pieces before the first is sent, unless that has been done before."""
         async with connected(self._pool) as connection, connection.transaction():
             await lanes.hold(connection, lane)
@@ -283,7 +287,7 @@ def _failure(row: Any) -> Failure | None:
     return Failure(code=row["code"], detail=row["detail"]) if row["code"] else None
 
 
-def _part(stored: Any) -> Sendable | Amendment | None:
+def _part(stored: Any) -> Sendable | Amendment | ThreadControl | None:
     if not stored:
         return None
     return _CHANGE.validate_python(stored) if "change" in stored else _PART.validate_python(stored)

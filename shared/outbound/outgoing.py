@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from shared.contract.channel import Account, Amendment, Channel
+from shared.contract.channel import Account, Amendment, Channel, ThreadControl
 from shared.contract.codes import Code, Failure
-from shared.contract.deliveries import Amend, Order, Outbound, Typing
+from shared.contract.deliveries import Amend, HandOver, Order, Outbound, Typing
 from shared.contract.errors import Fenced, Refusal
 from shared.contract.fit import Sendable, fit
-from shared.outbound.amending import amendments
+from shared.outbound.amending import amendments, thread_control
 from shared.outbound.lanes import Lane, patiently
 from shared.outbound.ledger import OPEN, Entry, Head, Ledger, Outcome
 from shared.outbound.sending import Job, Later, Sender
@@ -128,11 +128,13 @@ class Outgoing:
         return await self._send_pieces([Job(lane, head, entry, *route) for entry in entries])
 
     async def _cut(
-        self, lane: Lane, message: Outbound | Amend, channel: Channel, account: Account
+        self, lane: Lane, message: Outbound | Amend | HandOver, channel: Channel, account: Account
     ) -> tuple[Entry, ...]:
         able = channel.capabilities_of(account).shown(message.surface, message.way)
-        parts: Sequence[Sendable | Amendment]
-        if isinstance(message, Amend):
+        parts: Sequence[Sendable | Amendment | ThreadControl]
+        if isinstance(message, HandOver):
+            parts = [thread_control(message, able)]
+        elif isinstance(message, Amend):
             sent_from_here = [] if message.names else await patiently(self._ledger.names, message.message)
             parts = amendments(message, able, message.names or sent_from_here)
         else:
@@ -206,7 +208,7 @@ class Outgoing:
         self._tell(message, outcome)
 
     def _tell(self, message: Order, outcome: Outcome) -> None:
-        if isinstance(message, Amend):
+        if isinstance(message, Amend | HandOver):
             CHANGES.labels(message.channel, message.change, outcome.status).inc()
         else:
             SENDS.labels(message.channel, outcome.status).inc()

@@ -11,7 +11,7 @@ from shared.bus import cloudevents
 from shared.bus.cloudevents import Out
 from shared.bus.produce import Producer
 from shared.contract.codes import Family
-from shared.contract.deliveries import Amend, Amended, Delivery, Outbound
+from shared.contract.deliveries import Amend, Amended, Delivery, HandOver, Outbound
 from shared.contract.envelope import derive, key
 from shared.contract.errors import BusUnavailable, DatabaseUnavailable
 from shared.contract.records import BY_MODEL, DELIVERY
@@ -69,7 +69,7 @@ class Reports:
         """None: of a change that goes on, which is told once, at its end."""
         message, outcome = settled.message, settled.outcome
         told: Delivery | Amended
-        if isinstance(message, Amend):
+        if isinstance(message, Amend | HandOver):
             if outcome.status == "sent" and settled.piece + 1 < settled.pieces:
                 return None
             told = _amended(message, settled)
@@ -88,7 +88,7 @@ class Reports:
         return Out(topic=self._topic, key=place.encode(), value=cloudevents.encode(told), headers=headers)
 
 
-def _amended(order: Amend, settled: Settled) -> Amended:
+def _amended(order: Amend | HandOver, settled: Settled) -> Amended:
     return Amended(
         tenant=order.tenant,
         channel=order.channel,

@@ -11,9 +11,20 @@ from typing import Final
 
 import structlog
 
-from shared.contract.channel import Account, Amendment, Asked, Capabilities, Channel, Piece, PieceChange, Sent
+from shared.contract.channel import (
+    Account,
+    Alteration,
+    Amendment,
+    Asked,
+    Capabilities,
+    Channel,
+    Piece,
+    PieceChange,
+    Sent,
+    ThreadControl,
+)
 from shared.contract.codes import Code, Failure
-from shared.contract.deliveries import Amend, Outbound
+from shared.contract.deliveries import Amend, HandOver, Outbound
 from shared.contract.envelope import Media, Route, derive
 from shared.contract.errors import AlreadySent, Fenced, Malformed, ParleyError, Refusal, RouteGone, Scope, SendFailed
 from shared.contract.fit import Bundle
@@ -59,13 +70,13 @@ class Job:
     account: Account
 
     @property
-    def order(self) -> Outbound | Amend:
+    def order(self) -> Outbound | Amend | HandOver:
         return self.head.message
 
     @property
     def message(self) -> Outbound:
         """The message that it is a piece of; a change of one is none."""
-        if isinstance(self.order, Amend):
+        if not isinstance(self.order, Outbound):
             raise TypeError("a change sends nothing")
         return self.order
 
@@ -155,7 +166,7 @@ class Sender:
 
     async def send(self, job: Job) -> Outcome | Later:
         """How it ended, or that it should be tried later. Raises Fenced when the lane has another owner."""
-        if isinstance(change := job.entry.part, PieceChange):
+        if isinstance(change := job.entry.part, Alteration):
             return await self._change(job, change)
         attempt = _Attempt(self._ledger, job)
         try:
@@ -171,17 +182,20 @@ class Sender:
             return _verdict(_reason(error, job, begun=attempt.commits > 0), attempt.commits, repeatable=repeatable)
         return Outcome(status="sent", external_ids=sent.external_ids, join_key=sent.join_key)
 
-    async def _change(self, job: Job, change: Amendment) -> Outcome | Later:
+    async def _change(self, job: Job, change: Amendment | ThreadControl) -> Outcome | Later:
         """A change that may have been made is asked for again: that does no harm (docs/architecture.md, Sending)."""
         try:
-            await self._amend(job, change)
+            if isinstance(change, ThreadControl):
+                await self._hand_over(job, change)
+            else:
+                await self._amend(job, change)
         except Fenced:
             raise
         except AlreadySent:
             pass
         except Exception as error:  # noqa: BLE001 whatever breaks ends as the outcome of this one change
             return _verdict(_reason(error, job, begun=False), 0, repeatable=True)
-        return Outcome(status="sent", external_ids=change.external_ids)
+        return Outcome(status="sent", external_ids=change.external_ids if isinstance(change, PieceChange) else ())
 
     async def _amend(self, job: Job, change: Amendment) -> None:
         if isinstance(job.order, Amend) and (own := self._amends.get(job.channel.name)):
@@ -189,8 +203,16 @@ class Sender:
                 return await own(job.account, change, job.order)
         if job.channel.amend is None:
             raise Refusal("unsupported", f"{job.channel.name} changes nothing")
-        party = _party(job, lambda request: self._ledger.hold(job.lane, request.timeout + LEASE))
-        return await self._drive(partial(job.channel.amend, job.account, change), party)
+        return await self._drive(partial(job.channel.amend, job.account, change), self._patient(job))
+
+    async def _hand_over(self, job: Job, control: ThreadControl) -> None:
+        if job.channel.handover is None:
+            raise Refusal("unsupported", f"{job.channel.name} has no threads to hand over")
+        await self._drive(partial(job.channel.handover, job.account, control), self._patient(job))
+
+    def _patient(self, job: Job) -> Party:
+        """Whoever is asked for a change: nobody sees a second one, so the lane is kept and that is all."""
+        return _party(job, lambda request: self._ledger.hold(job.lane, request.timeout + LEASE))
 
     async def _send(self, job: Job, attempt: _Attempt) -> Sent:
         if own := self._own.get(job.channel.name):
@@ -240,7 +262,7 @@ def _party(job: Job, before: Callable[[Asked], Awaitable[None]]) -> Party:
 def _piece(job: Job, handles: Handles) -> Piece:
     """The message answered is quoted once, by the first piece."""
     message, thread, part = job.message, job.message.thread, job.entry.part
-    if part is None or isinstance(part, PieceChange):
+    if part is None or isinstance(part, Alteration):
         raise Malformed("a piece without content")
     quotes = job.entry.number == 0 and job.able.shown(message.surface, message.way).reply_to
     return Piece(

@@ -58,7 +58,7 @@ LOOP_LAG = Gauge("parley_event_loop_lag_seconds", "How late the event loop runs 
 SENDS = Counter("parley_sends_total", "Pieces given to a provider, by outcome.", ["channel", "outcome"])
 CHANGES = Counter(
     "parley_changes_total",
-    "Changes of messages that stand at a provider (edit, delete, react, seen), by outcome.",
+    "Changes asked of a provider (edit, delete, react, seen, handover), by outcome.",
     ["channel", "change", "outcome"],
 )
 SEND_SECONDS = Histogram("parley_send_seconds", "Duration of calls to providers.", ["channel"], buckets=_SECONDS)

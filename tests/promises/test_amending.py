@@ -1,4 +1,4 @@
-"""What is to change at the provider is changed behind the message itself, until there is an answer, and its end is told once."""
+"""What is to be otherwise at the provider is so behind the message itself, asked for until there is an answer, its end told once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 from provider import hangs_up, make_channel, says, waits_for
-from station import Station, amend, open_station, outbound
+from station import Station, amend, hand_over, open_station, outbound
 
 from shared.contract.envelope import Text
 
@@ -128,3 +128,49 @@ async def test_of_read_marks_that_wait_the_newest_is_shown(station: Station) -> 
     told = await station.ended(*marks, late)
     assert [(one.failure, one.external_id) for one in told] == [(None, "m1"), (None, "m2"), (None, "m3"), (None, "m0")]
     assert [path for path, _ in asked(station)] == ["/send/alice", "/amend/m3", "/amend/m0"]
+
+
+async def test_a_thread_is_handed_over_behind_what_was_written_before(station: Station) -> None:
+    station.provider.answers = [waits_for(held := asyncio.Event())]
+    adapter = await station.start()
+    message = outbound("goodbye")
+    passed = hand_over(message, target="ai_agent", note="opening hours")
+    await adapter.give(message, passed)
+    await station.provider.wait(1)
+    held.set()
+    (told,) = await station.ended(passed)
+    assert (told.failure, told.external_id, told.order) == (None, None, passed)
+    asked = [(seen.path, orjson.loads(seen.body)) for seen in station.provider.seen][1:]
+    assert asked == [("/thread/alice", {"action": "pass", "target": "ai_agent", "note": "opening hours"})]
+
+
+@pytest.mark.parametrize("how", ["crash", "throttled"])
+async def test_a_handover_that_had_no_answer_is_asked_for_again(station: Station, how: str) -> None:
+    adapter = await station.start()
+    message, never = outbound("hello"), asyncio.Event()
+    taken = hand_over(message, "take")
+    station.provider.answers = [says(429, retry_after="0.1") if how == "throttled" else waits_for(never)]
+    await adapter.give(taken)
+    await station.provider.wait(1)
+    if how == "crash":
+        await adapter.crash()
+        await station.expire_leases()
+        await station.start()
+    (told,) = await station.ended(taken)
+    assert told.failure is None
+    assert [seen.path for seen in station.provider.seen] == ["/thread/alice", "/thread/alice"]
+    never.set()
+
+
+@pytest.mark.parametrize(("why", "code"), [("cannot", "unsupported"), ("refused", "blocked")])
+async def test_a_handover_that_is_refused_is_told_and_holds_nobody_up(station: Station, why: str, code: str) -> None:
+    adapter = await station.start(make_channel(handovers=("take",)) if why == "cannot" else make_channel())
+    message = outbound("hello")
+    passed = hand_over(message)
+    station.provider.by_path["/thread/alice"] = says(403)
+    await adapter.give(passed, message)
+    (told,) = await station.ended(passed)
+    assert told.failure is not None
+    assert told.failure.code == code
+    assert [one.status for one in await station.told(message)] == ["sent"]
+    assert len(station.provider.seen) == (1 if why == "cannot" else 2)

@@ -59,6 +59,7 @@ def _more_row(one: dict[str, Any]) -> tuple[str, ...]:
         f"comments of {comment['text']} {comment['unit']}" if comment else "": comment,
         "private answers to comments": able["private_reply"],
         **dict.fromkeys(_changes(one), True),
+        "hands threads over": able["handovers"],
     }
     starts = "nothing: they write first" if able["starts"] == "nothing" else able["starts"].replace("_", " ")
     return one["name"], starts, ", ".join(word for word, has in more.items() if has) or "–", _links(one)

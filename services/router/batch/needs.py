@@ -18,7 +18,7 @@ from services.router.fold.receipts import delivery_refs
 from services.router.fold.threads import mentioned, ref_key, thread_ref
 from shared.bus.cloudevents import In
 from shared.contract.codes import CHANNELS
-from shared.contract.deliveries import Amended, Delivery, MediaUpdate, ProfileUpdate, Typing
+from shared.contract.deliveries import Amend, Amended, Delivery, MediaUpdate, ProfileUpdate, Typing
 from shared.contract.envelope import AMENDS, Envelope, Notice, derive, requested_id
 from shared.contract.requests import OfMessage, Reply, Request, Send, SendTyping
 from shared.contract.tokens import read_token
@@ -72,7 +72,8 @@ def of(records: Sequence[In], secret: bytes) -> Needs:
                 _delivery(needs, delivery)
             case Amended() as amended:
                 needs.ids.add(told_of(amended))
-                needs.messages.add(amended.order.message)
+                if isinstance(amended.order, Amend):
+                    needs.messages.add(amended.order.message)
                 needs.conversations.add(amended.order.conversation)
             case MediaUpdate() as media:
                 needs.ids.add(derive("media", media.message_id, media.part, media.state))

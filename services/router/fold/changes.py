@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
 from services.router.fold.events import emit, preview_of, tell_apart
-from services.router.fold.facts import Conversation, Emission, Facts, Known
+from services.router.fold.facts import Conversation, Facts, Known
+from services.router.fold.handovers import responder_after
+from services.router.fold.orders import basics, encoded, give
+from services.router.fold.responders import note_responder
 from services.router.fold.statuses import ENDS
 from services.router.fold.windows import able_in
 from shared.bus.cloudevents import In
 from shared.contract.channel import Capabilities
-from shared.contract.codes import CHANNELS
-from shared.contract.deliveries import Amend, Amended, Change
-from shared.contract.envelope import Edit, Envelope, Many, Part, Party, Thread, derive, requested_id, utc
+from shared.contract.codes import Failure
+from shared.contract.deliveries import Amend, Amended, Change, HandOver
+from shared.contract.envelope import Edit, Envelope, Many, Part, Party, derive, utc
 from shared.contract.errors import Refusal
 from shared.contract.fit import Bundle, Sendable, fit
-from shared.contract.records import INBOUND_LIMIT, outbound_topic
+from shared.contract.records import INBOUND_LIMIT
 from shared.contract.requests import DeleteMessage, EditMessage, OfMessage, ReactMessage, SeenMessage
 from shared.runtime.observe import REFUSED
 
@@ -35,10 +39,7 @@ _PARTS: Final[TypeAdapter[tuple[Part, ...]]] = TypeAdapter(Many[Part])
 
 
 def change(facts: Facts, record: In, asked: OfMessage) -> None:
-    """Ordered as whatever is sent there is: in the conversation's lane, so it does not overtake its message.
-
-    `request.accepted` gives it its place; the id follows from the request's.
-    """
+    """Ordered as whatever is sent there is: in the conversation's lane, so it does not overtake its message."""
     what = CHANGES[type(asked)]
     known, conversation = named_in(facts, asked)
     able = able_in(facts, conversation).shown(conversation.surface, "private" if known.private else "free_text")
@@ -48,29 +49,10 @@ def change(facts: Facts, record: In, asked: OfMessage) -> None:
         check_same_shape(asked.parts, known, able)
     emoji = emoji_of(asked, able) if isinstance(asked, ReactMessage) else None
     order = compose(facts, record, conversation, asked, known=known, names=names, emoji=emoji)
-    accepted = emit(
-        facts,
-        conversation,
-        record,
-        "request.accepted",
-        {"request_id": record.id, "request_type": record.name, "message_id": str(asked.message)},
-        message_id=asked.message,
-        trail=({"place": "requests", "at": record.at},),
-    )
-    facts.emissions.append(
-        Emission(
-            topic=outbound_topic(CHANNELS[conversation.channel]),
-            conversation_id=conversation.id,
-            sequence=accepted.sequence,
-            name="outbound.amend",
-            id=requested_id(asked.tenant, record.id),
-            tenant=conversation.tenant,
-            at=facts.now,
-            value=order,
-            traceparent=record.traceparent,
-            stored=False,
-        )
-    )
+    value = encoded(order)
+    if len(value) > ORDER_LIMIT:
+        raise Refusal("too_long", f"{len(value)} bytes; {ORDER_LIMIT} fit on the bus")
+    give(facts, record, conversation, order, value, asked.message)
 
 
 def named_in(facts: Facts, asked: OfMessage) -> tuple[Known, Conversation]:
@@ -148,21 +130,10 @@ def compose(
     known: Known,
     names: tuple[tuple[str, ...], ...],
     emoji: str | None,
-) -> bytes:
-    order = Amend(
-        id=requested_id(asked.tenant, record.id),
-        tenant=conversation.tenant,
-        channel=conversation.channel,
-        account=conversation.account,
-        peer=conversation.peer,
-        conversation=conversation.id,
-        sequence=conversation.last_sequence + 1,
-        request_id=record.id,
-        thread=Thread(thread_key=conversation.thread_key),
-        surface=conversation.surface,
+) -> Amend:
+    return Amend(
+        **basics(record, conversation, asked),
         way="private" if known.private else "free_text",
-        not_after=asked.expires_at,
-        requested_at=record.at,
         change=CHANGES[type(asked)],
         message=asked.message,
         written_at=known.at or facts.now,
@@ -173,10 +144,6 @@ def compose(
         removed=isinstance(asked, ReactMessage) and asked.removed,
         read_mark=known.read_mark,
     )
-    value = order.model_dump_json(exclude_none=True).encode()
-    if len(value) > ORDER_LIMIT:
-        raise Refusal("too_long", f"{len(value)} bytes; {ORDER_LIMIT} fit on the bus")
-    return value
 
 
 def amended(facts: Facts, record: In) -> None:
@@ -187,7 +154,7 @@ def amended(facts: Facts, record: In) -> None:
         return
     facts.fresh.discard(once)
     order = found.order
-    name, data = outcome_of(facts, found)
+    name, data = refused(order, found.failure) if found.failure else outcome_of(facts, found)
     data |= {"request_id": order.request_id}
     conversation = facts.conversations.get(order.conversation)
     at = found.occurred_at
@@ -200,9 +167,14 @@ def amended(facts: Facts, record: In) -> None:
     if conversation is None:
         tell_apart(facts, record, name, data, trail=trail)
         return
-    if found.failure is None and order.change in OF_OURS:
+    if isinstance(order, HandOver) and found.failure is None:
+        responder = responder_after(order)
+        note_responder(facts, record, conversation, responder, at, request_id=order.request_id, trail=trail)
+        return
+    if isinstance(order, Amend) and order.change in OF_OURS and found.failure is None:
         show_change(facts, conversation, order)
-    emit(facts, conversation, record, name, data, message_id=order.message, trail=trail)
+    message_id = order.message if isinstance(order, Amend) else None
+    emit(facts, conversation, record, name, data, message_id=message_id, trail=trail)
 
 
 def told_of(found: Amended) -> uuid.UUID:
@@ -212,15 +184,15 @@ def told_of(found: Amended) -> uuid.UUID:
 
 def outcome_of(facts: Facts, found: Amended) -> tuple[str, dict[str, Any]]:
     """The event's name and what it says: as if the change had been seen at the provider, by the account."""
-    order, name = found.order, found.external_id or str(found.order.message)
+    order = found.order
+    if isinstance(order, HandOver):
+        return "conversation.responder", {"responder": responder_after(order)}
+    name = found.external_id or str(order.message)
     about: dict[str, Any] = {"message_id": str(order.message), "external_id": name}
-    if found.failure is not None:
-        REFUSED.labels(found.failure.code).inc()
-        failure = found.failure.model_dump(mode="json")
-        return "request.refused", {"request_type": f"request.{order.change}", "failure": failure}
     match order.change:
         case "edit":
-            return "message.edited", about | {"message": as_envelope(found, name).model_dump(exclude_none=True)}
+            message = as_envelope(order, name, found.occurred_at)
+            return "message.edited", about | {"message": message.model_dump(exclude_none=True)}
         case "delete":
             return "message.deleted", about
         case "seen":
@@ -232,8 +204,14 @@ def outcome_of(facts: Facts, found: Amended) -> tuple[str, dict[str, Any]]:
             return "message.reaction", about | said | {"sender": {"address": order.account}}
 
 
-def as_envelope(found: Amended, name: str) -> Envelope:
-    order = found.order
+def refused(order: Amend | HandOver, failure: Failure) -> tuple[str, dict[str, Any]]:
+    """The event's name and what it says of a provider's no."""
+    REFUSED.labels(failure.code).inc()
+    about = {"request_type": f"request.{order.change}", "failure": failure.model_dump(mode="json")}
+    return "request.refused", about
+
+
+def as_envelope(order: Amend, name: str, at: datetime) -> Envelope:
     return Envelope(
         id=order.id,
         tenant=order.tenant,
@@ -246,8 +224,8 @@ def as_envelope(found: Amended, name: str) -> Envelope:
         surface=order.surface,
         thread=order.thread,
         parts=(Edit(target=name), *order.content),
-        occurred_at=found.occurred_at,
-        received_at=found.occurred_at,
+        occurred_at=at,
+        received_at=at,
     )
 
 

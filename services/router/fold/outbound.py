@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from services.router.fold import changes
+from services.router.fold import changes, handovers
 from services.router.fold.blocks import check_block
 from services.router.fold.brake import check_brake, note_answer
 from services.router.fold.events import announce_opening, emit, pass_by, preview_of, tell_apart
@@ -32,7 +32,7 @@ from shared.contract.envelope import Thread, Way, derive, requested_id
 from shared.contract.errors import Refusal
 from shared.contract.fit import fit
 from shared.contract.records import INBOUND_LIMIT, outbound_topic
-from shared.contract.requests import OfMessage, Reply, Request, Send, SendTyping
+from shared.contract.requests import HandOverThread, OfMessage, Reply, Request, Send, SendTyping
 from shared.contract.tokens import token
 from shared.runtime.observe import REFUSED
 
@@ -71,7 +71,7 @@ def reply(facts: Facts, record: In, asked: Reply) -> None:
         note_private(facts, conversation, comment, requested_id(asked.tenant, record.id))
 
 
-def asked_in(facts: Facts, asked: Reply | SendTyping) -> Conversation:
+def asked_in(facts: Facts, asked: Reply | SendTyping | HandOverThread) -> Conversation:
     """The conversation that a request names. Raises Refusal where its tenant has none of this id."""
     conversation = facts.conversations.get(asked.conversation)
     if conversation is None or conversation.tenant != asked.tenant:
@@ -271,6 +271,11 @@ def change(facts: Facts, record: In, asked: OfMessage) -> None:
     changes.change(facts, record, asked)
 
 
+def hand_over(facts: Facts, record: In, asked: HandOverThread) -> None:
+    check_when(facts, asked)
+    handovers.hand_over(facts, record, asked_in(facts, asked), asked)
+
+
 NOWHERE: Final = uuid.UUID(int=0)
 
 
@@ -279,4 +284,5 @@ CARRIED_OUT: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {
     Send: send,
     SendTyping: pass_on_typing,
     **dict.fromkeys(changes.CHANGES, change),
+    HandOverThread: hand_over,
 }

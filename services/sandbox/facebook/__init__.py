@@ -85,6 +85,8 @@ class Facebook:
                 return await self._messages.send(self._pages.of(call), call)
             case "POST", "message_attachments":
                 return self._messages.upload(self._pages.of(call), call)
+            case "POST", ("pass_thread_control" | "take_thread_control" | "release_thread_control"):
+                return self._messages.hand_over(self._pages.of(call), call)
             case "POST", "comments":
                 return self._replies.add(self._page_of(call), call)
             case "POST" | "DELETE", "" | "likes" if self._posts.knows(call.node):

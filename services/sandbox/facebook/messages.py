@@ -74,6 +74,16 @@ class Messages:
         self._take_turn(page)
         return await self._sent(page, chat, view, message.get("metadata"), comment)
 
+    def hand_over(self, page: Page, call: Call) -> Json:
+        """Only one app answers here, so the thread stays where it is.
+
+        https://developers.facebook.com/docs/messenger-platform/handover-protocol/pass-thread-control
+        """
+        self._recipient(page, _object(call.values, "recipient"))
+        if call.edge.startswith("pass_") and not str(call.values.get("target_app_id", "")).isdigit():
+            raise invalid("Param target_app_id must be the number of an app")
+        return {"success": True}
+
     def _recipient(self, page: Page, recipient: Json) -> tuple[Chat, str | None]:
         """Whose phone it is, and the comment or post that is answered in private. Raises GraphError."""
         if name := recipient.get("comment_id") or recipient.get("post_id"):

@@ -69,6 +69,8 @@ class WhatsApp:
                 return self._numbers.register(number, registered=change == "register")
             case "POST", "messages":
                 return await self._sends.take(call, self._numbers.number(call.node, call.token))
+            case "POST", "thread_control":
+                return self._sends.hand_over(call, self._numbers.number(call.node, call.token))
             case (("GET" | "DELETE"), "") if self._media.knows(call.node):
                 return self._media.answer(call)
             case "GET", "":

@@ -54,6 +54,19 @@ class Sends:
         await self._tell(chat, sent)
         return self._answer(call.values, chat, sent)
 
+    def hand_over(self, call: Call, number: Json) -> Json:
+        """Only one app answers here, so the thread stays where it is.
+
+        https://developers.facebook.com/documentation/meta-business-agent/reference/operate/thread-control-cloud-api
+        """
+        action, whom = call.values.get("action"), call.values.get("control_pass")
+        if call.values.get("messaging_product") != "whatsapp" or action not in {"pass", "take", "release"}:
+            raise invalid("messaging_product must be whatsapp, action one of pass, take, release")
+        if whom is not None and (action != "pass" or whom != {"target_role": "ai_agent"}):
+            raise invalid("control_pass is of a pass, to the target_role ai_agent")
+        self._recipient(call, number)
+        return {"messaging_product": "whatsapp"}
+
     def _recipient(self, call: Call, number: Json) -> Chat:
         """`to` has precedence over `recipient`: …/whatsapp/business-scoped-user-ids#messages."""
         phone = str(call.values.get("to") or "").removeprefix("+")

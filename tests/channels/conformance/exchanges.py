@@ -28,6 +28,7 @@ from shared.contract.channel import (
     Sent,
     Smtp,
     Steps,
+    ThreadControl,
     Token,
     TypingMark,
 )
@@ -149,6 +150,15 @@ KINDS: Final[Mapping[str, Kind]] = {
         "poll", "cursor", lambda on, it: _of(on.channel.poll)(on.account_of(it), it["cursor"], on.context), _polled
     ),
     "amend": Kind("amend", "amendment", _amended, lambda _: {"done": True}, refused=True),
+    "handover": Kind(
+        "handover",
+        "control",
+        lambda on, it: _of(on.channel.handover)(
+            on.account_of(it), ThreadControl.model_validate(it["control"]), on.context
+        ),
+        lambda _: {"done": True},
+        refused=True,
+    ),
     "keys": Kind(
         "keys",
         "nothing",

@@ -77,6 +77,14 @@ def test_what_a_channel_says_that_it_can_change_it_changes(name):
     assert made == claimed, f"write tests/channels/{name}/WHAT.amend.json for {made ^ claimed}"
 
 
+@pytest.mark.parametrize("name", SENDERS)
+def test_what_a_channel_says_that_can_be_asked_of_a_thread_can_be(name):
+    told = [orjson.loads(path.read_bytes()) for path in bench(name).folder.glob("*.handover.json")]
+    made, claimed = {one["control"]["action"] for one in told if "done" in one}, CHANNELS[name].capabilities.handovers
+    assert bool(claimed) == bool(CHANNELS[name].handover), "`handover` and `handovers` of the capabilities go together"
+    assert made == set(claimed), f"write tests/channels/{name}/WHAT.handover.json for {made ^ set(claimed)}"
+
+
 @pytest.mark.parametrize("name", WEBHOOKS)
 def test_several_events_of_one_request_are_shown(name):
     """Or settings.json says `one_at_a_time`, with the page that says so."""

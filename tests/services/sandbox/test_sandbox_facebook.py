@@ -29,6 +29,7 @@ from shared.contract.channel import (
     Request,
     Response,
     SendFailed,
+    ThreadControl,
     TypingMark,
     Unverified,
 )
@@ -641,6 +642,14 @@ class TestComments:
         assert (await page.shown())[0]["reaction"] == "😍"
         await page.changes(React(emoji="😍", removed=True, **where))
         assert (await page.shown())[0]["reaction"] is None
+
+    async def test_a_thread_is_passed_taken_and_released(self, open_page):
+        for action, target in (("pass", "263902037430900"), ("take", None), ("release", None)):
+            wanted = ThreadControl(to=DARA, action=action, target=target, note="opening hours")
+            await open_page.drive(CHANNEL.handover(open_page.account, wanted, now()))
+        nobody = {"recipient": {"id": "7420099999999"}}
+        assert await open_page.no(f"{open_page.id}/take_thread_control", **nobody) == (100, 2018001)
+        assert await open_page.no(f"{open_page.id}/pass_thread_control", recipient={"id": DARA}) == (100, None)
 
     async def test_a_private_reply_arrives_in_messenger_once(self, page):
         record = await page.comments()

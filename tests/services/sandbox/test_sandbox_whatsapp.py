@@ -31,6 +31,7 @@ from shared.contract.channel import (
     Request,
     Response,
     SendFailed,
+    ThreadControl,
     TypingMark,
 )
 from shared.contract.envelope import (
@@ -540,6 +541,14 @@ class TestPhones:
         shown = {view.get("text"): view.get("status") for view in await answering.shows()}
         assert (shown["second"], shown["third"] == "read") == ("read", False)
         assert [text for text, status in shown.items() if status != "read"] == ["third"]
+
+    async def test_a_thread_is_passed_taken_and_released(self, answering):
+        for action, target in (("pass", "ai_agent"), ("pass", None), ("take", None), ("release", None)):
+            wanted = ThreadControl(to=DARA, action=action, target=target, note="opening hours")
+            await answering.drive(CHANNEL.handover(answering.account, wanted, CONTEXT))
+        nobody = ThreadControl(to="99912345678", action="take")
+        with pytest.raises(SendFailed, match="131026"):
+            await answering.drive(CHANNEL.handover(answering.account, nobody, CONTEXT))
 
     async def test_typing_wants_a_message_that_the_person_sent(self, answering):
         sent = await answering.send(Text(text="ours"))

@@ -40,6 +40,7 @@ from shared.contract.channel import (
     SendFailed,
     Sent,
     Steps,
+    ThreadControl,
     TypingMark,
 )
 from shared.contract.envelope import AMENDS, Media, Window
@@ -97,6 +98,10 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
 
 def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
     yield meta.post(account, f"{account.phone_number_id}/messages", amending.compose(change))
+
+
+def handover(account: Account, wanted: ThreadControl, context: Context) -> Steps[None]:
+    yield meta.post(account, f"{account.phone_number_id}/thread_control", amending.control(wanted))
 
 
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
@@ -162,6 +167,7 @@ CHANNEL = Channel(
         reply_to=True,
         typing=True,
         changes={"react": amending.TAKEN_FOR, "seen": amending.TAKEN_FOR},
+        handovers=("pass", "take", "release"),
         starts="template",
         per_second=80,
         per_peer_second=1,
@@ -174,6 +180,7 @@ CHANNEL = Channel(
     upload=upload,
     outbound=outbound,
     amend=amend,
+    handover=handover,
     typing=typing,
     outcome=REFUSALS.outcome,
     fetch=fetch,

@@ -10,9 +10,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from services.chat_adapter.channels.whatsapp.outbound import recipient
-from shared.contract.channel import Amendment, MarkSeen, React, SendFailed
+from shared.contract.channel import Amendment, MarkSeen, React, SendFailed, ThreadControl
 
 TAKEN_FOR: Final = timedelta(days=30)
+AGENT: Final = "ai_agent"  # Meta Business Agent; a pass that names nobody is to the escalation partner
 
 
 def compose(change: Amendment) -> dict[str, Any]:
@@ -26,3 +27,18 @@ def compose(change: Amendment) -> dict[str, Any]:
     raise SendFailed(
         "unsupported", f"{change.change}: WhatsApp shows reactions at customers' messages, and that they are read"
     )
+
+
+def control(wanted: ThreadControl) -> dict[str, Any]:
+    """The body of POST /{phone_number_id}/thread_control. Raises SendFailed for what cannot be asked.
+
+    https://developers.facebook.com/documentation/meta-business-agent/reference/operate/thread-control-cloud-api
+    """
+    if wanted.target not in {None, AGENT}:
+        raise SendFailed("unsupported", f"to: {AGENT}, or nobody: that is the escalation partner")
+    person = recipient(wanted.to)
+    if person.pop("recipient_type") == "group":
+        raise SendFailed("unsupported", "a group has no thread that is somebody's")
+    note = {"metadata": wanted.note} if wanted.note else {}
+    whom = {"control_pass": {"target_role": AGENT}} if wanted.target else {}
+    return {"messaging_product": "whatsapp", **person, "action": wanted.action, **note, **whom}

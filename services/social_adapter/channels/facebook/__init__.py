@@ -50,6 +50,7 @@ from shared.contract.channel import (
     SendFailed,
     Sent,
     Steps,
+    ThreadControl,
     TypingMark,
 )
 from shared.contract.envelope import Media, Party, Window
@@ -135,6 +136,10 @@ def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
         raise
 
 
+def handover(account: Account, wanted: ThreadControl, context: Context) -> Steps[None]:
+    yield amending.control(account, wanted)
+
+
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
     """Nobody sees who writes under a post, whose number is {page}_{post}."""
     if "_" not in mark.to:
@@ -199,6 +204,7 @@ CHANNEL = Channel(
         reply_to=True,
         typing=True,
         changes={"react": None, "seen": None},
+        handovers=("pass", "take", "release"),
         starts="nothing",  # a person has a number for the page only once they have written to it
         comment=Capabilities(
             text=COMMENT,
@@ -223,6 +229,7 @@ CHANNEL = Channel(
     outbound=outbound,
     join_key=likeness.join_key,
     amend=amend,
+    handover=handover,
     typing=typing,
     outcome=REFUSALS.outcome,
     fetch=fetch,

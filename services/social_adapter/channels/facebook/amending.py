@@ -1,7 +1,8 @@
-"""Changes of messages and comments as calls of the Graph API.
+"""Changes of messages and comments, and of who has a thread, as calls of the Graph API.
 
 https://developers.facebook.com/documentation/business-messaging/messenger-platform/send-messages/sender-actions
 https://developers.facebook.com/docs/graph-api/reference/comment
+https://developers.facebook.com/documentation/business-messaging/messenger-platform/conversation-routing
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
-from shared.contract.channel import Amendment, DeletePiece, EditPiece, Http, MarkSeen, React, SendFailed
+from shared.contract.channel import Amendment, DeletePiece, EditPiece, Http, MarkSeen, React, SendFailed, ThreadControl
 from shared.contract.envelope import Text
 from shared.dialects import meta
 
@@ -46,3 +47,19 @@ def _action(change: Amendment) -> dict[str, Any]:
         case React():
             return {"sender_action": "unreact", "payload": {"message_id": change.external_id}}
     raise SendFailed("unsupported", f"{change.change}: not in Messenger")
+
+
+def control(account: Page, wanted: ThreadControl) -> Http:
+    """The call to make, which Conversation Routing has kept of the Handover Protocol. Raises SendFailed for a pass to no app.
+
+    https://developers.facebook.com/docs/messenger-platform/handover-protocol/pass-thread-control
+    https://developers.facebook.com/docs/graph-api/reference/page/take_thread_control
+    """
+    content: dict[str, Any] = {"recipient": {"id": wanted.to}}
+    if wanted.action == "pass":
+        if not (wanted.target and wanted.target.isascii() and wanted.target.isdigit()):
+            raise SendFailed("malformed", "to: name the app by its number (263902037430900 is the page's inbox)")
+        content["target_app_id"] = wanted.target
+    if wanted.note:
+        content["metadata"] = wanted.note
+    return meta.post(account, f"{account.page_id}/{wanted.action}_thread_control", content)
