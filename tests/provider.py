@@ -161,8 +161,9 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
         answer = yield Http(url=url, body=(Field("to", piece.to), Field("file", file)), commits=True, timeout=limit)
     else:
         content = piece.handle if isinstance(part, Media) else part.text
-        files = {"files": piece.handles} if piece.handles else {}
-        answer = yield Http.post_json(url, {"text": content, "key": piece.id, **files}, commits=True, timeout=limit)
+        more = {"files": piece.handles} if piece.handles else {}
+        more |= {"grown": piece.grown} if piece.grown else {}
+        answer = yield Http.post_json(url, {"text": content, "key": piece.id, **more}, commits=True, timeout=limit)
     return Sent(external_ids=(str(answer.json()["id"]),))
 
 
@@ -185,6 +186,13 @@ def handover(account: Account, wanted: ThreadControl, context: Context) -> Steps
 
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
     yield Http.post_json(f"{account.api}/typing/{mark.to}", {"reply_to": mark.reply_to, "topic": mark.thread_key})
+
+
+def grow(account: Account, piece: Piece, context: Context) -> Steps[str]:
+    answer = yield Http.post_json(
+        f"{account.api}/grow/{piece.to}", {"text": piece.part.text, "grown": piece.grown}, commits=not piece.grown
+    )
+    return piece.grown or str(answer.json()["id"])
 
 
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:

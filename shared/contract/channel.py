@@ -490,6 +490,7 @@ class Piece(Model):
 
     `reply_to`: the message answered, where the request named one. `references`: the conversation's first and newest
     external ids, oldest first. `token`: our signed name of the conversation. `automatic`: a program wrote it.
+    `grown`: what already shows the answer that this piece is the whole of, by the name that `grow` gave it.
     `handle`, `handles`: what the provider calls the part and each of the attachments, where the channel uploads first.
     `route`: what came with the message that is answered, while it is good (shared.contract.envelope.Route); where the provider says
     that it is not, the channel raises RouteGone, and the piece comes again without it.
@@ -509,6 +510,7 @@ class Piece(Model):
     handle: str | None = None
     handles: tuple[str | None, ...] = ()
     route: Annotated[str | None, Described(repr=False)] = None
+    grown: str | None = None
     automatic: bool = False
 
 
@@ -642,6 +644,7 @@ class Capabilities(Model):
     does not fit, links stand in the words. `comment`: what a public comment can show, where that is something else. `private_reply`: it may be answered in private.
     `changes`: what can be done to a message that stands at the provider, and for how long after it was sent; None: for ever.
     `reactions`: the only emoji that can be shown as one, where not any; `one_reaction`: a new one stands in place of the last.
+    `grows`: how often at the most an answer may be shown that is still written, where it can be.
     `handovers`: what can be asked of who has the thread, where several answer there.
     """
 
@@ -662,6 +665,7 @@ class Capabilities(Model):
     template: Level = "refused"
     reply_to: bool = False
     typing: bool = False
+    grows: timedelta | None = None
     starts: Literal["free_text", "template", "nothing"] = "free_text"
     attachments: int = 0
     comment: Capabilities | None = None
@@ -749,6 +753,8 @@ class Channel:
     `join_key`: by what the echo of a piece can be known when its answer was lost: what was sent along and comes
     back, the piece's id; or what is known of it on both sides. `amend`: what changes a message that stands there, as far as the
     capabilities say (`changes`). `handover`: asks that somebody else, or we, have a thread (`handovers` of the capabilities).
+    `grow`: shows an answer as far as it is written, all of it each time, and gives the name of what shows it, "" where that passes by
+    itself; the piece has the name from then on (`grown`), and `outbound` makes the answer of it.
     `profile`: who someone is by their address, and by the peer
     of a message of theirs, where messages do not say it: names, language and time zone, no pictures. `quota`: the units that
     an account's calls (`Http.cost`) may spend in a day. `version`: the one of the provider's API that an account uses. `window`: what a message
@@ -785,6 +791,7 @@ class Channel:
     amend: Callable[[Any, Amendment, Context], Steps[None]] | None = None
     handover: Callable[[Any, ThreadControl, Context], Steps[None]] | None = None
     typing: Callable[[Any, TypingMark, Context], Steps[None]] | None = None
+    grow: Callable[[Any, Piece, Context], Steps[str]] | None = None
     fetch: Callable[[Any, Media, Context], Steps[Download]] | None = None
     profile: Callable[[Any, str, str, Context], Steps[Party]] | None = None
     quota: Callable[[Any], Quota] | None = None

@@ -142,6 +142,16 @@ class Outbound(Written, Order):
     urgent: bool = False
 
 
+class Growing(Written, Order):
+    """An answer so far, which is still written: never stored, no sequence of its own. `id` is the one that the whole answer will have.
+
+    `parts`: all of it so far, as one text.
+    """
+
+    parts: Parts
+    occurred_at: Moment
+
+
 Change = Literal["edit", "delete", "react", "seen"]
 
 

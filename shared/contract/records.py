@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from shared.contract.codes import CHANNELS, FAMILIES, Family
-from shared.contract.deliveries import Amend, Amended, Delivery, HandOver, MediaUpdate, Outbound, ProfileUpdate, Typing
+from shared.contract.deliveries import (
+    Amend,
+    Amended,
+    Delivery,
+    Growing,
+    HandOver,
+    MediaUpdate,
+    Outbound,
+    ProfileUpdate,
+    Typing,
+)
 from shared.contract.envelope import (
     Envelope,
     Model,
@@ -47,6 +57,7 @@ from shared.contract.requests import (
     DeleteMessage,
     EditMessage,
     Erase,
+    Grow,
     HandOverThread,
     Link,
     Merge,
@@ -90,9 +101,11 @@ def _types() -> dict[str, RecordType]:
         ("outbound", "outbound.amend", Amend),
         ("outbound", "outbound.handover", HandOver),
         ("outbound", "outbound.typing", Typing),
+        ("outbound", "outbound.growing", Growing),
         ("requests", "request.reply", Reply),
         ("requests", "request.send", Send),
         ("requests", "request.typing", SendTyping),
+        ("requests", "request.grow", Grow),
         ("requests", "request.cancel", Cancel),
         ("requests", "request.edit", EditMessage),
         ("requests", "request.delete", DeleteMessage),

@@ -80,6 +80,19 @@ class SendTyping(Request):
     conversation: uuid.UUID
 
 
+class Grow(Written, Request):
+    """Show the customer the answer so far, while it is written: where the channel can (`grows`), else that someone is writing.
+
+    `answer`: the `ce_id` that the `request.reply` will have which ends it; until then nothing is stored and nothing has been said.
+    `text`: all of it so far, each time; between two of these only the newest is shown.
+    """
+
+    conversation: uuid.UUID
+    answer: Annotated[str, Field(min_length=1, max_length=255)]
+    text: Annotated[str, Field(min_length=1)]
+    in_reply_to: uuid.UUID | None = None
+
+
 class Cancel(Request):
     """Take back a message that has not been sent."""
 

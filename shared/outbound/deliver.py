@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -13,22 +12,23 @@ import structlog
 from shared.bus.cloudevents import In
 from shared.bus.consume import Reader
 from shared.bus.produce import Producer
-from shared.contract.channel import Account, Channel, TypingMark
+from shared.contract.channel import Channel
 from shared.contract.codes import Family
-from shared.contract.deliveries import Order, Typing
-from shared.contract.errors import BusUnavailable, DatabaseUnavailable, Malformed, ParleyError
+from shared.contract.deliveries import Growing, Order, Typing
+from shared.contract.errors import BusUnavailable, DatabaseUnavailable, Malformed
 from shared.contract.records import adapter_group, outbound_topic
 from shared.outbound import lanes
+from shared.outbound.fleeting import Fleeting, Typer
 from shared.outbound.ledger import Ledger
 from shared.outbound.outgoing import Noticed, Outgoing, Pace, Routes
 from shared.outbound.reports import Reports
 from shared.outbound.sending import Own, OwnAmend, Sender
-from shared.provider.calls import Caller, Party
+from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
 from shared.provider.exchange import Driver
 from shared.provider.workers import Blocked, Workers
 from shared.runtime.accounts import AccountsFile
-from shared.runtime.lasting import keep, spawn
+from shared.runtime.lasting import keep
 from shared.runtime.lifecycle import Health
 from shared.runtime.observe import OLDEST_SEND, PARKED
 from shared.runtime.settings import Settings
@@ -40,10 +40,6 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 16  # lanes of one account that one process works on
 SWEEP: Final = 60.0  # seconds
-FLEETING: Final = timedelta(seconds=10)  # a typing mark older than this is no longer true
-TYPING_AT_ONCE: Final = 50
-
-Typer = Callable[[Account, str], Awaitable[None]]
 
 
 class Deliver:
@@ -72,12 +68,12 @@ class Deliver:
         pace: Pace = Pace(),
         noticed: Noticed = lambda _channel, _account, _failure: None,
     ) -> None:
-        self._settings, self._pool, self._typers = settings, pool, typers
-        self._drive = Driver(caller, contexts)
-        self._routes, self._ledger, blocked = Routes(channels, accounts), Ledger(pool), Blocked()
+        self._settings, self._pool, self._ledger = settings, pool, Ledger(pool)
+        routes, blocked = Routes(channels, accounts), Blocked()
+        self._fleeting = Fleeting(routes=routes, ledger=self._ledger, drive=Driver(caller, contexts), typers=typers)
         self._reports = Reports(settings=settings, family=family, pool=pool, producer=producer, health=health)
         self._outgoing = Outgoing(
-            routes=self._routes,
+            routes=routes,
             ledger=self._ledger,
             sender=Sender(ledger=self._ledger, caller=caller, contexts=contexts, own=senders, amends=amenders),
             blocked=blocked,
@@ -102,7 +98,6 @@ class Deliver:
             producer=producer,
             health=health,
         )
-        self._typing: set[asyncio.Task[None]] = set()
         self._intake: list[asyncio.Task[None]] = []
         health.ready["outbound"] = lambda: self._reader.trouble
         health.warned["lanes"] = lambda: self._reader.waiting
@@ -118,6 +113,7 @@ class Deliver:
                 keep(group, self._reports.run(), "reports")
                 keep(group, self._sweep(), "sweep")
         finally:
+            self._fleeting.stop()
             await self._workers.finish(0)
 
     async def drain(self) -> None:
@@ -137,36 +133,18 @@ class Deliver:
         return None
 
     async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
-        """Messages and their changes into their lanes; a typing mark is shown at once or not at all."""
-        messages = [record for record in records if isinstance(record.model, Order)]
-        marks = [record.model for record in records if isinstance(record.model, Typing)]
-        if len(messages) + len(marks) < len(records):
+        """Messages and their changes into their lanes; what is fleeting is shown at once or not at all."""
+        fleeting = [record.model for record in records if isinstance(record.model, Typing | Growing)]
+        messages = [
+            record for record in records if isinstance(record.model, Order) and not isinstance(record.model, Growing)
+        ]
+        if len(messages) + len(fleeting) < len(records):
             raise Malformed("a record that is nothing to send")
         if messages:
             await lanes.append(self._pool, messages)
             self._workers.wake()
-        for mark in marks:
-            self._show(mark)
-
-    def _show(self, mark: Typing) -> None:
-        if len(self._typing) < TYPING_AT_ONCE and datetime.now(UTC) - mark.occurred_at < FLEETING:
-            task = spawn(self._type(mark), "typing")
-            self._typing.add(task)
-            task.add_done_callback(self._typing.discard)
-
-    async def _type(self, mark: Typing) -> None:
-        """As well as it goes: nobody misses a typing mark."""
-        if (route := self._routes.of(mark)) is None:
-            return
-        channel, account = route
-        try:
-            if own := self._typers.get(channel.name):
-                await own(account, mark.peer)
-            elif channel.typing:
-                shown = TypingMark(to=mark.peer, reply_to=mark.reply_to, thread_key=mark.thread_key)
-                await self._drive(partial(channel.typing, account, shown), Party(channel=channel, account=account))
-        except ParleyError as error:
-            log.info("typing.failed", channel=channel.name, error=type(error).__name__)
+        for mark in fleeting:
+            self._fleeting.show(mark)
 
     async def _sweep(self) -> None:
         """What waits is counted, what ended long ago is forgotten."""

@@ -31,6 +31,9 @@ _ORDER: Final[TypeAdapter[Outbound | Amend | HandOver]] = TypeAdapter(
 )
 KEPT: Final = timedelta(days=14)  # longer than the outbound topic, so that a record read again is still known
 
+GROWS_FOR: Final = timedelta(minutes=10)  # then no more is shown of an answer before it is whole
+GROWN_KEPT: Final = timedelta(days=1)
+GROWS_WITHIN: Final = timedelta(seconds=15)  # one showing; by then it has ended, however it did
 HANDLES_KEPT: Final = timedelta(days=90)  # then a file is uploaded again, if it is still sent
 
 OPEN: Final = frozenset({"queued", "sending"})
@@ -57,6 +60,14 @@ class Head:
     traceparent: str | None
     received_at: datetime
     entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """What shows an answer that is still written; `busy`: it is being shown at the moment."""
+
+    name: str | None
+    busy: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -223,6 +234,42 @@ class Ledger:
                 expires_in,
             )
 
+    async def begin_growing(self, message_id: uuid.UUID) -> Grown | None:
+        """Take the turn to show an answer so far, for `GROWS_WITHIN` and a little. None: not now, or no more: it is whole, it has
+        grown for `GROWS_FOR`, or nobody knows what came of its beginning.
+        """
+        async with connected(self._pool) as connection, connection.transaction():
+            await _alone(connection, message_id)
+            row = await connection.fetchrow(
+                "INSERT INTO growing (message_id, busy_until)"
+                " SELECT $1, now() + $2::interval WHERE NOT EXISTS (SELECT FROM send WHERE message_id = $1)"
+                " ON CONFLICT (message_id) DO UPDATE SET busy_until = excluded.busy_until"
+                " WHERE growing.name IS NOT NULL AND growing.begun_at > now() - $3::interval"
+                " AND (growing.busy_until IS NULL OR growing.busy_until < now())"
+                " RETURNING name",
+                message_id,
+                GROWS_WITHIN * 2,
+                GROWS_FOR,
+            )
+        return Grown(row["name"], busy=True) if row else None
+
+    async def end_growing(self, message_id: uuid.UUID, name: str | None) -> None:
+        """Give the turn back; `name`: of what shows the answer, "" where that passes by itself, None where nobody knows."""
+        async with connected(self._pool) as connection:
+            await connection.execute(
+                "UPDATE growing SET name = $2, busy_until = NULL WHERE message_id = $1", message_id, name
+            )
+
+    async def grown(self, message_id: uuid.UUID) -> Grown | None:
+        """What shows this answer; None: it did not grow."""
+        async with connected(self._pool) as connection, connection.transaction():
+            await _alone(connection, message_id)
+            row = await connection.fetchrow(
+                "SELECT name, coalesce(busy_until > now(), false) AS busy FROM growing WHERE message_id = $1",
+                message_id,
+            )
+        return Grown(**row) if row else None
+
     async def waiting(self) -> tuple[int, float]:
         """How many messages wait in lanes, and for how many seconds the oldest of them has."""
         async with connected(self._pool) as connection:
@@ -248,6 +295,17 @@ class Ledger:
             " WHERE expires_at < now() OR made_at < now() - $1::interval LIMIT $2 FOR UPDATE SKIP LOCKED)",
             HANDLES_KEPT,
         )
+        await in_steps(
+            self._pool,
+            "DELETE FROM growing WHERE message_id IN (SELECT message_id FROM growing"
+            " WHERE begun_at < now() - $1::interval LIMIT $2 FOR UPDATE SKIP LOCKED)",
+            GROWN_KEPT,
+        )
+
+
+async def _alone(connection: Connection, message_id: uuid.UUID) -> None:
+    """Whoever shows an answer so far and whoever sends it whole see of each other what the other has begun."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('growing ' || $1, 0))", str(message_id))
 
 
 async def _store(connection: Connection, message: Order, parts: Sequence[Any]) -> None:

@@ -24,10 +24,10 @@ from shared.contract.channel import (
     ThreadControl,
 )
 from shared.contract.codes import Code, Failure
-from shared.contract.deliveries import Amend, HandOver, Outbound
+from shared.contract.deliveries import Amend, Growing, HandOver, Outbound
 from shared.contract.envelope import Media, Route, derive
 from shared.contract.errors import AlreadySent, Fenced, Malformed, ParleyError, Refusal, RouteGone, Scope, SendFailed
-from shared.contract.fit import Bundle
+from shared.contract.fit import Bundle, Sendable
 from shared.outbound.lanes import LEASE, Lane
 from shared.outbound.ledger import Entry, Head, Ledger, Outcome
 from shared.provider.calls import Caller, Party
@@ -103,7 +103,7 @@ class Job:
     @property
     def id(self) -> str:
         """The key under which a provider may know the piece."""
-        return str(derive("piece", self.message.id, self.message.attempt, self.entry.number))
+        return id_of(self.message, self.entry.number)
 
     @property
     def join_key(self) -> str:
@@ -221,8 +221,17 @@ class Sender:
         if job.channel.outbound is None:
             raise Refusal("unsupported", f"{job.channel.name} cannot be written to")
         party = _party(job, attempt.before)
-        piece = _piece(job, await self._handles(job, party))
+        piece = _piece(job, await self._handles(job, party), grown=await self._grown(job))
         return await self._drive(partial(job.channel.outbound, job.account, piece), party)
+
+    async def _grown(self, job: Job) -> str | None:
+        """What shows this answer already. While it is being shown nobody knows what will stand there, so the end waits for that."""
+        if job.channel.grow is None or job.entry.number or job.message.attempt > 1:
+            return None
+        grown = await self._ledger.grown(job.message.id)
+        if grown and grown.busy:
+            raise SendFailed("unreachable", "the answer so far is being shown", retry_after=timedelta(seconds=1))
+        return (grown.name or None) if grown else None
 
     async def _handles(self, job: Job, party: Party) -> Handles:
         """The provider's names of the piece's part and of the files that go along; None for what needs none."""
@@ -259,14 +268,27 @@ def _party(job: Job, before: Callable[[Asked], Awaitable[None]]) -> Party:
     )
 
 
-def _piece(job: Job, handles: Handles) -> Piece:
-    """The message answered is quoted once, by the first piece."""
-    message, thread, part = job.message, job.message.thread, job.entry.part
+def id_of(message: Outbound | Growing, number: int) -> str:
+    return str(derive("piece", message.id, message.attempt, number))
+
+
+def _piece(job: Job, handles: Handles, *, grown: str | None = None) -> Piece:
+    part = job.entry.part
     if part is None or isinstance(part, Alteration):
         raise Malformed("a piece without content")
-    quotes = job.entry.number == 0 and job.able.shown(message.surface, message.way).reply_to
+    piece = piece_of(job.message, part, job.able, number=job.entry.number)
+    more = {"handle": handles[0] if handles else None, "handles": handles[1:]}
+    return piece.model_copy(update={**more, "route": job.route.value if job.route else None, "grown": grown})
+
+
+def piece_of(
+    message: Outbound | Growing, part: Sendable, able: Capabilities, *, number: int, grown: str | None = None
+) -> Piece:
+    """What needs no upload and no route of it. The message answered is quoted once, by the first piece."""
+    thread = message.thread
+    quotes = number == 0 and able.shown(message.surface, message.way).reply_to
     return Piece(
-        id=job.id,
+        id=id_of(message, number),
         to=message.peer,
         part=part.part if isinstance(part, Bundle) else part,
         attachments=part.files if isinstance(part, Bundle) else (),
@@ -277,9 +299,7 @@ def _piece(job: Job, handles: Handles) -> Piece:
         subject=thread.subject,
         references=thread.references,
         token=thread.token,
-        handle=handles[0] if handles else None,
-        handles=handles[1:],
-        route=job.route.value if job.route else None,
+        grown=grown,
         automatic=not message.by_person,
     )
 

@@ -55,6 +55,7 @@ def _more_row(one: dict[str, Any]) -> tuple[str, ...]:
     more = {
         "reply to": able["reply_to"],
         "typing": able["typing"],
+        "answers that grow": able["grows"],
         f"{able['attachments']} files in one send": able["attachments"],
         f"comments of {comment['text']} {comment['unit']}" if comment else "": comment,
         "private answers to comments": able["private_reply"],

@@ -72,6 +72,7 @@ def routes(deps: Deps, feed: Feed | None = None) -> list[web.RouteDef]:
         post("/api/conversations/{id}/fit", fitting.show_fit, deps.pool, deps.directory),
         post("/api/conversations/{id}/reply", requests.reply, deps.producer, settings),
         post("/api/conversations/{id}/typing", requests.typing, deps.producer, settings),
+        post("/api/conversations/{id}/grow", requests.grow, deps.producer, settings),
         post("/api/send", requests.send, deps.producer, settings),
         get("/api/events", stream.stream_events, feed),
         get("/api/state", state.show_state, state.Standing(settings, deps.pool)),

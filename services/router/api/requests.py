@@ -14,7 +14,7 @@ from shared.bus import cloudevents
 from shared.bus.produce import Producer
 from shared.contract import envelope
 from shared.contract.records import BY_MODEL, INBOUND_LIMIT, REQUESTS
-from shared.contract.requests import Reply, Request, Send, SendTyping
+from shared.contract.requests import Grow, Reply, Request, Send, SendTyping
 from shared.runtime.settings import Settings
 
 SOURCE: Final = "/router/api"
@@ -39,6 +39,13 @@ async def typing(producer: Producer, settings: Settings, request: web.Request) -
     """POST /api/conversations/{id}/typing: the customer is shown that someone is writing."""
     conversation = path_uuid(request)
     asked = await read_model(request, SendTyping, conversation=str(conversation))
+    return await ask(producer, settings, request, asked, key=str(conversation))
+
+
+async def grow(producer: Producer, settings: Settings, request: web.Request) -> web.Response:
+    """POST /api/conversations/{id}/grow: the customer is shown the answer so far."""
+    conversation = path_uuid(request)
+    asked = await read_model(request, Grow, conversation=str(conversation))
     return await ask(producer, settings, request, asked, key=str(conversation))
 
 

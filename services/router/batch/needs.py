@@ -20,7 +20,7 @@ from shared.bus.cloudevents import In
 from shared.contract.codes import CHANNELS
 from shared.contract.deliveries import Amend, Amended, Delivery, MediaUpdate, ProfileUpdate, Typing
 from shared.contract.envelope import AMENDS, Envelope, Notice, derive, requested_id
-from shared.contract.requests import OfMessage, Reply, Request, Send, SendTyping
+from shared.contract.requests import Grow, OfMessage, Reply, Request, Send, SendTyping
 from shared.contract.tokens import read_token
 
 
@@ -85,6 +85,8 @@ def of(records: Sequence[In], secret: bytes) -> Needs:
                 needs.peers.add(PeerKey(typing.tenant, typing.channel, typing.account, typing.peer))
             case SendTyping() as asked:
                 needs.conversations.add(asked.conversation)
+            case Grow() as asked:
+                _answer(needs, asked)
             case Request() as asked:
                 _request(needs, record, asked)
     return needs
@@ -163,14 +165,18 @@ def _delivery(needs: Needs, delivery: Delivery) -> None:
         needs.mention([reach.told_of(delivery)])
 
 
+def _answer(needs: Needs, asked: Reply | Grow) -> None:
+    needs.conversations.add(asked.conversation)
+    needs.answered.add(asked.conversation)
+    if asked.in_reply_to:
+        needs.messages.add(asked.in_reply_to)
+
+
 def _request(needs: Needs, record: In, asked: Request) -> None:
     needs.ids.add(requested_id(record.tenant, record.id))
     match asked:
         case Reply():
-            needs.conversations.add(asked.conversation)
-            needs.answered.add(asked.conversation)
-            if asked.in_reply_to:
-                needs.messages.add(asked.in_reply_to)
+            _answer(needs, asked)
             if asked.private:
                 needs.private.append(asked)
         case OfMessage():

@@ -27,12 +27,12 @@ from services.router.fold.windows import (
 )
 from shared.bus.cloudevents import In
 from shared.contract.codes import CHANNELS, Failure
-from shared.contract.deliveries import Outbound
-from shared.contract.envelope import Thread, Way, derive, requested_id
+from shared.contract.deliveries import Growing, Outbound
+from shared.contract.envelope import Text, Thread, Way, derive, requested_id
 from shared.contract.errors import Refusal
 from shared.contract.fit import fit
 from shared.contract.records import INBOUND_LIMIT, outbound_topic
-from shared.contract.requests import HandOverThread, OfMessage, Reply, Request, Send, SendTyping
+from shared.contract.requests import Grow, HandOverThread, OfMessage, Reply, Request, Send, SendTyping
 from shared.contract.tokens import token
 from shared.runtime.observe import REFUSED
 
@@ -40,7 +40,7 @@ from shared.runtime.observe import REFUSED
 def request(facts: Facts, record: In) -> None:
     """One request, once: its `ce_id` is the idempotency key."""
     once = requested_id(record.tenant, record.id)
-    if not isinstance(record.model, SendTyping) and once not in facts.fresh:
+    if not isinstance(record.model, FLEETING) and once not in facts.fresh:
         return
     facts.fresh.discard(once)
     try:
@@ -55,23 +55,31 @@ def request(facts: Facts, record: In) -> None:
 def reply(facts: Facts, record: In, asked: Reply) -> None:
     conversation = asked_in(facts, asked)
     way = check(facts, conversation, asked, private=asked.private)
-    answered = facts.known.get(asked.in_reply_to) if asked.in_reply_to else None
-    if asked.in_reply_to and (answered is None or answered.conversation_id != conversation.id):
-        raise Refusal("malformed", "in_reply_to names no message of this conversation")
     newest = conversation.last_external_id if way == "private" else None  # whose window it is
-    reply_to = answered.external_id if answered else newest
+    reply_to = answered(facts, conversation, asked) or newest
     comment = reply_to if way == "private" else None
     if comment:
         check_first_private(facts, conversation, comment)
     check_brake(facts, record, conversation, asked)
     sequence = conversation.last_sequence + 1
-    order = compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=reply_to)
+    outbound = compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=reply_to)
+    order = fitting(outbound)
     queue(facts, record, conversation, asked, order)
     if comment:
         note_private(facts, conversation, comment, requested_id(asked.tenant, record.id))
 
 
-def asked_in(facts: Facts, asked: Reply | SendTyping | HandOverThread) -> Conversation:
+def answered(facts: Facts, conversation: Conversation, asked: Reply | Grow) -> str | None:
+    """The provider's name of the message that an answer names."""
+    if asked.in_reply_to is None:
+        return None
+    known = facts.known.get(asked.in_reply_to)
+    if known is None or known.conversation_id != conversation.id:
+        raise Refusal("malformed", "in_reply_to names no message of this conversation")
+    return known.external_id
+
+
+def asked_in(facts: Facts, asked: Reply | Grow | SendTyping | HandOverThread) -> Conversation:
     """The conversation that a request names. Raises Refusal where its tenant has none of this id."""
     conversation = facts.conversations.get(asked.conversation)
     if conversation is None or conversation.tenant != asked.tenant:
@@ -106,7 +114,7 @@ def send(facts: Facts, record: In, asked: Send) -> None:
     way = check(facts, conversation, asked)
     check_brake(facts, record, conversation, asked)
     sequence = conversation.last_sequence + 1 + opening
-    order = compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=None)
+    order = fitting(compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=None))
     if opening:
         facts.add(conversation)
         window = opening_window(able_in(facts, conversation))
@@ -149,9 +157,8 @@ def compose(
     way: Way,
     sequence: int,
     reply_to: str | None,
-) -> bytes:
-    """The order to the adapter. One that would not fit is refused here, before anything has got a sequence."""
-    outbound = Outbound(
+) -> Outbound:
+    return Outbound(
         id=requested_id(asked.tenant, record.id),
         tenant=conversation.tenant,
         channel=conversation.channel,
@@ -176,6 +183,10 @@ def compose(
         not_after=asked.expires_at,
         requested_at=record.at,
     )
+
+
+def fitting(outbound: Outbound | Growing) -> bytes:
+    """The order to the adapter. One that would not fit is refused here, before anything has got a sequence."""
     value = outbound.model_dump_json(exclude_none=True).encode()
     if len(value) > INBOUND_LIMIT:
         raise Refusal("too_long", f"{len(value)} bytes; {INBOUND_LIMIT} fit on the bus")
@@ -233,6 +244,22 @@ def pass_on_typing(facts: Facts, record: In, asked: SendTyping) -> None:
     pass_by(facts, conversation, record, "outbound.typing", topic=topic, value=value)
 
 
+def grow(facts: Facts, record: In, asked: Grow) -> None:
+    """What the adapter is to show of an answer: refused as the answer itself would be, and passed by."""
+    conversation = asked_in(facts, asked)
+    so_far = Reply(**dict(asked), parts=(Text(text=asked.text),))
+    way = check(facts, conversation, so_far)
+    check_brake(facts, record, conversation, so_far)
+    sequence, reply_to = conversation.last_sequence + 1, answered(facts, conversation, so_far)
+    outbound = compose(facts, record, conversation, so_far, way=way, sequence=sequence, reply_to=reply_to)
+    named = {"id": requested_id(asked.tenant, asked.answer), "request_id": asked.answer}
+    growing = Growing(**{**dict(outbound), **named}, occurred_at=facts.now)
+    fitting(growing)
+    topic = outbound_topic(CHANNELS[conversation.channel])
+    value = growing.model_dump(mode="json", exclude_none=True)
+    pass_by(facts, conversation, record, "outbound.growing", topic=topic, value=value)
+
+
 def unread(facts: Facts, record: In) -> None:
     """A request that could not be read and was set aside. Its id is not used up: it may be asked again under it."""
     said: Failure = record.model
@@ -241,10 +268,11 @@ def unread(facts: Facts, record: In) -> None:
 
 
 def refuse(facts: Facts, record: In, refusal: Refusal) -> None:
-    """As an event of the conversation; without one, keyed by the request, without a sequence, told apart by its `ce_id`."""
+    """As an event of the conversation; without one, and of what is fleeting, keyed by the request, without a sequence, told apart by its `ce_id`."""
     data = refused(record, Failure(code=refusal.reason, detail=refusal.detail[:2000]))
     conversation = facts.conversations.get(where(facts, record.model))
-    if conversation is not None and conversation.tenant == record.tenant:
+    fleeting = isinstance(record.model, FLEETING)
+    if conversation is not None and conversation.tenant == record.tenant and not fleeting:
         emit(facts, conversation, record, "request.refused", data, trail=trail_of(record))
         return
     tell_apart(facts, record, "request.refused", data, trail=trail_of(record))
@@ -277,12 +305,14 @@ def hand_over(facts: Facts, record: In, asked: HandOverThread) -> None:
 
 
 NOWHERE: Final = uuid.UUID(int=0)
+FLEETING: Final = (SendTyping, Grow)  # neither they nor their ids are kept
 
 
 CARRIED_OUT: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {
     Reply: reply,
     Send: send,
     SendTyping: pass_on_typing,
+    Grow: grow,
     **dict.fromkeys(changes.CHANGES, change),
     HandOverThread: hand_over,
 }

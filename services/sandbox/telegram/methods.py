@@ -45,6 +45,7 @@ METHODS: Final[Mapping[str, Method]] = {
     "answercallbackquery": answer_callback_query,
     **sending.SENDS,
     "sendchataction": sending.send_chat_action,
+    "sendmessagedraft": sending.send_message_draft,
     "editmessagetext": sending.edit_message_text,
     "editmessagecaption": sending.edit_message_caption,
     "deletemessage": sending.delete_message,

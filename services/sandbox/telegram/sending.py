@@ -124,6 +124,16 @@ async def send_chat_action(api: Api, bot: Bot, call: Parameters) -> bool:
     return True
 
 
+async def send_message_draft(api: Api, bot: Bot, call: Parameters) -> bool:
+    """https://core.telegram.org/bots/api#sendmessagedraft; the phone shows that somebody is writing."""
+    chat = chat_of(bot, call)
+    if not call.integer("draft_id"):
+        raise bad_request("draft_id must be non-zero")
+    content.text(call)
+    chat.types()
+    return True
+
+
 def _own_message(bot: Bot, call: Parameters, *, verb: str) -> tuple[Chat, Json]:
     chat = chat_of(bot, call)
     view = chat.views.get(call.integer("message_id") or 0)

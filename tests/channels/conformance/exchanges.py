@@ -140,6 +140,13 @@ KINDS: Final[Mapping[str, Kind]] = {
         lambda on, it: _of(on.channel.typing)(on.account_of(it), TypingMark(**it["mark"]), on.context),
         _nothing,
     ),
+    "grow": Kind(
+        "grow",
+        "piece",
+        lambda on, it: _of(on.channel.grow)(on.account_of(it), Piece.model_validate(it["piece"]), on.context),
+        lambda name: {"grown": name},
+        seen=True,
+    ),
     "register": Kind(
         "register",
         "nothing",

@@ -101,6 +101,16 @@ def test_what_is_said_among_several_people_is_shown(name):
 
 
 @pytest.mark.parametrize("name", SENDERS)
+def test_whoever_can_show_an_answer_that_grows_says_so_and_makes_it_whole(name):
+    """What leaves nothing behind (`grown` is "") needs nothing of the end."""
+    told = [orjson.loads(path.read_bytes()) for path in bench(name).folder.glob("*.grow.json")]
+    assert bool(CHANNELS[name].capabilities.grows) == bool(CHANNELS[name].grow)
+    if any(one.get("grown") for one in told):
+        ends = [orjson.loads(path.read_bytes()) for path in bench(name).folder.glob("*.out.json")]
+        assert any("grown" in one["piece"] for one in ends), f"write tests/channels/{name}/WHAT.out.json with `grown`"
+
+
+@pytest.mark.parametrize("name", SENDERS)
 def test_whoever_can_show_typing_says_so(name):
     """People and the page are offered what the capabilities say."""
     assert CHANNELS[name].capabilities.typing == bool(CHANNELS[name].typing)

@@ -106,6 +106,7 @@ class TestTheDoor:
             ("POST", f"/api/conversations/{uuid.uuid4()}/reply"),
             ("POST", f"/api/conversations/{uuid.uuid4()}/fit"),
             ("POST", f"/api/conversations/{uuid.uuid4()}/typing"),
+            ("POST", f"/api/conversations/{uuid.uuid4()}/grow"),
             ("POST", "/api/send"),
             ("POST", "/api/media"),
         ]
@@ -342,6 +343,13 @@ class TestRequests:
         answer = await post(house, f"/api/conversations/{conversation}/typing", {}, status=202)
         [record] = await self.requests(house, answer["request_id"])
         assert dict(record.headers)["ce_type"] == b"parley.request.typing.v1"
+
+    async def test_an_answer_that_grows_travels_as_a_request(self, house):
+        conversation = uuid.uuid4()
+        body = {"answer": "answer-7", "text": "We open"}
+        answer = await post(house, f"/api/conversations/{conversation}/grow", body, status=202)
+        [record] = await self.requests(house, answer["request_id"])
+        assert (dict(record.headers)["ce_type"], record.key) == (b"parley.request.grow.v1", str(conversation).encode())
 
     @pytest.mark.parametrize(
         "body",

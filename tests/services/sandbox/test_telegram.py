@@ -77,6 +77,8 @@ class TestAnswersAsTelegramDoes:
             ("sendPhoto", {"photo": "https://example.org/x.png"}, "failed to get HTTP URL content"),
             ("sendPhoto", {"photo": "AgAC"}, "wrong remote file identifier"),
             ("sendChatAction", {"action": "dance"}, "wrong parameter action"),
+            ("sendMessageDraft", {"text": "x", "draft_id": 0}, "draft_id must be non-zero"),
+            ("sendMessageDraft", {"text": "x" * 4097, "draft_id": 1}, "message is too long"),
             ("editMessageText", {"message_id": 999, "text": "x"}, "message to edit not found"),
             ("deleteMessage", {"message_id": 999}, "message to delete not found"),
             ("answerCallbackQuery", {"callback_query_id": "x"}, "query is too old"),

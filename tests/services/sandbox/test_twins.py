@@ -332,6 +332,24 @@ async def test_what_the_business_changes_shows_on_the_phone(business: Business) 
     assert next(view for view in await business.shows() if view["id"] == sent)["removed"]
 
 
+async def test_an_answer_that_grows_ends_where_it_grew_and_nothing_is_told_before(business: Business) -> None:
+    grow = business.channel.grow
+    if not grow:
+        pytest.skip("the channel shows nothing that grows")
+    await business.says(text="which day?")
+    message = await business.reads()
+    name, count = None, len(await business.shows())
+    for text in ("on", "on Mon"):
+        piece = Piece(id="6f2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11", to=message.peer, part=Text(text=text), grown=name)
+        name = await business.asks(partial(grow, business.account, piece))
+        assert (await business.shows())[-1]["text"] == text
+    assert await business.sends(Text(text="on Monday"), message, id=piece.id, grown=name) == name
+    views = await business.shows()
+    assert (len(views), views[-1]["id"], views[-1]["text"]) == (count + 1, name, "on Monday")
+    await business.says(text="thanks")
+    assert (await business._reads()).parts == (Text(text="thanks"),)
+
+
 async def test_credentials_of_nobody_are_refused_as_the_provider_does(business: Business) -> None:
     await business.says(text="hello")
     message = await business.reads()

@@ -23,6 +23,7 @@ from services.chat_adapter.channels.slack.outbound import (
     comment,
     compose,
     files,
+    so_far,
     words,
 )
 from services.chat_adapter.channels.slack.socket import talk
@@ -57,6 +58,7 @@ from shared.contract.readable import otherwise
 SKEW: Final = 300  # seconds: …/authentication/verifying-requests-from-slack
 FILE_BYTES: Final = 200 * 1024 * 1024  # of the 1 GB that Slack keeps, what one call carries in its time
 LONG: Final = timedelta(minutes=2)
+GROWS: Final = timedelta(seconds=3)  # chat.update is tier 3, 50 a minute in a workspace: …/apis/web-api/rate-limits
 
 
 class App(channel.App):
@@ -131,6 +133,8 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     """Slack documents no key by which a post may be repeated. Its echo carries the piece's id, as metadata."""
     place, person = places.split(piece.to)
     where, thread = places.target(piece, agent=account.agent)
+    if piece.grown and (sent := (yield from _whole(account, piece, piece.grown))):
+        return sent
     if files(piece):
         if person:
             raise SendFailed("unsupported", "Slack takes no file that one person of a channel alone would see")
@@ -142,6 +146,22 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     told = (yield _call(account, "chat.postMessage", message, commits=True)).json()
     name, others = places.names(told["channel"], told["ts"], thread)
     return Sent(external_ids=(name, *others))
+
+
+def _whole(account: Account, piece: Piece, grown: str) -> Steps[Sent | None]:
+    """The answer in the place of what showed it so far; None where that has gone, or cannot say it and is taken away."""
+    channel, ts = places.stands(grown)
+    if files(piece):
+        yield from _delete(account, channel, ts)
+        return None
+    try:
+        yield _call(account, "chat.update", {"channel": channel, "ts": ts, **compose(piece)})
+    except SendFailed as failed:
+        if not failed.detail.startswith("message_not_found"):
+            raise
+        return None
+    name, plain = grown, f"{channel}:{ts}"
+    return Sent(external_ids=(name, plain) if name != plain else (name,))
 
 
 def _whisper(account: Account, piece: Piece, place: str, person: str, content: dict[str, Any]) -> Steps[Sent]:
@@ -254,6 +274,22 @@ def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
         yield _call(account, "assistant.threads.setStatus", status)
 
 
+def grow(account: Account, piece: Piece, context: Context) -> Steps[str]:
+    """A message that is updated, all of it each time. chat.startStream would need the one person in a channel who sees it grow, its
+    appends cannot be repeated, it ends after some minutes, and its echo carries nothing of ours: …/reference/methods/chat.startStream.
+    """
+    where, thread = places.target(piece, agent=account.agent)
+    if places.split(piece.to)[1]:
+        return ""
+    if piece.grown:
+        channel, ts = places.stands(piece.grown)
+        yield _call(account, "chat.update", {"channel": channel, "ts": ts, **so_far(piece)})
+        return piece.grown
+    message = {"channel": where, **({"thread_ts": thread} if thread else {}), **so_far(piece)}
+    told = (yield _call(account, "chat.postMessage", message, commits=True)).json()
+    return places.names(told["channel"], told["ts"], thread)[0]
+
+
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     """Where the file is now, and with the token only where that is Slack's own: https://docs.slack.dev/reference/methods/files.info."""
     told = (yield _ask(account, "files.info", {"file": media.handle or ""})).json()["file"]
@@ -362,6 +398,7 @@ CHANNEL = Channel(
         option_id=VALUE,
         reply_to=True,
         typing=True,
+        grows=GROWS,
         attachments=FILES,
         changes={"edit": None, "delete": None, "react": None},
         one_reaction=False,
@@ -378,6 +415,7 @@ CHANNEL = Channel(
     outbound=outbound,
     amend=amend,
     typing=typing,
+    grow=grow,
     outcome=outcome,
     fetch=fetch,
     profile=profile,

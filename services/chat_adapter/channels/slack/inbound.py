@@ -28,6 +28,7 @@ Json = dict[str, Any]
 
 LONGEST: Final = 900  # characters of a name
 OURS: Final = "parley_piece"  # the type of the metadata that our messages carry
+GROWING: Final = "parley_growing"  # and of what shows an answer that is not whole yet: nothing has been said by it
 FIELDS: Final = 100  # of a form
 BOT: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("bot",))
 NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
@@ -75,6 +76,8 @@ def account_of(body: Json) -> str:
 def _event(body: Json) -> Iterator[Message]:
     event = body["event"]
     kind = event["type"]
+    if _shows_so_far(event, body) or _shows_so_far(event.get("previous_message"), body):
+        return
     if kind in {"message", "app_mention"}:  # the same words, told twice to whoever asks for both
         yield from MESSAGES.get(_subtype(event), _said)(event, body)
     elif kind in {"reaction_added", "reaction_removed"}:
@@ -225,6 +228,11 @@ def _ours(said: Json) -> Json:
     about: Json = said["metadata"]
     carried: Json = about["event_payload"] if about["event_type"] == OURS else {}
     return carried
+
+
+def _shows_so_far(said: Any, body: Json) -> bool:
+    """Of our own only: nobody else makes their messages unseen by it."""
+    return bool(otherwise(lambda: said["metadata"]["event_type"] == GROWING and _is_own(said, body), False))
 
 
 def _sent_to(said: Json) -> str | None:

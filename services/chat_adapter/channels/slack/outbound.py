@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from services.chat_adapter.channels.slack.inbound import OURS
+from services.chat_adapter.channels.slack.inbound import GROWING, OURS
 from services.chat_adapter.channels.slack.interactions import LINK
 from services.chat_adapter.channels.slack.words import escaped
 from shared.contract.channel import Piece, SendFailed
@@ -26,6 +26,11 @@ FILES: Final = 10
 def compose(piece: Piece) -> Json:
     """The words, and what they carry so that their echo is known."""
     return {**words(piece.part), "metadata": {"event_type": OURS, "event_payload": {"piece": piece.id, "to": piece.to}}}
+
+
+def so_far(piece: Piece) -> Json:
+    """An answer that is not whole yet: its echo is no message."""
+    return {**words(piece.part), "metadata": {"event_type": GROWING, "event_payload": {}}}
 
 
 def words(part: Part) -> Json:

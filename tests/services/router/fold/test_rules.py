@@ -11,11 +11,11 @@ from services.router.batch import needs
 from services.router.fold.facts import Facts, RefKey
 from services.router.fold.rules import decide
 from shared.contract.channel import Capabilities
-from shared.contract.deliveries import MediaUpdate, Typing
+from shared.contract.deliveries import Growing, MediaUpdate, Outbound, Typing
 from shared.contract.envelope import Deletion, Media, Model, Party, Reaction, Template, Text, Window
 from shared.contract.events import MessageReaction
 from shared.contract.records import EVENTS, RECORDS, outbound_topic
-from shared.contract.requests import Assign, Cancel, Hop, Send, SendTyping
+from shared.contract.requests import Assign, Cancel, Grow, Hop, Send, SendTyping
 from tests.promises.house import NOON, Customer, House, as_read, at
 
 LATER = datetime.now(UTC) + timedelta(days=1)
@@ -183,6 +183,47 @@ async def test_typing_in_another_tenants_conversation_goes_nowhere(house: House)
     conversation = await house.opened(Customer())
     facts = await house.take(as_read(SendTyping(tenant="another", conversation=conversation)))
     assert facts.fleeting == []
+
+
+async def test_an_answer_that_grows_is_passed_by_under_the_name_that_it_will_have(house: House) -> None:
+    customer = Customer()
+    hello = customer.says(name="m1", thread={"thread_key": "t1"})
+    conversation = await house.opened(customer, hello)
+    about = {"tenant": customer.tenant, "conversation": conversation, "author": "sokha"}
+    asked = Grow(**about, answer="answer-7", text="We open", in_reply_to=hello.id)
+    for _ in range(2):
+        facts = await house.take(as_read(asked, id_="grow-1"))
+        (passed,) = facts.fleeting
+        assert (passed.name, passed.topic, facts.emissions) == ("outbound.growing", outbound_topic("chat"), [])
+    growing = Growing.model_validate_json(passed.value)
+    told = await house.take(as_read(customer.reply(conversation, author="sokha"), id_="answer-7"))
+    (order,) = [Outbound.model_validate_json(one.value) for one in told.emissions if one.name == "outbound"]
+    assert (growing.id, growing.request_id, growing.peer) == (order.id, "answer-7", order.peer)
+    assert growing.parts == (Text(text="We open"),)
+    assert (growing.thread.reply_to, growing.thread.thread_key, growing.author) == ("m1", "t1", "sokha")
+    assert await house.types(conversation) == ["conversation.opened", "message.received", "message.queued"]
+
+
+async def test_an_answer_that_grows_is_refused_as_its_end_would_be_without_a_sequence(house: House) -> None:
+    customer, stranger = Customer(), Customer()
+    conversation = await house.opened(customer)
+    theirs = stranger.says()
+    await house.opened(stranger, theirs)
+    house.allows(customer, Capabilities(text=10, pieces=2))
+    asked = Grow(tenant=customer.tenant, conversation=conversation, answer="a", text="x")
+    for code, change in {
+        "too_long": {"text": "x " * 20},
+        "malformed": {"in_reply_to": theirs.id},
+        "expired": {"expires_at": BEFORE},
+        "unsupported": {"not_before": LATER},
+        "unknown_conversation": {"conversation": uuid.uuid4()},
+    }.items():
+        facts = await house.take(as_read(asked.model_copy(update=change)))
+        assert refusal(facts)["failure"]["code"] == code  # type: ignore[index]
+        assert ([one.sequence for one in facts.emissions], facts.fleeting) == ([0], [])
+    await house.pool.execute("UPDATE conversation SET status = 'closed' WHERE id = $1", conversation)
+    assert refusal(await house.take(as_read(asked)))["failure"]["code"] == "refused"  # type: ignore[index]
+    assert await house.types(conversation) == ["conversation.opened", "message.received"]
 
 
 # requests ---------------------------------------------------------------------------------------------------------------

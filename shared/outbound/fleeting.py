@@ -1,0 +1,129 @@
+"""What is true for a moment: that someone types, and an answer as far as it is written. Shown as well as it goes, never stored."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+
+from shared.contract.channel import Account, Channel, Context, Piece, Steps, TypingMark
+from shared.contract.deliveries import Growing, Typing
+from shared.contract.errors import ParleyError, SendFailed
+from shared.contract.fit import fit
+from shared.outbound.ledger import GROWS_WITHIN, Ledger
+from shared.outbound.outgoing import Routes
+from shared.outbound.sending import piece_of
+from shared.provider.calls import Party
+from shared.provider.exchange import Driver
+from shared.runtime.lasting import spawn
+
+log = structlog.get_logger(__name__)
+
+TRUE_FOR: Final = timedelta(seconds=10)  # older than this it is shown no more
+TYPING_AT_ONCE: Final = 50
+GROWING_AT_ONCE: Final = 500
+TYPING_EVERY: Final = timedelta(seconds=4)  # while an answer grows where only that can be shown
+
+Typer = Callable[[Account, str], Awaitable[None]]
+Grow = Callable[[Account, Piece, Context], Steps[str]]
+
+
+class Fleeting:
+    """Nobody waits for what is shown here, nothing is tried again. `typers`: a service's own ways, by channel."""
+
+    def __init__(self, *, routes: Routes, ledger: Ledger, drive: Driver, typers: Mapping[str, Typer]) -> None:
+        self._routes, self._ledger, self._drive, self._typers = routes, ledger, drive, typers
+        self._typing: set[asyncio.Task[None]] = set()
+        self._growing: dict[uuid.UUID, Growing | None] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def show(self, record: Typing | Growing) -> None:
+        """At once or not at all; of an answer that grows faster than it may be shown, the newest text, when its turn comes."""
+        if datetime.now(UTC) - record.occurred_at >= TRUE_FOR:
+            return
+        if isinstance(record, Typing):
+            if len(self._typing) < TYPING_AT_ONCE:
+                _keep(self._typing, spawn(self._type(record), "typing"))
+        elif record.id in self._growing:
+            self._growing[record.id] = record
+        elif len(self._growing) < GROWING_AT_ONCE:
+            self._growing[record.id] = record
+            _keep(self._tasks, spawn(self._grow(record.id), "growing"))
+
+    def stop(self) -> None:
+        """Nothing more is shown by this process."""
+        for task in (*self._typing, *self._tasks):
+            task.cancel()
+
+    async def _type(self, mark: Typing | Growing) -> None:
+        """Nobody misses a typing mark."""
+        if (route := self._routes.of(mark)) is None:
+            return
+        channel, account = route
+        try:
+            if own := self._typers.get(channel.name):
+                await own(account, mark.peer)
+            elif channel.typing:
+                await self._drive(
+                    partial(channel.typing, account, _mark(mark)), Party(channel=channel, account=account)
+                )
+        except ParleyError as error:
+            log.info("typing.failed", channel=channel.name, error=type(error).__name__)
+
+    async def _grow(self, answer: uuid.UUID) -> None:
+        """One answer, one showing after the other, with a pause between them, until nothing new has come."""
+        try:
+            while record := self._growing[answer]:
+                self._growing[answer] = None
+                await asyncio.sleep((await self._show(record)).total_seconds())
+        finally:
+            del self._growing[answer]
+
+    async def _show(self, answer: Growing) -> timedelta:
+        """How long to wait before the next."""
+        if (route := self._routes.of(answer)) is None:
+            return TYPING_EVERY
+        channel, account = route
+        able, grow = channel.capabilities_of(account), channel.grow
+        if grow is None or able.grows is None or able.shown(answer.surface, answer.way) is able.comment:
+            await self._type(answer)
+            return TYPING_EVERY
+        try:
+            await self._show_on(channel, account, grow, answer)
+        except SendFailed as failed:
+            log.info("growing.failed", channel=channel.name, error=failed.detail)
+            return max(able.grows, failed.retry_after or able.grows)
+        except (ParleyError, TimeoutError) as error:
+            log.info("growing.failed", channel=channel.name, error=type(error).__name__)
+        return able.grows
+
+    async def _show_on(self, channel: Channel, account: Account, grow: Grow, answer: Growing) -> None:
+        """As much as one piece holds. Where its beginning has no answer nobody knows what stands there: it grows no further."""
+        if (grown := await self._ledger.begin_growing(answer.id)) is None:
+            return
+        able, name = channel.capabilities_of(account), grown.name
+        try:
+            part = fit(answer.parts, able.shown(answer.surface, answer.way)).pieces[0]
+            piece = piece_of(answer, part, able, number=0, grown=name or None)
+            async with asyncio.timeout(GROWS_WITHIN.total_seconds()):
+                party = Party(channel=channel, account=account, peer=answer.peer)
+                name = await self._drive(partial(grow, account, piece), party)
+        finally:
+            await self._ledger.end_growing(answer.id, name)
+
+
+def _mark(mark: Typing | Growing) -> TypingMark:
+    if isinstance(mark, Typing):
+        return TypingMark(to=mark.peer, reply_to=mark.reply_to, thread_key=mark.thread_key)
+    newest = mark.thread.references[-1] if mark.thread.references else None
+    return TypingMark(to=mark.peer, reply_to=newest, thread_key=mark.thread.thread_key)
+
+
+def _keep(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
