@@ -22,7 +22,7 @@ from shared.bus import cloudevents
 from shared.bus.cloudevents import In, Out, decode
 from shared.bus.produce import Producer
 from shared.contract.channel import Channel
-from shared.contract.deliveries import Amend, Amended, Delivery, HandOver, Order, Outbound
+from shared.contract.deliveries import Addressed, Amend, Amended, Delivery, HandOver, Outbound
 from shared.contract.envelope import Envelope, Text, key
 from shared.contract.records import BY_MODEL, DELIVERY
 from shared.outbound.deliver import Deliver
@@ -89,7 +89,7 @@ class Running:
     task: asyncio.Task[None]
     record: Any
 
-    async def give(self, *messages: Order) -> None:
+    async def give(self, *messages: Addressed) -> None:
         """As the reader does with a batch."""
         await self.deliver.handle("outbound", 0, [self.record(message) for message in messages], 0, len(messages))
 
@@ -137,7 +137,7 @@ class Station:
         self.running.append(running)
         return running
 
-    def outbound_record(self, message: Order) -> In:
+    def outbound_record(self, message: Addressed) -> In:
         return In(
             name=BY_MODEL[type(message)],
             id=str(message.id),
@@ -156,7 +156,7 @@ class Station:
         place = key(envelope.tenant, envelope.channel, envelope.account, envelope.peer)
         return self._record("inbound", "inbound.chat.v1", place, envelope, str(envelope.id))
 
-    def request_record(self, message: Order) -> Out:
+    def request_record(self, message: Addressed) -> Out:
         return self._record(
             BY_MODEL[type(message)], "outbound.chat.v1", str(message.conversation), message, str(message.id)
         )

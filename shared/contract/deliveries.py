@@ -109,8 +109,8 @@ class Delivery(Model):
     occurred_at: Moment
 
 
-class Order(Model):
-    """What the router asks an adapter for: it has its place in the lane of its conversation.
+class Addressed(Model):
+    """What the router gives an adapter for a conversation: where it goes, and how.
 
     `way`: what allows it to be sent, where a provider must be told.
     """
@@ -131,6 +131,10 @@ class Order(Model):
     requested_at: Moment
 
 
+class Order(Addressed):
+    """What the router asks an adapter for: it has its place in the lane of its conversation."""
+
+
 class Outbound(Written, Order):
     """A message to send: once per message and attempt.
 
@@ -142,7 +146,7 @@ class Outbound(Written, Order):
     urgent: bool = False
 
 
-class Growing(Written, Order):
+class Growing(Written, Addressed):
     """An answer so far, which is still written: never stored, no sequence of its own. `id` is the one that the whole answer will have.
 
     `parts`: all of it so far, as one text.

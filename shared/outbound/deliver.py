@@ -135,9 +135,7 @@ class Deliver:
     async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
         """Messages and their changes into their lanes; what is fleeting is shown at once or not at all."""
         fleeting = [record.model for record in records if isinstance(record.model, Typing | Growing)]
-        messages = [
-            record for record in records if isinstance(record.model, Order) and not isinstance(record.model, Growing)
-        ]
+        messages = [record for record in records if isinstance(record.model, Order)]
         if len(messages) + len(fleeting) < len(records):
             raise Malformed("a record that is nothing to send")
         if messages:

@@ -11,7 +11,7 @@ import structlog
 
 from shared.contract.channel import Account, Amendment, Channel, ThreadControl
 from shared.contract.codes import Code, Failure
-from shared.contract.deliveries import Amend, HandOver, Order, Outbound, Typing
+from shared.contract.deliveries import Amend, Growing, HandOver, Order, Outbound, Typing
 from shared.contract.errors import Fenced, Refusal
 from shared.contract.fit import Sendable, fit
 from shared.outbound.amending import amendments, thread_control
@@ -48,7 +48,7 @@ class Routes:
     channels: Mapping[str, Channel]
     accounts: AccountsFile
 
-    def of(self, record: Order | Typing) -> tuple[Channel, Account] | None:
+    def of(self, record: Order | Growing | Typing) -> tuple[Channel, Account] | None:
         """None: there is no such account, or it is another tenant's."""
         channel = self.channels.get(record.channel)
         account = self.accounts.current.account(record.channel, record.account)

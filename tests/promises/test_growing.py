@@ -15,7 +15,7 @@ from provider import grow, make_channel, says, waits_for
 from station import Running, Station, open_station, outbound
 
 from shared.contract.channel import Channel
-from shared.contract.deliveries import Growing, Outbound
+from shared.contract.deliveries import Growing, Order, Outbound
 from shared.contract.envelope import Text
 
 
@@ -43,6 +43,11 @@ def asked(station: Station) -> list[tuple[str, str, str | None]]:
 async def idle(adapter: Running) -> None:
     """Nothing of it grows any more."""
     await asyncio.gather(*adapter.deliver._fleeting._tasks)
+
+
+def test_an_answer_so_far_is_no_order() -> None:
+    """Whoever reads the orders of a log again, as after a lost database, takes none of it for the message that it has the id of."""
+    assert not issubclass(Growing, Order)
 
 
 async def test_an_answer_grows_and_ends_as_one_message(station: Station) -> None:
