@@ -7,12 +7,12 @@ import { uniform } from "./uniform.js";
 
 /**
  * `can`: edit or remove what one wrote, send a contact, put words under a file. `emoji`: what one reacts with. `offers`: where quick replies stand: under the message, or beside the
- * field where one writes. `open`: how its chats are reached.
+ * field where one writes. `open`: how its chats are reached. `online`: what stands under the account's name; else the app's.
  */
 export const CHANNELS = {
   ...(await twins()),
   telegram: { name: "Telegram", online: "online_telegram", can: ["edit", "contact", "caption"], emoji: ["👍", "❤", "🔥", "🎉", "😁", "🙏"], offers: "under", open: telegram },
-  whatsapp: { name: "WhatsApp", can: ["edit", "remove", "contact", "caption"], emoji: ["👍", "❤️", "😂", "😮", "😢", "🙏"], offers: "under", open: uniform },
+  whatsapp: { name: "WhatsApp", online: "online_business", can: ["edit", "remove", "contact", "caption"], emoji: ["👍", "❤️", "😂", "😮", "😢", "🙏"], offers: "under", open: uniform },
   facebook: { name: "Messenger", online: "online_facebook", can: ["edit", "remove", "caption"], emoji: ["❤️", "😆", "😮", "😢", "😠", "👍"], offers: "beside", open: uniform },
 };
 

@@ -19,6 +19,7 @@ const TYPING = 6000; // milliseconds: a little longer than a channel says that s
 const asked = new URLSearchParams(location.search).get("channel");
 const channel = asked in CHANNELS ? asked : "telegram";
 const app = CHANNELS[channel];
+const online = app.online ? t(app.online) : app.name;
 
 let person = current(channel);
 let accounts = [];
@@ -61,7 +62,7 @@ function hear(event, data) {
 }
 
 function lineState(trouble) {
-  say(trouble ? t("connecting") : t(app.online ?? "online_business"));
+  say(trouble ? t("connecting") : online);
   fail(trouble);
 }
 
@@ -75,7 +76,7 @@ function typing() {
 function still() {
   clearTimeout(quiet);
   log.typing(false);
-  say(t(app.online ?? "online_business"));
+  say(online);
 }
 
 /** Tell the business that its message was read, once somebody can see it. */
