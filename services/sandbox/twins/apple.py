@@ -34,7 +34,7 @@ KINDS: Final = ("image", "audio", "video")
 
 class Apple(Twin):
     channel = "apple"
-    name = "Messages"
+    name = "Apple Messages"
     person = ("urn:mbid:AQAA", 20)
     can = ("caption",)
     offers = "beside"
