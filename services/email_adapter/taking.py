@@ -53,7 +53,7 @@ class Taking:
         try:
             await self._accept(owner, replace(mail, unread=why), context, peer=peer)
         except (Malformed, TooLarge) as error:
-            await self._intake.quarantine.keep_mail(owner.channel, owner.account, mail, error)
+            await self._intake.dead_letters.keep_mail(owner.channel, owner.account, mail, error)
             return "dead_lettered"
         return "unread"
 

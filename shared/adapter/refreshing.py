@@ -16,7 +16,7 @@ from shared.adapter.states import States
 from shared.contract.channel import Account, Channel, Token
 from shared.contract.codes import Failure
 from shared.contract.errors import DatabaseUnavailable, Malformed, SendFailed
-from shared.provider.calls import Caller, Party
+from shared.provider.calls import Caller, Principal
 from shared.provider.contexts import Contexts
 from shared.provider.credentials import Credential, Credentials, lease_name
 from shared.provider.drive import drive
@@ -126,9 +126,9 @@ class Refreshing:
     async def _by(self, way: SecretStr | None, channel: Channel, account: Account) -> Token:
         """An answer without a refresh token lets the one that was used stand: RFC 6749 §6."""
         assert channel.refresh is not None
-        party = Party(channel=channel, account=account)
+        principal = Principal(channel=channel, account=account)
         steps = channel.refresh(account, way, self._contexts.plain(channel, account))
-        token = await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, party))
+        token = await drive(steps, channel=channel, ask=lambda request: self._caller.ask(request, principal))
         return replace(token, refresh=token.refresh or way)
 
     async def _failed(self, channel: Channel, account: Account, stored: Credential, failure: Failure) -> None:

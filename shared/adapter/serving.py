@@ -16,7 +16,7 @@ from shared.contract.errors import Malformed, SendFailed
 from shared.inbound.accept import Intake
 from shared.inbound.listen import Listener
 from shared.inbound.poll import Poller
-from shared.provider.calls import Caller, Party
+from shared.provider.calls import Caller, Principal
 from shared.provider.contexts import Contexts
 from shared.provider.exchange import Driver
 from shared.runtime.accounts import Accounts, AccountsFile
@@ -97,10 +97,10 @@ class Serving:
             return
         if not self._contexts.plain(channel, account).hook:
             return
-        party = Party(channel=channel, account=account)
+        principal = Principal(channel=channel, account=account)
         while True:
             try:
-                await self._drive(partial(channel.register, app, account), party)
+                await self._drive(partial(channel.register, app, account), principal)
                 log.info("webhook.registered", channel=channel.name, account=account.name)
                 self._states.note(channel.name, account.name, None)
                 return

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from shared.storage import turns
 from shared.storage.database import Pool, connected
-from shared.storage.turns import Account
+from shared.storage.turns import Place
 
 LEASE: Final = timedelta(seconds=180)  # longer than the longest download; doing it twice does no harm
 
@@ -23,7 +23,7 @@ class Jobs:
     key: tuple[str, ...]
 
     async def claim(
-        self, pool: Pool, *, free: Mapping[Account, int], default: int, limit: int
+        self, pool: Pool, *, free: Mapping[Place, int], default: int, limit: int
     ) -> tuple[uuid.UUID, Sequence[Any]]:
         """The owner from now on of rows that are due and that nobody holds, for each account at most as many as are
         `free` (else `default`); and these rows.

@@ -24,7 +24,7 @@ from shared.contract.records import inbound_topic
 from shared.enrich import mediajobs
 from shared.enrich.mediajobs import MediaJob
 from shared.provider.bodies import transformed
-from shared.provider.calls import Caller, Party, Stream
+from shared.provider.calls import Caller, Principal, Stream
 from shared.provider.contexts import Contexts
 from shared.provider.exchange import Driver
 from shared.provider.workers import Workers
@@ -122,13 +122,13 @@ class MediaWorker:
     async def _fetch(self, job: MediaJob) -> Fetched:
         """The bytes into the blob store, as they come."""
         channel, account = self._route(job)
-        party = Party(channel=channel, account=account, traceparent=job.traceparent)
+        principal = Principal(channel=channel, account=account, traceparent=job.traceparent)
         if channel.fetch is None or job.media.handle is None:
             raise SendFailed("unsupported", "the channel gives no way to fetch it")
-        download = await self._drive(partial(channel.fetch, account, job.media), party)
+        download = await self._drive(partial(channel.fetch, account, job.media), principal)
         limit = _limit(download, channel)
-        async with self._caller.download(download.request, party) as answer:
-            _judge(answer, limit)
+        async with self._caller.download(download.request, principal) as answer:
+            _check_status(answer, limit)
             stored = await self._blobs.put(job.tenant, transformed(answer.chunks, download.decrypt), limit=limit)
             mime_type = download.mime_type or job.media.mime_type or _mime_type(answer)
         return Fetched(stored=stored, mime_type=mime_type, name=job.media.name or download.name)
@@ -206,7 +206,7 @@ def _limit(download: Download, channel: Channel) -> int:
     return STRANGERS_LIMIT if download.request.stranger else max(STRANGERS_LIMIT, channel.capabilities.media_bytes)
 
 
-def _judge(answer: Stream, limit: int) -> None:
+def _check_status(answer: Stream, limit: int) -> None:
     """A file's address answers with the file, or with the reason why there is none (yet): RFC 9110 §15."""
     match answer.status:
         case 200:

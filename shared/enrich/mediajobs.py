@@ -12,7 +12,7 @@ from shared.bus.cloudevents import In
 from shared.contract.envelope import Envelope, Media
 from shared.enrich.jobs import Jobs
 from shared.storage.database import Pool, connected
-from shared.storage.turns import Account
+from shared.storage.turns import Place
 from shared.storage.walks import in_steps
 
 JOBS: Final = Jobs("media_job", ("message_id", "part"))
@@ -26,7 +26,7 @@ class MediaJob:
     message_id: uuid.UUID
     part: int
     tenant: str
-    account: Account
+    account: Place
     peer: str
     key: bytes
     media: Media
@@ -71,7 +71,7 @@ def _rows(record: In) -> list[tuple[Any, ...]]:
     ]
 
 
-async def claim(pool: Pool, *, free: Mapping[Account, int], default: int, limit: int) -> list[MediaJob]:
+async def claim(pool: Pool, *, free: Mapping[Place, int], default: int, limit: int) -> list[MediaJob]:
     _, rows = await JOBS.claim(pool, free=free, default=default, limit=limit)
     return [_job(row) for row in rows]
 

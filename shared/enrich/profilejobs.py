@@ -12,7 +12,7 @@ from shared.bus.cloudevents import In
 from shared.contract.envelope import Envelope, Party
 from shared.enrich.jobs import Jobs
 from shared.storage.database import Pool, connected
-from shared.storage.turns import Account
+from shared.storage.turns import Place
 from shared.storage.walks import in_steps
 
 JOBS: Final = Jobs("profile", ("tenant", "channel", "account", "address"))
@@ -31,7 +31,7 @@ class ProfileJob:
     """Someone to ask about. `key` and `peer` are those of the message that made us ask; `answer`: one that is not told yet."""
 
     tenant: str
-    account: Account
+    account: Place
     address: str
     peer: str
     key: bytes
@@ -77,7 +77,7 @@ def _row(record: In) -> tuple[Any, ...] | None:
     return (*place, message.peer, record.key, record.traceparent)
 
 
-async def claim(pool: Pool, *, free: Mapping[Account, int], default: int, limit: int) -> list[ProfileJob]:
+async def claim(pool: Pool, *, free: Mapping[Place, int], default: int, limit: int) -> list[ProfileJob]:
     owner, rows = await JOBS.claim(pool, free=free, default=default, limit=limit)
     return [_job(owner, row) for row in rows]
 

@@ -123,8 +123,8 @@ class ProfileWorker:
         channel, account = self._channels.get(name), self._accounts.current.account(name, account_name)
         if channel is None or channel.profile is None or account is None or account.tenant != job.tenant:
             raise SendFailed("unknown_account", "the account is no longer in the accounts file")
-        party = calls.Party(channel=channel, account=account, traceparent=job.traceparent)
-        found = await self._drive(partial(channel.profile, account, job.address, job.peer), party)
+        principal = calls.Principal(channel=channel, account=account, traceparent=job.traceparent)
+        found = await self._drive(partial(channel.profile, account, job.address, job.peer), principal)
         told = scrub(found.model_dump(exclude_none=True))
         if TELLING.isdisjoint(told):
             return None

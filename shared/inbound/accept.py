@@ -17,7 +17,7 @@ from shared.contract.deliveries import Delivery, Typing
 from shared.contract.envelope import Envelope, Media, Part, derive, key
 from shared.contract.errors import Malformed, ParleyError, TooLarge, UnknownAccount
 from shared.contract.records import DELIVERY, INBOUND_LIMIT, inbound_topic
-from shared.inbound.deadletters import Quarantine
+from shared.inbound.deadletters import DeadLetters
 from shared.inbound.translate import events, named, stamp
 from shared.runtime.accounts import Accounts
 from shared.runtime.elsewhere import each
@@ -76,7 +76,7 @@ class Intake:
 
     def __init__(self, settings: Settings, family: Family, producer: Producer, blobs: Blobs) -> None:
         self._producer, self._blobs = producer, blobs
-        self.quarantine = Quarantine(settings, family, producer, blobs)
+        self.dead_letters = DeadLetters(settings, family, producer, blobs)
         self._source = f"/adapter/{family}"
         self._inbound = settings.topic(inbound_topic(family))
         self._delivery = settings.topic(DELIVERY)

@@ -32,7 +32,7 @@ SECRET_WORDS: Final = ("authorization", "token", "secret", "cookie", "signature"
 SHARED: Final = "default"  # the tenant of what came to an app, which may receive for several
 
 
-class Quarantine:
+class DeadLetters:
     """The dead letters of one adapter's way in. Keeping raises BusUnavailable and StoreUnavailable: then nothing is kept."""
 
     def __init__(self, settings: Settings, family: Family, producer: Producer, blobs: Blobs) -> None:

@@ -147,7 +147,7 @@ class Ingress:
         try:
             await self._intake.take(channel, app, self._accounts.current, request, context)
         except (Malformed, UnknownAccount, TooLarge) as error:
-            await self._intake.quarantine.keep_request(channel, app, request, error)
+            await self._intake.dead_letters.keep_request(channel, app, request, error)
             return _accepted(channel, app, request, context), "dead_lettered"
         return _accepted(channel, app, request, context), "accepted"
 

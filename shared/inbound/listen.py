@@ -42,7 +42,7 @@ from shared.contract.errors import (
 from shared.contract.readable import readable
 from shared.inbound.accept import Intake
 from shared.inbound.cursor import Cursor
-from shared.provider.calls import Caller, Party
+from shared.provider.calls import Caller, Principal
 from shared.provider.contexts import Contexts
 from shared.provider.exchange import Driver
 from shared.runtime.accounts import Accounts
@@ -130,8 +130,8 @@ class Listener:
         connect, socket = self._channel.connect, self._channel.socket
         assert connect is not None
         assert socket is not None
-        cursor, party = await self._cursor.read(), Party(channel=self._channel, account=self._account)
-        url = await self._drive(lambda context: connect(self._account, cursor, self._here(context)), party)
+        cursor, principal = await self._cursor.read(), Principal(channel=self._channel, account=self._account)
+        url = await self._drive(lambda context: connect(self._account, cursor, self._here(context)), principal)
         context = self._here(await self._contexts.of(self._channel, self._account))
         async with self._caller.socket(url) as wire:
             log.info("socket.opened", name=self.name)
@@ -154,7 +154,7 @@ class Listener:
                 self._channel, self._account, self._accounts(), publish.records, frame, self._now()
             )
         except (Malformed, TooLarge, UnknownAccount) as error:
-            await self._intake.quarantine.keep_page(self._channel, self._account, frame, error)
+            await self._intake.dead_letters.keep_page(self._channel, self._account, frame, error)
 
 
 class _Ahead:

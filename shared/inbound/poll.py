@@ -21,7 +21,7 @@ from shared.contract.errors import (
 )
 from shared.inbound.accept import Intake
 from shared.inbound.cursor import Cursor
-from shared.provider.calls import Caller, Party
+from shared.provider.calls import Caller, Principal
 from shared.provider.contexts import Contexts
 from shared.provider.exchange import Driver
 from shared.storage.database import Pool
@@ -41,7 +41,7 @@ class Poller:
         self._intake, self._caller, self._contexts = intake, caller, contexts
         self._cursor = Cursor(pool, channel.name, account.name, self.name)
         self._drive = Driver(caller, contexts)
-        self._party = Party(channel=channel, account=account, before=self._count, polling=True)
+        self._principal = Principal(channel=channel, account=account, before=self._count, polling=True)
         self._spent = 0  # units of the channel's quota, by the turn under way
 
     @property
@@ -59,7 +59,7 @@ class Poller:
         self._spent = 0
         try:
             page = await self.turn(epoch)
-            return max(page.again_in, await self._caller.pause(self._spent, self._party))
+            return max(page.again_in, await self._caller.pause(self._spent, self._principal))
         except (SendFailed, BusUnavailable, StoreUnavailable, DatabaseUnavailable, Malformed) as error:
             log.warning("poll.waiting", name=self.name, error=str(error))
             return await self._pause_after(error)
@@ -67,7 +67,7 @@ class Poller:
     async def _pause_after(self, error: ParleyError) -> timedelta:
         asked = (error.retry_after if isinstance(error, SendFailed) else None) or timedelta(0)
         try:
-            return max(PAUSE, asked, await self._caller.pause(self._spent, self._party))
+            return max(PAUSE, asked, await self._caller.pause(self._spent, self._principal))
         except SendFailed:
             return max(PAUSE, asked)
 
@@ -78,7 +78,7 @@ class Poller:
         """One page: durable on the bus first, then the cursor; a crash between them reads the page again, to the same ids."""
         assert self._channel.poll is not None
         cursor = await self._cursor.read()
-        page = await self._drive(partial(self._channel.poll, self._account, cursor), self._party)
+        page = await self._drive(partial(self._channel.poll, self._account, cursor), self._principal)
         await self._take(page, self._contexts.plain(self._channel, self._account))
         if page.cursor != cursor:
             await self._cursor.move(page.cursor, epoch)
@@ -89,4 +89,4 @@ class Poller:
         try:
             await self._intake.take_page(self._channel, self._account, page.records, page.page, context)
         except (Malformed, TooLarge) as error:
-            await self._intake.quarantine.keep_page(self._channel, self._account, page.page, error)
+            await self._intake.dead_letters.keep_page(self._channel, self._account, page.page, error)

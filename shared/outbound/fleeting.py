@@ -18,7 +18,7 @@ from shared.contract.fit import fit
 from shared.outbound.ledger import GROWS_WITHIN, Ledger
 from shared.outbound.outgoing import Routes
 from shared.outbound.sending import piece_of
-from shared.provider.calls import Party
+from shared.provider.calls import Principal
 from shared.provider.exchange import Driver
 from shared.runtime.lasting import spawn
 
@@ -70,7 +70,7 @@ class Fleeting:
                 await own(account, mark.peer)
             elif channel.typing:
                 await self._drive(
-                    partial(channel.typing, account, _mark(mark)), Party(channel=channel, account=account)
+                    partial(channel.typing, account, _mark(mark)), Principal(channel=channel, account=account)
                 )
         except ParleyError as error:
             log.info("typing.failed", channel=channel.name, error=type(error).__name__)
@@ -111,8 +111,8 @@ class Fleeting:
             part = fit(answer.parts, able.shown(answer.surface, answer.way)).pieces[0]
             piece = piece_of(answer, part, able, number=0, grown=name or None)
             async with asyncio.timeout(GROWS_WITHIN.total_seconds()):
-                party = Party(channel=channel, account=account, peer=answer.peer)
-                name = await self._drive(partial(grow, account, piece), party)
+                principal = Principal(channel=channel, account=account, peer=answer.peer)
+                name = await self._drive(partial(grow, account, piece), principal)
         finally:
             await self._ledger.end_growing(answer.id, name)
 

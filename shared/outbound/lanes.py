@@ -16,7 +16,7 @@ from shared.bus.cloudevents import In
 from shared.contract.errors import DatabaseUnavailable, Fenced
 from shared.storage import turns
 from shared.storage.database import Connection, Pool, connected
-from shared.storage.turns import Account
+from shared.storage.turns import Place
 
 log = structlog.get_logger(__name__)
 P = ParamSpec("P")
@@ -33,7 +33,7 @@ class Lane:
 
     conversation: uuid.UUID
     owner: uuid.UUID
-    account: Account
+    account: Place
     tries: int
 
 
@@ -81,7 +81,7 @@ async def append(pool: Pool, records: Sequence[In]) -> None:
         )
 
 
-async def claim(pool: Pool, *, free: Mapping[Account, int], default: int, limit: int) -> list[Lane]:
+async def claim(pool: Pool, *, free: Mapping[Place, int], default: int, limit: int) -> list[Lane]:
     """Take lanes that are due and that nobody holds, for each account at most as many as are `free` (else `default`)."""
     owner = uuid.uuid4()
     rows = await turns.take(pool, TURN, free=free, default=default, limit=limit, owner=owner, lease=LEASE)
@@ -124,7 +124,7 @@ async def remove(connection: Connection, lane: Lane) -> None:
     await connection.execute("DELETE FROM lane WHERE conversation = $1 AND owner = $2", lane.conversation, lane.owner)
 
 
-async def hand_over(connection: Connection, lane: Lane, account: Account) -> None:
+async def hand_over(connection: Connection, lane: Lane, account: Place) -> None:
     """The head goes by another account than the lane was claimed for: let it be claimed as that one's."""
     await connection.execute(
         "UPDATE lane SET owner = NULL, lease_until = NULL, channel = $3, account = $4"

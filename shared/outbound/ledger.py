@@ -19,7 +19,7 @@ from shared.contract.fit import Sendable
 from shared.outbound import lanes
 from shared.outbound.lanes import Lane
 from shared.storage.database import Connection, Pool, connected
-from shared.storage.turns import Account
+from shared.storage.turns import Place
 from shared.storage.walks import in_steps
 
 _PART: Final[TypeAdapter[Sendable]] = TypeAdapter(Sendable)
@@ -210,7 +210,7 @@ class Ledger:
         async with connected(self._pool) as connection:
             await lanes.park(connection, lane, delay, tried=tried)
 
-    async def handle(self, account: Account, blob: str) -> str | None:
+    async def handle(self, account: Place, blob: str) -> str | None:
         """What the provider calls this file, where it was uploaded before and lives for another minute."""
         async with connected(self._pool) as connection:
             value: str | None = await connection.fetchval(
@@ -221,7 +221,7 @@ class Ledger:
             )
         return value
 
-    async def keep_handle(self, account: Account, blob: str, *, value: str, expires_in: timedelta | None) -> None:
+    async def keep_handle(self, account: Place, blob: str, *, value: str, expires_in: timedelta | None) -> None:
         async with connected(self._pool) as connection:
             await connection.execute(
                 "INSERT INTO handle (channel, account, blob, value, expires_at)"

@@ -146,22 +146,22 @@ class Outgoing:
         for job in jobs:
             if job.entry.status not in OPEN:
                 continue
-            verdict = await self._send_piece(job)
-            if isinstance(verdict, timedelta):
-                return verdict
-            if verdict.status == "failed":
+            end = await self._send_piece(job)
+            if isinstance(end, timedelta):
+                return end
+            if end.status == "failed":
                 break
         return None
 
     async def _send_piece(self, job: Job) -> Outcome | timedelta:
-        verdict = await self._verdict(job)
-        if isinstance(verdict, Later):
-            return await self._put_off(job, verdict)
-        if isinstance(verdict, Outcome):
-            await self._settle(job.lane, job.order, job.entry.number, _told(job, verdict))
-        return verdict
+        end = await self._try(job)
+        if isinstance(end, Later):
+            return await self._put_off(job, end)
+        if isinstance(end, Outcome):
+            await self._settle(job.lane, job.order, job.entry.number, _told(job, end))
+        return end
 
-    async def _verdict(self, job: Job) -> Outcome | Later | timedelta:
+    async def _try(self, job: Job) -> Outcome | Later | timedelta:
         """What another owner left at `sending` may have been sent: never again, unless that does no harm."""
         if job.entry.status == "sending" and not self._sender.may_repeat(job, datetime.now(UTC)):
             return _unknown("the process that sent it ended before the answer came")

@@ -30,7 +30,7 @@ from shared.contract.errors import AlreadySent, Fenced, Malformed, ParleyError, 
 from shared.contract.fit import Bundle, Sendable
 from shared.outbound.lanes import LEASE, Lane
 from shared.outbound.ledger import Entry, Head, Ledger, Outcome
-from shared.provider.calls import Caller, Party
+from shared.provider.calls import Caller, Principal
 from shared.provider.contexts import Contexts
 from shared.provider.exchange import Driver
 from shared.storage.blobs import belongs
@@ -179,7 +179,7 @@ class Sender:
             if isinstance(error, RouteGone) and job.route:
                 return await self.send(job.without_route())
             repeatable = self.may_repeat(job, datetime.now(UTC))
-            return _verdict(_reason(error, job, begun=attempt.commits > 0), attempt.commits, repeatable=repeatable)
+            return _outcome(_reason(error, job, begun=attempt.commits > 0), attempt.commits, repeatable=repeatable)
         return Outcome(status="sent", external_ids=sent.external_ids, join_key=sent.join_key)
 
     async def _change(self, job: Job, change: Amendment | ThreadControl) -> Outcome | Later:
@@ -194,7 +194,7 @@ class Sender:
         except AlreadySent:
             pass
         except Exception as error:  # noqa: BLE001 whatever breaks ends as the outcome of this one change
-            return _verdict(_reason(error, job, begun=False), 0, repeatable=True)
+            return _outcome(_reason(error, job, begun=False), 0, repeatable=True)
         return Outcome(status="sent", external_ids=change.external_ids if isinstance(change, PieceChange) else ())
 
     async def _amend(self, job: Job, change: Amendment) -> None:
@@ -210,9 +210,9 @@ class Sender:
             raise Refusal("unsupported", f"{job.channel.name} has no threads to hand over")
         await self._drive(partial(job.channel.handover, job.account, control), self._patient(job))
 
-    def _patient(self, job: Job) -> Party:
+    def _patient(self, job: Job) -> Principal:
         """Whoever is asked for a change: nobody sees a second one, so the lane is kept and that is all."""
-        return _party(job, lambda request: self._ledger.hold(job.lane, request.timeout + LEASE))
+        return _principal(job, lambda request: self._ledger.hold(job.lane, request.timeout + LEASE))
 
     async def _send(self, job: Job, attempt: _Attempt) -> Sent:
         if own := self._own.get(job.channel.name):
@@ -220,9 +220,9 @@ class Sender:
                 return await own(job.account, _piece(job, ()), job.message)
         if job.channel.outbound is None:
             raise Refusal("unsupported", f"{job.channel.name} cannot be written to")
-        party = _party(job, attempt.before)
-        piece = _piece(job, await self._handles(job, party), grown=await self._grown(job))
-        return await self._drive(partial(job.channel.outbound, job.account, piece), party)
+        principal = _principal(job, attempt.before)
+        piece = _piece(job, await self._handles(job, principal), grown=await self._grown(job))
+        return await self._drive(partial(job.channel.outbound, job.account, piece), principal)
 
     async def _grown(self, job: Job) -> str | None:
         """What shows this answer already. While it is being shown nobody knows what will stand there, so the end waits for that."""
@@ -233,15 +233,15 @@ class Sender:
             raise SendFailed("unreachable", "the answer so far is being shown", retry_after=timedelta(seconds=1))
         return (grown.name or None) if grown else None
 
-    async def _handles(self, job: Job, party: Party) -> Handles:
+    async def _handles(self, job: Job, principal: Principal) -> Handles:
         """The provider's names of the piece's part and of the files that go along; None for what needs none."""
         part = job.entry.part
         files = (part.part, *part.files) if isinstance(part, Bundle) else (part,)
         if any(not belongs(file.blob, job.message.tenant) for file in files if isinstance(file, Media) and file.blob):
             raise Refusal("refused", "the file belongs to another tenant")
-        return tuple([await self._handle(job, file, party) for file in files])
+        return tuple([await self._handle(job, file, principal) for file in files])
 
-    async def _handle(self, job: Job, part: object, party: Party) -> str | None:
+    async def _handle(self, job: Job, part: object, principal: Principal) -> str | None:
         """What the provider calls a file; uploaded once per account, for as long as it lives there."""
         if not isinstance(part, Media) or part.blob is None or job.channel.upload is None or job.in_public:
             return None
@@ -253,13 +253,13 @@ class Sender:
         if size > most:  # whatever who asked for it said
             raise Refusal("too_long", f"the file has {size} bytes; {most} are allowed")
         measured = part.model_copy(update={"size": size})
-        made = await self._drive(partial(job.channel.upload, job.account, measured), party)
+        made = await self._drive(partial(job.channel.upload, job.account, measured), principal)
         await self._ledger.keep_handle(job.lane.account, file, value=made.value, expires_in=made.expires_in)
         return made.value
 
 
-def _party(job: Job, before: Callable[[Asked], Awaitable[None]]) -> Party:
-    return Party(
+def _principal(job: Job, before: Callable[[Asked], Awaitable[None]]) -> Principal:
+    return Principal(
         channel=job.channel,
         account=job.account,
         peer=job.order.peer,
@@ -317,7 +317,7 @@ def _reason(error: Exception, job: Job, *, begun: bool) -> SendFailed:
     return SendFailed("unknown" if begun else "malformed", detail)
 
 
-def _verdict(failed: SendFailed, commits: int, *, repeatable: bool) -> Outcome | Later:
+def _outcome(failed: SendFailed, commits: int, *, repeatable: bool) -> Outcome | Later:
     """What the rules of sending (docs/architecture.md) make of it. `commits`: how many requests with an effect had begun to leave."""
     maybe_sent = commits > (1 if failed.nothing_done or failed.reason == "throttled" else 0)
     if failed.reason not in {"throttled", "unreachable", "unknown"}:

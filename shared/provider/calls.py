@@ -48,7 +48,7 @@ async def _nothing(_request: Asked) -> None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Party:
+class Principal:
     """For whom a call is made: an account, or an app that asks for keys. `before` is awaited when a connection stands and the request is about to leave."""
 
     channel: Channel
@@ -120,60 +120,60 @@ class Caller:
         await self._mailer.close()
         await self._open.aclose()
 
-    async def ask(self, request: Asked, party: Party) -> Response:
+    async def ask(self, request: Asked, principal: Principal) -> Response:
         """One answer, whatever its status. What is safe to repeat is tried a few times; a commit never."""
         if isinstance(request, Smtp):
-            return await self._mail(request, party)
+            return await self._mail(request, principal)
         if request.commits:
-            return await self._ask(request, party)
+            return await self._ask(request, principal)
         try:
             async for attempt in stamina.retry_context(_passing, attempts=4, timeout=60, wait_initial=0.2, wait_max=3):
                 with attempt:
-                    answer = await self._ask(request, party)
+                    answer = await self._ask(request, principal)
                     if answer.status >= 500:
                         raise _Broken(answer)
         except _Broken as broken:
             return broken.answer
         return answer
 
-    async def _mail(self, request: Smtp, party: Party) -> Response:
-        await self._turn(request, party)
+    async def _mail(self, request: Smtp, principal: Principal) -> Response:
+        await self._turn(request, principal)
         started = time.monotonic()
         try:
-            return await self._mailer.ask(request, party.before)
+            return await self._mailer.ask(request, principal.before)
         finally:
-            SEND_SECONDS.labels(party.channel.name).observe(time.monotonic() - started)
+            SEND_SECONDS.labels(principal.channel.name).observe(time.monotonic() - started)
 
-    async def pause(self, spent: int, party: Party) -> timedelta:
+    async def pause(self, spent: int, principal: Principal) -> timedelta:
         """How long a poll waits that has spent so many units, so that its share of a quota lasts for the day."""
-        return await self._quotas.pause(spent, party.channel, party.account) if self._quotas else timedelta(0)
+        return await self._quotas.pause(spent, principal.channel, principal.account) if self._quotas else timedelta(0)
 
-    async def _turn(self, request: Asked, party: Party) -> None:
+    async def _turn(self, request: Asked, principal: Principal) -> None:
         if self._quotas:
-            await self._quotas.spend(request, party.channel, party.account, polling=party.polling)
+            await self._quotas.spend(request, principal.channel, principal.account, polling=principal.polling)
         await self._rates.wait(
-            channel=party.channel.name,
-            account=party.account.name,
-            peer=party.peer if request.commits else None,
-            capabilities=party.channel.capabilities_of(party.account),
+            channel=principal.channel.name,
+            account=principal.account.name,
+            peer=principal.peer if request.commits else None,
+            capabilities=principal.channel.capabilities_of(principal.account),
         )
         if isinstance(request, Http) and request.counts:
-            await self._buckets.wait((party.channel.name, party.account.name), request.counts)
+            await self._buckets.wait((principal.channel.name, principal.account.name), request.counts)
 
-    async def _ask(self, request: Http, party: Party) -> Response:
+    async def _ask(self, request: Http, principal: Principal) -> Response:
         limits = aiohttp.ClientTimeout(total=request.timeout.total_seconds(), sock_connect=CONNECT)
-        async with self._exchange(request, party, limits) as answer:
+        async with self._exchange(request, principal, limits) as answer:
             found = Response(status=answer.status, headers=_lower(answer), body=await _read(answer, request))
-        limit = otherwise(lambda: party.channel.limit(found), None) if request.counts else None
+        limit = otherwise(lambda: principal.channel.limit(found), None) if request.counts else None
         if limit is not None:
-            self._buckets.learn((party.channel.name, party.account.name), request.counts, limit)
+            self._buckets.learn((principal.channel.name, principal.account.name), request.counts, limit)
         return found
 
     @asynccontextmanager
-    async def download(self, request: Http, party: Party) -> AsyncIterator[Stream]:
+    async def download(self, request: Http, principal: Principal) -> AsyncIterator[Stream]:
         """An answer as a stream, asked for once."""
         limits = aiohttp.ClientTimeout(total=DOWNLOAD, sock_connect=CONNECT, sock_read=request.timeout.total_seconds())
-        async with self._exchange(request, party, limits) as answer:
+        async with self._exchange(request, principal, limits) as answer:
             yield Stream(answer.status, _lower(answer), _chunks(answer, request))
 
     @asynccontextmanager
@@ -198,18 +198,18 @@ class Caller:
 
     @asynccontextmanager
     async def _exchange(
-        self, request: Http, party: Party, limits: aiohttp.ClientTimeout
+        self, request: Http, principal: Principal, limits: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         address, body = _address(request), await self._body(request)
-        await self._turn(request, party)
-        departure = _Departure(request, party.before)
+        await self._turn(request, principal)
+        departure = _Departure(request, principal.before)
         mark, started = _departure.set(departure), time.monotonic()
         try:
             async with self._session(request).request(
                 request.method,
                 address,
                 data=body,
-                headers=_headers(request, party.traceparent),
+                headers=_headers(request, principal.traceparent),
                 timeout=limits,
                 allow_redirects=_may_redirect(request),
                 max_redirects=REDIRECTS + 1,
@@ -219,7 +219,7 @@ class Caller:
             raise _failure(request, error, left=departure.left) from None
         finally:
             _departure.reset(mark)
-            SEND_SECONDS.labels(party.channel.name).observe(time.monotonic() - started)
+            SEND_SECONDS.labels(principal.channel.name).observe(time.monotonic() - started)
 
     def _session(self, request: Http) -> aiohttp.ClientSession:
         return self._strange if request.stranger else self._known

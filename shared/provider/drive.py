@@ -36,7 +36,7 @@ async def drive(steps: Steps[T], *, channel: Channel, ask: Ask) -> T:
 async def _answered(request: Asked, channel: Channel, ask: Ask) -> Response | SendFailed | AlreadySent:
     try:
         answer = await ask(request)
-        _judge(channel, request, answer)
+        _check(channel, request, answer)
     except (SendFailed, AlreadySent) as thrown:
         return thrown
     return answer
@@ -52,7 +52,7 @@ def _advance(steps: Steps[T], answer: Response | SendFailed | AlreadySent | None
             return _Returned(end.value)
 
 
-def _judge(channel: Channel, request: Asked, answer: Response) -> None:
+def _check(channel: Channel, request: Asked, answer: Response) -> None:
     """An answer that only says "unreachable" does not say that nothing happened; so a commit becomes unknown,
     unless the provider honours our key and may be asked again (docs/architecture.md, Sending). In SMTP a refusal is one: RFC 5321 §4.2.1.
     """

@@ -13,7 +13,7 @@ import structlog
 
 from shared.contract.channel import App, Channel, Context
 from shared.contract.errors import KeysUnavailable, Malformed, SendFailed
-from shared.provider.calls import Caller, Party
+from shared.provider.calls import Caller, Principal
 from shared.provider.drive import drive
 from shared.runtime.lasting import spawn
 
@@ -86,12 +86,12 @@ class Keyring:
 
     async def _fetch(self, held: _Held, channel: Channel) -> None:
         assert channel.keys is not None
-        party = Party(channel=channel, account=held.app)
+        principal = Principal(channel=channel, account=held.app)
         try:
             found = await drive(
                 channel.keys(held.app, Context(now=datetime.now(UTC))),
                 channel=channel,
-                ask=lambda request: self._caller.ask(request, party),
+                ask=lambda request: self._caller.ask(request, principal),
             )
         except (SendFailed, Malformed) as error:
             log.warning("keys.not_fetched", channel=channel.name, app=held.app.name, error=error.detail)

@@ -15,7 +15,7 @@ from shared.contract.channel import Channel
 from shared.contract.errors import DatabaseUnavailable
 from shared.runtime.lasting import spawn
 from shared.runtime.lifecycle import Health
-from shared.storage.turns import Account
+from shared.storage.turns import Place
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ class Due(Protocol):
     """Something to do by an account."""
 
     @property
-    def account(self) -> Account: ...
+    def account(self) -> Place: ...
 
 
 D = TypeVar("D", bound=Due)
@@ -38,24 +38,24 @@ D_co = TypeVar("D_co", bound=Due, covariant=True)
 class Claim(Protocol[D_co]):
     """Takes what is due and what nobody holds: for each account at most as much as is `free`, else `default`."""
 
-    async def __call__(self, *, free: Mapping[Account, int], default: int, limit: int) -> Sequence[D_co]: ...
+    async def __call__(self, *, free: Mapping[Place, int], default: int, limit: int) -> Sequence[D_co]: ...
 
 
 class Blocked:
     """Accounts whose provider told us to wait, and for how long."""
 
     def __init__(self) -> None:
-        self._until: dict[Account, float] = {}
+        self._until: dict[Place, float] = {}
 
-    def block(self, account: Account, pause: timedelta) -> None:
+    def block(self, account: Place, pause: timedelta) -> None:
         self._until[account] = max(self._until.get(account, 0), time.monotonic() + pause.total_seconds())
 
-    def wait(self, account: Account) -> timedelta | None:
+    def wait(self, account: Place) -> timedelta | None:
         """How long still; None: not at all."""
         left = self._until.get(account, 0) - time.monotonic()
         return timedelta(seconds=left) if left > 0 else None
 
-    def accounts(self) -> list[Account]:
+    def accounts(self) -> list[Place]:
         """Those that still have to wait; the others are forgotten."""
         now = time.monotonic()
         self._until = {account: until for account, until in self._until.items() if until > now}
@@ -78,7 +78,7 @@ class Workers(Generic[D]):
     ) -> None:
         self._name, self._claim_due, self._work, self._most = name, claim, work, at_once
         self._channels, self._health, self._blocked = channels, health, blocked or Blocked()
-        self._working: Counter[Account] = Counter()
+        self._working: Counter[Place] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
 
@@ -119,12 +119,12 @@ class Workers(Generic[D]):
         except TimeoutError:
             pass
 
-    def _room(self) -> dict[Account, int]:
+    def _room(self) -> dict[Place, int]:
         """For every account that is not idle: how much more of it may be worked on here."""
         room = {account: self._at_once(account) - working for account, working in self._working.items()}
         return room | dict.fromkeys(self._blocked.accounts(), 0)
 
-    def _at_once(self, account: Account) -> int:
+    def _at_once(self, account: Place) -> int:
         """No more than get a turn within seconds: who waits for the rate holds a lease."""
         channel = self._channels.get(account[0])
         return max(1, min(self._most, int(channel.capabilities.per_second * 10))) if channel else self._most
@@ -135,7 +135,7 @@ class Workers(Generic[D]):
         self._tasks.add(task)
         task.add_done_callback(lambda task: self._ended(task, due.account))
 
-    def _ended(self, task: asyncio.Task[None], account: Account) -> None:
+    def _ended(self, task: asyncio.Task[None], account: Place) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("work.broke", what=self._name, exc_info=error)

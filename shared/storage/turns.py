@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.storage.database import Pool, connected
 
-Account = tuple[str, str]  # channel, account
+Place = tuple[str, str]  # channel, account
 
 
 def claim(table: str, *, pending: str = "TRUE") -> str:
@@ -49,7 +49,7 @@ async def take(
     pool: Pool,
     statement: str,
     *,
-    free: Mapping[Account, int],
+    free: Mapping[Place, int],
     default: int,
     limit: int,
     owner: uuid.UUID,

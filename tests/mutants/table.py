@@ -1866,8 +1866,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "A change does no harm",
         "a change without an answer has failed",
         "shared/outbound/sending.py",
-        "return _verdict(_reason(error, job, begun=False), 0, repeatable=True)",
-        'return _verdict(SendFailed("refused"), 0, repeatable=True)',
+        "return _outcome(_reason(error, job, begun=False), 0, repeatable=True)",
+        'return _outcome(SendFailed("refused"), 0, repeatable=True)',
         f"{PROMISES}/test_amending.py",
     ),
     Mutant(

@@ -100,7 +100,7 @@ class Queue:
             await smtp.ehlo()
             await _say(smtp, item, raw)
         except SMTPResponseException as refused:
-            raise _verdict(refused.code, refused.message) from None
+            raise _refusal(refused.code, refused.message) from None
         except (SMTPException, OSError, TimeoutError) as error:
             raise Later(f"{host}:{port} cannot be reached ({type(error).__name__})") from None
         finally:
@@ -125,6 +125,6 @@ async def _say(smtp: SMTP, item: Item, raw: bytes) -> None:
         raise refused[0]
 
 
-def _verdict(code: int, words: str) -> Later | Never:
+def _refusal(code: int, words: str) -> Later | Never:
     told = f"{code} {' '.join(words.split())}"
     return Never(told) if code >= 500 else Later(told)

@@ -246,7 +246,7 @@ async def kept_request(world: Settings, body: bytes, app_name: str = "main") -> 
             body=body,
         )
         renamed = app.model_copy(update={"name": app_name})
-        await intake.quarantine.keep_request(channel, renamed, request, Malformed("it was us"))
+        await intake.dead_letters.keep_request(channel, renamed, request, Malformed("it was us"))
 
 
 async def test_a_providers_dead_letter_is_translated_again_and_stays_one_message(world: Settings) -> None:
@@ -278,8 +278,8 @@ async def test_a_page_of_a_poll_is_translated_again_and_what_was_taken_stays_one
     said = [{"message_id": n, "date": 1, "chat": chat, "from": chat, "text": f"message {n}"} for n in (1, 2)]
     page = {"ok": True, "result": [{"update_id": n, "message": one} for n, one in enumerate(said)]}
     async with producing(world) as producer:
-        quarantine = Intake(world, "chat", producer, Blobs.open(world.blobs)).quarantine
-        await quarantine.keep_page(CHANNELS["telegram"], account, json.dumps(page).encode(), Malformed("it was us"))
+        dead_letters = Intake(world, "chat", producer, Blobs.open(world.blobs)).dead_letters
+        await dead_letters.keep_page(CHANNELS["telegram"], account, json.dumps(page).encode(), Malformed("it was us"))
     for _ in range(2):
         told = await command(world)("dlq", "replay", "ingress.chat.dlq", "--all", "--json")
         assert told.exit_code == 0, told.output

@@ -37,7 +37,7 @@ async def keep(world: Settings, raw: bytes, *recipients: str) -> None:
     await producer.start()
     intake = Intake(world, "email", producer, Blobs.open(world.blobs))
     mail = Mail(raw, "ann@home.example", recipients)
-    await intake.quarantine.keep_mail(CHANNELS["email"], account, mail, Malformed("it was us"))
+    await intake.dead_letters.keep_mail(CHANNELS["email"], account, mail, Malformed("it was us"))
     await producer.stop()
 
 

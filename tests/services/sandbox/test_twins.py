@@ -44,7 +44,7 @@ from shared.contract.envelope import Choice, Choices, Deletion, Edit, Media, Not
 from shared.contract.errors import AlreadySent, SendFailed
 from shared.inbound import translate
 from shared.provider.bodies import transformed
-from shared.provider.calls import Caller, Party
+from shared.provider.calls import Caller, Principal
 from shared.provider.contexts import Contexts
 from shared.provider.exchange import Driver
 from shared.provider.keys import Keyring
@@ -179,11 +179,14 @@ class Business:
 
     async def asks(self, steps: Callable[[Context], Steps[T]], *, account: Account | None = None) -> T:
         """An exchange with the provider, by an access token where it gives those."""
-        party, drive = Party(channel=self.channel, account=account or self.account), Driver(self.caller, self.contexts)
+        principal, drive = (
+            Principal(channel=self.channel, account=account or self.account),
+            Driver(self.caller, self.contexts),
+        )
         if self.channel.refresh is None:
-            return await drive(steps, party)
-        token = await drive(partial(self.channel.refresh, party.account, None), party)
-        return await drive(lambda context: steps(replace(context, token=token.value)), party)
+            return await drive(steps, principal)
+        token = await drive(partial(self.channel.refresh, principal.account, None), principal)
+        return await drive(lambda context: steps(replace(context, token=token.value)), principal)
 
 
 @pytest.fixture(params=[twin.channel for twin in TWINS], scope="module")
@@ -272,8 +275,8 @@ async def test_a_file_of_a_person_can_be_fetched(business: Business) -> None:
     await business.says(form=form)
     (part,) = [part for part in (await business.reads()).parts if isinstance(part, Media)]
     download = await business.asks(partial(business.channel.fetch, business.account, part))
-    party = Party(channel=business.channel, account=business.account)
-    async with business.caller.download(download.request, party) as answer:
+    principal = Principal(channel=business.channel, account=business.account)
+    async with business.caller.download(download.request, principal) as answer:
         assert b"".join([chunk async for chunk in transformed(answer.chunks, download.decrypt)]) == PIXEL
 
 

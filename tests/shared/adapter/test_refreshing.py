@@ -18,7 +18,7 @@ from shared.adapter.refreshing import Refreshing
 from shared.contract.channel import Context, Http, Response, Steps, Token
 from shared.contract.codes import Failure
 from shared.contract.errors import SendFailed, TokenRefused
-from shared.provider.calls import Caller, Party
+from shared.provider.calls import Caller, Principal
 from shared.provider.contexts import Contexts
 from shared.provider.credentials import Credential, Credentials, lease_name
 from shared.provider.exchange import Driver
@@ -99,7 +99,7 @@ class Replica:
 
     async def ask(self) -> str:
         return await self._driver(
-            lambda context: ask(context, self.account), Party(channel=CHANNEL, account=self.account)
+            lambda context: ask(context, self.account), Principal(channel=CHANNEL, account=self.account)
         )
 
 

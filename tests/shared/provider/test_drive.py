@@ -21,7 +21,7 @@ from shared.contract.channel import AesCtr, Blob, Context, Field, Gzip, Http, Pi
 from shared.contract.envelope import Text
 from shared.contract.errors import DatabaseUnavailable, Malformed, SendFailed
 from shared.provider.bodies import open_body
-from shared.provider.calls import ANSWER_LIMIT, Caller, Party
+from shared.provider.calls import ANSWER_LIMIT, Caller, Principal
 from shared.provider.drive import drive
 from shared.provider.ssrf import public
 from shared.storage.blobs import Blobs
@@ -50,8 +50,8 @@ async def caller(blobs: Blobs) -> AsyncIterator[Caller]:
 
 
 @pytest.fixture
-def party(provider: Provider) -> Party:
-    return Party(channel=CHANNEL, account=Account(name="main", api=provider.address), peer="alice")
+def principal(provider: Provider) -> Principal:
+    return Principal(channel=CHANNEL, account=Account(name="main", api=provider.address), peer="alice")
 
 
 class Ledger:
@@ -76,84 +76,96 @@ async def code(waiting: Any) -> str:
 # what may have left ---------------------------------------------------------------------------------------------------
 
 
-async def test_the_ledger_is_told_before_anything_leaves(provider: Provider, caller: Caller, party: Party) -> None:
+async def test_the_ledger_is_told_before_anything_leaves(
+    provider: Provider, caller: Caller, principal: Principal
+) -> None:
     order: list[str] = []
 
     async def before(_request: Http) -> None:
         order.append(f"told after {len(provider.seen)}")
 
-    await caller.ask(Http(url=provider.address, commits=True), replace(party, before=before))
+    await caller.ask(Http(url=provider.address, commits=True), replace(principal, before=before))
     assert order == ["told after 0"]
     assert len(provider.seen) == 1
 
 
-async def test_nothing_leaves_when_the_ledger_cannot_be_told(provider: Provider, caller: Caller, party: Party) -> None:
+async def test_nothing_leaves_when_the_ledger_cannot_be_told(
+    provider: Provider, caller: Caller, principal: Principal
+) -> None:
     ledger = Ledger(DatabaseUnavailable())
     with pytest.raises(DatabaseUnavailable):
-        await caller.ask(Http(url=provider.address, commits=True), replace(party, before=ledger.before))
-    await caller.ask(Http(method="GET", url=provider.address + "/after"), party)
+        await caller.ask(Http(url=provider.address, commits=True), replace(principal, before=ledger.before))
+    await caller.ask(Http(method="GET", url=provider.address + "/after"), principal)
     assert [seen.path for seen in provider.seen] == ["/after"]
 
 
-async def test_without_a_connection_nothing_left_and_the_ledger_was_not_even_told(caller: Caller, party: Party) -> None:
+async def test_without_a_connection_nothing_left_and_the_ledger_was_not_even_told(
+    caller: Caller, principal: Principal
+) -> None:
     ledger = Ledger()
     request = Http(url=f"http://127.0.0.1:{dead_port()}", commits=True)
-    assert await code(caller.ask(request, replace(party, before=ledger.before))) == "unreachable"
+    assert await code(caller.ask(request, replace(principal, before=ledger.before))) == "unreachable"
     assert ledger.told == []
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 async def test_a_commit_whose_connection_breaks_is_unknown_and_never_repeated(
-    provider: Provider, caller: Caller, party: Party, method: str
+    provider: Provider, caller: Caller, principal: Principal, method: str
 ) -> None:
-    await caller.ask(Http(method="GET", url=provider.address), party)  # a kept-alive connection tempts to repeat
+    await caller.ask(Http(method="GET", url=provider.address), principal)  # a kept-alive connection tempts to repeat
     provider.answers = [hangs_up(), hangs_up()]
-    assert await code(caller.ask(Http(method=method, url=provider.address, commits=True), party)) == "unknown"
+    assert await code(caller.ask(Http(method=method, url=provider.address, commits=True), principal)) == "unknown"
     assert len(provider.seen) == 2
 
 
-async def test_a_commit_without_an_answer_in_time_is_unknown(provider: Provider, caller: Caller, party: Party) -> None:
+async def test_a_commit_without_an_answer_in_time_is_unknown(
+    provider: Provider, caller: Caller, principal: Principal
+) -> None:
     never = asyncio.Event()
     provider.answers = [waits_for(never)]
     request = Http(url=provider.address, commits=True, timeout=timedelta(seconds=2))
-    assert await code(caller.ask(request, party)) == "unknown"
+    assert await code(caller.ask(request, principal)) == "unknown"
     never.set()
 
 
-async def test_a_commit_whose_answer_breaks_off_is_unknown(provider: Provider, caller: Caller, party: Party) -> None:
+async def test_a_commit_whose_answer_breaks_off_is_unknown(
+    provider: Provider, caller: Caller, principal: Principal
+) -> None:
     provider.answers = [streams([b'{"id": 1'], mime_type="application/json", torn=True)]
-    assert await code(caller.ask(Http(url=provider.address, commits=True), party)) == "unknown"
+    assert await code(caller.ask(Http(url=provider.address, commits=True), principal)) == "unknown"
 
 
-async def test_what_is_safe_is_repeated_a_few_times(provider: Provider, caller: Caller, party: Party) -> None:
+async def test_what_is_safe_is_repeated_a_few_times(provider: Provider, caller: Caller, principal: Principal) -> None:
     provider.answers = [hangs_up(), says(503), says(200, {"id": 7})]
-    answer = await caller.ask(Http(url=provider.address), party)
+    answer = await caller.ask(Http(url=provider.address), principal)
     assert answer.json() == {"id": 7}
     assert len(provider.seen) == 3
 
 
-async def test_a_provider_that_stays_broken_has_the_last_word(provider: Provider, caller: Caller, party: Party) -> None:
+async def test_a_provider_that_stays_broken_has_the_last_word(
+    provider: Provider, caller: Caller, principal: Principal
+) -> None:
     provider.answers = [says(500, {"n": n}) for n in range(4)]
-    answer = await caller.ask(Http(url=provider.address), party)
+    answer = await caller.ask(Http(url=provider.address), principal)
     assert (answer.status, answer.json()) == (500, {"n": 3})
 
 
-async def test_an_endless_answer_is_cut_off(provider: Provider, caller: Caller, party: Party) -> None:
+async def test_an_endless_answer_is_cut_off(provider: Provider, caller: Caller, principal: Principal) -> None:
     chunks = [b"x" * 1024 * 1024] * (ANSWER_LIMIT // 1024 // 1024 + 1)
     provider.answers = [streams(chunks, mime_type="text/plain")]
-    assert await code(caller.ask(Http(method="GET", url=provider.address), party)) == "malformed"
+    assert await code(caller.ask(Http(method="GET", url=provider.address), principal)) == "malformed"
 
 
 # what is sent ---------------------------------------------------------------------------------------------------------
 
 
 async def test_a_file_is_streamed_with_its_length_and_its_name_in_any_script(
-    provider: Provider, caller: Caller, party: Party, blobs: Blobs
+    provider: Provider, caller: Caller, principal: Principal, blobs: Blobs
 ) -> None:
     content = b"0123456789" * 300_000
     stored = await blobs.put_bytes("default", content)
     form = (Field("caption", "សួស្តី"), Field("photo", Blob(stored.ref, "image/png", 'រូប "1".png')))
-    await caller.ask(Http(url=provider.address, body=form, commits=True), party)
+    await caller.ask(Http(url=provider.address, body=form, commits=True), principal)
     (seen,) = provider.seen
     assert seen.form["caption"][2].decode() == "សួស្តី"
     name, headers, body = seen.form["photo"]
@@ -164,23 +176,23 @@ async def test_a_file_is_streamed_with_its_length_and_its_name_in_any_script(
 
 
 async def test_a_file_that_is_not_there_is_known_before_anything_leaves(
-    provider: Provider, caller: Caller, party: Party
+    provider: Provider, caller: Caller, principal: Principal
 ) -> None:
     ledger = Ledger()
     request = Http(url=provider.address, body=(Field("f", Blob("default/" + "0" * 64)),), commits=True)
-    assert await code(caller.ask(request, replace(party, before=ledger.before))) == "malformed"
+    assert await code(caller.ask(request, replace(principal, before=ledger.before))) == "malformed"
     assert ledger.told == []
     assert provider.seen == []
 
 
 async def test_a_file_goes_as_it_is_whole_or_in_slices_and_with_its_length(
-    provider: Provider, caller: Caller, party: Party, blobs: Blobs
+    provider: Provider, caller: Caller, principal: Principal, blobs: Blobs
 ) -> None:
     content = bytes(range(256)) * 5000
     stored = await blobs.put_bytes("default", content)
     for start, length in ((0, None), (0, 700_000), (700_000, None), (len(content), None)):
         body = Blob(stored.ref, "video/mp4", start=start, length=length)
-        await caller.ask(Http(method="PUT", url=provider.address, body=body), party)
+        await caller.ask(Http(method="PUT", url=provider.address, body=body), principal)
         seen = provider.seen[-1]
         part = content[start:] if length is None else content[start : start + length]
         assert seen.body == part
@@ -188,20 +200,22 @@ async def test_a_file_goes_as_it_is_whole_or_in_slices_and_with_its_length(
         assert seen.headers["content-type"] == "video/mp4"
 
 
-async def test_a_slice_stands_in_a_form_too(provider: Provider, caller: Caller, party: Party, blobs: Blobs) -> None:
+async def test_a_slice_stands_in_a_form_too(
+    provider: Provider, caller: Caller, principal: Principal, blobs: Blobs
+) -> None:
     stored = await blobs.put_bytes("default", b"0123456789")
     form = (Field("media", Blob(stored.ref, start=3, length=4)),)
-    await caller.ask(Http(url=provider.address, body=form), party)
+    await caller.ask(Http(url=provider.address, body=form), principal)
     assert provider.seen[0].form["media"][2] == b"3456"
 
 
 @pytest.mark.parametrize(("start", "length"), [(0, 11), (11, None), (5, 6), (-1, 3)])
 async def test_a_slice_that_the_file_does_not_have_is_known_before_anything_leaves(
-    provider: Provider, caller: Caller, party: Party, blobs: Blobs, start: int, length: int | None
+    provider: Provider, caller: Caller, principal: Principal, blobs: Blobs, start: int, length: int | None
 ) -> None:
     stored = await blobs.put_bytes("default", b"0123456789")
     request = Http(url=provider.address, body=Blob(stored.ref, start=start, length=length))
-    assert await code(caller.ask(request, party)) == "malformed"
+    assert await code(caller.ask(request, principal)) == "malformed"
     assert provider.seen == []
 
 
@@ -219,23 +233,23 @@ CIPHER = bytes.fromhex(
 
 
 async def test_a_file_is_encrypted_on_its_way_and_a_second_try_sends_the_same_bytes(
-    provider: Provider, caller: Caller, party: Party, blobs: Blobs
+    provider: Provider, caller: Caller, principal: Principal, blobs: Blobs
 ) -> None:
     stored = await blobs.put_bytes("default", PLAIN)
     provider.answers = [hangs_up(), says(503)]
-    await caller.ask(Http(url=provider.address, body=Blob(stored.ref, through=AesCtr(KEY, COUNTER))), party)
+    await caller.ask(Http(url=provider.address, body=Blob(stored.ref, through=AesCtr(KEY, COUNTER))), principal)
     assert [seen.body for seen in provider.seen] == [CIPHER] * 3
     assert provider.seen[0].headers["content-length"] == str(len(CIPHER))
 
 
 async def test_a_file_is_packed_on_its_way_and_then_nobody_knows_its_length(
-    provider: Provider, caller: Caller, party: Party, blobs: Blobs
+    provider: Provider, caller: Caller, principal: Principal, blobs: Blobs
 ) -> None:
     content = b"0123456789" * 300_000
     stored = await blobs.put_bytes("default", content)
     headers = {"content-encoding": "gzip"}
     provider.answers = [hangs_up()]
-    await caller.ask(Http(url=provider.address, headers=headers, body=Blob(stored.ref, through=Gzip())), party)
+    await caller.ask(Http(url=provider.address, headers=headers, body=Blob(stored.ref, through=Gzip())), principal)
     first, again = provider.seen
     assert again.headers["transfer-encoding"] == "chunked"
     assert "content-length" not in again.headers
@@ -259,31 +273,31 @@ async def test_a_file_however_large_is_never_held_whole(blobs: Blobs) -> None:
         assert max(pipe.chunks) <= 1024 * 1024
 
 
-async def test_the_trace_goes_on_at_the_provider(provider: Provider, caller: Caller, party: Party) -> None:
+async def test_the_trace_goes_on_at_the_provider(provider: Provider, caller: Caller, principal: Principal) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    await caller.ask(Http(url=provider.address), replace(party, traceparent=trace))
+    await caller.ask(Http(url=provider.address), replace(principal, traceparent=trace))
     assert provider.seen[0].headers["traceparent"].startswith("00-0af7651916cd43dd8448eb211c80319c-")
     assert provider.seen[0].headers["traceparent"] != trace
 
 
-async def test_one_accounts_cookies_are_not_anothers(provider: Provider, caller: Caller, party: Party) -> None:
+async def test_one_accounts_cookies_are_not_anothers(provider: Provider, caller: Caller, principal: Principal) -> None:
     provider.answers = [says(200, Set_Cookie="session=main; Path=/")]
-    await caller.ask(Http(url=provider.address), party)
-    await caller.ask(Http(url=provider.address), party)
+    await caller.ask(Http(url=provider.address), principal)
+    await caller.ask(Http(url=provider.address), principal)
     assert "cookie" not in provider.seen[1].headers
 
 
-async def test_no_secret_reaches_the_log(caller: Caller, party: Party) -> None:
+async def test_no_secret_reaches_the_log(caller: Caller, principal: Principal) -> None:
     token = SecretStr("123456:very-secret")
     url = f"http://127.0.0.1:{dead_port()}/bot{token.get_secret_value()}/send?signature=also-secret"
     with structlog.testing.capture_logs() as logs:
-        await code(caller.ask(Http(url=url, secret=token, commits=True), party))
+        await code(caller.ask(Http(url=url, secret=token, commits=True), principal))
     assert logs
     assert "secret" not in str(logs)
 
 
 async def test_calls_of_one_account_are_spaced(provider: Provider, caller: Caller) -> None:
-    slow = Party(channel=make_channel(per_second=20), account=Account(name="slow", api=provider.address))
+    slow = Principal(channel=make_channel(per_second=20), account=Account(name="slow", api=provider.address))
     started = asyncio.get_running_loop().time()
     await asyncio.gather(*(caller.ask(Http(url=provider.address), slow) for _ in range(5)))
     assert asyncio.get_running_loop().time() - started >= 4 / 20 * 0.95
@@ -291,11 +305,11 @@ async def test_calls_of_one_account_are_spaced(provider: Provider, caller: Calle
 
 async def test_one_person_is_not_written_to_faster_than_allowed(provider: Provider, caller: Caller) -> None:
     channel = make_channel(per_peer_second=10)
-    alice = Party(channel=channel, account=Account(name="main", api=provider.address), peer="alice")
+    alice = Principal(channel=channel, account=Account(name="main", api=provider.address), peer="alice")
     loop = asyncio.get_running_loop()
 
-    async def send(party: Party) -> float:
-        await caller.ask(Http(url=provider.address, commits=True), party)
+    async def send(principal: Principal) -> float:
+        await caller.ask(Http(url=provider.address, commits=True), principal)
         return loop.time()
 
     started = loop.time()
@@ -332,10 +346,10 @@ def loopback_too(address: Any) -> bool:
     ],
 )
 async def test_a_stranger_cannot_make_us_reach_inside(
-    provider: Provider, caller: Caller, party: Party, url: str
+    provider: Provider, caller: Caller, principal: Principal, url: str
 ) -> None:
     request = Http(method="GET", url=url.format(port=provider.port), stranger=True)
-    assert await code(caller.ask(request, party)) in {"refused", "bad_address"}
+    assert await code(caller.ask(request, principal)) in {"refused", "bad_address"}
     assert provider.seen == []
 
 
@@ -348,11 +362,13 @@ async def test_a_stranger_cannot_make_us_reach_inside(
         "file:///etc/passwd",
     ],
 )
-async def test_a_redirect_cannot_lead_inside(provider: Provider, blobs: Blobs, party: Party, target: str) -> None:
+async def test_a_redirect_cannot_lead_inside(
+    provider: Provider, blobs: Blobs, principal: Principal, target: str
+) -> None:
     provider.answers = [says(302, Location=target.format(port=provider.port))]
     async with Caller(blobs, reach=loopback_too) as caller:
         request = Http(method="GET", url=f"{provider.address}/outside", stranger=True)
-        assert await code(caller.ask(request, party)) in {"refused", "bad_address"}
+        assert await code(caller.ask(request, principal)) in {"refused", "bad_address"}
     assert [seen.path for seen in provider.seen if seen.path == "/inside"] == []
 
 
@@ -375,64 +391,68 @@ async def test_a_name_cannot_change_its_address_between_check_and_connection(pro
         resolver.asked = 1
         caller._strange.connector._resolver = resolver
         request = Http(method="GET", url=f"http://rebind.example:{provider.port}/", stranger=True)
-        party = Party(channel=CHANNEL, account=Account(name="main", api=""))
-        assert await code(caller.ask(request, party)) == "refused"
+        principal = Principal(channel=CHANNEL, account=Account(name="main", api=""))
+        assert await code(caller.ask(request, principal)) == "refused"
         assert resolver.asked > 1
     assert provider.seen == []
 
 
-async def test_a_strangers_redirects_are_followed_three_times(provider: Provider, blobs: Blobs, party: Party) -> None:
+async def test_a_strangers_redirects_are_followed_three_times(
+    provider: Provider, blobs: Blobs, principal: Principal
+) -> None:
     async with Caller(blobs, reach=loopback_too) as caller:
         provider.answers = [says(302, Location="/next")] * 3
         request = Http(method="GET", url=provider.address, stranger=True)
-        assert (await caller.ask(request, party)).status == 200
+        assert (await caller.ask(request, principal)).status == 200
         provider.answers = [says(302, Location="/next")] * 4
-        assert await code(caller.ask(request, party)) == "refused"
+        assert await code(caller.ask(request, principal)) == "refused"
 
 
 @pytest.mark.parametrize("request_", [{"headers": {"Authorization": "Bearer x"}}, {"secret": SecretStr("x")}])
 async def test_credentials_do_not_travel_with_a_redirect(
-    provider: Provider, blobs: Blobs, party: Party, request_: dict[str, Any]
+    provider: Provider, blobs: Blobs, principal: Principal, request_: dict[str, Any]
 ) -> None:
     provider.answers = [says(302, Location="/elsewhere")] * 2
     async with Caller(blobs, reach=loopback_too) as caller:
         for stranger in (True, False):
             request = Http(method="GET", url=provider.address, stranger=stranger, **request_)
-            assert (await caller.ask(request, party)).status == 302
+            assert (await caller.ask(request, principal)).status == 302
     assert len(provider.seen) == 2
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com/x", "gopher://x", "nonsense", "http://", ""])
-async def test_only_addresses_of_http_are_called(caller: Caller, party: Party, url: str) -> None:
-    assert await code(caller.ask(Http(method="GET", url=url, stranger=True), party)) == "bad_address"
+async def test_only_addresses_of_http_are_called(caller: Caller, principal: Principal, url: str) -> None:
+    assert await code(caller.ask(Http(method="GET", url=url, stranger=True), principal)) == "bad_address"
 
 
 # the exchange ---------------------------------------------------------------------------------------------------------
 
 
-async def exchange(caller: Caller, party: Party, **given: Any) -> Sent:
+async def exchange(caller: Caller, principal: Principal, **given: Any) -> Sent:
     piece = Piece(id="1", to="alice", part=Text(text="hello"))
-    steps = (given.get("channel") or CHANNEL).outbound(party.account, piece, CONTEXT)
+    steps = (given.get("channel") or CHANNEL).outbound(principal.account, piece, CONTEXT)
     channel = given.get("channel") or CHANNEL
-    return await drive(steps, channel=channel, ask=lambda request: caller.ask(request, party))
+    return await drive(steps, channel=channel, ask=lambda request: caller.ask(request, principal))
 
 
-async def test_an_exchange_runs_from_question_to_result(provider: Provider, caller: Caller, party: Party) -> None:
-    assert await exchange(caller, party) == Sent(external_ids=("1",))
+async def test_an_exchange_runs_from_question_to_result(
+    provider: Provider, caller: Caller, principal: Principal
+) -> None:
+    assert await exchange(caller, principal) == Sent(external_ids=("1",))
 
 
-async def test_every_answer_is_judged(provider: Provider, caller: Caller, party: Party) -> None:
+async def test_every_answer_is_judged(provider: Provider, caller: Caller, principal: Principal) -> None:
     provider.answers = [says(403)]
-    assert await code(exchange(caller, party)) == "blocked"
+    assert await code(exchange(caller, principal)) == "blocked"
 
 
 async def test_who_must_wait_is_told_by_the_answer_or_else_by_the_request(
-    provider: Provider, caller: Caller, party: Party
+    provider: Provider, caller: Caller, principal: Principal
 ) -> None:
     async def waits(request: Http, **answer: str) -> str:
         provider.answers = [says(429, **answer)]
         with pytest.raises(SendFailed) as failed:
-            await drive(iter_of(request), channel=CHANNEL, ask=lambda request: caller.ask(request, party))
+            await drive(iter_of(request), channel=CHANNEL, ask=lambda request: caller.ask(request, principal))
         return failed.value.scope
 
     def iter_of(request: Http) -> Any:
@@ -444,7 +464,9 @@ async def test_who_must_wait_is_told_by_the_answer_or_else_by_the_request(
     assert await waits(replace(plain, throttles="peer")) == "peer"
 
 
-async def test_an_exchange_may_go_on_without_what_was_refused(provider: Provider, caller: Caller, party: Party) -> None:
+async def test_an_exchange_may_go_on_without_what_was_refused(
+    provider: Provider, caller: Caller, principal: Principal
+) -> None:
     def steps(url: str) -> Any:
         refused = []
         for path in ("/one", "/two", "/three"):
@@ -455,7 +477,7 @@ async def test_an_exchange_may_go_on_without_what_was_refused(provider: Provider
         return refused
 
     provider.by_path["/two"] = says(403)
-    ask = lambda request: caller.ask(request, party)  # noqa: E731
+    ask = lambda request: caller.ask(request, principal)  # noqa: E731
     assert await drive(steps(provider.address), channel=CHANNEL, ask=ask) == [("/two", "blocked")]
     assert [seen.path for seen in provider.seen] == ["/one", "/two", "/three"]
     dead = await drive(steps(f"http://127.0.0.1:{dead_port()}"), channel=CHANNEL, ask=ask)
@@ -463,25 +485,25 @@ async def test_an_exchange_may_go_on_without_what_was_refused(provider: Provider
 
 
 async def test_an_answer_that_cannot_be_read_says_so_without_its_words(
-    provider: Provider, caller: Caller, party: Party
+    provider: Provider, caller: Caller, principal: Principal
 ) -> None:
     provider.answers = [says(200, {"a personal word": 1})]
     with pytest.raises(Malformed) as caught:
-        await exchange(caller, party)
+        await exchange(caller, principal)
     assert "personal" not in str(caught.value)
 
 
 async def test_a_failing_answer_to_a_commit_is_unknown_unless_our_key_is_honoured(
-    provider: Provider, caller: Caller, party: Party
+    provider: Provider, caller: Caller, principal: Principal
 ) -> None:
     provider.answers = [says(502), says(502)]
-    assert await code(exchange(caller, party)) == "unknown"
+    assert await code(exchange(caller, principal)) == "unknown"
     keyed = make_channel(idempotent_for=timedelta(hours=1))
-    assert await code(exchange(caller, party, channel=keyed)) == "unreachable"
+    assert await code(exchange(caller, principal, channel=keyed)) == "unreachable"
     assert len(provider.seen) == 2
 
 
-async def test_the_generator_is_closed_whatever_happens(caller: Caller, party: Party) -> None:
+async def test_the_generator_is_closed_whatever_happens(caller: Caller, principal: Principal) -> None:
     closed: list[bool] = []
 
     def steps(context: Context) -> Any:
@@ -490,22 +512,22 @@ async def test_the_generator_is_closed_whatever_happens(caller: Caller, party: P
         finally:
             closed.append(True)
 
-    await code(drive(steps(CONTEXT), channel=CHANNEL, ask=lambda request: caller.ask(request, party)))
+    await code(drive(steps(CONTEXT), channel=CHANNEL, ask=lambda request: caller.ask(request, principal)))
     assert closed == [True]
 
 
-async def test_a_download_is_streamed(provider: Provider, caller: Caller, party: Party) -> None:
+async def test_a_download_is_streamed(provider: Provider, caller: Caller, principal: Principal) -> None:
     provider.answers = [streams([b"a" * 70_000] * 3, mime_type="image/jpeg")]
-    async with caller.download(Http(method="GET", url=provider.address), party) as found:
+    async with caller.download(Http(method="GET", url=provider.address), principal) as found:
         size = sum([len(chunk) async for chunk in found.chunks])
     assert (found.status, found.headers["content-type"], size) == (200, "image/jpeg", 210_000)
 
 
-async def test_a_torn_download_is_never_whole(provider: Provider, caller: Caller, party: Party) -> None:
+async def test_a_torn_download_is_never_whole(provider: Provider, caller: Caller, principal: Principal) -> None:
     provider.answers = [streams([b"a" * 70_000], mime_type="image/jpeg", torn=True)]
 
     async def fetch() -> None:
-        async with caller.download(Http(method="GET", url=provider.address), party) as found:
+        async with caller.download(Http(method="GET", url=provider.address), principal) as found:
             async for _ in found.chunks:
                 pass
 

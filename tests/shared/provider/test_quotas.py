@@ -14,7 +14,7 @@ from provider import Account, Provider, make_channel
 
 from shared.contract.channel import Http, Quota
 from shared.contract.errors import SendFailed
-from shared.provider.calls import Caller, Party
+from shared.provider.calls import Caller, Principal
 from shared.provider.quotas import Quotas
 from shared.runtime.settings import Settings
 from shared.storage import migrate
@@ -33,11 +33,11 @@ class Replica:
         self.caller, self.account = caller, account
 
     async def asks(self, cost: int, *, polling: bool = False, commits: bool = False) -> None:
-        party = Party(channel=CHANNEL, account=self.account, polling=polling)
-        await self.caller.ask(Http(url=self.account.api, cost=cost, commits=commits), party)
+        principal = Principal(channel=CHANNEL, account=self.account, polling=polling)
+        await self.caller.ask(Http(url=self.account.api, cost=cost, commits=commits), principal)
 
     async def pause(self, spent: int) -> timedelta:
-        return await self.caller.pause(spent, Party(channel=CHANNEL, account=self.account, polling=True))
+        return await self.caller.pause(spent, Principal(channel=CHANNEL, account=self.account, polling=True))
 
 
 @pytest.fixture
@@ -116,6 +116,6 @@ async def test_a_poll_waits_as_long_as_its_share_lasts_for_the_day(replicas: tup
 
 async def test_a_channel_without_a_quota_asks_nobody(settings: Settings, provider: Provider) -> None:
     async with Caller(Blobs.open(settings.blobs), quotas=Quotas(None)) as caller:
-        party = Party(channel=make_channel(), account=Account(name="a", api=provider.address))
-        await caller.ask(Http(url=provider.address, cost=1), party)
+        principal = Principal(channel=make_channel(), account=Account(name="a", api=provider.address))
+        await caller.ask(Http(url=provider.address, cost=1), principal)
     assert len(provider.seen) == 1

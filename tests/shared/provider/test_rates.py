@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from shared.contract.channel import Http, Limit, Response, SendFailed
-from shared.provider.calls import Caller, Party
+from shared.provider.calls import Caller, Principal
 from shared.provider.rates import Buckets
 from shared.runtime.settings import Settings
 from shared.storage.blobs import Blobs
@@ -66,13 +66,13 @@ async def test_a_request_that_would_be_refused_does_not_leave(settings: Settings
         return told(int(response.headers["left"]))
 
     channel = replace(make_channel(), limit=limit)
-    party = Party(channel=channel, account=Account(name="a", api=provider.address))
+    principal = Principal(channel=channel, account=Account(name="a", api=provider.address))
     request = Http(url=f"{provider.address}/send", commits=True, counts=POST)
     async with Caller(Blobs.open(settings.blobs)) as caller:
-        await caller.ask(request, party)
+        await caller.ask(request, principal)
         with pytest.raises(SendFailed):
-            await caller.ask(request, party)
-        await caller.ask(replace(request, counts=("POST", "room 2")), party)  # an answer without a word of limits
-        await caller.ask(replace(request, counts=()), party)
+            await caller.ask(request, principal)
+        await caller.ask(replace(request, counts=("POST", "room 2")), principal)  # an answer without a word of limits
+        await caller.ask(replace(request, counts=()), principal)
     assert len(provider.seen) == 3
     await provider.stop()

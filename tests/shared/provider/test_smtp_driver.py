@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from shared.contract.channel import Account, Asked, Blob, Encoded, Response, Smtp
 from shared.contract.errors import Fenced, SendFailed
-from shared.provider.calls import Caller, Party
+from shared.provider.calls import Caller, Principal
 from shared.provider.drive import drive
 from shared.provider.mailbytes import encoded_size
 from shared.provider.smtp import MAILS, Mailer
@@ -339,13 +339,13 @@ async def test_a_refusal_after_the_final_dot_may_be_tried_again(server: Exchange
 
     channel = replace(make_channel(), outcome=judge)
     async with Caller(blobs) as caller:
-        party = Party(channel=channel, account=Account(name="main"))
+        principal = Principal(channel=channel, account=Account(name="main"))
 
         def steps() -> Any:
             yield mail(server.port)
 
         async def ask(request: Asked) -> Response:
-            return await caller.ask(request, party)
+            return await caller.ask(request, principal)
 
         with pytest.raises(SendFailed) as failed:
             await drive(steps(), channel=channel, ask=ask)
