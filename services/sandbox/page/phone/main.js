@@ -171,7 +171,6 @@ async function start() {
   document.body.dataset.channel = channel;
   begin({ name: app.name, choose: choosePersonOrAccount });
   $("unblock").addEventListener("click", () => block(false));
-  $("composer").inert = true;
   accounts = await find(() => app.open.accounts(channel), () => log.clear(t("waiting")));
   $("composer").inert = !accounts.length;
   if (accounts.length) connect();
