@@ -225,7 +225,7 @@ async def test_a_poll_with_a_quota_spreads_its_share_over_the_day_also_while_it_
 
     quota = Quota(name="ours", units=100, reserve=50)
     poller._channel = replace(poller._channel, poll=costly, quota=lambda _account: quota)
-    poller._party = replace(poller._party, channel=poller._channel)
+    poller._principal = replace(poller._principal, channel=poller._channel)
     poller._caller._quotas = Quotas(pool)
     provider.answers += [page(1, "one"), says(403)]
     epoch = await held(pool, poller)
