@@ -63,7 +63,7 @@ class Letter(Model):
             thread_key=self.thread.thread_key,
             subject=self.thread.subject,
             references=self.thread.references,
-            token=self.thread.token,
+            thread_token=self.thread.token,
             handle=handles[0],
             handles=handles[1:],
             route=self.route.value if self.route and not (self.route.once and number) else None,

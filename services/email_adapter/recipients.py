@@ -8,7 +8,7 @@ from typing import Final
 
 from services.email_adapter.mail import replies
 from shared.contract.channel import Account, Channel
-from shared.contract.tokens import read_token
+from shared.contract.thread_tokens import read_thread_token
 from shared.runtime.accounts import Accounts, AccountsFile
 from shared.runtime.settings import Settings
 
@@ -47,7 +47,7 @@ class Recipients:
         if (local or domain) == POSTMASTER:
             return self._postmaster_of(domain if local else "")
         reply = replies.read(address, domain)
-        if reply is None or not read_token(reply.token, self._secret):
+        if reply is None or not read_thread_token(reply.token, self._secret):
             return None
         return self._answered(reply, self._domains.get(domain, ()))
 

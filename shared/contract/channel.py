@@ -489,7 +489,7 @@ class Piece(Model):
     """What goes out in one send: one part that fits, and the files that go along. `id` is the same however often it is tried.
 
     `reply_to`: the message answered, where the request named one. `references`: the conversation's first and newest
-    external ids, oldest first. `token`: our signed name of the conversation. `automatic`: a program wrote it.
+    external ids, oldest first. `thread_token`: our signed name of the conversation. `automatic`: a program wrote it.
     `grown`: what already shows the answer that this piece is the whole of, by the name that `grow` gave it.
     `handle`, `handles`: what the provider calls the part and each of the attachments, where the channel uploads first.
     `route`: what came with the message that is answered, while it is good (shared.contract.envelope.Route); where the provider says
@@ -506,7 +506,7 @@ class Piece(Model):
     thread_key: str | None = None
     subject: str | None = None
     references: tuple[ExternalId, ...] = ()
-    token: str | None = None
+    thread_token: str | None = None
     handle: str | None = None
     handles: tuple[str | None, ...] = ()
     route: Annotated[str | None, Described(repr=False)] = None

@@ -30,7 +30,7 @@ from shared.provider.workers import Blocked, Workers
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lasting import keep
 from shared.runtime.lifecycle import Health
-from shared.runtime.observe import OLDEST_SEND, PARKED
+from shared.runtime.observe import OLDEST_SEND, PENDING_SENDS
 from shared.runtime.settings import Settings
 from shared.storage.database import Pool
 
@@ -149,7 +149,7 @@ class Deliver:
         while True:
             try:
                 waiting, oldest = await self._ledger.waiting()
-                PARKED.set(waiting)
+                PENDING_SENDS.set(waiting)
                 OLDEST_SEND.set(oldest)
                 await self._ledger.prune()
             except DatabaseUnavailable as error:

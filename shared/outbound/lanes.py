@@ -100,7 +100,7 @@ async def hold(connection: Connection, lane: Lane, lease: timedelta = LEASE) -> 
         raise Fenced(f"lane {lane.conversation}")
 
 
-async def park(connection: Connection, lane: Lane, delay: timedelta, *, tried: bool) -> None:
+async def postpone(connection: Connection, lane: Lane, delay: timedelta, *, tried: bool) -> None:
     """Give the lane up until then; its messages keep their places."""
     await connection.execute(
         "UPDATE lane SET owner = NULL, lease_until = NULL, next_try = now() + $3, tries = tries + $4"

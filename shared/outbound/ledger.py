@@ -205,10 +205,10 @@ class Ledger:
             await lanes.hold(connection, lane)
             await _finish(connection, lane, message, number, outcome)
 
-    async def park(self, lane: Lane, delay: timedelta, *, tried: bool) -> None:
+    async def postpone(self, lane: Lane, delay: timedelta, *, tried: bool) -> None:
         """Leave the lane alone for a while; `tried`: because of its head, so that the next pause is longer."""
         async with connected(self._pool) as connection:
-            await lanes.park(connection, lane, delay, tried=tried)
+            await lanes.postpone(connection, lane, delay, tried=tried)
 
     async def handle(self, account: Place, blob: str) -> str | None:
         """What the provider calls this file, where it was uploaded before and lives for another minute."""

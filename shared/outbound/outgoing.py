@@ -89,7 +89,7 @@ class Outgoing:
             log.info("lane.lost", error=str(error))
         except Exception:
             log.exception("lane.broke")
-            await patiently(self._ledger.park, lane, self._pace.longest, tried=True)
+            await patiently(self._ledger.postpone, lane, self._pace.longest, tried=True)
 
     async def _work(self, lane: Lane) -> None:
         while not self.stopping:
@@ -98,10 +98,10 @@ class Outgoing:
                 return
             pause = await self._send(lane, head)
             if pause is not None:
-                await patiently(self._ledger.park, lane, pause, tried=True)
+                await patiently(self._ledger.postpone, lane, pause, tried=True)
                 return
             lane = replace(lane, tries=0)
-        await patiently(self._ledger.park, lane, timedelta(0), tried=False)
+        await patiently(self._ledger.postpone, lane, timedelta(0), tried=False)
 
     async def _send(self, lane: Lane, head: Head) -> timedelta | None:
         """The lane's first message as far as it goes. A pause: it cannot go on before then."""
@@ -185,7 +185,7 @@ class Outgoing:
         return end
 
     def _slow_down(self, job: Job, later: Later, pause: timedelta) -> None:
-        """The lane itself is parked for as long; the others of its account only where the throttle is the account's."""
+        """The lane itself waits as long; the others of its account only where the throttle is the account's."""
         THROTTLED.labels(job.channel.name, later.scope).inc()
         if later.scope == "account":
             self._blocked.block(job.lane.account, pause)

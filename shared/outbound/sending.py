@@ -298,7 +298,7 @@ def piece_of(
         thread_key=thread.thread_key,
         subject=thread.subject,
         references=thread.references,
-        token=thread.token,
+        thread_token=thread.token,
         grown=grown,
         automatic=not message.by_person,
     )

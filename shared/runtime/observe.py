@@ -67,7 +67,7 @@ THROTTLED = Counter(
     "Sends that a provider told to wait, by who must: this one's person (peer), or the account.",
     ["channel", "scope"],
 )
-PARKED = Gauge("parley_sends_parked", "Messages that wait in this adapter's lanes.")
+PENDING_SENDS = Gauge("parley_sends_pending", "Messages that wait in this adapter's lanes.")
 OLDEST_SEND = Gauge("parley_sends_oldest_seconds", "How long the oldest message has waited in this adapter's lanes.")
 MEDIA = Counter("parley_media_total", "Media fetched, by outcome.", ["channel", "outcome"])
 FILES = Counter(

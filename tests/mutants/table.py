@@ -182,10 +182,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     Mutant(
         "What a provider calls something",
-        "what was parked stays parked",
+        "what is pending stays pending",
         f"{ROUTER}/fold/messages.py",
-        "        if ref.parked:\n            release(facts, record, ref)",
-        "        if ref.parked and False:\n            release(facts, record, ref)",
+        "        if ref.pending:\n            release(facts, record, ref)",
+        "        if ref.pending and False:\n            release(facts, record, ref)",
         f"{PROMISES}/test_locks_and_facts.py",
     ),
     Mutant(
@@ -1399,7 +1399,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     Mutant(
         "Nothing that is taken in ends",
         "an amendment waits untold",
-        "services/router/fold/parked.py",
+        "services/router/fold/pending.py",
         "        if not comes:\n            tell_unknown(facts, record, found)\n",
         "",
         "tests/services/router/fold/test_amendments.py",
@@ -1407,8 +1407,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     Mutant(
         "Nothing that is taken in ends",
         "it is told, and not applied later",
-        "services/router/fold/parked.py",
-        "        park(ref, record, told=not comes)\n",
+        "services/router/fold/pending.py",
+        "        keep(ref, record, told=not comes)\n",
         "",
         "tests/services/router/fold/test_amendments.py",
     ),

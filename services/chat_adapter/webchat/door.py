@@ -16,7 +16,7 @@ from services.chat_adapter.webchat.answers import Refused, refusal_of, refuse
 from services.chat_adapter.webchat.channel import CHANNEL, Account, App
 from services.chat_adapter.webchat.limits import Limits
 from services.chat_adapter.webchat.measures import REQUESTS
-from services.chat_adapter.webchat.session import Visitor, read_token
+from services.chat_adapter.webchat.session import Visitor, read_session_token
 from shared.bus.cloudevents import explain
 from shared.contract.envelope import Model
 from shared.contract.errors import ParleyError
@@ -48,7 +48,7 @@ class Call:
     def visitor(self) -> Visitor:
         """Who sends this, by the bearer token (RFC 6750); raises Unverified."""
         scheme, _, token = self.request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        return read_token(self.app, token.strip() if scheme.lower() == "bearer" else "", self.now)
+        return read_session_token(self.app, token.strip() if scheme.lower() == "bearer" else "", self.now)
 
     async def body(self, model: type[M]) -> M:
         """The JSON body; raises Refused 400, and as `read_bytes`."""

@@ -16,7 +16,7 @@ from services.chat_adapter.webchat.door import Call, Door
 from services.chat_adapter.webchat.limits import Limits
 from services.chat_adapter.webchat.live import Live
 from services.chat_adapter.webchat.receipts import report
-from services.chat_adapter.webchat.session import Opening, Visitor, open_session, write_token
+from services.chat_adapter.webchat.session import Opening, Visitor, open_session, write_session_token
 from services.chat_adapter.webchat.shown import shown_line
 from services.chat_adapter.webchat.socket import Position, Window
 from services.chat_adapter.webchat.transcript import Line, Mark, Transcript
@@ -85,7 +85,7 @@ async def post_session(call: Call) -> web.StreamResponse:
     visitor = open_session(call.app, await call.body(Opening), call.now)
     return answer(
         {
-            "token": write_token(call.app, visitor),
+            "token": write_session_token(call.app, visitor),
             "visitor": visitor.address,
             "verified": visitor.verified,
             "expires_at": utc(visitor.expires_at),

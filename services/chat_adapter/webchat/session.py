@@ -94,11 +94,11 @@ def open_session(app: App, opening: Opening, now: datetime) -> Visitor:
     )
 
 
-def write_token(app: App, visitor: Visitor) -> str:
+def write_session_token(app: App, visitor: Visitor) -> str:
     return seal(app.secret, "webchat session", visitor.model_dump_json(exclude_none=True).encode())
 
 
-def read_token(app: App, token: str, now: datetime) -> Visitor:
+def read_session_token(app: App, token: str, now: datetime) -> Visitor:
     """The visitor a token was written for; raises Unverified when it is forged, of another app, or past its end."""
     visitor = _read(app, token)
     if visitor.expires_at <= now:

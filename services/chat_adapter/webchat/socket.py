@@ -15,7 +15,7 @@ from services.chat_adapter.webchat.answers import Refused
 from services.chat_adapter.webchat.door import Call
 from services.chat_adapter.webchat.live import Live, Seat
 from services.chat_adapter.webchat.receipts import report
-from services.chat_adapter.webchat.session import Visitor, read_token
+from services.chat_adapter.webchat.session import Visitor, read_session_token
 from services.chat_adapter.webchat.shown import shown_line
 from services.chat_adapter.webchat.talk import see_typing
 from services.chat_adapter.webchat.transcript import Mark, Transcript
@@ -126,7 +126,7 @@ class Window:
             if message.type is not WSMsgType.TEXT:
                 raise Closed(WSCloseCode.POLICY_VIOLATION, "a hello comes first")
             hello = Hello.model_validate_json(message.data)
-            return hello, read_token(self._call.app, hello.token, self._call.now)
+            return hello, read_session_token(self._call.app, hello.token, self._call.now)
         except (TimeoutError, ValidationError) as error:
             raise Closed(WSCloseCode.POLICY_VIOLATION, "a hello comes first") from error
         except Unverified as error:

@@ -70,10 +70,10 @@ def _content(piece: Piece) -> tuple[str, str | None, tuple[Media, ...]]:
 
 def _reply_to(account: Account, piece: Piece, context: Context, sender: str) -> str:
     """The conversation's own address: answers find it even where a mailer leaves out all ids."""
-    if not piece.token or not account.reply_domain:
+    if not piece.thread_token or not account.reply_domain:
         return sender
     secret = context.secret.get_secret_value().encode()
-    return replies.write(piece.token, inbox=account.address, domain=account.reply_domain, secret=secret)
+    return replies.write(piece.thread_token, inbox=account.address, domain=account.reply_domain, secret=secret)
 
 
 def _subject(piece: Piece, text: str) -> str:
@@ -87,7 +87,7 @@ def _thread(account: Account, piece: Piece) -> list[str]:
     The name stands there from the first mail on, so that every answer carries it.
     """
     answered = piece.reply_to or next(iter(piece.references[-1:]), None)
-    root = f"{piece.token}@{account.id_domain}" if piece.token else None
+    root = f"{piece.thread_token}@{account.id_domain}" if piece.thread_token else None
     first = tuple(one for one in piece.references[:1] if len(one) < REFERENCES // 2)
     fixed = tuple(dict.fromkeys(filter(None, (*first, root))))
     newest = [one for one in dict.fromkeys(piece.references[1:]) if one not in {*fixed, answered}]

@@ -50,7 +50,7 @@ def is_ours(message_id: str, account: Account, secret: bytes) -> bool:
     return hmac.compare_digest(_bytes(tag), _bytes(_tag(name, account, domain, secret)))
 
 
-def token_of(message_id: str, domain: str) -> str | None:
+def thread_token_of(message_id: str, domain: str) -> str | None:
     """The conversation's name in our id of its thread, `token@domain`."""
     name, _, place = message_id.rpartition("@")
     return name.lower() if place.lower() == domain.lower() and TOKEN.fullmatch(name) else None

@@ -76,12 +76,12 @@ async def mention_waiting_echoes(connection: Connection, needs: Needs) -> None:
 
 
 def check_waiting_echoes(facts: Facts, needs: Needs) -> None:
-    """One that was parked between that look and the conversation's lock: begin again."""
+    """One that became pending between that look and the conversation's lock: begin again."""
     for message in needs.reported & facts.known.keys():
         conversation = facts.conversations.get(facts.known[message].conversation_id)
-        names = (RefKey(*name) for item in conversation.parked for name in item["names"]) if conversation else ()
+        names = (RefKey(*name) for item in conversation.pending for name in item["names"]) if conversation else ()
         if any(name not in facts.refs for name in names):
-            raise asyncpg.SerializationError("an echo was parked meanwhile")
+            raise asyncpg.SerializationError("an echo became pending meanwhile")
 
 
 async def mention_unknown_files(connection: Connection, needs: Needs) -> None:
@@ -352,7 +352,7 @@ def _answered(facts: Facts, asked: Reply) -> Iterator[RefKey]:
 
 async def find_sendings(connection: Connection, facts: Facts, needs: Needs, named: set[uuid.UUID]) -> None:
     """How far our own messages are: those that receipts name, and in conversations with echoes or watermarks the open ones."""
-    waiting = {c.id for c in facts.conversations.values() if needs.echoes or c.parked}
+    waiting = {c.id for c in facts.conversations.values() if needs.echoes or c.pending}
     marked = {c.id for peer in needs.peers for c in facts.with_peer(peer)}
     ids = needs.messages | named
     if not ids and not waiting and not marked:

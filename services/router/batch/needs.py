@@ -21,7 +21,7 @@ from shared.contract.codes import CHANNELS
 from shared.contract.deliveries import Amend, Amended, Delivery, MediaUpdate, ProfileUpdate, Typing
 from shared.contract.envelope import AMENDS, Envelope, Notice, derive, requested_id
 from shared.contract.requests import Grow, OfMessage, Reply, Request, Send, SendTyping
-from shared.contract.tokens import read_token
+from shared.contract.thread_tokens import read_thread_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
         needs.mention(mail_names(envelope))
     if thread := thread_ref(envelope):
         needs.mention([thread])
-    if envelope.thread.token and (named := read_token(envelope.thread.token, secret)):
+    if envelope.thread.token and (named := read_thread_token(envelope.thread.token, secret)):
         needs.conversations.add(named)
 
 

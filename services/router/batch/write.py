@@ -36,7 +36,7 @@ def _json(items: Sequence[object]) -> str | None:
 
 async def write_refs(connection: Connection, facts: Facts) -> None:
     rows = [
-        (*ref.key, ref.message_id, ref.conversation_id, ref.piece, ref.edited_at, _json(ref.parked))
+        (*ref.key, ref.message_id, ref.conversation_id, ref.piece, ref.edited_at, _json(ref.pending))
         for _, ref in sorted(facts.refs.items())
         if ref.changed
     ]
@@ -136,7 +136,7 @@ async def write_conversations(connection: Connection, conversations: Sequence[Co
                 n(id, status, "window", delivered_to, read_to, parked, chain, peer, container, customer_id, blocked_at,
                 responder, responder_at, brake, subject, signed_name, route)
             WHERE c.id = n.id""",
-            *_columns([(c.id, c.status, c.window, c.delivered_to, c.read_to, _json(c.parked), _json(c.chain), c.peer,
+            *_columns([(c.id, c.status, c.window, c.delivered_to, c.read_to, _json(c.pending), _json(c.chain), c.peer,
                         c.container, c.customer_id, c.blocked_at, c.responder, c.responder_at, c.brake, c.subject,
                         c.signed_name, c.route)
                        for c in seldom]),

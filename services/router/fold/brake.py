@@ -68,8 +68,8 @@ def note_heard(facts: Facts, found: Envelope) -> None:
     """A mail of someone to whom programs have written: the next that they write is an answer."""
     for name in mail_names(found):
         ref = facts.ref(name)
-        if ref.parked and not ref.parked[0]["heard"]:
-            ref.parked, ref.changed = [{**ref.parked[0], "heard": True}], True
+        if ref.pending and not ref.pending[0]["heard"]:
+            ref.pending, ref.changed = [{**ref.pending[0], "heard": True}], True
 
 
 def is_answer(facts: Facts, conversation: Conversation) -> bool:
@@ -77,7 +77,7 @@ def is_answer(facts: Facts, conversation: Conversation) -> bool:
     if newest(conversation) not in ([None, None], (conversation.brake or {}).get("answered")):
         return True
     ref = address_of(facts, conversation)
-    return bool(ref and ref.parked and ref.parked[0]["heard"])
+    return bool(ref and ref.pending and ref.pending[0]["heard"])
 
 
 def newest(conversation: Conversation) -> list[str | None]:
@@ -118,7 +118,7 @@ def address_of(facts: Facts, conversation: Conversation) -> Ref | None:
 def brake_of(facts: Facts, conversation: Conversation) -> Mapping[str, Any]:
     """{"levels", "at", "until"?}: how many answers there were at that time, and while the brake is pulled until when."""
     ref = address_of(facts, conversation)
-    return (ref.parked[0] if ref.parked else {}) if ref else conversation.brake or {}
+    return (ref.pending[0] if ref.pending else {}) if ref else conversation.brake or {}
 
 
 def keep(facts: Facts, conversation: Conversation, brake: dict[str, Any] | None, *, heard: bool = False) -> None:
@@ -126,4 +126,4 @@ def keep(facts: Facts, conversation: Conversation, brake: dict[str, Any] | None,
     conversation.brake = brake and {"answered": (conversation.brake or {}).get("answered")} | brake
     conversation.changed = conversation.moved = True
     if ref := address_of(facts, conversation):
-        ref.parked, ref.changed = [brake | {"heard": heard}] if brake else [], True
+        ref.pending, ref.changed = [brake | {"heard": heard}] if brake else [], True

@@ -9,7 +9,7 @@ from services.router.fold import files, identity, reach
 from services.router.fold.facts import Conversation, Facts, RefKey, Sending
 from services.router.fold.mails import as_its_senders, is_mail
 from services.router.fold.messages import announce, receive, take_in
-from services.router.fold.parked import release, reread
+from services.router.fold.pending import release, reread
 from services.router.fold.progress import advance, catch_up
 from services.router.fold.threads import choose, named, ref_key
 from shared.bus.cloudevents import In
@@ -28,7 +28,7 @@ def echo(facts: Facts, record: In, found: Envelope) -> None:
     conversation = named(facts, found) if is_mail(found) else choose(facts, found, customer)
     if conversation is not None and is_sending(facts, conversation):
         names = [list(name) for name in refs_of_echo(found)]
-        conversation.parked.append(
+        conversation.pending.append(
             {"envelope": base64.b64encode(record.value).decode(), "id": record.id, "names": names}
         )
         conversation.changed = conversation.moved = True
@@ -102,7 +102,7 @@ def join(facts: Facts, record: In, found: Envelope, own: tuple[Sending, int]) ->
     files.belong(facts, found, sending.message_id)
     for name in found.all_external_ids:
         ref = facts.ref(ref_key(found, "message", name))
-        if ref.parked:
+        if ref.pending:
             release(facts, record, ref)
     if conversation := facts.conversations.get(sending.conversation_id):
         catch_up(facts, record, conversation, sending)
@@ -127,9 +127,9 @@ def claim_names(facts: Facts, found: Envelope) -> None:
 
 def settle_echoes(facts: Facts, record: In, conversation: Conversation) -> None:
     """After a send has got its names: join the echoes that are its own; when no send is open, the others are messages."""
-    if not conversation.parked:
+    if not conversation.pending:
         return
-    waiting, conversation.parked = conversation.parked, []
+    waiting, conversation.pending = conversation.pending, []
     conversation.changed = conversation.moved = True
     still_sending = is_sending(facts, conversation)
     for item in waiting:
@@ -138,7 +138,7 @@ def settle_echoes(facts: Facts, record: In, conversation: Conversation) -> None:
         if own is not None:
             join(facts, early, early.model, own)
         elif still_sending:
-            conversation.parked.append(item)
+            conversation.pending.append(item)
         elif is_mail(early.model):
             its = as_its_senders(early)
             announce(facts, its, its.model, conversation, flagged="stranger")

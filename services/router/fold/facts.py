@@ -53,24 +53,25 @@ class PeerKey(NamedTuple):
 
 @dataclass(slots=True)
 class Ref:
-    """`parked`: what came ahead of its message, in order of arrival."""
+    """`pending`: what came ahead of its message, in order of arrival; its column has an older name, `parked`."""
 
     key: RefKey
     message_id: uuid.UUID | None = None
     conversation_id: uuid.UUID | None = None
     piece: int = 0
     edited_at: datetime | None = None
-    parked: list[dict[str, Any]] = field(default_factory=list)
+    pending: list[dict[str, Any]] = field(default_factory=list)
     changed: bool = False
 
 
 @dataclass(slots=True)
 class Conversation:
-    """`parked`: echoes that wait until it is known whether they are our own sends. `chain`: of a mail conversation the first
-    and the newest Message-IDs, oldest first. `blocked_at`: since when its customer has stopped the account; `responder`: who else
-    has the thread at the provider; `brake`: of services/router/fold/brake.py; `signed_name`: the name, where whoever vouches for
-    its customer's address vouches for it too; `route`: of services/router/fold/routes.py. `changed`: to be written; `moved`: what
-    changes seldom as well, which is all but sequence, name, preview and what is newest.
+    """`pending`: echoes that wait until it is known whether they are our own sends; its column has an older name, `parked`.
+    `chain`: of a mail conversation the first and the newest Message-IDs, oldest first. `blocked_at`: since when its customer has
+    stopped the account; `responder`: who else has the thread at the provider; `brake`: of services/router/fold/brake.py;
+    `signed_name`: the name, where whoever vouches for its customer's address vouches for it too; `route`: of
+    services/router/fold/routes.py. `changed`: to be written; `moved`: what changes seldom as well, which is all but sequence, name,
+    preview and what is newest.
     """
 
     id: uuid.UUID
@@ -100,7 +101,7 @@ class Conversation:
     brake: dict[str, Any] | None = None
     signed_name: str | None = None
     route: dict[str, Any] | None = None
-    parked: list[dict[str, Any]] = field(default_factory=list)
+    pending: list[dict[str, Any]] = field(default_factory=list)
     chain: list[str] = field(default_factory=list)
     changed: bool = False
     moved: bool = False

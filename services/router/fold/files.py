@@ -15,7 +15,7 @@ from shared.contract.deliveries import MediaUpdate
 from shared.contract.envelope import Envelope, derive
 from shared.runtime.observe import UNTOLD
 
-WAITS: Final = {"waits": True}  # parked at the name of an echo that waits, before its files
+WAITS: Final = {"waits": True}  # pending at the name of an echo that waits, before its files
 
 
 def media_ref(tenant: str, channel: str, account: str, message: uuid.UUID) -> RefKey:
@@ -46,8 +46,8 @@ def media(facts: Facts, record: In) -> None:
     ref = facts.ref(media_ref(found.tenant, found.channel, found.account, found.message_id))
     if ref.message_id is not None:
         UNTOLD.labels("file_of_our_own").inc()
-    elif WAITS in ref.parked:
-        ref.parked.append({"media": base64.b64encode(record.value).decode()})
+    elif WAITS in ref.pending:
+        ref.pending.append({"media": base64.b64encode(record.value).decode()})
         ref.changed = True
     else:
         tell_apart(facts, record, "message.media", data, trail=trail)
@@ -57,7 +57,7 @@ def wait_for_echo(facts: Facts, found: Envelope) -> None:
     """Its files are kept until the echo is taken in: so many as it has parts, each once in each state."""
     if has_files(found):
         ref = facts.ref(media_ref(found.tenant, found.channel, found.account, found.id))
-        ref.parked, ref.changed = [WAITS], True
+        ref.pending, ref.changed = [WAITS], True
 
 
 def belong(facts: Facts, found: Envelope, message: uuid.UUID) -> Ref | None:

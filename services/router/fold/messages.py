@@ -13,7 +13,7 @@ from services.router.fold.events import emit, inbound_trail, preview_of
 from services.router.fold.facts import Conversation, Facts, Known
 from services.router.fold.mails import is_mail
 from services.router.fold.openings import open_conversation
-from services.router.fold.parked import release
+from services.router.fold.pending import release
 from services.router.fold.responders import note_responder
 from services.router.fold.routes import note_route
 from services.router.fold.threads import choose, is_strangers, named, ref_key
@@ -49,7 +49,7 @@ def take_in(facts: Facts, record: In, found: Envelope, conversation: Conversatio
 def announce(
     facts: Facts, record: In, found: Envelope, conversation: Conversation, flagged: Literal["stranger"] | None = None
 ) -> None:
-    """The event; what was parked for the message follows it."""
+    """The event; what was pending for it follows."""
     emit(
         facts,
         conversation,
@@ -73,7 +73,7 @@ def announce(
     )
     for name in found.all_external_ids:
         ref = facts.ref(ref_key(found, "message", name))
-        if ref.parked:
+        if ref.pending:
             release(facts, record, ref)
 
 

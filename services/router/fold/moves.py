@@ -42,7 +42,7 @@ def move_thread(facts: Facts, record: In, found: Envelope, to: str, topic: str |
         stays = go_on_in_one(facts, record, old, new)
     name = stays.id if stays else before.conversation_id or derive("conversation", found.id, topic)
     for ref in (before, after):
-        ref.conversation_id, ref.parked, ref.changed = name, [{"called": to}], True
+        ref.conversation_id, ref.pending, ref.changed = name, [{"called": to}], True
     for conversation in {one.id: one for one in (old, new) if one}.values():
         conversation.container = to
         facts.move(conversation, to)

@@ -22,7 +22,7 @@ def open_conversation(
     thread = thread_ref(found)
     ref = facts.ref(thread) if thread else None
     promised = ref.conversation_id if ref and ref.conversation_id not in facts.conversations else None
-    called = next((item["called"] for item in ref.parked if "called" in item), None) if ref else None
+    called = next((item["called"] for item in ref.pending if "called" in item), None) if ref else None
     conversation = facts.add(
         Conversation(
             id=promised or derive("conversation", found.id),

@@ -33,7 +33,7 @@ from shared.contract.errors import Refusal
 from shared.contract.fit import fit
 from shared.contract.records import INBOUND_LIMIT, outbound_topic
 from shared.contract.requests import Grow, HandOverThread, OfMessage, Reply, Request, Send, SendTyping
-from shared.contract.tokens import token
+from shared.contract.thread_tokens import thread_token
 from shared.runtime.observe import REFUSED
 
 
@@ -172,7 +172,7 @@ def compose(
             references=references_of(conversation),
             thread_key=conversation.thread_key,
             subject=conversation.subject,
-            token=token(conversation.id, facts.secret),
+            token=thread_token(conversation.id, facts.secret),
         ),
         surface=conversation.surface,
         way=way,

@@ -121,11 +121,11 @@ def tell_of_others(facts: Facts, record: In, ref: Ref, said: Mapping[str, Any], 
     """An outbound message that did not begin here has no progress of its own: how far it is stands at its name."""
     known = facts.known.get(ref.message_id) if ref.message_id else None
     conversation = facts.conversations.get(known.conversation_id) if known and known.ours else None
-    before = next((item["far"] for item in ref.parked if "far" in item), "sent")
+    before = next((item["far"] for item in ref.pending if "far" in item), "sent")
     if conversation is None or not advances(cast("Status", before), said["status"]):
         UNTOLD.labels("receipt_of_nothing_sent" if conversation is None else "older_receipt").inc()
         return
-    ref.parked = [item for item in ref.parked if "far" not in item] + [{"far": said["status"]}]
+    ref.pending = [item for item in ref.pending if "far" not in item] + [{"far": said["status"]}]
     ref.changed = True
     data = {"message_id": str(ref.message_id), "external_ids": [ref.key.external_id]}
     data |= {name: value for name, value in said.items() if name in {"status", "failure", "cost"} and value}

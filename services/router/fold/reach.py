@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from services.router.fold.facts import Facts, Ref, RefKey, Sending
-from services.router.fold.parked import PARKED_LIMIT
+from services.router.fold.pending import PENDING_LIMIT
 from services.router.fold.progress import measure
 from services.router.fold.threads import ref_key
 from shared.bus.cloudevents import In
@@ -15,7 +15,7 @@ from shared.contract.codes import Status
 from shared.contract.deliveries import Delivery
 from shared.contract.envelope import Envelope
 
-# The row of a person parks both: {"sent": message, "piece"} until it is read, and the newest mark of each {"status", "at"}.
+# Both are pending at the row of a person: {"sent": message, "piece"} until it is read, and the newest mark of each {"status", "at"}.
 
 
 def reached(found: Envelope) -> RefKey | None:
@@ -32,7 +32,7 @@ def told_of(found: Delivery) -> RefKey:
 
 def sent_to(ref: Ref) -> Iterator[tuple[uuid.UUID, int]]:
     """The messages that reached the person privately and are not read yet, with the piece."""
-    for item in ref.parked:
+    for item in ref.pending:
         if "sent" in item:
             yield uuid.UUID(item["sent"]), item["piece"]
 
@@ -56,13 +56,13 @@ def mark(facts: Facts, record: In, found: Delivery, until: datetime) -> None:
 
 
 def _marks(ref: Ref) -> dict[Status, datetime]:
-    return {item["status"]: datetime.fromisoformat(item["at"]) for item in ref.parked if "status" in item}
+    return {item["status"]: datetime.fromisoformat(item["at"]) for item in ref.pending if "status" in item}
 
 
 def _keep(ref: Ref, sends: set[tuple[uuid.UUID, int]], marks: Mapping[Status, datetime]) -> None:
     told = [{"status": status, "at": at.isoformat()} for status, at in sorted(marks.items())]
-    waiting = [{"sent": str(message), "piece": piece} for message, piece in sorted(sends)[:PARKED_LIMIT]]
-    ref.parked, ref.changed = [*told, *waiting], True
+    waiting = [{"sent": str(message), "piece": piece} for message, piece in sorted(sends)[:PENDING_LIMIT]]
+    ref.pending, ref.changed = [*told, *waiting], True
 
 
 def _apply(facts: Facts, record: In, ref: Ref) -> None:

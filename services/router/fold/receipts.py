@@ -6,7 +6,7 @@ from services.router.fold import reach
 from services.router.fold.echoes import bind, settle_echoes
 from services.router.fold.events import tell_apart
 from services.router.fold.facts import Facts, PeerKey, Ref, RefKey
-from services.router.fold.parked import park_receipt, release
+from services.router.fold.pending import keep_receipt, release
 from services.router.fold.progress import advance, apply_receipt, catch_up, note_key
 from shared.bus.cloudevents import In
 from shared.contract.deliveries import Delivery
@@ -58,7 +58,7 @@ def report(facts: Facts, record: In, found: Delivery) -> None:
         note_key(sending, piece=found.piece, key=found.join_key)
     for key in delivery_refs(found):
         ref = facts.ref(key)
-        if ref.parked:
+        if ref.pending:
             release(facts, record, ref)
     conversation = facts.conversations.get(sending.conversation_id)
     if conversation is not None:
@@ -67,12 +67,12 @@ def report(facts: Facts, record: In, found: Delivery) -> None:
 
 
 def receipt(facts: Facts, record: In, ref: Ref, found: Delivery) -> None:
-    """A receipt binds to its attempt by external id; one that overtakes its own send is parked, not dropped."""
+    """A receipt binds to its attempt by external id; one that overtakes its own send is pending, not dropped."""
     said = found.model_dump(mode="json", include={"status", "failure", "cost"}, exclude_none=True)
     if ref.message_id is not None and is_told(facts, ref):
         apply_receipt(facts, record, ref, said, found.occurred_at)
     else:
-        park_receipt(ref, said | {"at": found.occurred_at.isoformat()})
+        keep_receipt(ref, said | {"at": found.occurred_at.isoformat()})
 
 
 def is_told(facts: Facts, ref: Ref) -> bool:

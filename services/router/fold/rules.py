@@ -12,7 +12,7 @@ from services.router.fold.facts import Facts, PeerKey
 from services.router.fold.files import media
 from services.router.fold.messages import receive
 from services.router.fold.notices import notice
-from services.router.fold.parked import amend
+from services.router.fold.pending import amend
 from services.router.fold.receipts import delivery
 from services.router.fold.routes import untold
 from services.router.fold.threads import ref_key

@@ -8,7 +8,7 @@ from typing import Final
 
 from services.router.fold.facts import Conversation, Facts, RefKey
 from shared.contract.envelope import Envelope, derive, key
-from shared.contract.tokens import read_token
+from shared.contract.thread_tokens import read_thread_token
 
 NAME: Final = 998  # characters of an external id
 
@@ -58,14 +58,14 @@ def named(facts: Facts, envelope: Envelope) -> Conversation | None:
 def is_strangers(facts: Facts, envelope: Envelope, conversation: Conversation, customer: uuid.UUID | None) -> bool:
     """A mail with our own valid token, from someone who does not take part: forwarded, or stolen."""
     token = envelope.thread.token
-    by_token = token is not None and read_token(token, facts.secret) == conversation.id
+    by_token = token is not None and read_thread_token(token, facts.secret) == conversation.id
     return envelope.surface == "email" and by_token and not takes_part(facts, conversation, envelope, customer)
 
 
 def _candidates(facts: Facts, envelope: Envelope, thread: RefKey | None) -> Iterator[Conversation]:
     token = envelope.thread.token
     names = [
-        read_token(token, facts.secret) if token else None,
+        read_thread_token(token, facts.secret) if token else None,
         facts.ref(thread).conversation_id if thread else None,
         *(_conversation_of(facts, key) for key in mentioned(envelope)),
     ]

@@ -34,8 +34,8 @@ from services.chat_adapter.webchat.session import (
     Opening,
     User,
     open_session,
-    read_token,
-    write_token,
+    read_session_token,
+    write_session_token,
 )
 from services.chat_adapter.webchat.transcript import Said, Transcript
 from shared.contract.channel import DeletePiece, EditPiece, MarkSeen
@@ -117,7 +117,7 @@ class TestSession:
 
     def test_a_name_is_the_sites_word_only_where_the_signature_is_over_it_too(self) -> None:
         user = User(id="42", name="សុភា", email="a@b.example", signature=signed("42", "សុភា"))
-        visitor = read_token(SHOP, write_token(SHOP, open_session(SHOP, Opening(user=user), NOW)), NOW)
+        visitor = read_session_token(SHOP, write_session_token(SHOP, open_session(SHOP, Opening(user=user), NOW)), NOW)
         assert (visitor.address, visitor.party.name, visitor.party.name_verified) == ("user:42", "សុភា", True)
         for other in ({"name": "the manager"}, {"name": None}, {"id": "43"}, {"id": "42\nសុភា", "name": None}):
             with pytest.raises((Unverified, ValidationError)):
@@ -145,34 +145,34 @@ class TestSession:
     def test_an_old_token_goes_on_with_the_same_visitor_even_after_its_end(self) -> None:
         old = open_session(SHOP, Opening(), NOW)
         late = NOW + LIFETIME + timedelta(days=60)
-        assert open_session(SHOP, Opening(token=write_token(SHOP, old)), late).address == old.address
+        assert open_session(SHOP, Opening(token=write_session_token(SHOP, old)), late).address == old.address
         too_late = NOW + LIFETIME + RENEWABLE
-        assert open_session(SHOP, Opening(token=write_token(SHOP, old)), too_late).address != old.address
+        assert open_session(SHOP, Opening(token=write_session_token(SHOP, old)), too_late).address != old.address
 
     def test_a_signed_users_token_is_not_renewed_without_the_signature(self) -> None:
         user = open_session(SHOP, Opening(user=User(id="42", signature=signed("42"))), NOW)
-        assert open_session(SHOP, Opening(token=write_token(SHOP, user)), NOW).address.startswith("visitor:")
+        assert open_session(SHOP, Opening(token=write_session_token(SHOP, user)), NOW).address.startswith("visitor:")
 
     def test_a_token_ends_after_thirty_days(self) -> None:
-        token = write_token(SHOP, open_session(SHOP, Opening(), NOW))
-        assert read_token(SHOP, token, NOW + LIFETIME - timedelta(seconds=1)).app == "shop"
+        token = write_session_token(SHOP, open_session(SHOP, Opening(), NOW))
+        assert read_session_token(SHOP, token, NOW + LIFETIME - timedelta(seconds=1)).app == "shop"
         with pytest.raises(Unverified):
-            read_token(SHOP, token, NOW + LIFETIME)
+            read_session_token(SHOP, token, NOW + LIFETIME)
 
     def test_no_changed_token_is_taken(self) -> None:
-        token = write_token(SHOP, open_session(SHOP, Opening(), NOW))
+        token = write_session_token(SHOP, open_session(SHOP, Opening(), NOW))
         payload, _, signature = token.partition(".")
-        other = write_token(SHOP, open_session(SHOP, Opening(), NOW)).partition(".")[0]
+        other = write_session_token(SHOP, open_session(SHOP, Opening(), NOW)).partition(".")[0]
         for forged in ("", ".", payload, f"{other}.{signature}", f"{payload}.", f"{payload}.{signature[:-4]}", "ៗ.ៗ"):
             with pytest.raises(Unverified):
-                read_token(SHOP, forged, NOW)
+                read_session_token(SHOP, forged, NOW)
 
     def test_a_token_is_good_for_its_own_app_and_purpose_only(self) -> None:
-        token = write_token(SHOP, open_session(SHOP, Opening(), NOW))
+        token = write_session_token(SHOP, open_session(SHOP, Opening(), NOW))
         with pytest.raises(Unverified):
-            read_token(SHOP.model_copy(update={"name": "other"}), token, NOW)
+            read_session_token(SHOP.model_copy(update={"name": "other"}), token, NOW)
         with pytest.raises(Unverified):
-            read_token(SHOP.model_copy(update={"secret": SecretStr("another secret, as long")}), token, NOW)
+            read_session_token(SHOP.model_copy(update={"secret": SecretStr("another secret, as long")}), token, NOW)
         with pytest.raises(Unverified):
             unseal(SHOP.secret, "webchat download", seal(SHOP.secret, "webchat upload", b"{}"))
 

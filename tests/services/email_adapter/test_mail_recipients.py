@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from services.email_adapter.mail import CHANNEL, replies
 from services.email_adapter.recipients import Recipients
-from shared.contract.tokens import token
+from shared.contract.thread_tokens import thread_token
 from shared.runtime.accounts import Accounts, AccountsFile
 from shared.runtime.settings import Settings
 
@@ -37,7 +37,7 @@ def recipients(accounts: AccountsFile) -> Recipients:
 
 def asked(name: str, conversation: uuid.UUID, *, key: bytes = KEY) -> str:
     """The address that answers to a mail of this inbox go to."""
-    signed = token(conversation, key)
+    signed = thread_token(conversation, key)
     assert signed
     return replies.write(signed, inbox=f"{name}@shop.example", domain=DOMAIN, secret=key)
 
@@ -84,7 +84,7 @@ def test_an_answer_to_an_inbox_that_is_gone_is_taken_by_the_next_of_its_tenant(c
 
 def test_an_address_of_before_names_no_inbox_and_is_taken_where_there_is_no_doubt(conversation: uuid.UUID) -> None:
     accounts = Given(inbox("help"))
-    before = f"inbox+{token(conversation, KEY)}@{DOMAIN}"
+    before = f"inbox+{thread_token(conversation, KEY)}@{DOMAIN}"
     found = recipients(accounts)
     assert owner(found, before) == "help"
     accounts.become(inbox("help"), inbox("sales", tenant="acme"))

@@ -15,7 +15,7 @@ from shared.bus.produce import Producer
 from shared.contract.channel import Mail
 from shared.contract.errors import Malformed
 from shared.contract.records import inbound_topic, ingress_dlq
-from shared.contract.tokens import token
+from shared.contract.thread_tokens import thread_token
 from shared.inbound.accept import Intake
 from shared.inbound.deadletters import INLINE
 from shared.runtime.accounts import load
@@ -48,7 +48,7 @@ async def replay(world: Settings) -> list[str]:
 
 
 async def test_a_mail_is_read_again_by_its_envelope(world: Settings) -> None:
-    signed = token(uuid.uuid4(), world.secret.get_secret_value().encode())
+    signed = thread_token(uuid.uuid4(), world.secret.get_secret_value().encode())
     await keep(world, SAID, f"inbox+{signed}@reply.parley.example")
     for _ in range(2):
         assert await replay(world) == [""]

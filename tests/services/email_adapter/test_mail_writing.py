@@ -121,7 +121,7 @@ def test_the_id_is_known_before_the_mail_has_left_and_stays_the_same():
 
 
 def test_an_answer_to_what_was_sent_finds_its_conversation_by_address_and_by_ids():
-    found = parsed(piece(token=TOKEN, reply_to="mid@mail.example.com", references=("first@mail.example.com",)))
+    found = parsed(piece(thread_token=TOKEN, reply_to="mid@mail.example.com", references=("first@mail.example.com",)))
     local, _, domain = found["reply-to"].partition("@")
     assert local.startswith(f"inbox+{TOKEN}")
     assert len(local) <= 64, "RFC 5321 §4.5.3.1.1"
@@ -136,7 +136,7 @@ def test_an_answer_to_what_was_sent_finds_its_conversation_by_address_and_by_ids
 
 def test_ids_are_never_encoded_nor_longer_than_servers_take():
     ids = tuple(f"{'x' * 120}.{number}@mail.example.com" for number in range(20))
-    head = on_the_wire(sent(piece(references=ids, reply_to=ids[-1], token=TOKEN))).partition(b"\r\n\r\n")[0]
+    head = on_the_wire(sent(piece(references=ids, reply_to=ids[-1], thread_token=TOKEN))).partition(b"\r\n\r\n")[0]
     references = next(line for line in head.replace(b"\r\n ", b" ").split(b"\r\n") if line.startswith(b"References"))
     assert b"=?" not in references
     assert len(references) <= 900 + len("References: ")
@@ -147,7 +147,7 @@ def test_ids_are_never_encoded_nor_longer_than_servers_take():
 @pytest.mark.parametrize("size", [1, 100, 440, 460, 880, 900, 901, 980])
 def test_however_long_the_ids_of_others_are_every_line_is_one_that_servers_take(size):
     ids = tuple(f"{letter * (size - 1)}{letter}" for letter in "abc")
-    whole = on_the_wire(sent(piece(references=ids, reply_to=ids[-1], token=TOKEN, subject=f"a{' ' * 990}b")))
+    whole = on_the_wire(sent(piece(references=ids, reply_to=ids[-1], thread_token=TOKEN, subject=f"a{' ' * 990}b")))
     assert max(map(len, whole.split(b"\r\n"))) <= 998
     assert (b"In-Reply-To: <c" in whole) == (size <= 900)
     assert TOKEN.encode() in whole.partition(b"References")[2]

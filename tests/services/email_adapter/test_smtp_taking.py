@@ -14,7 +14,7 @@ from deploy.local.home import Addresses
 from services.email_adapter.reading import Reading
 from shared.bus.cloudevents import RAW
 from shared.contract.errors import BusUnavailable, StoreUnavailable
-from shared.contract.tokens import token
+from shared.contract.thread_tokens import thread_token
 from shared.inbound.accept import RAW_INLINE
 from shared.storage.blobs import belongs
 from tests.patience import SECONDS
@@ -109,7 +109,7 @@ async def test_letters_case_does_not_matter_in_an_address(door: Port) -> None:
 
 
 async def test_a_signed_reply_address_is_its_account_and_a_forged_one_is_nobodys(door: Port) -> None:
-    signed, forged = (token(uuid.uuid4(), key.encode()) for key in (SECRET, "another key"))
+    signed, forged = (thread_token(uuid.uuid4(), key.encode()) for key in (SECRET, "another key"))
     assert signed
     client = await door.client()
     await client("MAIL FROM:<ann@home.example>")

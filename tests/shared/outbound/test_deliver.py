@@ -70,7 +70,7 @@ async def test_a_lane_is_taken_over_only_after_its_lease(station: Station) -> No
     ):
         with pytest.raises(Fenced):
             await step()
-    await ledger.park(old, timedelta(hours=1), tried=True)
+    await ledger.postpone(old, timedelta(hours=1), tried=True)
     assert (await ledger.head(new)) is not None
     assert await station.states(message) == ["queued"]
 

@@ -98,18 +98,18 @@ def names(message: Json) -> tuple[str, tuple[str, ...]]:
     """The message's id, and behind it what LINE wants to see where the message is quoted; with that, the id alone as well,
     by which LINE itself names it. A quote token is good for ever, in that chat: …/docs/messaging-api/get-quote-tokens/.
     """
-    name, token = message["id"], message.get("quoteToken")
-    if isinstance(token, str) and token and len(name) + len(token) < LONGEST:
-        return f"{name}:{token}", (name,)
+    name, quote_token = message["id"], message.get("quoteToken")
+    if isinstance(quote_token, str) and quote_token and len(name) + len(quote_token) < LONGEST:
+        return f"{name}:{quote_token}", (name,)
     return name, ()
 
 
-def _route(token: str, now: datetime) -> Route:
-    return Route(value=token, expires_at=now + REPLY_TOKEN_LIVES, once=True)
+def _route(reply_token: str, now: datetime) -> Route:
+    return Route(value=reply_token, expires_at=now + REPLY_TOKEN_LIVES, once=True)
 
 
-def _read_mark(token: str) -> str | None:
-    return token if isinstance(token, str) and 0 < len(token) < LONGEST else None
+def _read_mark(read_token: str) -> str | None:
+    return read_token if isinstance(read_token, str) and 0 < len(read_token) < LONGEST else None
 
 
 def _members(event: Json, place: Json) -> Iterator[Message]:

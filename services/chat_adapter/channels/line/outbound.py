@@ -37,8 +37,8 @@ def compose(piece: Piece, link: Callable[[Media], str]) -> Json:
 
 def _text(text: str, piece: Piece) -> Json:
     """What is answered is quoted by the token that came with it, which stands in its name (see inbound.names)."""
-    _, _, token = (piece.reply_to or "").partition(":")
-    return {"type": "text", "text": text, **({"quoteToken": token} if token else {})}
+    _, _, quote_token = (piece.reply_to or "").partition(":")
+    return {"type": "text", "text": text, **({"quoteToken": quote_token} if quote_token else {})}
 
 
 def _file(file: Media, address: str) -> Json:

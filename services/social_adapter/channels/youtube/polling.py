@@ -216,8 +216,8 @@ def _names(page: Json) -> set[str]:
 
 
 def _more(step: Json, page: Json) -> Json | None:
-    token, count = page.get("nextPageToken"), step.get("pages", 1)
-    return {**step, "page": token, "pages": count + 1} if token and count < PAGES else None
+    following, count = page.get("nextPageToken"), step.get("pages", 1)
+    return {**step, "page": following, "pages": count + 1} if following and count < PAGES else None
 
 
 def _ask_about(state: Round, names: list[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from services.router.fold.facts import Facts
 from shared.contract.envelope import Envelope, Party, Thread
 from shared.contract.requests import Send
-from shared.contract.tokens import token
+from shared.contract.thread_tokens import thread_token
 from tests.promises.house import Customer, House, as_read
 
 OWN = "help@shop.example"
@@ -65,7 +65,7 @@ async def test_an_answer_finds_its_conversation_by_what_it_references(house: Hou
 async def test_an_answer_finds_its_conversation_by_our_token_alone(house: House, secret: bytes) -> None:
     ann = Writer()
     conversation = await house.opened(ann, ann.mails("m1"))
-    facts = await house.take(ann.mails("m2", token=token(conversation, secret)))
+    facts = await house.take(ann.mails("m2", token=thread_token(conversation, secret)))
     assert conversation_of(facts) == conversation
 
 
@@ -73,7 +73,7 @@ async def test_a_stranger_with_a_token_is_heard_and_changes_nothing(house: House
     ann = Writer()
     conversation = await house.opened(ann, ann.mails("m1", subject="Lamp"))
     before = await house.pool.fetchrow("SELECT * FROM conversation WHERE id = $1", conversation)
-    facts = await house.take(ann.stranger().mails("m2", token=token(conversation, secret), subject="Your money"))
+    facts = await house.take(ann.stranger().mails("m2", token=thread_token(conversation, secret), subject="Your money"))
     assert not facts.opened
     *_, last = await house.story(conversation)
     assert (last["type"], last["flagged"]) == ("message.received", "stranger")
@@ -95,7 +95,7 @@ async def test_a_stranger_who_quotes_a_mail_gets_a_conversation_with_a_link(hous
 async def test_a_token_of_another_tenant_opens_nothing(house: House, secret: bytes) -> None:
     ann, other = Writer(), Writer()
     conversation = await house.opened(ann, ann.mails("m1"))
-    facts = await house.take(other.mails("m2", token=token(conversation, secret)))
+    facts = await house.take(other.mails("m2", token=thread_token(conversation, secret)))
     assert conversation_of(facts) != conversation
     assert "linked" not in orjson.loads(facts.emissions[0].value)
 
@@ -154,7 +154,7 @@ async def test_our_own_mail_that_comes_back_is_no_message(house: House, secret: 
     conversation = await house.opened(ann, ann.mails("m1"))
     message = await house.queued(ann, conversation)
     await house.take(ann.report(message, "sent", "ours-1"))
-    facts = await house.take(ann.comes_back("ours-1", token=token(conversation, secret)))
+    facts = await house.take(ann.comes_back("ours-1", token=thread_token(conversation, secret)))
     assert not facts.opened
     assert [event["type"] for event in await house.story(conversation)].count("message.received") == 1
 
@@ -164,7 +164,7 @@ async def test_our_own_mail_that_comes_back_before_it_is_known_to_have_gone_wait
     house.allows(ann)
     conversation = await house.opened(ann, ann.mails("m1"))
     message = await house.queued(ann, conversation)
-    await house.take(ann.comes_back("ours-1", token=token(conversation, secret)))
+    await house.take(ann.comes_back("ours-1", token=thread_token(conversation, secret)))
     await house.take(ann.report(message, "sent", "ours-1"))
     assert [event["type"] for event in await house.story(conversation)].count("message.received") == 1
 
@@ -177,7 +177,7 @@ async def test_a_mail_under_our_name_that_we_did_not_send_is_its_senders_and_fla
     house.allows(ann)
     conversation = await house.opened(ann, ann.mails("m1", subject="Lamp"))
     sent = [ann.report(await house.queued(ann, conversation), "sent", "ours-1")]
-    forged = ann.comes_back("ours-2", token=token(conversation, secret), subject="Pay here")
+    forged = ann.comes_back("ours-2", token=thread_token(conversation, secret), subject="Pay here")
     for record in [forged, *sent] if early else [*sent, forged]:
         await house.take(record)
     *_, last = await house.story(conversation)

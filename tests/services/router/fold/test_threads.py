@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from shared.contract.envelope import Envelope, Model, Notice, Party, Text, Thread
 from shared.contract.requests import Send
-from shared.contract.tokens import read_token, token
+from shared.contract.thread_tokens import read_thread_token, thread_token
 from tests.promises.house import Customer, House, as_read
 
 SECRET = b"test-secret"
@@ -20,32 +20,32 @@ SECRET = b"test-secret"
 
 @given(st.uuids())
 def test_a_token_names_its_conversation_in_any_case_of_letters(conversation: uuid.UUID) -> None:
-    made = token(conversation, SECRET)
+    made = thread_token(conversation, SECRET)
     assert made is not None
     assert len(made) == 42
     assert made.islower() or made.isdigit()
-    assert read_token(made, SECRET) == read_token(made.upper(), SECRET) == conversation
+    assert read_thread_token(made, SECRET) == read_thread_token(made.upper(), SECRET) == conversation
 
 
 @given(st.uuids(), st.integers(0, 40), st.sampled_from("abcdefghijklmnopqrstuvwxyz234567"))
 def test_a_token_that_was_changed_names_nothing(conversation: uuid.UUID, place: int, letter: str) -> None:
-    made = token(conversation, SECRET)
+    made = thread_token(conversation, SECRET)
     assert made is not None
     changed = made[:place] + letter + made[place + 1 :]
     if changed != made:
-        assert read_token(changed, SECRET) is None
+        assert read_thread_token(changed, SECRET) is None
 
 
 @given(st.text(max_size=64))
 def test_a_text_that_is_no_token_names_nothing(text: str) -> None:
-    assert read_token(text, SECRET) is None
+    assert read_thread_token(text, SECRET) is None
 
 
 def test_without_a_secret_there_are_no_tokens() -> None:
     conversation = uuid.uuid4()
-    assert token(conversation, b"") is None
-    assert read_token(token(conversation, SECRET) or "", b"") is None
-    assert read_token(token(conversation, b"another") or "", SECRET) is None
+    assert thread_token(conversation, b"") is None
+    assert read_thread_token(thread_token(conversation, SECRET) or "", b"") is None
+    assert read_thread_token(thread_token(conversation, b"another") or "", SECRET) is None
 
 
 async def two_conversations(house: House, customer: Customer) -> tuple[uuid.UUID, uuid.UUID]:
@@ -65,7 +65,7 @@ async def where(house: House, customer: Customer, **more: object) -> uuid.UUID:
 async def test_1_our_own_token_comes_first(house: House) -> None:
     customer = Customer()
     first, _ = await two_conversations(house, customer)
-    thread = Thread(token=token(first, SECRET), thread_key="two", reply_to="m2")
+    thread = Thread(token=thread_token(first, SECRET), thread_key="two", reply_to="m2")
     assert await where(house, customer, thread=thread) == first
 
 
@@ -126,7 +126,7 @@ async def test_6_else_a_new_one(house: House) -> None:
     customer = Customer()
     conversation = await house.opened(customer)
     await house.pool.execute("UPDATE conversation SET status = 'closed' WHERE id = $1", conversation)
-    assert await where(house, customer, thread=Thread(token=token(conversation, SECRET))) != conversation
+    assert await where(house, customer, thread=Thread(token=thread_token(conversation, SECRET))) != conversation
 
 
 async def test_a_group_is_one_conversation_for_all_who_write_in_it(house: House) -> None:
@@ -222,7 +222,7 @@ async def test_a_private_chat_and_its_topics_are_conversations_of_their_own(hous
 async def test_a_stranger_who_quotes_a_conversation_does_not_enter_it(house: House, how: str) -> None:
     ann = Customer()
     conversation = await house.opened(ann, ann.says(name="m1", thread=Thread(thread_key="k")))
-    made = token(conversation, SECRET)
+    made = thread_token(conversation, SECRET)
     quoted = {"token": made, "thread_key": "k", "reply_to": "m1", "references": ("m1",)}[how]
     eve = replace(ann, peer="eve")
     assert await where(house, eve, thread=Thread(**{how: quoted})) != conversation
@@ -241,4 +241,4 @@ async def test_a_group_of_another_tenant_is_not_entered_though_all_its_names_are
     """Two tenants may call their accounts alike and be in one group: a token of the one opens nothing of the other."""
     ours, theirs = Customer(container="g"), Customer(container="g")
     conversation = await house.opened(ours)
-    assert await where(house, theirs, thread=Thread(token=token(conversation, SECRET))) != conversation
+    assert await where(house, theirs, thread=Thread(token=thread_token(conversation, SECRET))) != conversation

@@ -17,8 +17,8 @@ from shared.contract.deliveries import MediaUpdate
 from shared.contract.envelope import Envelope
 from shared.runtime.observe import UNTOLD
 
-PARKED_LIMIT: Final = 100  # what may wait for one message that never came
-PARKED_BYTES: Final = 2 * 1024 * 1024  # of it altogether
+PENDING_LIMIT: Final = 100  # what may wait for one message that never came
+PENDING_BYTES: Final = 2 * 1024 * 1024  # of it altogether
 
 
 def amend(facts: Facts, record: In, found: Envelope, ref: Ref) -> None:
@@ -30,34 +30,34 @@ def amend(facts: Facts, record: In, found: Envelope, ref: Ref) -> None:
         comes = ref.message_id in facts.fresh
         if not comes:
             tell_unknown(facts, record, found)
-        park(ref, record, told=not comes)
+        keep(ref, record, told=not comes)
     elif may_amend(facts, found, ref, known):
         apply_amendment(facts, record, found, ref, known)
     else:
         tell_unknown(facts, record, found)
         if may_become_known(facts, ref, known):
-            park(ref, record, told=True)
+            keep(ref, record, told=True)
 
 
-def park(ref: Ref, record: In, *, told: bool) -> None:
-    waiting = sum(len(item.get("envelope", "")) for item in ref.parked)
-    if len(ref.parked) < PARKED_LIMIT and waiting + len(record.value) <= PARKED_BYTES:
-        ref.parked.append({"envelope": base64.b64encode(record.value).decode(), "id": record.id, "told": told})
+def keep(ref: Ref, record: In, *, told: bool) -> None:
+    waiting = sum(len(item.get("envelope", "")) for item in ref.pending)
+    if len(ref.pending) < PENDING_LIMIT and waiting + len(record.value) <= PENDING_BYTES:
+        ref.pending.append({"envelope": base64.b64encode(record.value).decode(), "id": record.id, "told": told})
         ref.changed = True
     else:
         UNTOLD.labels("full").inc()
 
 
-def park_receipt(ref: Ref, status: dict[str, Any]) -> None:
+def keep_receipt(ref: Ref, status: dict[str, Any]) -> None:
     """One of each status is all that it can say of its message."""
-    ref.parked = [item for item in ref.parked if item.get("status") != status["status"]] + [status]
+    ref.pending = [item for item in ref.pending if item.get("status") != status["status"]] + [status]
     ref.changed = True
     UNTOLD.labels("receipt_waits").inc()
 
 
 def release(facts: Facts, record: In, ref: Ref) -> None:
     """Apply what came ahead of the message that this name now belongs to."""
-    waiting, ref.parked, ref.changed = ref.parked, [], True
+    waiting, ref.pending, ref.changed = ref.pending, [], True
     known = facts.known.get(ref.message_id) if ref.message_id else None
     for item in waiting:
         if "envelope" in item and known:
@@ -73,7 +73,7 @@ def settle(facts: Facts, record: In, ref: Ref, known: Known, item: dict[str, Any
     if may_amend(facts, early.model, ref, known):
         apply_amendment(facts, early, early.model, ref, known)
     elif may_become_known(facts, ref, known):
-        ref.parked.append(item)
+        ref.pending.append(item)
     elif not item.get("told"):
         tell_unknown(facts, early, early.model)
 
@@ -88,7 +88,7 @@ def settle_media(facts: Facts, record: In, known: Known, item: dict[str, Any]) -
 
 
 def reread(record: In, item: dict[str, Any]) -> In:
-    """A parked record as if it came now."""
+    """A pending record as if it came now."""
     value = base64.b64decode(item["envelope"])
     return In(
         name="inbound",

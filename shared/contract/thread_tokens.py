@@ -11,14 +11,14 @@ from typing import Final
 TAG: Final = 10  # bytes of the HMAC in a token: 80 bits
 
 
-def token(conversation: uuid.UUID, secret: bytes) -> str | None:
+def thread_token(conversation: uuid.UUID, secret: bytes) -> str | None:
     """42 letters of base32, case-insensitive as mail's local parts are; None without a secret."""
     if not secret:
         return None
     return base64.b32encode(conversation.bytes + _tag(conversation, secret)).decode().rstrip("=").lower()
 
 
-def read_token(text: str, secret: bytes) -> uuid.UUID | None:
+def read_thread_token(text: str, secret: bytes) -> uuid.UUID | None:
     """The conversation that a token names, None when we did not make it."""
     try:
         data = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
