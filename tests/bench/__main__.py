@@ -36,6 +36,7 @@ from shared.bus.produce import Producer, Publisher
 from shared.contract.records import EVENTS
 from shared.runtime.settings import Settings
 from shared.storage import migrate
+from tests.bench.accounts import accounts_bench
 from tests.bench.record import inbound
 
 MESSAGES = int(os.environ.get("BENCH_MESSAGES", "60000"))
@@ -380,6 +381,8 @@ def run(settings: Settings) -> dict[str, Any]:
     results["translate"] = translate_bench()
     say("e: mail by SMTP …")
     results["mail"] = compare_mail(settings)
+    say("f: what accounts cost …")
+    results["accounts"] = accounts_bench(settings.model_copy(update={"prefix": empty.prefix}))
     return results
 
 
@@ -414,6 +417,12 @@ def show(results: dict[str, Any]) -> None:
     row("  mails per second", results["mail"], "per_second", "", "")
     row("  CPU per mail", results["mail"], "cpu_ms_per_mail", "ms", "")
     row("  p99", results["mail"], "p99_ms", "ms", "")
+    for found in results["accounts"].values():
+        table.add_row(
+            f"f chat_adapter with {found['accounts']} accounts, idle", f"{found['megabytes']:.0f} MB", "", "", ""
+        )
+        table.add_row("  CPU of one core", f"{found['idle_cpu_percent']:.1f} %", "", "", "")
+        table.add_row("  ready after", f"{found['start_seconds']:.1f} s", "", "", "")
     for name, megabytes in results["idle_megabytes"].items():
         table.add_row(f"{name}, idle", f"{megabytes:.0f} MB", "", "", "≤ 150")
     Console(width=130).print(table)
