@@ -179,11 +179,35 @@ class Teams(Twin):
 
     async def _sent(self, seat: Seat, request: web.Request) -> web.Response:
         chat, activity = await self._asked(seat, request)
+        if streams := [one for one in activity.get("entities", ()) if one["type"] == "streaminfo"]:
+            return await self._streamed(chat, activity, streams[0])
         if activity["type"] == "typing":
             chat.types()
             return web.json_response({"id": digits(13)}, status=201)
         view = self.show(chat, {"id": self.new_id(chat), **await self._view(chat, activity)})
         return web.json_response({"id": _number(view["id"])}, status=201)
+
+    async def _streamed(self, chat: Chat, activity: Json, told: Json) -> web.Response:
+        """…/microsoftteams/platform/bots/streaming-ux#response-codes."""
+        final, number, name = told["streamType"] == "final", told.get("streamSequence"), told.get("streamId")
+        shows = await self._view(chat, activity)
+        if name is None:
+            if final or number != 1:
+                raise no(400, "BadRequest", "Start streaming activities should have the sequence 1")
+            begun = chat.show({"id": self.new_id(chat), "direction": "in", "streams": 1, **shows})
+            return web.json_response({"id": _number(begun["id"])}, status=201)
+        view = chat.views.get(f"{_place(chat.user)}/{name}", {})
+        if not view.get("streams"):
+            words = "Content stream is not allowed on an already completed streamed message"
+            raise no(403, "ContentStreamNotAllowed", words)
+        if not str(shows.get("text")).startswith(view["text"]):
+            words = "Request streamed content should contain the previously streamed content"
+            raise no(403, "ContentStreamNotAllowed", words)
+        if final:
+            self.show(chat, {**view, "streams": 0, **shows})
+        elif number > view["streams"]:
+            chat.show({**view, "streams": number, **shows})
+        return web.json_response({}, status=202)
 
     async def _edited(self, seat: Seat, request: web.Request) -> Json:
         chat, activity = await self._asked(seat, request)

@@ -24,6 +24,7 @@ from services.chat_adapter.channels.discord.outbound import (
     compose,
     files,
     form,
+    so_far,
     words,
 )
 from shared.contract import channel
@@ -55,6 +56,7 @@ from shared.contract.readable import each, otherwise
 
 SKEW: Final = 300  # seconds; Discord names none
 FILE_BYTES: Final = 10 * 1024 * 1024  # …/developers/reference#uploading-files
+GROWS: Final = timedelta(seconds=2)  # ours; how many edits there may be Discord tells with its answers
 PONG, MESSAGE, LATER, SUGGESTED = 1, 4, 6, 8  # …#interaction-response-object-interaction-callback-type
 EPHEMERAL: Final = 64
 # …/events/gateway#list-of-intents: messages and reactions in servers, both and typing in direct messages, what they hold
@@ -171,9 +173,23 @@ def socket(account: Account, cursor: Mapping[str, Any], context: Context) -> Soc
 def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     """The nonce is remembered for a few minutes, and gives the same message then: …/resources/message#create-message."""
     place, message, sent = (yield from _place(account, piece.to)), compose(piece), files(piece)
+    if piece.grown and (yield from _is_whole(account, piece, f"channels/{place}/messages/{piece.grown}")):
+        return Sent(external_ids=(piece.grown,))
     path = f"channels/{place}/messages"
     answer = yield _call(account, "POST", path, form(message, sent) if sent else message, commits=True)
     return Sent(external_ids=(answer.json()["id"],), join_key=places.nonce(piece.id, piece.to))
+
+
+def _is_whole(account: Account, piece: Piece, path: str) -> Steps[bool]:
+    """Whether the answer stands in the place of what showed it so far; not where that has gone."""
+    message, sent = {"content": "", **words(piece.part)}, files(piece)
+    try:
+        yield _call(account, "PATCH", path, form(message, sent) if sent else message)
+    except SendFailed as failed:
+        if failed.reason != "bad_address":
+            raise
+        return False
+    return True
 
 
 def join_key(piece: Piece) -> str:
@@ -210,6 +226,16 @@ def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
     """For ten seconds: …/resources/channel#trigger-typing-indicator."""
     place = yield from _place(account, mark.to)
     yield _call(account, "POST", f"channels/{place}/typing")
+
+
+def grow(account: Account, piece: Piece, context: Context) -> Steps[str]:
+    """A message that is edited, as far as its channel's bucket allows: …/resources/message#edit-message."""
+    path = f"channels/{yield from _place(account, piece.to)}/messages"
+    if piece.grown:
+        yield _call(account, "PATCH", f"{path}/{piece.grown}", words(piece.part))
+        return piece.grown
+    name: str = (yield _call(account, "POST", path, so_far(piece), commits=True)).json()["id"]
+    return name
 
 
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
@@ -268,6 +294,7 @@ CHANNEL = Channel(
         option_id_unit="utf16",
         reply_to=True,
         typing=True,
+        grows=GROWS,
         starts="free_text",
         attachments=FILES,
         changes={"edit": None, "delete": None, "react": None},
@@ -287,6 +314,7 @@ CHANNEL = Channel(
     join_key=join_key,
     amend=amend,
     typing=typing,
+    grow=grow,
     outcome=outcome,
     limit=limit,
     fetch=fetch,

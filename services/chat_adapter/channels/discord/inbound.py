@@ -64,6 +64,8 @@ def _created(told: Json, known: Known) -> Iterator[Message]:
         yield Message(**place, **key, sender=_author(told, place), parts=(part,), assessment=TELLING)
         return
     if own := told["author"]["id"] == known.bot:
+        if places.is_growing(told.get("nonce")):
+            return
         place = _spoken_to(told, place)
     yield Message(
         **place,

@@ -37,6 +37,11 @@ def compose(piece: Piece) -> Json:
     }
 
 
+def so_far(piece: Piece) -> Json:
+    """An answer that is not whole yet: its echo is no message."""
+    return {**compose(piece), "nonce": places.growing(piece.id)}
+
+
 def words(part: Part) -> Json:
     """Nobody is called by them."""
     match part:

@@ -15,6 +15,7 @@ from shared.contract.readable import otherwise
 Json = dict[str, Any]
 
 EPOCH: Final = datetime(2015, 1, 1, tzinfo=UTC)
+SO_FAR: Final = "~"  # which no other nonce of ours begins with
 PRIVATE: Final = 2  # an interaction among people: …/interactions/receiving-and-responding#interaction-object-interaction-context-types
 
 
@@ -53,6 +54,15 @@ def nonce(piece: str, to: str) -> str:
     """
     digest = _text(derive("piece", piece).bytes)
     return f"{_text(int(to[1:]).to_bytes(8))}.{digest[:13]}" if is_person(to) else digest
+
+
+def growing(piece: str) -> str:
+    """What shows an answer that is not whole yet."""
+    return f"{SO_FAR}{_text(derive('piece', piece).bytes)}"
+
+
+def is_growing(nonce: object) -> bool:
+    return isinstance(nonce, str) and nonce.startswith(SO_FAR)
 
 
 def spoken_to(nonce: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -14,9 +15,10 @@ from pydantic import Field as Described, SecretStr
 from services.chat_adapter.channels.teams import inbound as activities
 from services.chat_adapter.channels.teams.errors import outcome
 from services.chat_adapter.channels.teams.outbound import TEXT, compose
-from services.chat_adapter.channels.teams.places import is_trusted, known_place, names, path, taken_apart
+from services.chat_adapter.channels.teams.places import SHARED, is_trusted, known_place, names, path, taken_apart
 from services.chat_adapter.channels.teams.proof import check_body, claims_of, signers
 from services.chat_adapter.channels.teams.reactions import TYPES
+from services.chat_adapter.channels.teams.streams import Stream, has_ended, was_stopped
 from shared.contract import channel
 from shared.contract.channel import (
     Amendment,
@@ -41,13 +43,14 @@ from shared.contract.channel import (
     Token,
     TypingMark,
 )
-from shared.contract.envelope import Media
+from shared.contract.envelope import Media, Part, Text
 from shared.contract.readable import otherwise
 
 Json = dict[str, Any]
 
 UUID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 FILE_BYTES: Final = 100 * 1024 * 1024  # ours: Teams only opens their address
+GROWS: Final = timedelta(seconds=1.5)  # …/bots/streaming-ux: texts are gathered for so long, at least a second
 OPTIONS: Final = (
     6  # more are not shown, says nobody but who tried: https://github.com/atc0005/go-teams-notify/issues/161
 )
@@ -113,6 +116,8 @@ def accepted(app: App, request: Request, context: Context) -> Response:
 
 def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     """There is no key of ours that Teams knows a repeat by."""
+    if piece.grown and (sent := (yield from _whole(account, piece.part, Stream.of(piece.grown), context))):
+        return sent
     base, mentioned = _service(account, piece.route), (piece.reply_to, *reversed(piece.references))
     place = yield from _place(account, context, base, to=piece.to, thread_key=piece.thread_key, mentioned=mentioned)
     answered, name = taken_apart(piece.reply_to or "")
@@ -120,6 +125,21 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     activity = {**compose(piece.part, context), **reply}
     answer = yield _call(account, context, base, place, activity, commits=True)
     return Sent(external_ids=names(place, answer.json()["id"]))
+
+
+def _whole(account: Account, part: Part, stream: Stream, context: Context) -> Steps[Sent | None]:
+    """The answer in the place of what showed it so far; None where that has gone."""
+    call, message = partial(_call, account, context, account.api, stream.place), compose(part, context)
+    change = call(message, stream.activity, method="PUT")
+    for request in [call(stream.whole(message)), change] if stream.number else [change]:
+        try:
+            yield request
+        except SendFailed as failed:
+            if not has_ended(failed) and failed.reason != "bad_address":
+                raise
+        else:
+            return Sent(external_ids=names(stream.place, stream.activity))
+    return None
 
 
 def amend(account: Account, amendment: Amendment, context: Context) -> Steps[None]:
@@ -157,6 +177,32 @@ def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
         account, context, account.api, to=mark.to, thread_key=mark.thread_key, mentioned=(mark.reply_to,)
     )
     yield _call(account, context, account.api, place, {"type": "typing"})
+
+
+def grow(account: Account, piece: Piece, context: Context) -> Steps[str]:
+    """Streamed, which only a person's own chat shows; after its two minutes it is a message that is changed."""
+    mark = TypingMark(to=piece.to, reply_to=piece.reply_to, thread_key=piece.thread_key)
+    if piece.to.startswith(SHARED) or not isinstance(piece.part, Text):
+        yield from typing(account, mark, context)
+        return ""
+    stream = Stream.of(piece.grown) if piece.grown else None
+    if stream is None:
+        mentioned = (piece.reply_to, *reversed(piece.references))
+        place = yield from _place(account, context, account.api, to=piece.to, thread_key=None, mentioned=mentioned)
+        begun = Stream(place, "", 0).so_far(piece.part.text)
+        answer = yield _call(account, context, account.api, place, begun, commits=True)
+        return Stream(place, answer.json()["id"], 1).name
+    call = partial(_call, account, context, account.api, stream.place)
+    if stream.number:
+        try:
+            yield call(stream.so_far(piece.part.text))
+        except SendFailed as failed:
+            if not has_ended(failed) or was_stopped(failed):
+                raise
+        else:
+            return replace(stream, number=stream.number + 1).name
+    yield call(compose(piece.part, context), stream.activity, method="PUT")
+    return replace(stream, number=0).name
 
 
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
@@ -255,6 +301,7 @@ CHANNEL = Channel(
         option_id=500,
         reply_to=True,
         typing=True,
+        grows=GROWS,
         changes={"edit": None, "delete": None, "react": None},
         reactions=tuple(TYPES),
         one_reaction=False,
@@ -270,6 +317,7 @@ CHANNEL = Channel(
     outbound=outbound,
     amend=amend,
     typing=typing,
+    grow=grow,
     outcome=outcome,
     fetch=fetch,
     refresh=refresh,
