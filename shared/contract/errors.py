@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from shared.contract.codes import Code
 
 Scope = Literal["peer", "account"]
+
+TRANSIENT: Final = frozenset({"throttled", "unreachable"})
 
 
 class ParleyError(Exception):

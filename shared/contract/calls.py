@@ -1,0 +1,148 @@
+"""What comes in over HTTP, and what a channel asks of its provider: it yields the request and is sent the answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal, Self, TypeVar
+
+import orjson
+from pydantic import SecretStr
+
+from shared.contract.bodies import Blob, Encoded, Form
+from shared.contract.errors import Scope
+from shared.contract.mend import loads
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A request as it came in: raw bytes, lower-case header names, the public URL (not the proxy's)."""
+
+    method: str = "POST"
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Any:
+        return loads(self.body)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Response:
+    """An answer, of ours or of a provider."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Any:
+        return loads(self.body)
+
+    @property
+    def max_age(self) -> timedelta | None:
+        """How long it may be kept, where it says so: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.1."""
+        said = re.search(r"(?<![\w-])max-age=\"?(\d{1,9})", self.headers.get("cache-control", ""), re.IGNORECASE)
+        return timedelta(seconds=int(said[1])) if said else None
+
+    @classmethod
+    def of_json(cls, value: object, *, status: int = 200) -> Self:
+        return cls(status=status, headers={"content-type": "application/json"}, body=orjson.dumps(value))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Http:
+    """A request to make.
+
+    `body`: bytes, a form, or a blob as it is: streamed, from its beginning whenever it is tried again. `commits`: a person will
+    see its effect, so the ledger turns to `sending` just before it and it is never repeated; all others are safe to repeat
+    (docs/architecture.md, Sending). `stranger`: someone else chose the address, so only public ones are reached. `secret`: a part
+    of the URL that no log may show. `throttles`: who must wait after a "too many" that does not say it itself. `cost`: units of
+    the channel's quota that it spends, whatever comes of it. `counts`: what it is, and of what, where the provider
+    tells with its answers how many more of these there may be (Channel.limit).
+    """
+
+    method: str = "POST"
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Form | Blob = b""
+    commits: bool = False
+    stranger: bool = False
+    secret: SecretStr | None = None
+    throttles: Scope = "account"
+    cost: int = 0
+    counts: tuple[str, ...] = ()
+    timeout: timedelta = timedelta(seconds=20)
+
+    @classmethod
+    def post_json(
+        cls,
+        url: str,
+        value: object,
+        *,
+        headers: Mapping[str, str] = {},
+        token: SecretStr | None = None,
+        secret: SecretStr | None = None,
+        commits: bool = False,
+        throttles: Scope = "account",
+        cost: int = 0,
+        timeout: timedelta = timedelta(seconds=20),
+    ) -> Self:
+        bearer = {"authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+        return cls(
+            url=url,
+            headers={"content-type": "application/json", **bearer, **headers},
+            body=orjson.dumps(value),
+            commits=commits,
+            secret=secret,
+            cost=cost,
+            throttles=throttles,
+            timeout=timeout,
+        )
+
+    @property
+    def shown_url(self) -> str:
+        """The URL for logs and metrics: its secret replaced."""
+        return self.url.replace(self.secret.get_secret_value(), "***") if self.secret else self.url
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """What an answer tells of a limit: its name, how many more requests it allows, and when it is full again."""
+
+    bucket: str
+    remaining: int
+    resets_in: timedelta
+
+
+Security = Literal["none", "starttls", "tls"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Smtp:
+    """One mail to hand over (RFC 5321), answered by a Response: the reply's code and text.
+
+    What is in the other's hands begins with the final dot: before it, a broken connection has sent nothing.
+    """
+
+    host: str
+    port: int
+    security: Security = "starttls"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    sender: str
+    recipients: tuple[str, ...]
+    data: tuple[bytes | Encoded, ...]
+    commits: bool = True
+    timeout: timedelta = timedelta(minutes=2)
+
+
+Asked = Http | Smtp
+
+
+T = TypeVar("T")
+
+
+Steps = Generator[Asked, Response, T]
