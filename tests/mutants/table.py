@@ -1639,7 +1639,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     Mutant(
         "One part that cannot be read takes no message along",
         "an attachment takes the words along",
-        "services/social_adapter/channels/facebook/attachments.py",
+        "shared/dialects/messenger/attachments.py",
         "return otherwise(lambda: _part(attachment, text), Unsupported(type=kind, text=words or None))",
         "return _part(attachment, text)",
         "tests/channels/conformance/test_other_shapes.py -k takes_no_message_along",

@@ -9,13 +9,13 @@ from hypothesis import given, strategies as st
 from pydantic import SecretStr, ValidationError
 
 from services.social_adapter.channels.facebook import CHANNEL, metadata
-from services.social_adapter.channels.facebook.entry import moment
 from services.social_adapter.channels.facebook.outbound import asset_type
 from services.social_adapter.channels.facebook.tables import METADATA, SUBSCRIBED
 from shared.contract.channel import Context, Malformed, Message, Piece, Refusal, Request, Response
 from shared.contract.envelope import Choices, Media, Option, Party, Template, Text
 from shared.contract.fit import fit
 from shared.dialects import likeness, meta
+from shared.dialects.messenger.entry import moment
 from shared.inbound import translate
 
 AT = datetime(2026, 11, 20, 4, tzinfo=UTC)

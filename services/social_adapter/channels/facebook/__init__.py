@@ -9,27 +9,18 @@ from typing import Any
 
 from pydantic import Field as Described, SecretStr
 
-from services.social_adapter.channels.facebook import amending, comments, likeness, messenger, outbound as sends
-from services.social_adapter.channels.facebook.entry import Entry
+from services.social_adapter.channels.facebook import amending, comments, likeness, metadata, outbound as sends
 from services.social_adapter.channels.facebook.errors import REFUSALS
 from services.social_adapter.channels.facebook.tables import (
     ASSET_BYTES,
     ASSET_KEPT,
     BODY_BYTES,
-    BUTTON_TEXT,
-    BUTTONS,
     COMMENT,
-    HUMAN_AGENT_WINDOW,
     LOCALE,
     NAMES,
-    PAYLOAD,
     PHOTO_BYTES,
-    PRIVATE_REPLY_WINDOW,
-    QUICK_REPLIES,
-    STANDARD_WINDOW,
     SUBSCRIBED,
     TEXT,
-    TITLE,
 )
 from shared.contract import channel
 from shared.contract.channel import (
@@ -39,9 +30,7 @@ from shared.contract.channel import (
     Channel,
     Context,
     DeletePiece,
-    Download,
     Handle,
-    Http,
     Incoming,
     Malformed,
     Message,
@@ -56,6 +45,18 @@ from shared.contract.channel import (
 from shared.contract.envelope import Media, Party, Window
 from shared.contract.readable import each
 from shared.dialects import meta, meta_profiles
+from shared.dialects.messenger import acts, files
+from shared.dialects.messenger.entry import Entry
+from shared.dialects.messenger.tables import (
+    BUTTON_TEXT,
+    BUTTONS,
+    HUMAN_AGENT_WINDOW,
+    PAYLOAD,
+    PRIVATE_REPLY_WINDOW,
+    QUICK_REPLIES,
+    STANDARD_WINDOW,
+    TITLE,
+)
 
 Json = dict[str, Any]
 
@@ -96,10 +97,10 @@ def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming |
 
 
 def _entry(app: App, one: Json) -> Iterator[Incoming | Malformed]:
-    entry = Entry(page=one["id"], time=one.get("time"), app_id=app.app_id)
+    entry = Entry(account=one["id"], time=one.get("time"), app_id=app.app_id)
     aside = replace(entry, standby=True)
-    yield from each(lambda event: messenger.read(event, entry), one.get("messaging") or ())
-    yield from each(lambda event: messenger.read(event, aside), one.get("standby") or ())
+    yield from each(lambda event: metadata.read_event(event, entry), one.get("messaging") or ())
+    yield from each(lambda event: metadata.read_event(event, aside), one.get("standby") or ())
     yield from each(lambda change: _change(change, entry), one.get("changes") or ())
 
 
@@ -109,7 +110,7 @@ def _change(change: Json, entry: Entry) -> Iterator[Incoming]:
     if field == "feed":
         yield from comments.read(value, entry)
     elif field in SUBSCRIBED:
-        yield from messenger.read(value, entry)
+        yield from metadata.read_event(value, entry)
 
 
 def upload(account: Account, media: Media, context: Context) -> Steps[Handle]:
@@ -137,24 +138,13 @@ def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
 
 
 def handover(account: Account, wanted: ThreadControl, context: Context) -> Steps[None]:
-    yield amending.control(account, wanted)
+    yield acts.control(account, account.page_id, wanted)
 
 
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
     """Nobody sees who writes under a post, whose number is {page}_{post}."""
     if "_" not in mark.to:
-        action = {"recipient": {"id": mark.to}, "sender_action": "typing_on"}
-        yield meta.post(account, f"{account.page_id}/messages", action)
-
-
-def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
-    """The link itself; only what lies beside the API is reached without looking whether its address is a public one."""
-    if not media.handle:
-        raise SendFailed("malformed", "no link to the file")
-    beside = media.handle.startswith(account.api.rstrip("/") + "/")
-    request = Http(method="GET", url=media.handle, stranger=not beside)
-    yield from ()
-    return Download(request=request, mime_type=media.mime_type, name=media.name)
+        yield acts.typing(account, account.page_id, mark.to)
 
 
 def profile(account: Account, address: str, peer: str, context: Context) -> Steps[Party]:
@@ -172,7 +162,7 @@ def window(account: Account, message: Message) -> Window:
     """A comment may be answered in public for ever and once in private; a message for a day, by people for a week, after
     that by templates.
 
-    After an advertisement it is a day as well (tables.STANDARD_WINDOW): a window that Meta has closed would promise too much.
+    After an advertisement it is a day as well (shared.dialects.messenger.tables.STANDARD_WINDOW): a window that Meta has closed would promise too much.
     """
     at = message.occurred_at
     if message.surface == "comment":
@@ -232,7 +222,7 @@ CHANNEL = Channel(
     handover=handover,
     typing=typing,
     outcome=REFUSALS.outcome,
-    fetch=fetch,
+    fetch=files.fetch,
     profile=profile,
     register=register,
     version=meta.version,

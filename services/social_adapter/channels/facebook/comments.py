@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 
-from services.social_adapter.channels.facebook.entry import Entry, moment
 from services.social_adapter.channels.facebook.tables import POSTS, REACTIONS
 from shared.contract.channel import Message
 from shared.contract.envelope import Deletion, Edit, Media, Part, Party, Reaction, Text, Thread, Unsupported, Visibility
 from shared.contract.readable import otherwise
 from shared.dialects import likeness
+from shared.dialects.messenger.entry import Entry, moment
 
 Json = dict[str, Any]
 
@@ -31,7 +31,7 @@ def read(value: Json, entry: Entry) -> Iterator[Message]:
         yield from _written(value, entry, name=value["comment_id"], thread=_thread(value, entry))
     elif item in {"reaction", "like"} and value.get("comment_id"):
         yield from _reaction(value, entry)
-    elif item in POSTS and _author(value) not in {None, entry.page}:
+    elif item in POSTS and _author(value) not in {None, entry.account}:
         post = value["post_id"]
         yield from _written(value, entry, name=post, thread=Thread(thread_key=post))
 
@@ -70,7 +70,7 @@ def _place(value: Json, entry: Entry, *, key: str, parts: tuple[Part, ...], thre
     """The peer of a public conversation is the post."""
     post, author = value["post_id"], value.get("from") or {}
     return Message(
-        account_key=entry.page,
+        account_key=entry.account,
         event_key=key,
         peer=post,
         sender=_sender(value, author, entry),
@@ -79,7 +79,7 @@ def _place(value: Json, entry: Entry, *, key: str, parts: tuple[Part, ...], thre
         surface="comment",
         container=post,
         thread=thread,
-        echo=author.get("id") == entry.page,
+        echo=author.get("id") == entry.account,
     )
 
 
@@ -87,7 +87,7 @@ def _sender(value: Json, author: Json, entry: Entry) -> Party:
     """Without the permission to know who it was, every comment is by a stranger of its own."""
     if "id" not in author:
         return Party(address=f"unknown:{value.get('comment_id') or value['post_id']}")
-    verified = None if author["id"] == entry.page else "provider"
+    verified = None if author["id"] == entry.account else "provider"
     plain = Party(address=author["id"], verified=verified)
     return otherwise(lambda: Party(address=plain.address, name=author.get("name"), verified=verified), plain)
 
@@ -109,7 +109,7 @@ def _thread(value: Json, entry: Entry) -> Thread:
     parent, post = value.get("parent_id") or value["post_id"], value["post_id"]
     if parent != post:
         return Thread(thread_key=parent, reply_to=parent)
-    return Thread(thread_key=value["comment_id"], reply_to=post if _author(value) == entry.page else None)
+    return Thread(thread_key=value["comment_id"], reply_to=post if _author(value) == entry.account else None)
 
 
 def _parts(value: Json) -> tuple[Part, ...]:

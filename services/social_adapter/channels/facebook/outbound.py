@@ -6,16 +6,16 @@ https://developers.facebook.com/docs/graph-api/reference/object/comments
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from services.social_adapter.channels.facebook import metadata
-from services.social_adapter.channels.facebook.tables import BUTTON_TEXT, BUTTONS, IMAGES
+from services.social_adapter.channels.facebook.tables import IMAGES
 from shared.contract.channel import Blob, Field, Form, Piece, SendFailed
-from shared.contract.envelope import Choices, Media, Option, Template, Text
+from shared.contract.envelope import Choices, Media, Template, Text
 from shared.dialects import meta
+from shared.dialects.messenger.choices import offered
 
 Json = dict[str, Any]
 
@@ -76,38 +76,12 @@ def _content(piece: Piece) -> Json:
         case Text(text=text):
             return {"text": text}
         case Choices() as choices:
-            return _choices(choices)
+            return offered(choices)
         case Media() as media if piece.handle:
             return {"attachment": {"type": asset_type(media), "payload": {"attachment_id": piece.handle}}}
         case Media():
             raise SendFailed("malformed", "the file was not uploaded")
     raise SendFailed("unsupported", f"Messenger takes no {piece.part.kind}")
-
-
-def _choices(choices: Choices) -> Json:
-    """Few buttons stay in the thread; more are quick replies, among which there is no link (`linked` of the capabilities)."""
-    links = any(option.url for option in choices.options)
-    fits = len(choices.options) <= BUTTONS and len(choices.text) <= BUTTON_TEXT
-    if fits and (links or choices.style == "buttons"):
-        return _template(choices.text, [_button(option) for option in choices.options])
-    if links:
-        raise SendFailed("unsupported", f"Messenger shows a link among {BUTTONS} buttons at most; put it into the text")
-    return {"text": choices.text, "quick_replies": [_quick_reply(option) for option in choices.options]}
-
-
-def _template(text: str, buttons: Sequence[Json]) -> Json:
-    payload = {"template_type": "button", "text": text, "buttons": buttons}
-    return {"attachment": {"type": "template", "payload": payload}}
-
-
-def _button(option: Option) -> Json:
-    if option.url:
-        return {"type": "web_url", "title": option.title, "url": option.url}
-    return {"type": "postback", "title": option.title, "payload": option.id}
-
-
-def _quick_reply(option: Option) -> Json:
-    return {"content_type": "text", "title": option.title, "payload": option.id}
 
 
 def asset(media: Media) -> Form:

@@ -1,4 +1,4 @@
-"""What is in a message of Messenger, as parts.
+"""What is in a message of the Messenger Platform, as parts.
 
 https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events/messages
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from services.social_adapter.channels.facebook.tables import FILES
 from shared.contract.envelope import Choice, Choices, Location, Media, Option, Part, Text, Unsupported
 from shared.contract.readable import few, otherwise
+from shared.dialects.messenger.tables import FILES
 
 Json = dict[str, Any]
 
@@ -42,10 +42,13 @@ def _shown(attachment: Json, text: str | None) -> Part | None:
 
 
 def _once(attachments: Any) -> Iterator[Json]:
-    """A sticker came as an image too while the two forms were in use side by side; the sticker is what is meant."""
+    """A sticker came as an image too, and a post as a share, while two forms were in use side by side; the new one is meant."""
     stickers = {_payload(one).get("sticker_id") for one in attachments if one["type"] == "sticker"}
+    old = {"share"} if any(one["type"] == "ig_post" for one in attachments) else set()
     for one in attachments:
-        if one["type"] != "image" or _payload(one).get("sticker_id") not in stickers - {None}:
+        if one["type"] not in old and (
+            one["type"] != "image" or _payload(one).get("sticker_id") not in stickers - {None}
+        ):
             yield one
 
 

@@ -1,4 +1,4 @@
-"""Events of Messenger as records.
+"""Events of the Messenger Platform as records.
 
 https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events
 """
@@ -9,9 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from services.social_adapter.channels.facebook import attachments, metadata, notices
-from services.social_adapter.channels.facebook.entry import Entry, moment
-from services.social_adapter.channels.facebook.tables import ABOUT_EVENT, NOT_MESSAGES
 from shared.contract.channel import Incoming, Message, Receipt
 from shared.contract.codes import Status
 from shared.contract.envelope import (
@@ -19,14 +16,19 @@ from shared.contract.envelope import (
     Choice,
     Deletion,
     Edit,
+    MessageContext,
     Part,
     Party,
+    Quote,
     Reaction,
     Text,
     Thread,
     Unsupported,
 )
 from shared.contract.readable import otherwise
+from shared.dialects.messenger import attachments, notices
+from shared.dialects.messenger.entry import Entry, moment
+from shared.dialects.messenger.tables import ABOUT_EVENT, NOT_MESSAGES
 
 Json = dict[str, Any]
 
@@ -56,26 +58,17 @@ def _message(event: Json, entry: Entry) -> Iterator[Message]:
     found = _place(event, entry, key=mid, parts=attachments.parts(message))
     answered = otherwise(lambda: Thread(reply_to=(message.get("reply_to") or {}).get("mid")), Thread())
     found = replace(found, external_id=mid, thread=answered, context=notices.came_by(message.get("referral")))
+    if story := otherwise(lambda: _story(message["reply_to"]["story"]), None):
+        context = (found.context or MessageContext()).model_copy(update={"quoted": story})
+        found = replace(found, surface="story_reply", context=context)
     if entry.standby and found.echo and message.get("app_id"):
         found = replace(found, responder=str(message["app_id"]))
-    yield _home(found, message, entry) if message.get("is_echo") else found
+    yield replace(found, echo=True, sender=Party(address=entry.account)) if message.get("is_echo") else found
 
 
-def _home(echo: Message, message: Json, entry: Entry) -> Message:
-    """Our own echo, by the app that sent it: it brings back the piece's name and the post it belongs to.
-
-    Whom a private reply reached is its recipient: what that person receives and reads is told without the post.
-    """
-    echo = replace(echo, echo=True, sender=Party(address=entry.page))
-    origin = metadata.read(message.get("metadata")) if str(message.get("app_id")) == entry.app_id else None
-    if origin is None:
-        return echo
-    echo = replace(echo, join_key=origin.parley)
-    if origin.post is None:
-        return echo
-    thread = Thread(thread_key=origin.thread)
-    reached = (Party(address=echo.peer),)
-    return replace(echo, peer=origin.post, container=origin.post, surface="comment", thread=thread, recipients=reached)
+def _story(story: Json) -> Quote:
+    """A story of an Instagram account, which is there for a day."""
+    return Quote(external_id=story.get("id"), url=story.get("url"))
 
 
 def _edit(event: Json, entry: Entry) -> Iterator[Message]:
@@ -87,10 +80,12 @@ def _edit(event: Json, entry: Entry) -> Iterator[Message]:
 
 
 def _reaction(event: Json, entry: Entry) -> Iterator[Message]:
+    """One at a time; Instagram does not say which of them is taken back."""
     reaction = event["reaction"]
-    shown = reaction.get("emoji") or f":{reaction.get('reaction', 'other')}:"
-    removed = reaction["action"] == "unreact"
-    part = Reaction(target=reaction["mid"], emoji=shown, removed=removed, replaces=not removed)
+    named = reaction.get("emoji") or (f":{reaction['reaction']}:" if reaction.get("reaction") else None)
+    shown, removed = named or ":other:", reaction["action"] == "unreact"
+    emoji = named if removed else shown
+    part = Reaction(target=reaction["mid"], emoji=emoji, removed=removed and emoji is not None, replaces=not removed)
     at = event.get("timestamp") or entry.time
     key = f"{reaction['mid']}/{reaction['action']}/{event['sender']['id']}/{at}/{shown}"
     yield _place(event, entry, key=key, parts=(part,))
@@ -116,12 +111,18 @@ def _delivery(event: Json, entry: Entry) -> Iterator[Receipt]:
 
 
 def _read(event: Json, entry: Entry) -> Iterator[Receipt]:
-    yield replace(_receipt(event, entry, "read"), watermark=moment(event["read"]["watermark"]))
+    """On Instagram by its id, in Messenger up to a moment."""
+    seen, receipt = event["read"], _receipt(event, entry, "read")
+    yield (
+        replace(receipt, external_ids=(seen["mid"],))
+        if "mid" in seen
+        else replace(receipt, watermark=moment(seen["watermark"]))
+    )
 
 
 def _receipt(event: Json, entry: Entry, status: Status) -> Receipt:
     at = moment(event.get("timestamp"), entry.time)
-    return Receipt(account_key=entry.page, peer=event["sender"]["id"], status=status, occurred_at=at)
+    return Receipt(account_key=entry.account, peer=event["sender"]["id"], status=status, occurred_at=at)
 
 
 def _unknown(event: Json, entry: Entry, kind: str) -> Message:
@@ -134,9 +135,9 @@ def _unknown(event: Json, entry: Entry, kind: str) -> Message:
 
 def _place(event: Json, entry: Entry, *, key: str, parts: tuple[Part, ...]) -> Message:
     """Between whom it was: the customer is the peer, whoever of the two has written."""
-    sender, ours = event["sender"]["id"], event["sender"]["id"] == entry.page
+    sender, ours = event["sender"]["id"], event["sender"]["id"] == entry.account
     return Message(
-        account_key=entry.page,
+        account_key=entry.account,
         event_key=key,
         peer=event["recipient"]["id"] if ours else sender,
         sender=Party(address=sender, verified=None if ours else "provider"),

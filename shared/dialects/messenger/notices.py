@@ -1,4 +1,4 @@
-"""What Messenger tells of a thread that nobody said in it: who has it now, and by which link somebody came.
+"""What the Messenger Platform tells of a thread that nobody said in it: who has it now, and by which link somebody came.
 
 https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events/messaging_handovers
 https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events/messaging_referrals
@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import orjson
 
-from services.social_adapter.channels.facebook.entry import Entry, moment
 from shared.contract.channel import Message
 from shared.contract.envelope import Assessment, MessageContext, Notice, Party, Referral
 from shared.contract.readable import otherwise
+from shared.dialects.messenger.entry import Entry, moment
 
 Json = dict[str, Any]
 
@@ -23,12 +23,12 @@ NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("a 
 
 
 def read(event: Json, entry: Entry, kind: str) -> Iterator[Message]:
-    """One notice, of the person that it names; of the page itself where it names only that."""
+    """One notice, of the person that it names; of the account itself where it names only that."""
     names = [(event.get(side) or {}).get("id") for side in ("sender", "recipient")]
-    person = next((name for name in names if name and name != entry.page), entry.page)
+    person = next((name for name in names if name and name != entry.account), entry.account)
     about = event[kind]
     yield Message(
-        account_key=entry.page,
+        account_key=entry.account,
         event_key=f"{kind}/{person}/{event.get('timestamp') or entry.time}",
         peer=person,
         sender=Party(address=person, verified="provider"),
@@ -59,10 +59,11 @@ def came_by(referral: Json | None) -> MessageContext | None:
 
 def _referral(referral: Json) -> Referral:
     about = referral.get("ads_context_data") or {}
-    product = (referral.get("product") or {}).get("id")
+    product = referral.get("product") or {}
+    name = referral.get("ad_id") or about.get("post_id") or product.get("id")
     return Referral(
-        source=referral.get("source") or "unknown",
-        id=referral.get("ad_id") or about.get("post_id") or product,
+        source=referral.get("source") or ("product" if product else "unknown"),
+        id=None if name is None else str(name),
         ref=referral.get("ref"),
         url=referral.get("referer_uri") or about.get("photo_url") or about.get("video_url"),
         title=about.get("ad_title"),

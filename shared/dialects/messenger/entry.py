@@ -13,9 +13,9 @@ from shared.dialects import meta
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Whose page it is of, when it was told, to which app, and whether that only listens (the standby channel)."""
+    """Whose page or Instagram account it is of, when it was told, to which app, and whether that only listens (the standby channel)."""
 
-    page: str
+    account: str
     time: int | str | None
     app_id: str
     standby: bool = False
