@@ -33,7 +33,7 @@ PAUSES: Final = (timedelta(seconds=10), timedelta(minutes=10))  # after a try th
 
 
 class Refreshing:
-    """A kind of duty: the token of each account whose channel has a `refresh`."""
+    """A kind of duty: the token of each account whose token ends."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Refreshing:
 
     def duties(self, accounts: Accounts) -> Iterator[Duty]:
         for name, account in accounts.all():
-            if self._channels[name].refresh is not None:
+            if self._channels[name].refreshes(account):
                 yield self._duty(self._channels[name], account)
 
     def _duty(self, channel: Channel, account: Account) -> Duty:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Literal
 
 from shared.contract.deliveries import Change
-from shared.contract.envelope import MediaKind, Model, Surface, Way
+from shared.contract.envelope import PUBLIC, MediaKind, Model, Surface, Way
 from shared.contract.requests import Control
 from shared.contract.text import Unit
 
@@ -20,7 +20,8 @@ class Capabilities(Model):
     `linked`: options of a question that has links among them, at most, and `link_text`: the characters of its words; where it
     does not fit, links stand in the words. `grows`: how often at the most an answer may be shown that is still written, where it
     can be. `starts`: what may be sent to someone who has not written. `attachments`: files that one send carries beside its text.
-    `comment`: what a public comment can show, where that is something else. `private_reply`: it may be answered in private.
+    `album`: pictures that one send carries, without words. `option_title_unit`: what titles count in, where it is not `unit`.
+    `comment`: what a public comment or mention can show, where that is something else. `private_reply`: it may be answered in private.
     `changes`: what can be done to a message that stands at the provider, and for how long after it was sent; None: for ever.
     `reactions`: the only emoji that can be shown as one, where not any; `one_reaction`: a new one stands in place of the last.
     `handovers`: what can be asked of who has the thread, where several answer there.
@@ -34,6 +35,7 @@ class Capabilities(Model):
     choices: Level = "degraded"
     options: int = 10
     option_title: int = 20
+    option_title_unit: Unit | None = None
     option_id: int | None = None
     option_id_unit: Unit = "code_points"
     linked: int | None = None
@@ -46,6 +48,7 @@ class Capabilities(Model):
     grows: timedelta | None = None
     starts: Literal["free_text", "template", "nothing"] = "free_text"
     attachments: int = 0
+    album: int = 0
     comment: Capabilities | None = None
     private_reply: bool = False
     changes: dict[Change, timedelta | None] = {}
@@ -67,7 +70,7 @@ class Capabilities(Model):
         """What can be shown there: a private answer to a comment is an ordinary message, but only one, in words of its own."""
         if way == "private":
             return self.model_copy(update={"pieces": 1, "template": "refused"})
-        return self.comment if self.comment and surface == "comment" else self
+        return self.comment if self.comment and surface in PUBLIC else self
 
 
 def _bare(emoji: str) -> str:

@@ -219,7 +219,7 @@ class Channel:
     `grow`: shows an answer as far as it is written, all of it each time, and gives the name of what shows it, "" where that
     passes by itself; the piece has the name from then on (`grown`), and `outbound` makes the answer of it.
 
-    What is asked beside them. `profile`: who someone is by their address, and by the peer of a message of theirs, where messages
+    What is asked beside them. `refreshed`: whether this account's token is one that ends; another's stands in its settings. `profile`: who someone is by their address, and by the peer of a message of theirs, where messages
     do not say it: names, language and time zone, no pictures. `quota`: the units that an account's calls (`Http.cost`) may spend
     in a day. `version`: the one of the provider's API that an account uses.
     """
@@ -259,9 +259,13 @@ class Channel:
     profile: Callable[[Any, str, str, Context], Steps[Party]] | None = None
     quota: Callable[[Any], Quota] | None = None
     refresh: Callable[[Any, SecretStr | None, Context], Steps[Token]] | None = None
+    refreshed: Callable[[Any], bool] = every_account
     register: Callable[[Any, Any, Context], Steps[None]] | None = None
     version: Callable[[Any], Version | None] = no_version
     window: Callable[[Any, Message], Window | None] = always_open
+
+    def refreshes(self, account: Account) -> bool:
+        return self.refresh is not None and self.refreshed(account)
 
     def capabilities_of(self, owner: App | Account) -> Capabilities:
         """What this account can show, which may be less than the channel's others can."""

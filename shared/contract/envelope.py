@@ -53,6 +53,7 @@ Direction = Literal["inbound", "outbound"]
 Way = Literal["free_text", "template", "human_agent", "private"]
 Evidence = Literal["provider", "signature", "session", "dmarc", "oauth"]
 Surface = Literal["direct", "group", "comment", "mention", "story_reply", "email", "voicemail"]
+PUBLIC: Final[frozenset[Surface]] = frozenset({"comment", "mention"})  # what is written there is read by everybody
 MediaKind = Literal["image", "audio", "video", "file", "sticker"]
 MediaState = Literal["pending", "stored", "unavailable"]
 

@@ -55,7 +55,7 @@ def fit(parts: Iterable[Part], capabilities: Capabilities) -> Fitted:
 
 
 def _bundled(pieces: Iterable[Part | Bundle], capabilities: Capabilities) -> Iterator[Part | Bundle]:
-    """Texts and files that one send can carry together, together: the texts as paragraphs of one."""
+    """Texts and files that one send can carry together, together: the texts as paragraphs of one; pictures alone as an album."""
     texts: list[Text] = []
     files: list[Media] = []
     for piece in pieces:
@@ -64,7 +64,7 @@ def _bundled(pieces: Iterable[Part | Bundle], capabilities: Capabilities) -> Ite
                 texts.append(piece)
             case Media() if _takes(files, piece, capabilities):
                 files.append(piece)
-            case Text() | Media() if capabilities.attachments:
+            case Text() | Media() if capabilities.attachments or _is_shown(piece, capabilities):
                 yield from _bundle(texts, files)
                 texts, files = ([piece], []) if isinstance(piece, Text) else ([], [piece])
             case _:
@@ -79,8 +79,15 @@ def _joins(texts: list[Text], capabilities: Capabilities) -> bool:
 
 
 def _takes(files: list[Media], file: Media, capabilities: Capabilities) -> bool:
+    if capabilities.album:
+        return _is_shown(file, capabilities) and len(files) < capabilities.album
     together = sum(one.size or 0 for one in (*files, file))
     return len(files) < capabilities.attachments and together <= capabilities.media_bytes
+
+
+def _is_shown(part: Part | Bundle, capabilities: Capabilities) -> bool:
+    """Whether it is one for an album, which has no words."""
+    return bool(capabilities.album) and isinstance(part, Media) and part.media == "image" and not part.caption
 
 
 def _bundle(texts: list[Text], files: list[Media]) -> Iterator[Part | Bundle]:
@@ -206,7 +213,8 @@ def _question(part: Choices, capabilities: Capabilities) -> Fitted:
 
 def _pressable(options: tuple[Option, ...], capabilities: Capabilities) -> bool:
     return len(options) <= capabilities.options and all(
-        fits(option.title, capabilities.option_title, capabilities.unit) for option in options
+        fits(option.title, capabilities.option_title, capabilities.option_title_unit or capabilities.unit)
+        for option in options
     )
 
 

@@ -44,7 +44,7 @@ class Contexts:
         context = self.plain(channel, owner)
         if self._keyring and channel.keys and isinstance(owner, App):
             return replace(context, keys=await self._keyring.of(channel, owner))
-        if self._credentials and channel.refresh and isinstance(owner, Account):
+        if self._credentials and isinstance(owner, Account) and channel.refreshes(owner):
             return replace(context, token=await self._credentials.token(channel, owner))
         return context
 
@@ -54,6 +54,6 @@ class Contexts:
 
     async def replaces(self, channel: Channel, owner: App | Account, context: Context) -> bool:
         """The provider refused this context's access token: whether there is another now, or soon."""
-        if not (self._credentials and channel.refresh and isinstance(owner, Account)):
+        if not (self._credentials and isinstance(owner, Account) and channel.refreshes(owner)):
             return False
         return await self._credentials.refused(channel, owner, context.token)

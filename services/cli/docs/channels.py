@@ -57,6 +57,7 @@ def _more_row(one: dict[str, Any]) -> tuple[str, ...]:
         "typing": able["typing"],
         "answers that grow": able["grows"],
         f"{able['attachments']} files in one send": able["attachments"],
+        f"{able['album']} pictures in one send": able["album"],
         f"comments of {comment['text']} {comment['unit']}" if comment else "": comment,
         "private answers to comments": able["private_reply"],
         **dict.fromkeys(_changes(one), True),

@@ -151,6 +151,16 @@ async def test_a_token_is_there_before_it_is_used_and_what_waits_for_it_is_tried
     assert office.provider.seen[-1].headers["authorization"] == "Bearer one"
 
 
+async def test_an_account_whose_token_does_not_end_is_left_alone(office: Office) -> None:
+    lasting = replace(CHANNEL, refreshed=lambda account: account.name != "a")
+    one, other = Account(name="a", api=office.account.api), Account(name="b", api=office.account.api)
+    contexts = Contexts(office.settings, credentials=Credentials(office.settings, office.pool))
+    assert (await contexts.of(lasting, one)).token.get_secret_value() == ""
+    assert not await contexts.replaces(lasting, one, await contexts.of(lasting, one))
+    with pytest.raises(SendFailed):
+        await contexts.of(lasting, other)
+
+
 async def test_it_is_refreshed_before_it_ends_by_one_and_seen_by_the_other(office: Office) -> None:
     first, second = office.replica(), office.replica()
     office.grants("one", refresh_token="r1")

@@ -68,6 +68,13 @@ def test_the_id_of_what_is_pressed_is_measured_in_the_channels_own_unit(
         assert refused(asked, able).reason == "too_long"
 
 
+@pytest.mark.parametrize("unit", [None, "code_points"])
+def test_a_title_is_measured_in_a_unit_of_its_own(unit: Unit | None) -> None:
+    asked = Choices(text="?", options=(Option(id="a", title="បាទ"),))
+    able = RICH.model_copy(update={"unit": "bytes", "option_title_unit": unit})
+    assert isinstance(fit([asked], able).pieces[0], Choices if unit else Text)
+
+
 def texts(fitted: Fitted) -> list[str]:
     return [piece.text for piece in fitted.pieces if isinstance(piece, Text)]
 

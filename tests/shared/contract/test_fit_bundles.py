@@ -80,3 +80,24 @@ def _head(piece: Part | Bundle) -> Part:
 def _files(piece: Part | Bundle) -> list[Media]:
     beside = piece.files if isinstance(piece, Bundle) else ()
     return [one for one in (_head(piece), *beside) if isinstance(one, Media)]
+
+
+ALBUM = MAIL.model_copy(
+    update={"attachments": 0, "album": 2, "media_bytes": 300, "media": {"image": "full", "file": "full"}}
+)
+PAPER = Media(media="file", blob="b9", size=300)
+
+
+@pytest.mark.parametrize(
+    ("parts", "pieces"),
+    [
+        ([PICTURE, BILL], [Bundle(part=PICTURE, files=(BILL,))]),
+        ([PICTURE, BILL, LIST], [Bundle(part=PICTURE, files=(BILL,)), LIST]),
+        ([HELLO, PICTURE, BILL, BYE], [HELLO, Bundle(part=PICTURE, files=(BILL,)), BYE]),
+        ([PICTURE, HELLO, BILL], [PICTURE, HELLO, BILL]),
+        ([PICTURE, PAPER, BILL], [PICTURE, PAPER, BILL]),
+    ],
+    ids=lambda parts: "-".join(part.kind for part in parts),
+)
+def test_pictures_without_words_go_as_an_album(parts: list[Part], pieces: list[Part | Bundle]) -> None:
+    assert fit(parts, ALBUM).pieces == tuple(pieces)

@@ -8,8 +8,13 @@ const NARROW = /^[\p{Script=Latin}\p{Script=Cyrillic}\p{Script=Greek}]/u;
 export function face(conversation, words) {
   const letters = h("span", { class: "face-letters", "aria-hidden": "true" }, initials(nameOf(conversation, words)));
   letters.style.setProperty("--hue", hue(conversation.id));
-  const channel = h("span", { class: "channel", data: { channel: conversation.channel }, title: channelName(conversation.channel, words) }, conversation.surface === "comment" ? icon("megaphone") : channelIcon(conversation.channel));
+  const channel = h("span", { class: "channel", data: { channel: conversation.channel }, title: channelName(conversation.channel, words) }, isPublic(conversation) ? icon("megaphone") : channelIcon(conversation.channel));
   return h("span", { class: "face" }, letters, channel);
+}
+
+/** Whether everybody can read what is written there, a conversation or a message. */
+export function isPublic({ surface }) {
+  return surface === "comment" || surface === "mention";
 }
 
 /** Who it is; who is only known by a session or a long number is told apart by four characters of it. */
@@ -35,7 +40,7 @@ export function nameViews(conversation, words) {
 /** Who wrote a message. Under a post many write: nobody there is called after the conversation, which is someone's. */
 export function writerOf(message, conversation, words) {
   if (message.direction === "outbound") return message.author ?? words.t("you");
-  const apart = message.surface === "comment" || message.flagged;
+  const apart = isPublic(message) || message.flagged;
   return message.author ?? nameOf(apart ? { peer: message.sender?.address } : conversation, words);
 }
 

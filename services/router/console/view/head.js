@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { isolated } from "../plain.js";
-import { channelName, face, nameOf, nameViews } from "./face.js";
+import { channelName, face, isPublic, nameOf, nameViews } from "./face.js";
 
 export function createHead(app) {
   const head = document.getElementById("thread-head");
@@ -30,7 +30,7 @@ export function isMail(conversation) {
 }
 
 export function isComment(conversation) {
-  return conversation.surface === "comment";
+  return isPublic(conversation);
 }
 
 /** Where it stands, at which account, and with which address. */

@@ -6,7 +6,7 @@ import { answeredBy } from "../fold/thread.js";
 import { icon } from "../icons.js";
 import { contextViews } from "./context.js";
 import { detailOf, meaningOf } from "./failure.js";
-import { writerOf } from "./face.js";
+import { isPublic, writerOf } from "./face.js";
 import { mailLines } from "./mail.js";
 import { partViews } from "./parts.js";
 
@@ -35,7 +35,7 @@ export function fillMessage(app, node, conversation, message) {
 function authorLine(app, conversation, message) {
   const { words } = app;
   const own = message.direction === "outbound";
-  const comment = message.surface === "comment" && !own;
+  const comment = isPublic(message) && !own;
   const marks = present([
     message.way === "private" && h("span", { class: "mark" }, icon("lock"), words.t("private")),
     message.way === "human_agent" && h("span", { class: "mark" }, icon("person"), words.t("by_person")),
@@ -55,7 +55,7 @@ function bubbleOf(app, node, conversation, message) {
 }
 
 function content(app, conversation, message) {
-  if (message.deleted_at) return h("p", { class: "deleted" }, app.words.t(message.surface === "comment" ? "removed" : "deleted"));
+  if (message.deleted_at) return h("p", { class: "deleted" }, app.words.t(isPublic(message) ? "removed" : "deleted"));
   return [
     message.surface === "email" && mailLines(app, conversation, message),
     message.surface !== "email" && answered(app, conversation, message),
@@ -96,7 +96,7 @@ function foot(app, node, conversation, message) {
 
 /** A channel that shows what is answered, and a message that it knows by a name. */
 export function canAnswer(app, conversation, message) {
-  return Boolean(message.external) && !message.deleted_at && message.surface !== "email" && Boolean(app.capabilities(conversation)?.reply_to || message.surface === "comment");
+  return Boolean(message.external) && !message.deleted_at && message.surface !== "email" && Boolean(app.capabilities(conversation)?.reply_to || isPublic(message));
 }
 
 /** Why it did not arrive, or may not have; and the same again, as a new request. */

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from urllib.parse import quote
 
 from shared.contract.channel import Amendment, DeletePiece, EditPiece, Http, React, SendFailed
-from shared.contract.envelope import Text
+from shared.contract.envelope import PUBLIC, Text
 from shared.dialects import meta
 from shared.dialects.messenger import acts
 
@@ -20,7 +20,7 @@ class Page(meta.Account, Protocol):
 
 def compose(account: Page, change: Amendment) -> Http:
     """The call to make. Raises SendFailed for what cannot be changed."""
-    if change.surface != "comment":
+    if change.surface not in PUBLIC:
         return acts.amend(account, account.page_id, change)
     comment = quote(change.external_id, safe="")
     match change:

@@ -13,7 +13,7 @@ import orjson
 from services.social_adapter.channels.facebook import metadata
 from services.social_adapter.channels.facebook.tables import IMAGES
 from shared.contract.channel import Blob, Field, Form, Piece, SendFailed
-from shared.contract.envelope import Choices, Media, Template, Text
+from shared.contract.envelope import PUBLIC, Choices, Media, Template, Text
 from shared.dialects import meta
 from shared.dialects.messenger.choices import offered
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 def is_public(piece: Piece) -> bool:
-    return piece.surface == "comment" and piece.way != "private"
+    return piece.surface in PUBLIC and piece.way != "private"
 
 
 def answered(piece: Piece) -> str:

@@ -48,7 +48,7 @@ export function counter(app, conversation, draft) {
 /** Whether the comment may still be answered in private: in time, and for the first time. */
 export function mayAnswerPrivately(app, conversation, draft) {
   const able = app.capabilities(conversation);
-  return isComment(conversation) && Boolean(able?.private_reply) && privateUntil(conversation.window, Date.now()) !== 0 && !hadPrivateAnswer(app.thread, draft.answers);
+  return conversation.surface === "comment" && Boolean(able?.private_reply) && privateUntil(conversation.window, Date.now()) !== 0 && !hadPrivateAnswer(app.thread, draft.answers);
 }
 
 /** Public or private. What was meant to be private stays so when it cannot be sent any more: nobody publishes it by accident. */
