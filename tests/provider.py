@@ -30,7 +30,7 @@ from shared.contract.channel import (
     ThreadControl,
     TypingMark,
 )
-from shared.contract.deliveries import Change
+from shared.contract.deliveries import Change, Cost
 from shared.contract.envelope import Media
 from shared.contract.requests import Control
 from tests.patience import SECONDS
@@ -164,7 +164,8 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
         more = {"files": piece.handles} if piece.handles else {}
         more |= {"grown": piece.grown} if piece.grown else {}
         answer = yield Http.post_json(url, {"text": content, "key": piece.id, **more}, commits=True, timeout=limit)
-    return Sent(external_ids=(str(answer.json()["id"]),))
+    told = answer.json()
+    return Sent(external_ids=(str(told["id"]),), cost=Cost(category=told["billed"]) if "billed" in told else None)
 
 
 def upload(account: Account, media: Media, context: Context) -> Steps[Handle]:

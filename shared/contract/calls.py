@@ -61,7 +61,8 @@ class Http:
     (docs/architecture.md, Sending). `stranger`: someone else chose the address, so only public ones are reached. `secret`: a part
     of the URL that no log may show. `throttles`: who must wait after a "too many" that does not say it itself. `cost`: units of
     the channel's quota that it spends, whatever comes of it. `counts`: what it is, and of what, where the provider
-    tells with its answers how many more of these there may be (Channel.limit).
+    tells with its answers how many more of these there may be (Channel.limit). `after`: how long to wait before it is asked, ten
+    seconds at the most, where the provider said when to come again.
     """
 
     method: str = "POST"
@@ -74,6 +75,7 @@ class Http:
     throttles: Scope = "account"
     cost: int = 0
     counts: tuple[str, ...] = ()
+    after: timedelta = timedelta(0)
     timeout: timedelta = timedelta(seconds=20)
 
     @classmethod

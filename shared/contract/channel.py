@@ -203,7 +203,7 @@ class Channel:
 
     What comes in. `signed`: the signature covers the body, so what verifies is what the provider sent; otherwise a body that is
     not even JSON may be torn on the way and is answered 400. `proof`: the header (lower case) without which a body proves nothing
-    and is not read. `encodings`: the Content-Encodings in which bodies are taken (gzip): what proves them is looked at over the
+    and is not read; of several, with spaces between, one is enough. `encodings`: the Content-Encodings in which bodies are taken (gzip): what proves them is looked at over the
     bytes as they were sent, then they are unpacked, to `body_limit` at the most. `behind`: what the provider puts behind the
     address of a webhook. `keys`: asks for what the provider signs with, which `verify` then finds in the context
     (`shared/provider/keys.py`); an id that is not among them is UnknownKey. `inbound`: a Malformed among its records stands for

@@ -10,6 +10,7 @@ from pydantic import Field as Described
 
 from shared.contract.bodies import AesCtr
 from shared.contract.calls import Http
+from shared.contract.deliveries import Cost
 from shared.contract.envelope import ExternalId, Media, Model, Part, Surface, Way
 from shared.contract.requests import Control
 
@@ -119,10 +120,14 @@ class TypingMark:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sent:
-    """What the provider calls the piece. No id at once, and a `join_key` that its echo will carry, where it tells only later."""
+    """What the provider calls the piece. No id at once, and a `join_key` that its echo will carry, where it tells only later.
+
+    `cost`: what it is billed as, where that is known with the answer.
+    """
 
     external_ids: tuple[str, ...] = ()
     join_key: str | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

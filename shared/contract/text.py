@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, Literal
 
 from icu4py.breakers import CharacterBreaker, LineBreaker, SentenceBreaker
 
+from shared.contract import weighted
 from shared.contract.segments import SEPTETS, reach, segments
 
-Unit = Literal["code_points", "utf16", "bytes", "graphemes", "segments"]
+Unit = Literal["code_points", "utf16", "bytes", "graphemes", "segments", "weighted"]
 
 # Embeddings, overrides and isolates of UAX #9, which turn round how what is beside them is read. Marks (LRM, RLM, ALM) turn nothing.
 TURNING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -39,9 +40,11 @@ def on_one_line(said: str) -> str:
 
 
 def measure(text: str, unit: Unit) -> int:
-    """The length in the channel's own unit; `bytes` are of UTF-8, `graphemes` the extended clusters of UAX #29, `segments` an SMS's."""
+    """The length in the channel's own unit; `bytes` are of UTF-8, `graphemes` the extended clusters of UAX #29, `segments` an SMS's, `weighted` X's."""
     if unit == "segments":
         return segments(text)
+    if unit == "weighted":
+        return weighted.weight(text)
     if text.isascii():
         return len(text) - (text.count("\r\n") if unit == "graphemes" else 0)
     match unit:
@@ -57,7 +60,7 @@ def measure(text: str, unit: Unit) -> int:
 
 def fits(text: str, limit: int, unit: Unit) -> bool:
     """Whether the text is within the limit; counts only where its length alone cannot tell."""
-    widest = {"utf16": 2, "bytes": 4}.get(unit, 1)
+    widest = {"utf16": 2, "bytes": 4, "weighted": weighted.LINK}.get(unit, 1)
     return len(text) * widest <= limit or measure(text, unit) <= limit
 
 
@@ -70,9 +73,10 @@ def split(text: str, limit: int, unit: Unit = "code_points", *, locale: str = "u
     """
     if fits(text, limit, unit):
         return (text,)
-    if limit < {"bytes": 4, "utf16": 2}.get(unit, 1):
+    if limit < {"bytes": 4, "utf16": 2, "weighted": weighted.LEAST}.get(unit, 1):
         raise ValueError(f"a limit of {limit} {unit} cannot hold every character")
-    return tuple(_pieces(text, _places(text, locale), _reach(text, limit, unit)))
+    whole = weighted.links(text) if unit == "weighted" else ()
+    return tuple(_pieces(text, _places(text, locale, whole), _reach(text, limit, unit)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ class Places:
         return next((place for place in found if place > start), full)
 
 
-def _places(text: str, locale: str) -> Places:
+def _places(text: str, locale: str, whole: Iterable[tuple[int, int]] = ()) -> Places:
+    """`whole`: what is not to be cut within."""
     readable = _readable(text)
     ranks = bytearray(len(text) + 1)
     for place in accumulate(map(len, CharacterBreaker(readable, locale))):
@@ -108,6 +113,8 @@ def _places(text: str, locale: str) -> Places:
     for rank, ending in ((LINE, LINE_END), (PARAGRAPH, PARAGRAPH_END)):
         for found in ending.finditer(text):
             ranks[found.end()] = rank
+    for start, end in whole:
+        ranks[start + 1 : end] = bytes(end - start - 1)
     return Places(ranks)
 
 
@@ -122,6 +129,8 @@ def _reach(text: str, limit: int, unit: Unit) -> Callable[[int], int]:
             return lambda start: start + _prefix(text[start : start + limit], "utf-8", limit)
         case "segments":
             return lambda start: start + reach(text[start : start + limit * SEPTETS[0]], limit)
+        case "weighted":
+            return weighted.reach(text, limit)
         case "graphemes":
             ends = array("L", accumulate(map(len, CharacterBreaker(_readable(text), "und"))))
             return lambda start: ends[min(bisect_right(ends, start) + limit, len(ends)) - 1]

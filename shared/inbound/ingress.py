@@ -179,7 +179,7 @@ def _check_head(channel: Channel, incoming: web.Request) -> None:
     encoding = incoming.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity", *channel.encodings}:
         raise Encoded(encoding)
-    if incoming.body_exists and channel.proof and channel.proof not in incoming.headers:
+    if incoming.body_exists and channel.proof and not any(name in incoming.headers for name in channel.proof.split()):
         raise Unverified("nothing in the head proves the body")
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from shared.contract.channel import Amendment, ThreadControl
 from shared.contract.codes import Failure, Status
-from shared.contract.deliveries import Amend, HandOver, Order, Outbound
+from shared.contract.deliveries import Amend, Cost, HandOver, Order, Outbound
 from shared.contract.envelope import scrub
 from shared.contract.errors import Fenced
 from shared.contract.fit import Sendable
@@ -78,6 +78,7 @@ class Outcome:
     external_ids: tuple[str, ...] = ()
     join_key: str | None = None
     failure: Failure | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +356,7 @@ async def _settle(connection: Connection, message: Order, number: int, outcome: 
     """A provider's words go in as far as PostgreSQL can hold them."""
     failure = outcome.failure
     await connection.execute(
-        "UPDATE piece SET status = $4, external_ids = $5, join_key = $6, code = $7, detail = $8, settled_at = now()"
+        "UPDATE piece SET status = $4, external_ids = $5, join_key = $6, code = $7, detail = $8, cost = $9, settled_at = now()"
         " WHERE message_id = $1 AND attempt = $2 AND piece = $3 AND settled_at IS NULL",
         message.id,
         message.attempt,
@@ -365,6 +366,7 @@ async def _settle(connection: Connection, message: Order, number: int, outcome: 
         scrub(outcome.join_key),
         failure and failure.code,
         scrub(failure.detail) if failure else "",
+        outcome.cost and outcome.cost.model_dump(exclude_none=True),
     )
 
 
@@ -407,6 +409,7 @@ def _settled(row: Any) -> Settled:
         external_ids=tuple(row["external_ids"]),
         join_key=row["join_key"],
         failure=_failure(row),
+        cost=row["cost"] and Cost.model_validate(row["cost"]),
     )
     return Settled(
         message=_ORDER.validate_json(row["body"]),

@@ -116,6 +116,7 @@ def _delivery(message: Outbound, settled: Settled) -> Delivery:
         join_key=outcome.join_key,
         status=outcome.status,
         failure=outcome.failure,
+        cost=outcome.cost,
         attempt=message.attempt,
         taken_at=settled.taken_at,
         occurred_at=settled.settled_at,

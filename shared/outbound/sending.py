@@ -180,7 +180,7 @@ class Sender:
                 return await self.send(job.without_route())
             repeatable = self.may_repeat(job, datetime.now(UTC))
             return _outcome(_reason(error, job, begun=attempt.commits > 0), attempt.commits, repeatable=repeatable)
-        return Outcome(status="sent", external_ids=sent.external_ids, join_key=sent.join_key)
+        return Outcome(status="sent", external_ids=sent.external_ids, join_key=sent.join_key, cost=sent.cost)
 
     async def _change(self, job: Job, change: Amendment | ThreadControl) -> Outcome | Later:
         """A change that may have been made is asked for again: that does no harm (docs/architecture.md, Sending)."""

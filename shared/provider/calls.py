@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 ANSWER_LIMIT: Final = 4 * 1024 * 1024  # bytes
 CONNECT: Final = 10.0  # seconds
 DOWNLOAD: Final = 120.0  # seconds for a whole file; between two of its chunks the request's own timeout counts
+PATIENCE: Final = timedelta(seconds=10)  # before a request that is to wait: its lane is kept for no longer
 REDIRECTS: Final = 3
 FRAME_LIMIT: Final = 4 * 1024 * 1024  # bytes of a message on a socket
 CLOSING: Final = 2.0  # seconds for the other side's answer when we close a socket
@@ -201,6 +203,7 @@ class Caller:
         self, request: Http, principal: Principal, limits: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         address, body = _address(request), await self._body(request)
+        await asyncio.sleep(min(request.after, PATIENCE).total_seconds())
         await self._turn(request, principal)
         departure = _Departure(request, principal.before)
         mark, started = _departure.set(departure), time.monotonic()

@@ -60,6 +60,17 @@ async def test_a_message_goes_out_and_its_outcome_comes_back(station: Station) -
     await station.eventually("SELECT count(*) FROM lane", wanted=0)
 
 
+async def test_what_a_send_is_billed_as_is_told_with_its_outcome(station: Station) -> None:
+    station.provider.answers = [says(200, {"id": 1, "billed": "with a link"}), says(200, {"id": 2})]
+    await station.start()
+    billed, plain = outbound("one"), outbound("two")
+    told = []
+    for message in (billed, plain):
+        await station.producer.send(station.request_record(message))
+        told += await station.told(message)
+    assert [one.cost and one.cost.category for one in told] == ["with a link", None]
+
+
 async def test_one_record_read_twice_is_sent_once(station: Station) -> None:
     await station.start()
     first, last = outbound("once"), outbound("last", peer="bob")

@@ -60,7 +60,7 @@ def _media(sample: Json) -> Media:
 
 def _sent(sent: Sent) -> Json:
     assert sent.external_ids or sent.join_key, "nothing by which it is known again"
-    return {"sent": _given(external_ids=sent.external_ids, join_key=sent.join_key)}
+    return {"sent": _given(external_ids=sent.external_ids, join_key=sent.join_key, cost=sent.cost)}
 
 
 def _downloaded(download: Download) -> Json:

@@ -23,6 +23,11 @@ GSM = [
     "é@£\n\"'" * 60,
 ]
 UCS2 = ["ខ" * 70, "ខ" * 71, "ខ" * 134, "😀" * 36, "😀" * 67, "á" * 71, "a\tb" * 30, "👨‍👩‍👧‍👦 ស្ត្រី"]
+X = [
+    "Test https://test.com test HTTPS://test.com/a/b?c=d. test.com test",
+    "a.bc-" * 9 + " xhttps://a.com @a.com e.g. 3.14",
+    "👨‍👩‍👧‍👦🙋🏽🇰🇭1️⃣©️© 🏴󠁧󠁢󠁿 ☺ café क़ 저찀 “”…",
+]
 
 
 async def test_the_page_counts_as_the_services_do() -> None:
@@ -31,5 +36,5 @@ async def test_the_page_counts_as_the_services_do() -> None:
         page = await chromium.new_page()
         for unit in get_args(Unit):
             found = await page.evaluate(f"([texts, unit]) => {{ {code}; return texts.map((one) => measure(one, unit)); }}",
-                                        [GSM + UCS2, unit])  # fmt: skip
-            assert found == [measure(text, unit) for text in GSM + UCS2], unit
+                                        [GSM + UCS2 + X, unit])  # fmt: skip
+            assert found == [measure(text, unit) for text in GSM + UCS2 + X], unit

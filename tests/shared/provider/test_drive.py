@@ -296,6 +296,14 @@ async def test_no_secret_reaches_the_log(caller: Caller, principal: Principal) -
     assert "secret" not in str(logs)
 
 
+async def test_a_request_waits_as_long_as_the_provider_said(
+    provider: Provider, caller: Caller, principal: Principal
+) -> None:
+    started = asyncio.get_running_loop().time()
+    await caller.ask(Http(url=provider.address, after=timedelta(seconds=0.3)), principal)
+    assert asyncio.get_running_loop().time() - started >= 0.3 * 0.95
+
+
 async def test_calls_of_one_account_are_spaced(provider: Provider, caller: Caller) -> None:
     slow = Principal(channel=make_channel(per_second=20), account=Account(name="slow", api=provider.address))
     started = asyncio.get_running_loop().time()
