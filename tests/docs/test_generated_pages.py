@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.__main__ import app
-from services.cli.docs import pages, records
+from services.cli.channels import CHANNELS
+from services.cli.docs import matrix, pages, records
 from services.cli.docs.command import FOLDER, stale
 from shared.contract import errors
 from shared.contract.codes import CODES, STATUSES
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MARKDOWN = sorted(
     path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")]
 )
+FILES = pages.files()
 
 
 def test_no_page_is_stale() -> None:
@@ -51,7 +53,7 @@ def test_a_stale_page_is_found_and_written_again(tmp_path: Path) -> None:
     ],
 )
 def test_a_page_names_everything_there_is(page: str, names: list[str]) -> None:
-    text = pages.files()[page]
+    text = FILES[page]
     assert [name for name in names if f"`{name}`" not in text] == []
 
 
@@ -60,10 +62,22 @@ def test_every_status_and_code_is_explained() -> None:
     assert records.CODE_MEANINGS.keys() == set(CODES)
 
 
-@pytest.mark.parametrize("page", pages.files())
+def test_the_matrix_claims_nothing_that_no_sample_and_no_test_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its samples a channel has said what it can do, and shown nothing."""
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = {name for ways in matrix.TESTS.values() for features in ways.values() for name in features.values()}
+    assert [name for name in named if f"def {name}(" not in tests] == []
+    shown = {one["name"]: one for one in matrix.matrix(CHANNELS)}["telegram"]
+    assert (shown["in"]["text"], shown["in"]["call"], shown["out"]["react"]) == ("shown", "", "shown")
+    monkeypatch.setattr(matrix, "samples", lambda _channel: ())
+    claimed = {one["name"]: one for one in matrix.matrix(CHANNELS)}["telegram"]
+    assert (claimed["in"]["text"], claimed["out"]["react"], claimed["out"]["template"]) == ("", "said", "")
+
+
+@pytest.mark.parametrize("page", FILES)
 def test_every_row_of_a_table_has_as_many_cells_as_its_head(page: str) -> None:
     width = None
-    for line in pages.files()[page].splitlines():
+    for line in FILES[page].splitlines():
         cells = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else None
         assert cells is None or width in {None, cells}, line
         width = cells

@@ -12,7 +12,9 @@ from typing import Any
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
+from services.cli.channels import CHANNELS, describe
 from services.cli.docs.channels import channels_page
+from services.cli.docs.facts import facts_page
 from services.cli.docs.markdown import page, said, table
 from services.cli.docs.records import records_page
 from shared.contract import errors, schema
@@ -27,6 +29,7 @@ def files() -> dict[str, str]:
         "metrics.md": metrics_page(),
         "errors.md": errors_page(),
         "channels.md": channels_page(),
+        **{f"channels/facts/{name}.md": facts_page(channel, describe(channel)) for name, channel in CHANNELS.items()},
         **{f"schemas/{name}": text for name, text in schema.files().items()},
     }
 
