@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from parts import NAMES, make_parts
 from provider import Account, Provider, dead_port, make_channel
 from pydantic import SecretStr
 
@@ -29,8 +30,8 @@ from shared.outbound.deliver import Deliver
 from shared.outbound.outgoing import Pace
 from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
+from shared.provider.parts import Parts
 from shared.runtime.accounts import Accounts, AccountsFile
-from shared.runtime.lifecycle import Health
 from shared.runtime.settings import Settings
 from shared.storage import migrate
 from shared.storage.blobs import Blobs
@@ -118,21 +119,24 @@ class Station:
         }
         return File(known | {("line", name): account for name, account in more.items()})
 
-    async def start(self, channel: Channel | None = None, **given: Any) -> Running:
-        """A new adapter process on this database and bus."""
-        channel = channel or make_channel()
-        caller = await self.open.enter_async_context(Caller(self.blobs))
-        options: dict[str, Any] = {
+    async def parts(self, channel: Channel, **given: Any) -> Parts:
+        """An adapter's, of this one channel; those that are `given` in place of the station's own."""
+        own = {
+            "settings": self.settings,
             "channels": {channel.name: channel},
             "accounts": self.accounts(),
             "pool": self.pool,
             "producer": self.producer,
-            "caller": caller,
+            "blobs": self.blobs,
+            "caller": await self.open.enter_async_context(Caller(self.blobs)),
             "contexts": Contexts(self.settings),
-            "health": Health(),
-            "pace": QUICK,
         }
-        deliver = Deliver(self.settings, "chat", **(options | given))
+        return make_parts(**(own | {name: part for name, part in given.items() if name in NAMES}))
+
+    async def start(self, channel: Channel | None = None, **given: Any) -> Running:
+        """A new adapter process on this database and bus."""
+        ways = {"pace": QUICK} | {name: way for name, way in given.items() if name not in NAMES}
+        deliver = Deliver(await self.parts(channel or make_channel(), **given), **ways)
         running = Running(deliver, asyncio.create_task(deliver.run()), self.outbound_record)
         self.running.append(running)
         return running

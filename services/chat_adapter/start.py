@@ -7,18 +7,18 @@ from services.chat_adapter.webchat import server
 from services.chat_adapter.webchat.live import Live
 from services.chat_adapter.webchat.retention import Retention
 from services.chat_adapter.webchat.transcript import Transcript
-from shared.adapter.parts import Parts, open_parts, serve
+from shared.adapter.adapter import Adapter, open_adapter, serve
 from shared.runtime.lifecycle import Life
 
 
 async def start(life: Life) -> None:
-    parts = await open_parts(life, "chat", CHANNELS)
-    written = Transcript(parts.pool)
-    serve_webchat(parts, written)
+    adapter = await open_adapter(life, "chat", CHANNELS)
+    written = Transcript(adapter.pool)
+    serve_webchat(adapter, written)
     if life.settings.retention:
-        life.spawn(Retention(life.settings, parts.pool, parts.accounts).run(), "retention")
+        life.spawn(Retention(life.settings, adapter.pool, adapter.accounts).run(), "retention")
     await serve(
-        parts,
+        adapter,
         senders={"webchat": written.send},
         amenders={"webchat": written.amend},
         typers={"webchat": written.typing},
@@ -26,12 +26,12 @@ async def start(life: Life) -> None:
     )
 
 
-def serve_webchat(parts: Parts, written: Transcript) -> None:
+def serve_webchat(adapter: Adapter, written: Transcript) -> None:
     """The widget's server."""
-    life = parts.life
+    life = adapter.life
     live = Live(written, life.settings.database)
     chat = server.WebChat(
-        accounts=parts.accounts, intake=parts.intake, blobs=parts.blobs, transcript=written, live=live
+        accounts=adapter.accounts, intake=adapter.intake, blobs=adapter.blobs, transcript=written, live=live
     )
     life.routes(server.routes(chat))
 

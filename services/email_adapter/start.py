@@ -9,23 +9,23 @@ from services.email_adapter.smtp.handler import Handler
 from services.email_adapter.smtp.limits import LIMITS
 from services.email_adapter.smtp.listener import Listener
 from services.email_adapter.taking import Taking
-from shared.adapter.parts import Parts, open_parts, serve
+from shared.adapter.adapter import Adapter, open_adapter, serve
 from shared.runtime.lifecycle import Life
 
 
 async def start(life: Life) -> None:
-    parts = await open_parts(life, "email", CHANNELS)
+    adapter = await open_adapter(life, "email", CHANNELS)
     if life.settings.smtp_port:
-        await take_mail(parts)
-    await serve(parts)
+        await take_mail(adapter)
+    await serve(adapter)
 
 
-async def take_mail(parts: Parts) -> None:
+async def take_mail(adapter: Adapter) -> None:
     """Mail by SMTP. Stopping, the port closes with that of HTTP, before what is under way may end."""
-    life, settings = parts.life, parts.life.settings
+    life, settings = adapter.life, adapter.life.settings
     reading = Reading()
-    taking = Taking(parts.contexts, parts.intake, reading)
-    recipients = Recipients(settings, parts.channels, parts.accounts)
+    taking = Taking(adapter.contexts, adapter.intake, reading)
+    recipients = Recipients(settings, adapter.channels, adapter.accounts)
     listener = Listener(settings, Handler(recipients, taking, LIMITS))
     life.on_stop(reading.close)
     life.on_stop(listener.drain)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,13 +16,12 @@ from shared.adapter.states import States
 from shared.contract.channel import Account, Channel, Token
 from shared.contract.codes import Failure
 from shared.contract.errors import DatabaseUnavailable, Malformed, SendFailed
-from shared.provider.calls import Caller, Principal
-from shared.provider.contexts import Contexts
-from shared.provider.credentials import Credential, Credentials, lease_name
+from shared.provider.calls import Principal
+from shared.provider.credentials import Credential, lease_name
 from shared.provider.drive import drive
+from shared.provider.parts import Parts
 from shared.runtime.accounts import Accounts
 from shared.runtime.observe import TOKENS
-from shared.storage.database import Pool
 from shared.storage.leases import SECONDS as LEASE, Leases
 
 log = structlog.get_logger(__name__)
@@ -35,18 +34,9 @@ PAUSES: Final = (timedelta(seconds=10), timedelta(minutes=10))  # after a try th
 class Refreshing:
     """A kind of duty: the token of each account whose token ends."""
 
-    def __init__(
-        self,
-        *,
-        channels: Mapping[str, Channel],
-        pool: Pool,
-        caller: Caller,
-        contexts: Contexts,
-        credentials: Credentials,
-        states: States,
-    ) -> None:
-        self._channels, self._caller, self._contexts = channels, caller, contexts
-        self._credentials, self._states, self._leases = credentials, states, Leases(pool)
+    def __init__(self, parts: Parts, states: States) -> None:
+        self._channels, self._caller, self._contexts = parts.channels, parts.caller, parts.contexts
+        self._credentials, self._states, self._leases = parts.credentials, states, Leases(parts.pool)
         self._ill: set[tuple[str, str]] = set()  # by our word; what a send found out is not ours to take back
 
     def duties(self, accounts: Accounts) -> Iterator[Duty]:

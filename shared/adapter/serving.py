@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
@@ -16,11 +16,9 @@ from shared.contract.errors import Malformed, SendFailed
 from shared.inbound.accept import Intake
 from shared.inbound.listen import Listener
 from shared.inbound.poll import Poller
-from shared.provider.calls import Caller, Principal
-from shared.provider.contexts import Contexts
-from shared.provider.exchange import Driver
-from shared.runtime.accounts import Accounts, AccountsFile
-from shared.storage.database import Pool
+from shared.provider.calls import Principal
+from shared.provider.parts import Parts
+from shared.runtime.accounts import Accounts
 from shared.storage.leases import Leases
 
 log = structlog.get_logger(__name__)
@@ -31,24 +29,12 @@ AGAIN: Final = 10.0  # seconds after a provider did not take our address
 class Serving:
     """A kind of duty: registered, where the channel can be, then polled, where the account is; and each of its sockets."""
 
-    def __init__(
-        self,
-        *,
-        channels: Mapping[str, Channel],
-        accounts: AccountsFile,
-        pool: Pool,
-        intake: Intake,
-        caller: Caller,
-        contexts: Contexts,
-        states: States,
-    ) -> None:
-        self._channels, self._accounts = channels, accounts
-        self._pool, self._intake, self._caller, self._contexts, self._states = pool, intake, caller, contexts, states
-        self._drive = Driver(caller, contexts)
+    def __init__(self, parts: Parts, intake: Intake, states: States) -> None:
+        self._parts, self._intake, self._states = parts, intake, states
 
     def duties(self, accounts: Accounts) -> Iterator[Duty]:
         for name, account in accounts.all():
-            channel, app = self._channels[name], accounts.app(name, account.receiver)
+            channel, app = self._parts.channels[name], accounts.app(name, account.receiver)
             yield self._duty(channel, app, account)
             for shard in range(channel.shards(account) if channel.socket else 0):
                 yield self._listening(channel, app, account, shard)
@@ -64,30 +50,13 @@ class Serving:
 
     async def _poll(self, channel: Channel, account: Account) -> None:
         """An owner of its own: while what ran before these settings has not ended, it has the lease."""
-        poller = Poller(
-            channel=channel,
-            account=account,
-            pool=self._pool,
-            intake=self._intake,
-            caller=self._caller,
-            contexts=self._contexts,
-        )
-        await Leases(self._pool).run(poller.name, poller.run)
+        poller = Poller(self._parts, self._intake, channel, account)
+        await Leases(self._parts.pool).run(poller.name, poller.run)
 
     def _listening(self, channel: Channel, app: App | None, account: Account, shard: int) -> Duty:
         async def work() -> None:
-            listener = Listener(
-                channel=channel,
-                account=account,
-                shard=shard,
-                accounts=lambda: self._accounts.current,
-                pool=self._pool,
-                intake=self._intake,
-                caller=self._caller,
-                contexts=self._contexts,
-                noticed=self._states.note,
-            )
-            await Leases(self._pool).run(listener.name, listener.run)
+            listener = Listener(self._parts, self._intake, channel, account, shard=shard, noticed=self._states.note)
+            await Leases(self._parts.pool).run(listener.name, listener.run)
 
         return Duty(name=f"listen {channel.name}/{account.name}#{shard}", of=(app, account), work=work)
 
@@ -95,12 +64,12 @@ class Serving:
         """Until the provider knows our address: it is the same for every replica, so each may say it."""
         if channel.register is None:
             return
-        if not self._contexts.plain(channel, account).hook:
+        if not self._parts.contexts.plain(channel, account).hook:
             return
         principal = Principal(channel=channel, account=account)
         while True:
             try:
-                await self._drive(partial(channel.register, app, account), principal)
+                await self._parts.drive(partial(channel.register, app, account), principal)
                 log.info("webhook.registered", channel=channel.name, account=account.name)
                 self._states.note(channel.name, account.name, None)
                 return

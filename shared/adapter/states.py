@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
 from shared.bus.cloudevents import Out, encode, headers
-from shared.bus.produce import Producer
-from shared.contract.channel import Account, Channel, Version
-from shared.contract.codes import Code, Failure, Family
+from shared.contract.channel import Account, Version
+from shared.contract.codes import Code, Failure
 from shared.contract.envelope import derive, key, utc
 from shared.contract.errors import BusUnavailable
 from shared.contract.events import AccountState
 from shared.contract.records import ACCOUNTS
-from shared.runtime.accounts import Accounts, AccountsFile
-from shared.runtime.lifecycle import Health
+from shared.provider.parts import Parts
+from shared.runtime.accounts import Accounts
 from shared.runtime.observe import API_END, HEALTHY, TOKEN_END
-from shared.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -30,23 +27,18 @@ EVERY: Final = 300.0  # seconds between two tellings of an account whose state d
 class States:
     """The accounts of one adapter. A failure that only a person can mend (a token refused) makes an account unhealthy."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        family: Family,
-        channels: Mapping[str, Channel],
-        accounts: AccountsFile,
-        producer: Producer,
-        health: Health,
-    ) -> None:
-        self._settings, self._family, self._channels = settings, family, channels
-        self._accounts, self._producer, self._health = accounts, producer, health
+    def __init__(self, parts: Parts) -> None:
+        self._topic, self._source, self._channels = (
+            parts.settings.topic(ACCOUNTS),
+            f"/adapter/{parts.family}",
+            parts.channels,
+        )
+        self._accounts, self._producer, self._health = parts.accounts, parts.producer, parts.health
         self._failures: dict[tuple[str, str], Failure] = {}
         self._ends: dict[tuple[str, str], datetime] = {}
         self._changed = asyncio.Event()
-        self._known = accounts.current.accounts
-        accounts.on_change(self._reloaded)
+        self._known = parts.accounts.current.accounts
+        parts.accounts.on_change(self._reloaded)
 
     def _reloaded(self, accounts: Accounts) -> None:
         """What went wrong with an account's former settings says nothing of its new ones."""
@@ -134,12 +126,12 @@ class States:
             occurred_at=now,
         )
         return Out(
-            self._settings.topic(ACCOUNTS),
+            self._topic,
             key(tenant, channel, account).encode(),
             encode(state),
             headers(
                 "account",
-                source=f"/adapter/{self._family}",
+                source=self._source,
                 id=str(derive("account", tenant, channel, account, utc(now))),
                 time=now,
                 tenant=tenant,

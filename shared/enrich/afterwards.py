@@ -8,13 +8,10 @@ from typing import Any, Final, Protocol
 
 from shared.bus.cloudevents import In
 from shared.bus.consume import Reader
-from shared.bus.produce import Producer
-from shared.contract.codes import Family
 from shared.contract.envelope import Envelope
 from shared.contract.records import RECORDS, afterwards_group, inbound_topic
+from shared.provider.parts import Parts
 from shared.runtime.lasting import keep
-from shared.runtime.lifecycle import Health
-from shared.runtime.settings import Settings
 
 ENVELOPE: Final = RECORDS["inbound"].ce_type.encode()
 
@@ -39,28 +36,19 @@ class Errand(Follower, Protocol):
 class Afterwards:
     """A second reader of the inbound topic, for all who want it of one adapter: each reading costs as much as the first."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        family: Family,
-        errands: Sequence[Errand] = (),
-        *,
-        followers: Sequence[Follower] = (),
-        producer: Producer,
-        health: Health,
-    ) -> None:
+    def __init__(self, parts: Parts, errands: Sequence[Errand] = (), *, followers: Sequence[Follower] = ()) -> None:
         self._errands, self._followers = errands, (*followers, *errands)
         self._reader = Reader(
-            settings=settings,
-            topics=[inbound_topic(family)],
-            group=afterwards_group(family),
+            settings=parts.settings,
+            topics=[inbound_topic(parts.family)],
+            group=afterwards_group(parts.family),
             owner=self,
-            producer=producer,
-            health=health,
+            producer=parts.producer,
+            health=parts.health,
             wanted=self._wants,
             hurried=False,
         )
-        health.ready["afterwards"] = lambda: self._reader.trouble
+        parts.health.ready["afterwards"] = lambda: self._reader.trouble
 
     async def run(self) -> None:
         """Until cancelled; what is half done is done again by whoever comes next."""

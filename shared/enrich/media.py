@@ -14,9 +14,7 @@ import structlog
 
 from shared.bus import cloudevents
 from shared.bus.cloudevents import In, Out
-from shared.bus.produce import Producer
-from shared.contract.channel import Account, Channel, Download
-from shared.contract.codes import Family
+from shared.contract.channel import Channel, Download
 from shared.contract.deliveries import MediaUpdate
 from shared.contract.envelope import derive, scrub
 from shared.contract.errors import BusUnavailable, DatabaseUnavailable, ParleyError, SendFailed, TooLarge
@@ -24,17 +22,12 @@ from shared.contract.records import inbound_topic
 from shared.enrich import mediajobs
 from shared.enrich.mediajobs import MediaJob
 from shared.provider.bodies import transformed
-from shared.provider.calls import Caller, Principal, Stream
-from shared.provider.contexts import Contexts
-from shared.provider.exchange import Driver
+from shared.provider.calls import Principal, Stream
+from shared.provider.parts import Parts
 from shared.provider.workers import Workers
-from shared.runtime.accounts import AccountsFile
 from shared.runtime.lasting import keep
-from shared.runtime.lifecycle import Health
 from shared.runtime.observe import MEDIA
-from shared.runtime.settings import Settings
-from shared.storage.blobs import Blobs, Stored
-from shared.storage.database import Pool
+from shared.storage.blobs import Stored
 
 log = structlog.get_logger(__name__)
 
@@ -56,33 +49,18 @@ class Fetched:
 class MediaWorker:
     """The errand of files (shared.enrich.afterwards). What it finds becomes a `media` record with the envelope's key."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        family: Family,
-        *,
-        channels: Mapping[str, Channel],
-        accounts: AccountsFile,
-        pool: Pool,
-        producer: Producer,
-        caller: Caller,
-        contexts: Contexts,
-        blobs: Blobs,
-        health: Health,
-        first_pause: float = 2.0,
-        give_up: timedelta = GIVE_UP,
-    ) -> None:
-        self._topic, self._source = settings.topic(inbound_topic(family)), f"/adapter/{family}/media"
-        self._channels, self._accounts, self._pool, self._producer = channels, accounts, pool, producer
-        self._caller, self._drive, self._blobs = caller, Driver(caller, contexts), blobs
+    def __init__(self, parts: Parts, *, first_pause: float = 2.0, give_up: timedelta = GIVE_UP) -> None:
+        self._topic = parts.settings.topic(inbound_topic(parts.family))
+        self._source = f"/adapter/{parts.family}/media"
+        self._parts, self._pool, self._producer = parts, parts.pool, parts.producer
         self._first_pause, self._give_up = first_pause, give_up
         self._workers = Workers(
             "media",
-            claim=partial(mediajobs.claim, pool),
+            claim=partial(mediajobs.claim, parts.pool),
             work=self._work,
             at_once=AT_ONCE,
-            channels=channels,
-            health=health,
+            channels=parts.channels,
+            health=parts.health,
         )
 
     async def run(self) -> None:
@@ -121,24 +99,19 @@ class MediaWorker:
 
     async def _fetch(self, job: MediaJob) -> Fetched:
         """The bytes into the blob store, as they come."""
-        channel, account = self._route(job)
+        if (route := self._parts.route(job.tenant, *job.account)) is None:
+            raise SendFailed("unknown_account", "the account is no longer in the accounts file")
+        channel, account = route
         principal = Principal(channel=channel, account=account, traceparent=job.traceparent)
         if channel.fetch is None or job.media.handle is None:
             raise SendFailed("unsupported", "the channel gives no way to fetch it")
-        download = await self._drive(partial(channel.fetch, account, job.media), principal)
+        download = await self._parts.drive(partial(channel.fetch, account, job.media), principal)
         limit = _limit(download, channel)
-        async with self._caller.download(download.request, principal) as answer:
+        async with self._parts.caller.download(download.request, principal) as answer:
             _check_status(answer, limit)
-            stored = await self._blobs.put(job.tenant, transformed(answer.chunks, download.decrypt), limit=limit)
+            stored = await self._parts.blobs.put(job.tenant, transformed(answer.chunks, download.decrypt), limit=limit)
             mime_type = download.mime_type or job.media.mime_type or _mime_type(answer)
         return Fetched(stored=stored, mime_type=mime_type, name=job.media.name or download.name)
-
-    def _route(self, job: MediaJob) -> tuple[Channel, Account]:
-        channel = self._channels.get(job.account[0])
-        account = self._accounts.current.account(*job.account)
-        if channel is None or account is None or account.tenant != job.tenant:
-            raise SendFailed("unknown_account", "the account is no longer in the accounts file")
-        return channel, account
 
     async def _failed(self, job: MediaJob, failed: SendFailed | TooLarge) -> None:
         code = failed.reason if isinstance(failed, SendFailed) else failed.code

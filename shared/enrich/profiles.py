@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -13,9 +13,6 @@ import structlog
 
 from shared.bus import cloudevents
 from shared.bus.cloudevents import In, Out
-from shared.bus.produce import Producer
-from shared.contract.channel import Channel
-from shared.contract.codes import Family
 from shared.contract.deliveries import ProfileUpdate
 from shared.contract.envelope import Party, derive, scrub
 from shared.contract.errors import DatabaseUnavailable, ParleyError, SendFailed
@@ -23,16 +20,10 @@ from shared.contract.records import inbound_topic
 from shared.enrich import profilejobs
 from shared.enrich.profilejobs import Answer, ProfileJob
 from shared.provider import calls
-from shared.provider.calls import Caller
-from shared.provider.contexts import Contexts
-from shared.provider.exchange import Driver
+from shared.provider.parts import Parts
 from shared.provider.workers import Blocked, Workers
-from shared.runtime.accounts import AccountsFile
 from shared.runtime.lasting import keep
-from shared.runtime.lifecycle import Health
 from shared.runtime.observe import PROFILES
-from shared.runtime.settings import Settings
-from shared.storage.database import Pool
 
 log = structlog.get_logger(__name__)
 
@@ -49,33 +40,20 @@ TELLING: Final = frozenset({"name", "phone", "email", "locale", "time_zone"})  #
 class ProfileWorker:
     """The errand of names (shared.enrich.afterwards). An answer becomes a `profile` record with the message's key."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        family: Family,
-        *,
-        channels: Mapping[str, Channel],
-        accounts: AccountsFile,
-        pool: Pool,
-        producer: Producer,
-        caller: Caller,
-        contexts: Contexts,
-        health: Health,
-        first_pause: float = 2.0,
-        give_up: timedelta = GIVE_UP,
-    ) -> None:
-        self._topic, self._source = settings.topic(inbound_topic(family)), f"/adapter/{family}/profiles"
-        self._channels, self._accounts, self._pool, self._producer = channels, accounts, pool, producer
-        self._drive, self._first_pause, self._give_up = Driver(caller, contexts), first_pause, give_up
-        self._asked = {name.encode() for name, channel in channels.items() if channel.profile}
+    def __init__(self, parts: Parts, *, first_pause: float = 2.0, give_up: timedelta = GIVE_UP) -> None:
+        self._topic = parts.settings.topic(inbound_topic(parts.family))
+        self._source = f"/adapter/{parts.family}/profiles"
+        self._parts, self._pool, self._producer = parts, parts.pool, parts.producer
+        self._first_pause, self._give_up = first_pause, give_up
+        self._asked = {name.encode() for name, channel in parts.channels.items() if channel.profile}
         self._blocked = Blocked()
         self._workers = Workers(
             "profiles",
-            claim=partial(profilejobs.claim, pool),
+            claim=partial(profilejobs.claim, parts.pool),
             work=self._work,
             at_once=AT_ONCE,
-            channels=channels,
-            health=health,
+            channels=parts.channels,
+            health=parts.health,
             blocked=self._blocked,
         )
 
@@ -119,12 +97,11 @@ class ProfileWorker:
 
     async def _ask(self, job: ProfileJob) -> Answer | None:
         """The answer, kept; None where the provider says nothing of them."""
-        name, account_name = job.account
-        channel, account = self._channels.get(name), self._accounts.current.account(name, account_name)
-        if channel is None or channel.profile is None or account is None or account.tenant != job.tenant:
+        channel, account = self._parts.route(job.tenant, *job.account) or (None, None)
+        if channel is None or account is None or channel.profile is None:
             raise SendFailed("unknown_account", "the account is no longer in the accounts file")
         principal = calls.Principal(channel=channel, account=account, traceparent=job.traceparent)
-        found = await self._drive(partial(channel.profile, account, job.address, job.peer), principal)
+        found = await self._parts.drive(partial(channel.profile, account, job.address, job.peer), principal)
         told = scrub(found.model_dump(exclude_none=True))
         if TELLING.isdisjoint(told):
             return None

@@ -32,11 +32,9 @@ from shared.contract.errors import (
 from shared.contract.readable import UNREADABLE
 from shared.inbound.accept import Intake
 from shared.inbound.translate import unpacked, verify
-from shared.provider.contexts import Contexts
-from shared.runtime.accounts import AccountsFile
+from shared.provider.parts import Parts
 from shared.runtime.observe import ACKNOWLEDGED, IN_FLIGHT, INGRESS
 from shared.runtime.port import HOOK, HOOK_BEHIND, body_of, check_length
-from shared.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -77,17 +75,9 @@ OUTCOMES: Final = (
 class Ingress:
     """One address per app, /hooks/{channel}/{app}, for every channel of this adapter."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        channels: Mapping[str, Channel],
-        accounts: AccountsFile,
-        intake: Intake,
-        contexts: Contexts,
-    ) -> None:
-        self._settings, self._channels, self._accounts = settings, channels, accounts
-        self._intake, self._contexts = intake, contexts
+    def __init__(self, parts: Parts, intake: Intake) -> None:
+        self._settings, self._channels, self._accounts = parts.settings, parts.channels, parts.accounts
+        self._contexts, self._intake = parts.contexts, intake
         self._open: Counter[str] = Counter()
         IN_FLIGHT.set_function(self._open.total)
 

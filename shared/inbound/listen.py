@@ -42,13 +42,10 @@ from shared.contract.errors import (
 from shared.contract.readable import readable
 from shared.inbound.accept import Intake
 from shared.inbound.cursor import Cursor
-from shared.provider.calls import Caller, Principal
-from shared.provider.contexts import Contexts
-from shared.provider.exchange import Driver
-from shared.runtime.accounts import Accounts
+from shared.provider.calls import Principal
+from shared.provider.parts import Parts
 from shared.runtime.lasting import spawn
 from shared.runtime.observe import SOCKET_ENDS, SOCKETS
-from shared.storage.database import Pool
 
 log = structlog.get_logger(__name__)
 
@@ -76,24 +73,20 @@ class Listener:
 
     def __init__(
         self,
-        *,
+        parts: Parts,
+        intake: Intake,
         channel: Channel,
         account: Account,
+        *,
         shard: int,
-        accounts: Callable[[], Accounts],
-        pool: Pool,
-        intake: Intake,
-        caller: Caller,
-        contexts: Contexts,
         noticed: Noticed,
         rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._channel, self._account, self._shard, self._accounts = channel, account, shard, accounts
-        self._intake, self._caller, self._contexts, self._noticed = intake, caller, contexts, noticed
-        self._drive, self._rest = Driver(caller, contexts), rest
+        self._channel, self._account, self._shard = channel, account, shard
+        self._parts, self._intake, self._noticed, self._rest = parts, intake, noticed, rest
         place = f"{account.name}#{shard}"
         self.name = f"socket {channel.name}/{place}"
-        self._cursor = Cursor(pool, channel.name, place, self.name)
+        self._cursor = Cursor(parts.pool, channel.name, place, self.name)
 
     async def run(self, epoch: int) -> None:
         """Until the lease is lost: connect, listen, and connect again, ever more slowly while it does not last."""
@@ -131,9 +124,9 @@ class Listener:
         assert connect is not None
         assert socket is not None
         cursor, principal = await self._cursor.read(), Principal(channel=self._channel, account=self._account)
-        url = await self._drive(lambda context: connect(self._account, cursor, self._here(context)), principal)
-        context = self._here(await self._contexts.of(self._channel, self._account))
-        async with self._caller.socket(url) as wire:
+        url = await self._parts.drive(lambda context: connect(self._account, cursor, self._here(context)), principal)
+        context = self._here(await self._parts.contexts.of(self._channel, self._account))
+        async with self._parts.caller.socket(url) as wire:
             log.info("socket.opened", name=self.name)
             with closing(socket(self._account, cursor, context)) as steps:
                 ahead = _Ahead(self._take, partial(self._cursor.move, epoch=epoch), partial(_send, wire))
@@ -145,13 +138,13 @@ class Listener:
         return replace(context, shard=self._shard)
 
     def _now(self) -> Context:
-        return self._contexts.plain(self._channel, self._account)
+        return self._parts.contexts.plain(self._channel, self._account)
 
     async def _take(self, publish: Publish, frame: bytes) -> None:
         """What cannot be taken is kept with its frame, and holds up nothing behind it. Raises BusUnavailable, StoreUnavailable."""
         try:
             await self._intake.take_frame(
-                self._channel, self._account, self._accounts(), publish.records, frame, self._now()
+                self._channel, self._account, self._parts.accounts.current, publish.records, frame, self._now()
             )
         except (Malformed, TooLarge, UnknownAccount) as error:
             await self._intake.dead_letters.keep_page(self._channel, self._account, frame, error)

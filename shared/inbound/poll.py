@@ -21,10 +21,8 @@ from shared.contract.errors import (
 )
 from shared.inbound.accept import Intake
 from shared.inbound.cursor import Cursor
-from shared.provider.calls import Caller, Principal
-from shared.provider.contexts import Contexts
-from shared.provider.exchange import Driver
-from shared.storage.database import Pool
+from shared.provider.calls import Principal
+from shared.provider.parts import Parts
 
 log = structlog.get_logger(__name__)
 
@@ -34,13 +32,10 @@ PAUSE: Final = timedelta(seconds=5)  # after something went wrong
 class Poller:
     """One account's poll, under the lease of that name."""
 
-    def __init__(
-        self, *, channel: Channel, account: Account, pool: Pool, intake: Intake, caller: Caller, contexts: Contexts
-    ) -> None:
+    def __init__(self, parts: Parts, intake: Intake, channel: Channel, account: Account) -> None:
         self._channel, self._account = channel, account
-        self._intake, self._caller, self._contexts = intake, caller, contexts
-        self._cursor = Cursor(pool, channel.name, account.name, self.name)
-        self._drive = Driver(caller, contexts)
+        self._intake, self._caller, self._contexts, self._drive = intake, parts.caller, parts.contexts, parts.drive
+        self._cursor = Cursor(parts.pool, channel.name, account.name, self.name)
         self._principal = Principal(channel=channel, account=account, before=self._count, polling=True)
         self._spent = 0  # units of the channel's quota, by the turn under way
 

@@ -11,28 +11,19 @@ import structlog
 
 from shared.bus.cloudevents import In
 from shared.bus.consume import Reader
-from shared.bus.produce import Producer
-from shared.contract.channel import Channel
-from shared.contract.codes import Family
 from shared.contract.deliveries import Growing, Order, Typing
 from shared.contract.errors import BusUnavailable, DatabaseUnavailable, Malformed
 from shared.contract.records import adapter_group, outbound_topic
 from shared.outbound import lanes
 from shared.outbound.fleeting import Fleeting, Typer
 from shared.outbound.ledger import Ledger
-from shared.outbound.outgoing import Noticed, Outgoing, Pace, Routes
+from shared.outbound.outgoing import Noticed, Outgoing, Pace
 from shared.outbound.reports import Reports
 from shared.outbound.sending import Own, OwnAmend, Sender
-from shared.provider.calls import Caller
-from shared.provider.contexts import Contexts
-from shared.provider.exchange import Driver
+from shared.provider.parts import Parts
 from shared.provider.workers import Blocked, Workers
-from shared.runtime.accounts import AccountsFile
 from shared.runtime.lasting import keep
-from shared.runtime.lifecycle import Health
 from shared.runtime.observe import OLDEST_SEND, PENDING_SENDS
-from shared.runtime.settings import Settings
-from shared.storage.database import Pool
 
 __all__ = ["Deliver", "Own", "OwnAmend", "Pace", "Typer"]
 
@@ -52,30 +43,22 @@ class Deliver:
 
     def __init__(
         self,
-        settings: Settings,
-        family: Family,
+        parts: Parts,
         *,
-        channels: Mapping[str, Channel],
-        accounts: AccountsFile,
-        pool: Pool,
-        producer: Producer,
-        caller: Caller,
-        contexts: Contexts,
-        health: Health,
         senders: Mapping[str, Own] = {},
         amenders: Mapping[str, OwnAmend] = {},
         typers: Mapping[str, Typer] = {},
         pace: Pace = Pace(),
         noticed: Noticed = lambda _channel, _account, _failure: None,
     ) -> None:
-        self._settings, self._pool, self._ledger = settings, pool, Ledger(pool)
-        routes, blocked = Routes(channels, accounts), Blocked()
-        self._fleeting = Fleeting(routes=routes, ledger=self._ledger, drive=Driver(caller, contexts), typers=typers)
-        self._reports = Reports(settings=settings, family=family, pool=pool, producer=producer, health=health)
+        self._settings, self._pool, self._ledger = parts.settings, parts.pool, Ledger(parts.pool)
+        blocked = Blocked()
+        self._fleeting = Fleeting(parts, self._ledger, typers=typers)
+        self._reports = Reports(parts)
         self._outgoing = Outgoing(
-            routes=routes,
-            ledger=self._ledger,
-            sender=Sender(ledger=self._ledger, caller=caller, contexts=contexts, own=senders, amends=amenders),
+            parts,
+            self._ledger,
+            Sender(parts, self._ledger, own=senders, amends=amenders),
             blocked=blocked,
             pace=pace,
             news=self._reports.wake,
@@ -83,24 +66,24 @@ class Deliver:
         )
         self._workers = Workers(
             "lanes",
-            claim=partial(lanes.claim, pool),
+            claim=partial(lanes.claim, parts.pool),
             work=self._outgoing.work,
             at_once=AT_ONCE,
-            channels=channels,
-            health=health,
+            channels=parts.channels,
+            health=parts.health,
             blocked=blocked,
         )
         self._reader = Reader(
-            settings=settings,
-            topics=[outbound_topic(family)],
-            group=adapter_group(family),
+            settings=parts.settings,
+            topics=[outbound_topic(parts.family)],
+            group=adapter_group(parts.family),
             owner=self,
-            producer=producer,
-            health=health,
+            producer=parts.producer,
+            health=parts.health,
         )
         self._intake: list[asyncio.Task[None]] = []
-        health.ready["outbound"] = lambda: self._reader.trouble
-        health.warned["lanes"] = lambda: self._reader.waiting
+        parts.health.ready["outbound"] = lambda: self._reader.trouble
+        parts.health.warned["lanes"] = lambda: self._reader.waiting
 
     async def run(self) -> None:
         """Until cancelled; `drain` first, so that nothing is left half done."""

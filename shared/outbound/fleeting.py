@@ -16,10 +16,9 @@ from shared.contract.deliveries import Growing, Typing
 from shared.contract.errors import ParleyError, SendFailed
 from shared.contract.fit import fit
 from shared.outbound.ledger import GROWS_WITHIN, Ledger
-from shared.outbound.outgoing import Routes
 from shared.outbound.sending import piece_of
 from shared.provider.calls import Principal
-from shared.provider.exchange import Driver
+from shared.provider.parts import Parts
 from shared.runtime.lasting import spawn
 
 log = structlog.get_logger(__name__)
@@ -36,8 +35,8 @@ Grow = Callable[[Account, Piece, Context], Steps[str]]
 class Fleeting:
     """Nobody waits for what is shown here, nothing is tried again. `typers`: a service's own ways, by channel."""
 
-    def __init__(self, *, routes: Routes, ledger: Ledger, drive: Driver, typers: Mapping[str, Typer]) -> None:
-        self._routes, self._ledger, self._drive, self._typers = routes, ledger, drive, typers
+    def __init__(self, parts: Parts, ledger: Ledger, *, typers: Mapping[str, Typer]) -> None:
+        self._parts, self._ledger, self._typers = parts, ledger, typers
         self._typing: set[asyncio.Task[None]] = set()
         self._growing: dict[uuid.UUID, Growing | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -62,14 +61,14 @@ class Fleeting:
 
     async def _type(self, mark: Typing | Growing) -> None:
         """Nobody misses a typing mark."""
-        if (route := self._routes.of(mark)) is None:
+        if (route := self._parts.route(mark.tenant, mark.channel, mark.account)) is None:
             return
         channel, account = route
         try:
             if own := self._typers.get(channel.name):
                 await own(account, mark.peer)
             elif channel.typing:
-                await self._drive(
+                await self._parts.drive(
                     partial(channel.typing, account, _mark(mark)), Principal(channel=channel, account=account)
                 )
         except ParleyError as error:
@@ -86,7 +85,7 @@ class Fleeting:
 
     async def _show(self, answer: Growing) -> timedelta:
         """How long to wait before the next."""
-        if (route := self._routes.of(answer)) is None:
+        if (route := self._parts.route(answer.tenant, answer.channel, answer.account)) is None:
             return TYPING_EVERY
         channel, account = route
         able, grow = channel.capabilities_of(account), channel.grow
@@ -112,7 +111,7 @@ class Fleeting:
             piece = piece_of(answer, part, able, number=0, grown=name or None)
             async with asyncio.timeout(GROWS_WITHIN.total_seconds()):
                 principal = Principal(channel=channel, account=account, peer=answer.peer)
-                name = await self._drive(partial(grow, account, piece), principal)
+                name = await self._parts.drive(partial(grow, account, piece), principal)
         finally:
             await self._ledger.end_growing(answer.id, name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,15 +11,15 @@ import structlog
 
 from shared.contract.channel import Account, Amendment, Channel, ThreadControl
 from shared.contract.codes import Code, Failure
-from shared.contract.deliveries import Amend, Growing, HandOver, Order, Outbound, Typing
+from shared.contract.deliveries import Amend, HandOver, Order, Outbound
 from shared.contract.errors import Fenced, Refusal
 from shared.contract.fit import Sendable, fit
 from shared.outbound.amending import amendments, thread_control
 from shared.outbound.lanes import Lane, patiently
 from shared.outbound.ledger import OPEN, Entry, Head, Ledger, Outcome
 from shared.outbound.sending import Job, Later, Sender
+from shared.provider.parts import Parts
 from shared.provider.workers import Blocked
-from shared.runtime.accounts import AccountsFile
 from shared.runtime.observe import CHANGES, SENDS, THROTTLED
 
 log = structlog.get_logger(__name__)
@@ -41,22 +41,6 @@ class Pace:
         return min(self.longest.total_seconds(), self.first.total_seconds() * 2.0 ** min(tries, 20))
 
 
-@dataclass(frozen=True, slots=True)
-class Routes:
-    """By which channel and account a record goes."""
-
-    channels: Mapping[str, Channel]
-    accounts: AccountsFile
-
-    def of(self, record: Order | Growing | Typing) -> tuple[Channel, Account] | None:
-        """None: there is no such account, or it is another tenant's."""
-        channel = self.channels.get(record.channel)
-        account = self.accounts.current.account(record.channel, record.account)
-        if channel is None or account is None or account.tenant != record.tenant:
-            return None
-        return channel, account
-
-
 Noticed = Callable[[str, str, Failure | None], None]
 
 
@@ -67,16 +51,16 @@ class Outgoing:
 
     def __init__(
         self,
-        *,
-        routes: Routes,
+        parts: Parts,
         ledger: Ledger,
         sender: Sender,
+        *,
         blocked: Blocked,
         pace: Pace,
         news: Callable[[], None],
         noticed: Noticed,
     ) -> None:
-        self._routes, self._ledger, self._sender = routes, ledger, sender
+        self._route, self._ledger, self._sender = parts.route, ledger, sender
         self._blocked, self._pace, self._news, self._noticed = blocked, pace, news, noticed
         self.stopping = False
 
@@ -106,7 +90,7 @@ class Outgoing:
     async def _send(self, lane: Lane, head: Head) -> timedelta | None:
         """The lane's first message as far as it goes. A pause: it cannot go on before then."""
         message = head.message
-        route = self._routes.of(message)
+        route = self._route(message.tenant, message.channel, message.account)
         if route is None:
             await self._end(lane, message, _failed("unknown_account", "add it to the accounts file"))
             return None

@@ -9,17 +9,14 @@ import structlog
 
 from shared.bus import cloudevents
 from shared.bus.cloudevents import Out
-from shared.bus.produce import Producer
-from shared.contract.codes import Family
 from shared.contract.deliveries import Amend, Amended, Delivery, HandOver, Outbound
 from shared.contract.envelope import derive, key
 from shared.contract.errors import BusUnavailable, DatabaseUnavailable
 from shared.contract.records import BY_MODEL, DELIVERY
 from shared.outbound import ledger
 from shared.outbound.ledger import Settled
-from shared.runtime.lifecycle import Health
-from shared.runtime.settings import Settings
-from shared.storage.database import Pool, connected
+from shared.provider.parts import Parts
+from shared.storage.database import connected
 
 log = structlog.get_logger(__name__)
 
@@ -30,9 +27,9 @@ SWEEP: Final = 5.0  # seconds between two looks for what another process left un
 class Reports:
     """Reads outcomes from the ledger only, so what a process that died had not told is told by the next."""
 
-    def __init__(self, *, settings: Settings, family: Family, pool: Pool, producer: Producer, health: Health) -> None:
-        self._topic, self._source = settings.topic(DELIVERY), f"/adapter/{family}"
-        self._pool, self._producer, self._health = pool, producer, health
+    def __init__(self, parts: Parts) -> None:
+        self._topic, self._source = parts.settings.topic(DELIVERY), f"/adapter/{parts.family}"
+        self._pool, self._producer, self._health = parts.pool, parts.producer, parts.health
         self._news = asyncio.Event()
 
     def wake(self) -> None:

@@ -30,9 +30,8 @@ from shared.contract.errors import AlreadySent, Fenced, Malformed, ParleyError, 
 from shared.contract.fit import Bundle, Sendable
 from shared.outbound.lanes import LEASE, Lane
 from shared.outbound.ledger import Entry, Head, Ledger, Outcome
-from shared.provider.calls import Caller, Principal
-from shared.provider.contexts import Contexts
-from shared.provider.exchange import Driver
+from shared.provider.calls import Principal
+from shared.provider.parts import Parts
 from shared.storage.blobs import belongs
 
 log = structlog.get_logger(__name__)
@@ -141,15 +140,9 @@ class Sender:
     """Sends one piece by its channel, or by the service's own way where `own` names the channel."""
 
     def __init__(
-        self,
-        *,
-        ledger: Ledger,
-        caller: Caller,
-        contexts: Contexts,
-        own: Mapping[str, Own],
-        amends: Mapping[str, OwnAmend] = {},
+        self, parts: Parts, ledger: Ledger, *, own: Mapping[str, Own] = {}, amends: Mapping[str, OwnAmend] = {}
     ) -> None:
-        self._ledger, self._caller, self._drive = ledger, caller, Driver(caller, contexts)
+        self._ledger, self._caller, self._drive = ledger, parts.caller, parts.drive
         self._own, self._amends = own, amends
 
     def may_repeat(self, job: Job, now: datetime) -> bool:

@@ -29,6 +29,7 @@ from shared.runtime.observe import INGRESS
 from shared.runtime.port import guard, open_port
 from shared.runtime.settings import Settings
 from shared.storage.blobs import Blobs
+from tests.parts import make_parts
 from tests.shared.broker import make_topics
 
 KEY = b"the key of these tests, 32 bytes"
@@ -103,13 +104,13 @@ async def gate(
     settings = settings.model_copy(update={"blobs": (folder / "blobs").as_uri()})
     producer = Producer(settings)
     await producer.start()
-    ingress = Ingress(
+    parts = make_parts(
         settings=settings,
         channels=channels,
         accounts=AccountsFile(path, channels),
-        intake=Intake(settings, "chat", producer, Blobs.open(settings.blobs)),
         contexts=Contexts(settings, keyring=keyring),
     )
+    ingress = Ingress(parts, Intake(settings, "chat", producer, Blobs.open(settings.blobs)))
     app = web.Application(client_max_size=4 * 1024 * 1024)
     guard(app, settings)
     app.add_routes(ingress.routes())

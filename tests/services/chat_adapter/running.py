@@ -31,12 +31,12 @@ from shared.contract.records import DELIVERY, inbound_topic
 from shared.enrich.afterwards import Afterwards
 from shared.inbound.accept import Intake
 from shared.runtime.accounts import AccountsFile
-from shared.runtime.lifecycle import Health
 from shared.runtime.port import guard, open_port
 from shared.runtime.settings import Settings
 from shared.storage import migrate
 from shared.storage.blobs import Blobs
 from shared.storage.database import open_pool
+from tests.parts import make_parts
 from tests.patience import SECONDS
 
 SECRET = "a secret of this test, long enough"
@@ -195,7 +195,7 @@ async def world_of(servers: Addresses, folder: Path) -> AsyncIterator[Settings]:
 async def running(settings: Settings, **app: Any) -> AsyncIterator[Running]:
     """Start everything in a world whose topics and tables are there; `app`: settings of the one app, "shop"."""
     accounts = accounts_file(Path(settings.accounts), **app)
-    producer, health = Producer(settings), Health()
+    producer = Producer(settings)
     await producer.start()
     async with open_pool(settings, "chat_adapter") as pool, ClientSession() as client:
         transcript = Transcript(pool)
@@ -206,7 +206,7 @@ async def running(settings: Settings, **app: Any) -> AsyncIterator[Running]:
             transcript=transcript,
             live=Live(transcript, settings.database),
         )
-        reader = Afterwards(settings, "chat", followers=[transcript], producer=producer, health=health)
+        reader = Afterwards(make_parts(settings=settings, producer=producer), followers=[transcript])
         started = Running(settings, chat, pool, client, choose_port(set()))
         started.tasks = [asyncio.create_task(work) for work in (reader.run(), chat.live.run(), producer.tend())]
         await started.serve()

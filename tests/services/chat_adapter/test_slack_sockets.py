@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -26,6 +27,7 @@ from shared.storage import migrate
 from shared.storage.blobs import Blobs
 from shared.storage.database import open_pool
 from shared.storage.leases import Leases
+from tests.parts import make_parts
 from tests.patience import until
 from tests.shared.broker import make_topics, records_of
 
@@ -91,18 +93,16 @@ async def slack(settings: Settings) -> AsyncIterator[Slack]:
     about = {"app": "shop", "token": "xoxb-1", "api": f"http://{slack.address}"}
     first = CHANNEL.account(name="first", team="T100", app_token="xapp-1", **about)
     second = CHANNEL.account(name="second", team="T200", **about)
+    accounts = SimpleNamespace(current=Accounts(keys={("slack", "shop", one.key): one for one in (first, second)}))
     producer, blobs = Producer(settings), Blobs.open(settings.blobs)
     await producer.start()
     async with Caller(blobs) as caller, open_pool(settings, "chat_adapter") as pool:
         listener = Listener(
-            channel=CHANNEL,
-            account=first,
+            make_parts(accounts=accounts, pool=pool, caller=caller, contexts=Contexts(settings)),
+            Intake(settings, "chat", producer, blobs),
+            CHANNEL,
+            first,
             shard=0,
-            accounts=lambda: Accounts(keys={("slack", "shop", one.key): one for one in (first, second)}),
-            pool=pool,
-            intake=Intake(settings, "chat", producer, blobs),
-            caller=caller,
-            contexts=Contexts(settings),
             noticed=lambda _channel, _account, failure: slack.noticed.append(failure),
             rest=lambda _seconds: asyncio.sleep(0.01),
         )

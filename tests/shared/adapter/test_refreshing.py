@@ -21,12 +21,12 @@ from shared.contract.errors import SendFailed, TokenRefused
 from shared.provider.calls import Caller, Principal
 from shared.provider.contexts import Contexts
 from shared.provider.credentials import Credential, Credentials, lease_name
-from shared.provider.exchange import Driver
 from shared.runtime.settings import Settings
 from shared.storage import migrate
 from shared.storage.blobs import Blobs
 from shared.storage.database import open_pool
 from shared.storage.leases import Leases
+from tests.parts import make_parts
 
 HOUR = timedelta(hours=1)
 
@@ -81,15 +81,11 @@ class Replica:
     def __init__(self, settings: Settings, pool: Any, caller: Caller, account: Account) -> None:
         self.credentials, self.told, self.account = Credentials(settings, pool), Told(), account
         self.contexts = Contexts(settings, credentials=self.credentials)
-        self.refreshing = Refreshing(
-            channels={"line": CHANNEL},
-            pool=pool,
-            caller=caller,
-            contexts=self.contexts,
-            credentials=self.credentials,
-            states=self.told,  # type: ignore[arg-type]
+        parts = make_parts(
+            channels={"line": CHANNEL}, pool=pool, caller=caller, contexts=self.contexts, credentials=self.credentials
         )
-        self._driver = Driver(caller, self.contexts)
+        self.refreshing = Refreshing(parts, self.told)  # type: ignore[arg-type]
+        self._driver = parts.drive
 
     async def turn(self) -> None:
         await self.refreshing._turn(CHANNEL, self.account)

@@ -18,6 +18,7 @@ from shared.contract.channel import Version
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lifecycle import Health
 from shared.runtime.settings import Settings
+from tests.parts import make_parts
 from tests.patience import SECONDS
 
 BOT = """
@@ -42,9 +43,7 @@ async def test_an_account_whose_token_was_refused_is_ill_until_it_is_accepted_or
     file.write_text(BOT.format("one", 1) + BOT.format("two", 2))
     accounts, producer = AccountsFile(file, CHANNELS), Producer(world)
     await producer.start()
-    states = States(
-        settings=world, family="chat", channels=CHANNELS, accounts=accounts, producer=producer, health=Health()
-    )
+    states = States(make_parts(settings=world, channels=CHANNELS, accounts=accounts, producer=producer))
     states.fail("telegram", "one", "auth", "401 Unauthorized")
     states.fail("telegram", "two", "auth", "401 Unauthorized")
     await states.tell()
@@ -62,9 +61,7 @@ async def test_a_new_token_is_given_a_chance(world: Settings) -> None:
     file.write_text(BOT.format("one", 1) + BOT.format("two", 2))
     accounts, producer = AccountsFile(file, CHANNELS), Producer(world)
     await producer.start()
-    states = States(
-        settings=world, family="chat", channels=CHANNELS, accounts=accounts, producer=producer, health=Health()
-    )
+    states = States(make_parts(settings=world, channels=CHANNELS, accounts=accounts, producer=producer))
     for account in ("one", "two"):
         states.fail("telegram", account, "auth", "401 Unauthorized")
     file.write_text(BOT.format("one", 1) + BOT.format("two", 3))
@@ -83,9 +80,7 @@ async def test_when_the_api_that_an_account_uses_ends_is_told_and_measured(world
     file.write_text(BOT.format("one", 1) + BOT.format("two", 2))
     accounts, producer = AccountsFile(file, channels), Producer(world)
     await producer.start()
-    states = States(
-        settings=world, family="chat", channels=channels, accounts=accounts, producer=producer, health=Health()
-    )
+    states = States(make_parts(settings=world, channels=channels, accounts=accounts, producer=producer))
     await states.tell()
     told = {name: (state.api_version, state.api_ends_at) for (_, name), state in (await newest(world)).items()}
     assert told == {"one": ("v2", end), "two": ("v2", None)}
@@ -109,9 +104,7 @@ async def test_what_an_account_can_is_told_of_that_account(world: Settings) -> N
     accounts, directory, producer = AccountsFile(file, channels), Directory(world, Health()), Producer(world)
     await producer.start()
     reading = asyncio.create_task(directory.run())
-    await States(
-        settings=world, family="chat", channels=channels, accounts=accounts, producer=producer, health=Health()
-    ).tell()
+    await States(make_parts(settings=world, channels=channels, accounts=accounts, producer=producer)).tell()
     async with asyncio.timeout(SECONDS):
         while len(directory.capabilities) < 2:
             await asyncio.sleep(0.05)

@@ -17,7 +17,7 @@ from shared.bus.cloudevents import In
 from shared.contract.envelope import Envelope, Party, Text
 from shared.contract.errors import DatabaseUnavailable
 from shared.enrich.afterwards import Afterwards
-from shared.runtime.lifecycle import Health
+from tests.parts import make_parts
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ class Notebook:
 
 @asynccontextmanager
 async def following(station: Station, *notebooks: Notebook) -> AsyncIterator[None]:
-    afterwards = Afterwards(station.settings, "chat", followers=notebooks, producer=station.producer, health=Health())
+    afterwards = Afterwards(make_parts(settings=station.settings, producer=station.producer), followers=notebooks)
     task = asyncio.create_task(afterwards.run())
     try:
         yield

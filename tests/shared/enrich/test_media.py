@@ -23,9 +23,6 @@ from shared.contract.envelope import Envelope, Media, Party, Text
 from shared.enrich import media, mediajobs
 from shared.enrich.afterwards import Afterwards
 from shared.enrich.media import MediaWorker
-from shared.provider.calls import Caller
-from shared.provider.contexts import Contexts
-from shared.runtime.lifecycle import Health
 from shared.storage import walks
 from tests.patience import SECONDS
 
@@ -64,27 +61,9 @@ class Worker:
         self.station = station
 
     async def start(self, channel: Channel | None = None, **given: Any) -> None:
-        station, channel = self.station, channel or make_channel()
-        caller = await station.open.enter_async_context(Caller(station.blobs))
-        options: dict[str, Any] = {
-            "channels": {channel.name: channel},
-            "accounts": station.accounts(),
-            "pool": station.pool,
-            "producer": station.producer,
-            "caller": caller,
-            "contexts": Contexts(station.settings),
-            "blobs": station.blobs,
-            "health": Health(),
-            "first_pause": 0.05,
-            "give_up": timedelta(seconds=2 * SECONDS),
-        }
-        self.afterwards = Afterwards(
-            station.settings,
-            "chat",
-            [MediaWorker(station.settings, "chat", **(options | given))],
-            producer=station.producer,
-            health=Health(),
-        )
+        parts = await self.station.parts(channel or make_channel())
+        patience = {"first_pause": 0.05, "give_up": timedelta(seconds=2 * SECONDS)} | given
+        self.afterwards = Afterwards(parts, [MediaWorker(parts, **patience)])
         self.task = asyncio.create_task(self.afterwards.run())
 
     async def stop(self) -> None:

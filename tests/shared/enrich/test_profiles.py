@@ -23,9 +23,6 @@ from shared.contract.errors import BusUnavailable
 from shared.enrich import profiles
 from shared.enrich.afterwards import Afterwards
 from shared.enrich.profiles import ProfileWorker
-from shared.provider.calls import Caller
-from shared.provider.contexts import Contexts
-from shared.runtime.lifecycle import Health
 from tests.patience import SECONDS
 
 INBOUND = "inbound.chat.v1"
@@ -49,20 +46,8 @@ class Desk:
         self.task: asyncio.Task[None] | None = None
 
     async def start(self, channel: Channel | None = None, **given: Any) -> None:
-        station, channel = self.station, channel or asking()
-        caller = await station.open.enter_async_context(Caller(station.blobs))
-        options: dict[str, Any] = {
-            "channels": {channel.name: channel},
-            "accounts": station.accounts(),
-            "pool": station.pool,
-            "producer": station.producer,
-            "caller": caller,
-            "contexts": Contexts(station.settings),
-            "health": Health(),
-            "first_pause": 0.05,
-        }
-        worker = ProfileWorker(station.settings, "chat", **(options | given))
-        self.afterwards = Afterwards(station.settings, "chat", [worker], producer=station.producer, health=Health())
+        parts = await self.station.parts(channel or asking())
+        self.afterwards = Afterwards(parts, [ProfileWorker(parts, **({"first_pause": 0.05} | given))])
         self.task = asyncio.create_task(self.afterwards.run())
 
     async def stop(self) -> None:
@@ -241,19 +226,7 @@ async def test_an_answer_that_nobody_lived_to_tell_is_told_by_the_next_who_does_
 ) -> None:
     knows(station, "alice", says(200, {"name": "Alice"}))
     deaf = Deaf()
-    caller = await station.open.enter_async_context(Caller(station.blobs))
-    lost = ProfileWorker(
-        station.settings,
-        "chat",
-        channels={"line": asking()},
-        accounts=station.accounts(),
-        pool=station.pool,
-        producer=deaf,  # type: ignore[arg-type]
-        caller=caller,
-        contexts=Contexts(station.settings),
-        health=Health(),
-        first_pause=3600,
-    )
+    lost = ProfileWorker(await station.parts(asking(), producer=deaf), first_pause=3600)
     dying = asyncio.create_task(lost.run())
     await lost.note([_read(station, person("alice"))])
     await asyncio.wait_for(deaf.asked.wait(), SECONDS)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -35,6 +36,7 @@ from shared.storage import migrate
 from shared.storage.blobs import Blobs
 from shared.storage.database import open_pool
 from shared.storage.leases import Leases
+from tests.parts import make_parts
 from tests.patience import SECONDS, until
 from tests.provider import Account, make_channel
 from tests.shared.broker import make_topics, records_of
@@ -198,17 +200,15 @@ async def world(settings: Settings, pool: Any) -> AsyncIterator[World]:
 
     a = Account(name="a", api=f"http://{exchange.address}")
     b = a.model_copy(update={"name": "b", "app": "a"})
+    accounts = SimpleNamespace(current=Accounts(keys={("line", "a", one.name): one for one in (a, b)}))
     intake = Intake(settings, "chat", producer, blobs)
     async with Caller(blobs) as caller:
         listener = Listener(
-            channel=replace(make_channel(), connect=connect, socket=talk),
-            account=a,
+            make_parts(accounts=accounts, pool=pool, caller=caller, contexts=Contexts(settings)),
+            intake,
+            replace(make_channel(), connect=connect, socket=talk),
+            a,
             shard=0,
-            accounts=lambda: Accounts(keys={("line", "a", one.name): one for one in (a, b)}),
-            pool=pool,
-            intake=intake,
-            caller=caller,
-            contexts=Contexts(settings),
             noticed=lambda _channel, _account, failure: noticed.append(failure),
             rest=rest,
         )

@@ -30,6 +30,7 @@ from shared.storage import migrate
 from shared.storage.blobs import Blobs
 from shared.storage.database import open_pool
 from shared.storage.leases import Leases
+from tests.parts import make_parts
 from tests.patience import SECONDS
 from tests.shared.broker import make_topics, records_of
 from tests.shared.gate import INBOUND
@@ -81,12 +82,10 @@ async def poller(settings: Settings, pool: Any, provider: Provider) -> AsyncIter
     blobs = Blobs.open(settings.blobs)
     async with Caller(blobs) as caller:
         yield Poller(
-            channel=replace(make_channel(), poll=ask),
-            account=Account(name="a", api=provider.address),
-            pool=pool,
-            intake=Intake(settings, "chat", producer, blobs),
-            caller=caller,
-            contexts=Contexts(settings),
+            make_parts(pool=pool, caller=caller, contexts=Contexts(settings)),
+            Intake(settings, "chat", producer, blobs),
+            replace(make_channel(), poll=ask),
+            Account(name="a", api=provider.address),
         )
     await producer.stop()
 

@@ -23,6 +23,7 @@ from shared.outbound.sending import Job, Sender
 from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
 from shared.storage import walks
+from tests.parts import make_parts
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ async def test_what_was_frozen_longer_than_its_lease_does_not_send(
     head = await ledger.head(lane)
     account = Account(name="main", api=station.provider.address)
     async with Caller(station.blobs) as caller:
-        sender = Sender(ledger=ledger, caller=caller, contexts=Contexts(station.settings), own={})
+        sender = Sender(make_parts(caller=caller, contexts=Contexts(station.settings)), ledger)
         monkeypatch.setattr(loop, "time", lambda: clock() + frozen[0])
         with pytest.raises(Fenced):
             await sender.send(Job(lane, head, entry, channel, account))  # type: ignore[arg-type]

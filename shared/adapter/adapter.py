@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from shared.adapter.duties import Duties
 from shared.adapter.files import Files
@@ -26,34 +25,26 @@ from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
 from shared.provider.credentials import Credentials
 from shared.provider.keys import Keyring
+from shared.provider.parts import Parts
 from shared.provider.quotas import Quotas
 from shared.provider.smtp import Mailer
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lifecycle import Life
 from shared.runtime.observe import begin_at_zero
 from shared.storage.blobs import Blobs
-from shared.storage.database import Pool, open_pool
+from shared.storage.database import open_pool
 from shared.storage.migrate import Migrated
 
 
-@dataclass(frozen=True)
-class Parts:
+@dataclass(frozen=True, kw_only=True)
+class Adapter(Parts):
     """What an adapter of channels with transports of their own builds on."""
 
     life: Life
-    family: Family
-    channels: Mapping[str, Channel]
-    pool: Pool
-    producer: Producer
-    accounts: AccountsFile
-    blobs: Blobs
     intake: Intake
-    caller: Caller
-    contexts: Contexts
-    credentials: Credentials
 
 
-async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]) -> Parts:
+async def open_adapter(life: Life, family: Family, channels: Mapping[str, Channel]) -> Adapter:
     """Connections, accounts and stores. Only a configuration that cannot be used stops a start: Misconfigured."""
     settings = life.settings
     producer = Producer(settings)
@@ -74,23 +65,25 @@ async def open_parts(life: Life, family: Family, channels: Mapping[str, Channel]
     caller = await life.resources.enter_async_context(
         Caller(blobs, mailer=Mailer(blobs, name=settings.smtp_name), quotas=Quotas(pool))
     )
-    return Parts(
-        life=life,
+    return Adapter(
+        settings=settings,
         family=family,
+        health=life.health,
         channels=channels,
+        accounts=accounts,
         pool=pool,
         producer=producer,
-        accounts=accounts,
         blobs=blobs,
-        intake=Intake(settings, family, producer, blobs),
         caller=caller,
         contexts=Contexts(settings, keyring=Keyring(caller), credentials=credentials),
         credentials=credentials,
+        life=life,
+        intake=Intake(settings, family, producer, blobs),
     )
 
 
 async def serve(
-    parts: Parts,
+    adapter: Adapter,
     *,
     senders: Mapping[str, Own] = {},
     amenders: Mapping[str, OwnAmend] = {},
@@ -98,67 +91,15 @@ async def serve(
     followers: Sequence[Follower] = (),
 ) -> None:
     """Webhooks in, outbound records out, files and names fetched, accounts polled, registered and described."""
-    life, settings, health = parts.life, parts.life.settings, parts.life.health
-    begin_at_zero(parts.channels, sends=STATUSES, requests=OUTCOMES)
-    states = States(
-        settings=settings,
-        family=parts.family,
-        channels=parts.channels,
-        accounts=parts.accounts,
-        producer=parts.producer,
-        health=health,
-    )
-    ingress = Ingress(
-        settings=settings,
-        channels=parts.channels,
-        accounts=parts.accounts,
-        intake=parts.intake,
-        contexts=parts.contexts,
-    )
-    serving = Serving(
-        channels=parts.channels,
-        accounts=parts.accounts,
-        pool=parts.pool,
-        intake=parts.intake,
-        caller=parts.caller,
-        contexts=parts.contexts,
-        states=states,
-    )
-    refreshing = Refreshing(
-        channels=parts.channels,
-        pool=parts.pool,
-        caller=parts.caller,
-        contexts=parts.contexts,
-        credentials=parts.credentials,
-        states=states,
-    )
-    deliver = Deliver(
-        settings,
-        parts.family,
-        channels=parts.channels,
-        accounts=parts.accounts,
-        pool=parts.pool,
-        producer=parts.producer,
-        caller=parts.caller,
-        contexts=parts.contexts,
-        health=health,
-        senders=senders,
-        amenders=amenders,
-        typers=typers,
-        noticed=states.note,
-    )
-    afterwards = Afterwards(
-        settings,
-        parts.family,
-        errands(parts),
-        followers=followers,
-        producer=parts.producer,
-        health=health,
-    )
+    life, intake = adapter.life, adapter.intake
+    begin_at_zero(adapter.channels, sends=STATUSES, requests=OUTCOMES)
+    states, ingress = States(adapter), Ingress(adapter, intake)
+    deliver = Deliver(adapter, senders=senders, amenders=amenders, typers=typers, noticed=states.note)
+    afterwards = Afterwards(adapter, errands(adapter), followers=followers)
+    duties = Duties(adapter.accounts, [Refreshing(adapter, states).duties, Serving(adapter, intake, states).duties])
     life.health.ready["ingress"] = lambda: ingress.trouble
     life.routes(ingress.routes())
-    life.routes(Files(settings, parts.blobs).routes())
-    duties = Duties(parts.accounts, [refreshing.duties, serving.duties])
+    life.routes(Files(adapter.settings, adapter.blobs).routes())
     life.on_stop(deliver.drain)
     life.on_stop(duties.stop)
     life.spawn(states.run(), "account states")
@@ -169,16 +110,5 @@ async def serve(
 
 def errands(parts: Parts) -> list[Errand]:
     """What is asked of providers after a message."""
-    given: dict[str, Any] = {
-        "channels": parts.channels,
-        "accounts": parts.accounts,
-        "pool": parts.pool,
-        "producer": parts.producer,
-        "caller": parts.caller,
-        "contexts": parts.contexts,
-        "health": parts.life.health,
-    }
-    media = MediaWorker(parts.life.settings, parts.family, blobs=parts.blobs, **given)
-    if not any(channel.profile for channel in parts.channels.values()):
-        return [media]
-    return [media, ProfileWorker(parts.life.settings, parts.family, **given)]
+    media = MediaWorker(parts)
+    return [media, ProfileWorker(parts)] if any(channel.profile for channel in parts.channels.values()) else [media]
