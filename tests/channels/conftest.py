@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.channels.conformance.bench import CHANNELS
+from tests.channels.conformance.bench import CHANNELS, only
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.keyword in CHANNELS:
+        only(config.option.keyword)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -15,9 +20,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if name not in CHANNELS:
         return
     here = Path(__file__).parent
-    others = [item for item in items if here in item.path.parents and not _is_of(item, name)]
-    config.hook.pytest_deselected(items=others)
-    items[:] = [item for item in items if item not in set(others)]
+    others = {item for item in items if here in item.path.parents and not _is_of(item, name)}
+    config.hook.pytest_deselected(items=[*others])
+    items[:] = [item for item in items if item not in others]
 
 
 def _is_of(item: pytest.Item, name: str) -> bool:

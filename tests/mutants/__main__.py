@@ -1,7 +1,7 @@
 """`make mutants`: breaks each rule of docs/architecture.md in a copy of this tree and looks whether its tests see it.
 
 And breaks each channel in some thirty ways (tests/mutants/channels.py). Arguments choose mutants by words of their rule or name, or
-channels by their names. Ends with 1 when a rule's mutant survives, or more than one in ten of a channel's.
+channels by their names; a number: in how many ways each channel is broken. Ends with 1 when a rule's mutant survives, or more than one in ten of a channel's.
 """
 
 from __future__ import annotations
@@ -30,13 +30,18 @@ LONGEST = 300  # seconds that the tests of one mutant may take; hanging is a way
 
 
 def main(words: Sequence[str]) -> int:
+    each = next((int(word) for word in words if word.isdecimal()), channels.PER_CHANNEL)
+    words = [word for word in words if not word.isdecimal()]
     named = [word for word in words if word in BENCHED]
-    if named:
-        with copy() as tree:
-            return channels.main(named, tree)
+    weak = in_a_copy(named or BENCHED, each) if named or not words else 0
+    return weak if named else rules(words) or weak
+
+
+def in_a_copy(names: Sequence[str], each: int) -> int:
+    """A process that has all its modules from there, whatever is written here meanwhile."""
     with copy() as tree:
-        weak = 0 if words else channels.main(BENCHED, tree)
-    return rules(words) or weak
+        asked = [sys.executable, "-m", channels.__name__, str(each), *names]
+        return subprocess.run(asked, cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, check=False).returncode
 
 
 def rules(words: Sequence[str]) -> int:

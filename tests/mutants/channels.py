@@ -11,11 +11,18 @@ import random
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set as AbstractSet
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryDirectory
+from types import CodeType
+from typing import Any, Final
 
+import grimp
 import hypothesis
 import pytest
 from rich.console import Console
@@ -23,107 +30,175 @@ from rich.table import Table
 
 from services.cli.channels import CHANNELS
 from shared.contract.channel import Channel
-from tests.mutants.operators import Way, broken, ways
+from tests.mutants.operators import Way, broken, compiles, ways
 
+ROOT: Final = Path(__file__).resolve().parents[2]
 PER_CHANNEL: Final = 32
 ENOUGH: Final = 0.9
-FUZZ: Final = "tests/channels/conformance/test_other_shapes.py"
+LAST: Final = ("all others", "test_proof.py", "test_other_shapes.py")
+"""What takes long in the suite comes when nothing else has seen anything."""
 LONGEST: Final = 120  # seconds of the processor; going round for ever is a way of seeing it
+HUNG: Final = -signal.SIGXCPU
 
 
-def main(names: Sequence[str], tree: Path) -> int:
-    """0 where every one of these channels sees enough; `tree`: a copy of this tree, in which the files are broken."""
+def main(names: Sequence[str], each: int = PER_CHANNEL) -> int:
+    """0 where every one of these channels sees enough of `each` ways to break it."""
     table = Table("channel", "ways", "seen", "survived", title="channels broken")
     weak = []
-    with at_home(tree):
+    with warm():
+        graph = grimp.build_graph("services", "shared", "deploy", cache_dir=None)
         for name in names:
-            if run(name, FUZZ):
+            load(name)
+            if run(name):
                 raise SystemExit(f"the suite of {name} does not pass as it is: pytest tests/channels -k {name}")
-            tried = {way: seen for way in chosen(name, tree) if (seen := is_seen(name, tree, *way)) is not None}
-            survived = [described(tree, *way) for way, seen in tried.items() if not seen]
-            seen = len(tried) - len(survived)
-            table.add_row(name, str(len(tried)), str(seen), "\n".join(survived))
-            weak += [name] if seen < ENOUGH * len(tried) else []
-            print(f"{name}: {seen} of {len(tried)} seen", *survived, sep="\n  SURVIVED ", flush=True)
+            found = ((place, way, is_seen(name, place, way, graph)) for place, way in chosen(name))
+            tried = [*islice((one for one in found if one[2] is not None), each)]
+            survived = [described(place, way) for place, way, seen in tried if not seen]
+            table.add_row(name, str(len(tried)), str(len(tried) - len(survived)), "\n".join(survived))
+            weak += [name] if len(tried) - len(survived) < ENOUGH * len(tried) else []
+            print(
+                f"{name}: {len(tried) - len(survived)} of {len(tried)} seen", *survived, sep="\n  SURVIVED ", flush=True
+            )
     Console().print(table)
     return 1 if weak else 0
 
 
 @contextmanager
-def at_home(tree: Path) -> Iterator[None]:
-    """In the copy, with what takes long to import there already, as nothing of the copy is."""
+def warm() -> Iterator[None]:
+    """What is compiled once is compiled for all of them, in a folder of their own."""
     hypothesis.settings.register_profile("mutants", deadline=None, database=None, derandomize=True)
     hypothesis.settings.load_profile("mutants")
-    before, path = Path.cwd(), [*sys.path]
-    os.chdir(tree)
-    sys.path.insert(0, str(tree))
-    try:
+    with TemporaryDirectory(prefix="parley-mutants-") as folder:
+        sys.dont_write_bytecode, sys.pycache_prefix = False, folder
         yield
-    finally:
-        os.chdir(before)
-        sys.path[:] = path
 
 
-def files(channel: Channel, tree: Path) -> list[Path]:
-    """Where a channel's functions stand, and the rest of their folders; from the root of the tree."""
-    root = Path(__file__).resolve().parents[2]
+def files(channel: Channel) -> list[Path]:
+    """Where a channel's functions stand, and the rest of their folders."""
     functions: list[Callable[..., object]] = [one for one in vars(channel).values() if inspect.isfunction(one)]
     places = {Path(inspect.getfile(one)) for one in functions}
     places |= {beside for place in places if place.name == "__init__.py" for beside in place.parent.glob("*.py")}
-    own = {place.relative_to(root) for place in places if root / "shared" / "contract" not in place.parents}
-    return sorted(place for place in own if (tree / place).exists())
+    return sorted(place for place in places if ROOT / "shared" / "contract" not in place.parents)
 
 
-def chosen(name: str, tree: Path) -> list[tuple[Path, Way]]:
-    """As many of each kind as there is room for, spread over the files by a chance that is the same every time."""
+def chosen(name: str) -> Iterator[tuple[Path, Way]]:
+    """Of each kind in turn, spread over the files by a chance that is the same every time."""
     kinds: dict[str, list[tuple[Path, Way]]] = {}
-    for file in files(CHANNELS[name], tree):
-        for way in ways((tree / file).read_bytes()):
-            kinds.setdefault(way.kind, []).append((file, way))
+    for place in files(CHANNELS[name]):
+        for way in ways(place.read_bytes()):
+            kinds.setdefault(way.kind, []).append((place, way))
     for kind, found in sorted(kinds.items()):
         random.Random(f"{name} {kind}").shuffle(found)
-    found = []
-    while len(found) < PER_CHANNEL and any(kinds.values()):
-        found += [kinds[kind].pop() for kind in sorted(kinds) if kinds[kind]]
-    return found[:PER_CHANNEL]
+    while any(kinds.values()):
+        for kind in sorted(kinds):
+            while kinds[kind]:
+                place, way = kinds[kind].pop()
+                if compiles(broken(place.read_bytes(), way)):
+                    yield place, way
+                    break
 
 
-def described(tree: Path, file: Path, way: Way) -> str:
-    return f"{file.parent.name}/{file.name}: {way.name((tree / file).read_bytes())}"
+def described(place: Path, way: Way) -> str:
+    return f"{place.parent.name}/{place.name}: {way.name(place.read_bytes())}"
 
 
-def is_seen(name: str, tree: Path, file: Path, way: Way) -> bool | None:
-    """Whether the suite fails in the copy that is broken so; None where the channel cannot even be imported."""
-    place = tree / file
-    whole = place.read_bytes()
-    place.write_bytes(broken(whole, way))
-    try:
-        first = run(name, FUZZ)
-        return (
-            None if first not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, HUNG} else bool(first or run(name))
-        )
-    finally:
-        place.write_bytes(whole)
+def is_seen(name: str, place: Path, way: Way, graph: grimp.ImportGraph) -> bool | None:
+    """Whether the suite fails where the channel is broken so; None where it cannot even be imported."""
+    module = ".".join(place.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    stale = {module, *graph.find_downstream_modules(module)}
+    code = run(name, stale, Broken(module, place, broken(place.read_bytes(), way)))
+    return bool(code) if code in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, HUNG} else None
 
 
-HUNG: Final = -signal.SIGXCPU
+class Broken(MetaPathFinder):
+    """Finds one module as it would be if its file held something else."""
+
+    def __init__(self, module: str, place: Path, source: bytes) -> None:
+        self.module, self.place, self.source = module, place, source
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+        if fullname != self.module:
+            return None
+        return spec_from_file_location(fullname, self.place, loader=Loaded(fullname, str(self.place), self.source))
 
 
-def run(name: str, without: str = "") -> int:
-    """pytest's exit code, in a process of its own that has everything but this tree's modules in memory already."""
+class Loaded(SourceFileLoader):
+    """From these bytes, and never from what was compiled before."""
+
+    def __init__(self, fullname: str, path: str, source: bytes) -> None:
+        super().__init__(fullname, path)
+        self.source = source
+
+    def get_code(self, fullname: str) -> CodeType:
+        compiled: CodeType = compile(self.source, self.path, "exec", dont_inherit=True)
+        return compiled
+
+
+def load(name: str) -> None:
+    """All that the suite of this channel imports is in memory before it is run again and again."""
+    with quiet():
+        pytest.main([*asked(name), "--collect-only"])
+
+
+def run(name: str, stale: AbstractSet[str] = frozenset(), finder: MetaPathFinder | None = None) -> int:
+    """pytest's exit code, in a process of its own; `stale`: the modules that it imports anew, as it does all tests."""
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
         return os.waitstatus_to_exitcode(status)
     resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST + 5))
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    os.dup2(quiet, 2)
-    sys.dont_write_bytecode = True
-    for module in [
-        module for module in sys.modules if module.split(".")[0] in {"services", "shared", "tests", "deploy"}
-    ]:
+    for module in [one for one in sys.modules if one in stale or is_test(one)]:
         del sys.modules[module]
-    asked = ["tests/channels", "-k", name, "-x", "-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--timeout=0"]
-    left_out = [f"--ignore={without}"] if without else []
-    os._exit(pytest.main([*asked, *left_out, "--noconftest", "-p", "tests.channels.conftest"]))
+        package, _, last = module.rpartition(".")
+        vars(sys.modules.get(package, sys)).pop(last, None)
+    sys.meta_path[:0] = [finder] if finder else []
+    with quiet():
+        os._exit(pytest.main([*asked(name), "-x"], plugins=[Order()]))
+
+
+def is_test(module: str) -> bool:
+    file = getattr(sys.modules[module], "__file__", None)
+    return module.startswith("tests.") or bool(file and ROOT / "tests" in Path(file).parents)
+
+
+def asked(name: str) -> list[str]:
+    alone = [
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:faulthandler",
+        "--timeout=0",
+        "--noconftest",
+        "-p",
+        "tests.channels.conftest",
+    ]
+    own = ["tests/channels/" + name] if (ROOT / "tests/channels" / name).is_dir() else []
+    return ["tests/channels/conformance", "tests/channels/test_cases.py", *own, "-k", name, "-q", *alone]
+
+
+class Order:
+    """What is quick comes first."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items.sort(key=lambda item: LAST.index(item.path.name) if item.path.name in LAST else 0)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing that is written to the terminal is seen."""
+    sys.stdout.flush()
+    kept, nowhere = [os.dup(1), os.dup(2)], os.open(os.devnull, os.O_WRONLY)
+    for at in (1, 2):
+        os.dup2(nowhere, at)
+    try:
+        yield
+    finally:
+        for at, old in zip((1, 2), kept, strict=True):
+            os.dup2(old, at)
+            os.close(old)
+        os.close(nowhere)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[2:], int(sys.argv[1])))
