@@ -21,7 +21,7 @@ async def start(life: Life) -> None:
         adapter,
         senders={"webchat": written.send},
         amenders={"webchat": written.amend},
-        typers={"webchat": written.typing},
+        showers={"webchat": written},
         followers=[written],
     )
 

@@ -20,7 +20,7 @@ from shared.enrich.media import MediaWorker
 from shared.enrich.profiles import ProfileWorker
 from shared.inbound.accept import Intake
 from shared.inbound.ingress import OUTCOMES, Ingress
-from shared.outbound.deliver import Deliver, Own, OwnAmend, Typer
+from shared.outbound.deliver import Deliver, Own, OwnAmend, OwnShowing
 from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
 from shared.provider.credentials import Credentials
@@ -87,14 +87,14 @@ async def serve(
     *,
     senders: Mapping[str, Own] = {},
     amenders: Mapping[str, OwnAmend] = {},
-    typers: Mapping[str, Typer] = {},
+    showers: Mapping[str, OwnShowing] = {},
     followers: Sequence[Follower] = (),
 ) -> None:
     """Webhooks in, outbound records out, files and names fetched, accounts polled, registered and described."""
     life, intake = adapter.life, adapter.intake
     begin_at_zero(adapter.channels, sends=STATUSES, requests=OUTCOMES)
     states, ingress = States(adapter), Ingress(adapter, intake)
-    deliver = Deliver(adapter, senders=senders, amenders=amenders, typers=typers, noticed=states.note)
+    deliver = Deliver(adapter, senders=senders, amenders=amenders, showers=showers, noticed=states.note)
     afterwards = Afterwards(adapter, errands(adapter), followers=followers)
     duties = Duties(adapter.accounts, [Refreshing(adapter, states).duties, Serving(adapter, intake, states).duties])
     life.health.ready["ingress"] = lambda: ingress.trouble

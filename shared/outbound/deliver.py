@@ -15,7 +15,7 @@ from shared.contract.deliveries import Growing, Order, Typing
 from shared.contract.errors import BusUnavailable, DatabaseUnavailable, Malformed
 from shared.contract.records import adapter_group, outbound_topic
 from shared.outbound import lanes
-from shared.outbound.fleeting import Fleeting, Typer
+from shared.outbound.fleeting import Fleeting, OwnShowing
 from shared.outbound.ledger import Ledger
 from shared.outbound.outgoing import Noticed, Outgoing, Pace
 from shared.outbound.reports import Reports
@@ -25,7 +25,7 @@ from shared.provider.workers import Blocked, Workers
 from shared.runtime.lasting import keep
 from shared.runtime.observe import OLDEST_SEND, PENDING_SENDS
 
-__all__ = ["Deliver", "Own", "OwnAmend", "Pace", "Typer"]
+__all__ = ["Deliver", "Own", "OwnAmend", "OwnShowing", "Pace"]
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ class Deliver:
     """The outbound half of an adapter.
 
     The reader only stores what it reads; workers take it from there, lane by lane, so no offset waits for a provider.
-    `senders`, `amenders` and `typers`: a service's own ways, by channel. Such a sender is called again with the same piece id when
+    `senders`, `amenders` and `showers`: a service's own ways, by channel. Such a sender is called again with the same piece id when
     its outcome is not known.
     """
 
@@ -47,13 +47,13 @@ class Deliver:
         *,
         senders: Mapping[str, Own] = {},
         amenders: Mapping[str, OwnAmend] = {},
-        typers: Mapping[str, Typer] = {},
+        showers: Mapping[str, OwnShowing] = {},
         pace: Pace = Pace(),
         noticed: Noticed = lambda _channel, _account, _failure: None,
     ) -> None:
         self._settings, self._pool, self._ledger = parts.settings, parts.pool, Ledger(parts.pool)
         blocked = Blocked()
-        self._fleeting = Fleeting(parts, self._ledger, typers=typers)
+        self._fleeting = Fleeting(parts, self._ledger, own=showers)
         self._reports = Reports(parts)
         self._outgoing = Outgoing(
             parts,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
-from shared.contract.channel import Account, Channel, Context, Piece, Steps, TypingMark
+from shared.contract.channel import Account, Channel, Piece, TypingMark
 from shared.contract.deliveries import Growing, Typing
 from shared.contract.errors import ParleyError, SendFailed
 from shared.contract.fit import fit
@@ -28,15 +28,20 @@ TYPING_AT_ONCE: Final = 50
 GROWING_AT_ONCE: Final = 500
 TYPING_EVERY: Final = timedelta(seconds=4)  # while an answer grows where only that can be shown
 
-Typer = Callable[[Account, str], Awaitable[None]]
-Grow = Callable[[Account, Piece, Context], Steps[str]]
+
+class OwnShowing(Protocol):
+    """A service's own way, which leaves nothing behind."""
+
+    async def typing(self, account: Account, peer: str) -> None: ...
+
+    async def grow(self, account: Account, piece: Piece) -> None: ...
 
 
 class Fleeting:
-    """Nobody waits for what is shown here, nothing is tried again. `typers`: a service's own ways, by channel."""
+    """Nobody waits for what is shown here, nothing is tried again. `own`: a service's own ways, by channel."""
 
-    def __init__(self, parts: Parts, ledger: Ledger, *, typers: Mapping[str, Typer]) -> None:
-        self._parts, self._ledger, self._typers = parts, ledger, typers
+    def __init__(self, parts: Parts, ledger: Ledger, *, own: Mapping[str, OwnShowing]) -> None:
+        self._parts, self._ledger, self._own = parts, ledger, own
         self._typing: set[asyncio.Task[None]] = set()
         self._growing: dict[uuid.UUID, Growing | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -65,8 +70,8 @@ class Fleeting:
             return
         channel, account = route
         try:
-            if own := self._typers.get(channel.name):
-                await own(account, mark.peer)
+            if own := self._own.get(channel.name):
+                await own.typing(account, mark.peer)
             elif channel.typing:
                 await self._parts.drive(
                     partial(channel.typing, account, _mark(mark)), Principal(channel=channel, account=account)
@@ -88,12 +93,12 @@ class Fleeting:
         if (route := self._parts.route(answer.tenant, answer.channel, answer.account)) is None:
             return TYPING_EVERY
         channel, account = route
-        able, grow = channel.capabilities_of(account), channel.grow
-        if grow is None or able.grows is None or able.shown(answer.surface, answer.way) is able.comment:
+        able = channel.capabilities_of(account)
+        if able.grows is None or able.shown(answer.surface, answer.way) is able.comment:
             await self._type(answer)
             return TYPING_EVERY
         try:
-            await self._show_on(channel, account, grow, answer)
+            await self._show_on(channel, account, answer)
         except SendFailed as failed:
             log.info("growing.failed", channel=channel.name, error=failed.detail)
             return max(able.grows, failed.retry_after or able.grows)
@@ -101,7 +106,7 @@ class Fleeting:
             log.info("growing.failed", channel=channel.name, error=type(error).__name__)
         return able.grows
 
-    async def _show_on(self, channel: Channel, account: Account, grow: Grow, answer: Growing) -> None:
+    async def _show_on(self, channel: Channel, account: Account, answer: Growing) -> None:
         """As much as one piece holds. Where its beginning has no answer nobody knows what stands there: it grows no further."""
         if (grown := await self._ledger.begin_growing(answer.id)) is None:
             return
@@ -110,10 +115,18 @@ class Fleeting:
             part = fit(answer.parts, able.shown(answer.surface, answer.way)).pieces[0]
             piece = piece_of(answer, part, able, number=0, grown=name or None)
             async with asyncio.timeout(GROWS_WITHIN.total_seconds()):
-                principal = Principal(channel=channel, account=account, peer=answer.peer)
-                name = await self._parts.drive(partial(grow, account, piece), principal)
+                name = await self._grow_by(channel, account, piece)
         finally:
             await self._ledger.end_growing(answer.id, name)
+
+    async def _grow_by(self, channel: Channel, account: Account, piece: Piece) -> str:
+        if own := self._own.get(channel.name):
+            await own.grow(account, piece)
+        if channel.grow is None:
+            return ""
+        return await self._parts.drive(
+            partial(channel.grow, account, piece), Principal(channel=channel, account=account, peer=piece.to)
+        )
 
 
 def _mark(mark: Typing | Growing) -> TypingMark:

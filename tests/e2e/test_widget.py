@@ -496,19 +496,25 @@ async def test_the_whole_road_there_and_back(stack: Stack, chromium: Browser) ->
         await expect(log(page).locator(".icon-ticks")).to_be_visible()
         conversation = await eventually(agent, "/api/conversations", lambda found: of_preview(found, words))
         path = f"/api/conversations/{conversation['id']}"
-        await until(partial(shows_typing, agent, path, page))
-        async with agent.post(f"{path}/reply", json={"parts": [{"kind": "text", "text": "an answer"}]}) as response:
+        await until(partial(shows, page.locator("parley-webchat .typing"), agent, f"{path}/typing", {}))
+        answer = f"answer {uuid.uuid4()}"
+        for so_far in ("an", "an ans"):
+            growing = page.locator("parley-webchat .growing", has_text=re.compile(f"^{so_far}$"))
+            await until(partial(shows, growing, agent, f"{path}/grow", {"answer": answer, "text": so_far}))
+        said = {"parts": [{"kind": "text", "text": "an answer"}]}
+        async with agent.post(f"{path}/reply", json=said, headers={"Idempotency-Key": answer}) as response:
             sent = (await response.json())["message_id"]
         await expect(bubbles(page, "an answer")).to_be_visible()
+        await expect(page.locator("parley-webchat .growing")).to_be_hidden()
         await eventually(agent, f"/api/messages/{sent}", lambda found: found["sending"]["status"] == "read")
 
 
-async def shows_typing(agent: ClientSession, path: str, page: Page) -> bool:
-    """Who types is shown for seconds, and not at all when it comes late; then it is told again."""
-    async with agent.post(f"{path}/typing", json={}) as response:
+async def shows(place: Locator, agent: ClientSession, path: str, asked: dict[str, str]) -> bool:
+    """What is fleeting is shown for seconds, and not at all when it comes late; then it is told again."""
+    async with agent.post(path, json=asked) as response:
         assert response.status == 202
     try:
-        await expect(page.locator("parley-webchat .typing")).to_be_visible(timeout=4000)
+        await expect(place).to_be_visible(timeout=4000)
     except AssertionError:
         return False
     return True

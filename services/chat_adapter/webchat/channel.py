@@ -107,6 +107,7 @@ CHANNEL = Channel(
         option_title=80,
         option_id=OPTION_ID,
         typing=True,
+        grows=timedelta(seconds=0.5),
         changes={"edit": None, "delete": None, "seen": None},
         per_second=500.0,
         per_peer_second=50.0,

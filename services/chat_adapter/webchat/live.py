@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import asyncpg
+import orjson
 import structlog
 from pydantic import SecretStr
 
@@ -27,13 +28,16 @@ LOOK_SECONDS: Final = 4.0
 
 @dataclass(eq=False)
 class Seat:
-    """One open window. `woken` is set when there may be something behind `cursor`; `typing` when an agent types."""
+    """One open window. `woken` is set when there may be something behind `cursor`; `typing` when an agent types; `growing` is the
+    frame of an answer as far as it is written.
+    """
 
     account: str
     peer: str
     cursor: int
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     typing: bool = False
+    growing: dict[str, Any] | None = None
     leaving: bool = False
 
 
@@ -43,6 +47,7 @@ class Live:
     def __init__(self, transcript: Transcript, database: SecretStr) -> None:
         self._transcript, self._database = transcript, database
         self._seats: defaultdict[str, set[Seat]] = defaultdict(set)
+        self._gathered = ""
 
     @contextmanager
     def sit(self, account: str, peer: str, cursor: int) -> Iterator[Seat]:
@@ -86,6 +91,7 @@ class Live:
         ended = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _connection: ended.set())
+            self._gathered = ""
             await connection.add_listener(NOTIFY, lambda *hint: self._hear(hint[-1]))
             self._wake_all()
             await ended.wait()
@@ -93,10 +99,21 @@ class Live:
             connection.terminate()
 
     def _hear(self, hint: str) -> None:
-        kind, _, name = hint.partition(" ")
+        kind, name, *rest = hint.split(" ", 2)
+        growing = self._gather(*rest) if rest else None
         for seat in self._seats.get(name, ()):
             seat.typing = seat.typing or kind == "t"
+            seat.growing = growing or seat.growing
             seat.woken.set()
+
+    def _gather(self, told: str) -> dict[str, Any] | None:
+        """The hints of one answer come one after the other; all of it with the last."""
+        left, _, piece = told.partition(" ")
+        self._gathered += piece
+        if left != "0":
+            return None
+        whole, self._gathered = self._gathered, ""
+        return dict(orjson.loads(whole))
 
     async def _look(self) -> None:
         """One statement for all windows every few seconds: what a lost notification would have told."""

@@ -166,6 +166,9 @@ class Window:
             if seat.typing:
                 seat.typing = False
                 await self._send({"type": "typing"})
+            if seat.growing:
+                growing, seat.growing = seat.growing, None
+                await self._send(growing)
             await self._wait(seat)
         raise Closed(WSCloseCode.SERVICE_RESTART, "connect again")
 
@@ -181,7 +184,7 @@ class Window:
         while lines := await self._transcript.after(seat.account, seat.peer, seat.cursor, limit=PAGE):
             for line in lines:
                 if line.direction == "outbound":
-                    seat.typing = False
+                    seat.typing, seat.growing = False, None
                 await self._send({"type": "message", **shown_line(self._call.app, line, self._call.now)})
                 seat.cursor = line.position
 

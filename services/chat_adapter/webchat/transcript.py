@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
+import orjson
+
 from services.chat_adapter.webchat.channel import CHANNEL
 from services.chat_adapter.webchat.measures import PROJECTED
 from shared.bus.cloudevents import In
@@ -19,7 +21,8 @@ from shared.contract.errors import DatabaseUnavailable, SendFailed
 from shared.storage import database
 from shared.storage.blobs import belongs
 
-NOTIFY: Final = "parley_webchat"  # the notification channel; its messages are "<m or t> <name of a visitor>"
+NOTIFY: Final = "parley_webchat"  # the notification channel; its messages are "<m, t or g> <name of a visitor>"
+HINT: Final = 1900  # characters of one, of which PostgreSQL takes 7999 bytes: https://www.postgresql.org/docs/current/sql-notify.html
 PEERS: Final = ("visitor:", "user:")
 
 Mark = Literal["delivered", "read"]
@@ -179,8 +182,22 @@ class Transcript:
     async def typing(self, account: Account, peer: str) -> None:
         """Tell whoever shows this visitor's window that someone is typing; lost while PostgreSQL is away."""
         with suppress(DatabaseUnavailable):
-            async with database.transaction(self._pool) as connection:
-                await connection.execute("SELECT pg_notify($1, $2)", NOTIFY, f"t {name_of(account.name, peer)}")
+            await self._hint(f"t {name_of(account.name, peer)}")
+
+    async def grow(self, account: Account, piece: Piece) -> None:
+        """Tell them how far an answer is, "<g> <name> <how many follow> <JSON>": in as many hints as it takes, which come together."""
+        parts = [piece.part.model_dump(mode="json", exclude_none=True)]
+        told = orjson.dumps({"type": "growing", "id": piece.id, "parts": parts}).decode()
+        pieces = [told[at : at + HINT] for at in range(0, len(told), HINT)]
+        name = name_of(account.name, piece.to)
+        await self._hint(
+            *(f"g {name} {left} {one}" for left, one in zip(range(len(pieces))[::-1], pieces, strict=True))
+        )
+
+    async def _hint(self, *hints: str) -> None:
+        async with database.transaction(self._pool) as connection:
+            for hint in hints:
+                await connection.execute("SELECT pg_notify($1, $2)", NOTIFY, hint)
 
     async def append(self, said: Sequence[Said]) -> None:
         """Append what is not there yet, in this order per visitor, and hint to those who listen.

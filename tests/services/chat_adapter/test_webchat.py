@@ -38,8 +38,8 @@ from services.chat_adapter.webchat.session import (
     write_session_token,
 )
 from services.chat_adapter.webchat.transcript import Said, Transcript
-from shared.contract.channel import DeletePiece, EditPiece, MarkSeen
-from shared.contract.envelope import Choices, Media, Option
+from shared.contract.channel import DeletePiece, EditPiece, MarkSeen, Piece
+from shared.contract.envelope import Choices, Media, Option, Text
 from shared.contract.errors import SendFailed, Unverified
 from shared.contract.seal import seal, unseal
 from shared.runtime import crowd
@@ -570,6 +570,22 @@ class TestWindow:
             assert (await next_frame(socket, "message"))["parts"][0]["text"] == "from elsewhere"
             await other.chat.transcript.typing(other.account, opened["visitor"])
             await next_frame(socket, "typing")
+
+    async def test_an_answer_grows_at_another_replica_until_it_is_whole(
+        self, chat: Running, world: Settings, tmp_path: Path
+    ) -> None:
+        """However long: what PostgreSQL carries in one notification is less."""
+        elsewhere = world.model_copy(update={"accounts": str(tmp_path / "accounts.toml")})
+        opened, words = await chat.session(), "ចុះ" * 1300 + "a" * 50 + '\n"\\'
+        async with running(elsewhere) as other, window(chat, opened["token"]) as socket:
+            await next_frame(socket, "ready")
+            for so_far in ("ចុះ", words):
+                piece = Piece(id="grown", to=opened["visitor"], part=Text(text=so_far))
+                await other.chat.transcript.grow(other.account, piece)
+                frame = await next_frame(socket, "growing")
+                assert (frame["id"], frame["parts"]) == ("grown", [{"kind": "text", "text": so_far}])
+            await other.answer(opened["visitor"], text("whole"))
+            assert (await next_frame(socket, "message"))["parts"][0]["text"] == "whole"
 
     async def test_a_lost_notification_is_made_up_for(self, chat: Running) -> None:
         opened = await chat.session()

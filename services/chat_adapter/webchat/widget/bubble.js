@@ -58,7 +58,8 @@ function mending(language, doing) {
   );
 }
 
-function shown(part, language, doing) {
+// A part as an element; `doing` as above, of what a person can press.
+export function shown(part, language, doing) {
   switch (part.kind) {
     case "text":
       return el("div.bubble", { dir: "auto" }, ...words(part.text));

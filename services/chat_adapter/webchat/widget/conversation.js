@@ -3,6 +3,7 @@ import { Line } from "./line.js";
 import { Outbox } from "./outbox.js";
 
 const TYPING = 6_000; // milliseconds that "someone is typing" stands
+const GROWING = 30_000; // and an answer that is still written, of which nothing more comes
 const TELL_TYPING = 3_000;
 
 export class Conversation extends EventTarget {
@@ -13,6 +14,7 @@ export class Conversation extends EventTarget {
   #told = 0;
   #typingTimer;
   #typingTold = 0;
+  #growingTimer;
 
   constructor(server, memory) {
     super();
@@ -22,6 +24,7 @@ export class Conversation extends EventTarget {
     this.state = "idle";
     this.read = 0;
     this.typing = false;
+    this.growing = undefined; // {id, parts}: an answer as far as it is written
     this.loaded = false;
     this.more = false;
   }
@@ -138,13 +141,16 @@ export class Conversation extends EventTarget {
   #hear(frame) {
     if (frame.type === "message") {
       this.#put(frame);
-      if (frame.direction === "outbound") this.#type(false);
+      if (frame.direction === "outbound") this.#type(false), this.#grow();
       if (frame.direction === "outbound") this.#line.tell({ type: "ack", position: frame.position });
     } else if (frame.type === "ready") {
       this.read = Math.max(this.read, frame.read);
       this.#told = frame.read;
     } else if (frame.type === "typing") {
       this.#type(true);
+    } else if (frame.type === "growing" && !this.lines.some((line) => line.id === frame.id)) {
+      this.#type(false);
+      this.#grow(frame);
     }
     this.#change();
   }
@@ -164,6 +170,12 @@ export class Conversation extends EventTarget {
     clearTimeout(this.#typingTimer);
     this.typing = someone;
     if (someone) this.#typingTimer = setTimeout(() => (this.#type(false), this.#change()), TYPING);
+  }
+
+  #grow(answer) {
+    clearTimeout(this.#growingTimer);
+    this.growing = answer;
+    if (answer) this.#growingTimer = setTimeout(() => (this.#grow(), this.#change()), GROWING);
   }
 
   #enter(state) {

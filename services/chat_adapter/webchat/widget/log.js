@@ -1,5 +1,5 @@
 // The log of messages: what was said and what is on its way, by day and in groups, at its end unless the visitor reads above.
-import { bubble, mark } from "./bubble.js";
+import { bubble, mark, shown } from "./bubble.js";
 import { arrange, el } from "./dom.js";
 import { icon } from "./icons.js";
 import { Pictures } from "./pictures.js";
@@ -19,6 +19,7 @@ export class Log {
   #log;
   #scroller;
   #typing;
+  #growing;
   #earlier;
   #below;
 
@@ -38,24 +39,28 @@ export class Log {
     this.#log = el("div.log", { role: "log", "aria-label": say("messages"), "aria-live": "off" });
     this.#typing = el("div.typing", { hidden: true }, el("i"), el("i"), el("i"), el("span.heard", { role: "status" }));
     this.#below = el("button.below", { type: "button", hidden: true, onclick: () => this.toEnd() });
+    this.#growing = el("div.growing.theirs", { hidden: true });
     this.#scroller = el(
       "div.scroller",
       { tabindex: "0", role: "group", "aria-label": say("messages"), onscroll: () => this.#scrolled() },
       el("div.welcome", {}, el("strong", {}, say("welcome")), el("p", {}, say("invitation"))),
       this.#earlier,
       this.#log,
+      this.#growing,
       this.#typing,
     );
     const resized = new ResizeObserver(() => this.atEnd && this.toEnd());
-    [this.#log, this.#typing, this.#scroller].forEach((node) => resized.observe(node));
+    [this.#log, this.#growing, this.#typing, this.#scroller].forEach((node) => resized.observe(node));
     return [this.#scroller, this.#below];
   }
 
   show() {
-    const { typing, more, loaded } = this.#conversation;
+    const { typing, growing, more, loaded } = this.#conversation;
     this.#earlier.hidden = !more;
     this.#typing.hidden = !typing;
     this.#typing.lastChild.textContent = typing ? this.#language.say("typing") : "";
+    this.#growing.hidden = !growing;
+    this.#growing.replaceChildren(...(growing?.parts ?? []).map((part) => shown(part, this.#language, {})));
     const messages = this.#messages();
     arrange(this.#log, this.#rows(messages));
     if (loaded) this.#log.setAttribute("aria-live", "polite"); // what was said before is not read out

@@ -165,6 +165,8 @@ a.option { flex-direction: row; align-items: center; gap: 6px; }
 .file .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-weight: 550; font-size: 14px; }
 .file .size { color: var(--muted); font-size: 12px; }
 
+.growing { display: flex; margin-block: 3px 8px; max-inline-size: 86%; }
+.growing .bubble::after { content: "▍"; color: var(--muted); animation: nod 1.2s infinite; }
 .typing { display: inline-flex; gap: 4px; margin-block: 6px 4px; padding: 12px 14px; border-radius: 18px; background: var(--theirs); border: 1px solid var(--line); }
 .typing i { inline-size: 6px; block-size: 6px; border-radius: 50%; background: var(--muted); animation: nod 1.2s infinite ease-in-out; }
 .typing i:nth-child(2) { animation-delay: .15s; }
