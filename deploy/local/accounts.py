@@ -8,8 +8,7 @@ import uuid
 from pathlib import Path
 
 from deploy.local.home import Addresses, write_private
-from services.sandbox.twins.discord import public_key
-from services.sandbox.twins.telnyx import public_key as telnyx_key
+from services.sandbox.twins.proofs import b64, public_key
 
 TEMPLATE = """\
 # Apps receive (their secrets verify what comes in), accounts send. Changes are taken up at once.
@@ -175,7 +174,7 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         apple_msp=str(uuid.uuid4()),
         apple_secret=base64.b64encode(secrets.token_bytes(32)).decode(),
         apple_business=str(uuid.uuid4()),
-        discord_key=public_key(discord),
+        discord_key=public_key(discord).hex(),
         discord_application=digits(19),
         discord_token=discord,
         line_secret=secrets.token_hex(16),
@@ -185,7 +184,7 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         slack_team="T08" + digits(8),
         slack_token=f"xoxb-{digits(12)}-{digits(13)}-{secrets.token_urlsafe(18)}",
         telnyx_token=telnyx,
-        telnyx_public=telnyx_key(telnyx),
+        telnyx_public=b64(public_key(telnyx)),
         telnyx_number=f"+1{digits(10)}",
         telnyx_profile=uuid.uuid4(),
         sms_token=secrets.token_hex(16),

@@ -11,7 +11,7 @@ from services.sandbox.bodies import read_values
 from services.sandbox.chats import Chat, Chats
 from services.sandbox.files import Files, download
 from services.sandbox.refusals import Refused, answering
-from services.sandbox.said import CONTENT, named, said
+from services.sandbox.said import named, said, taken_back
 from services.sandbox.screens import Json
 from services.sandbox.streams import last_seen, tell
 
@@ -144,7 +144,7 @@ def _edit(provider: Provider, chat: Chat, values: Json) -> str:
 
 def _remove(provider: Provider, chat: Chat, values: Json) -> str:
     view = chat.own(named(values, "remove").get("message"))
-    removed = {name: value for name, value in view.items() if name not in CONTENT} | {"removed": True}
+    removed = taken_back(view)
     provider.removed(chat, removed)
     chat.show(removed)
     return str(view["id"])

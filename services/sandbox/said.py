@@ -37,15 +37,31 @@ def _file(chat: Chat, values: Mapping[str, Any], files: Files) -> Json:
     upload = values["file"]
     if not isinstance(upload, Upload):
         raise Refused(400, "file must be uploaded as multipart/form-data")
-    kind = values.get("as") or upload.mime_type.partition("/")[0]
     file = files.keep(upload.data, owner=chat.account, mime_type=upload.mime_type, name=upload.name)
     caption = {"caption": _words(values, "caption")} if values.get("caption") else {}
-    return {"media": media_view(file, kind if kind in KINDS else "file"), **caption}
+    return {"media": media_view(file, values.get("as")), **caption}
 
 
-def media_view(file: File, kind: str) -> Json:
-    """A file as views show it."""
-    return {"kind": kind, "id": file.id, "mime_type": file.mime_type, "name": file.name, "size": file.size}
+def media_view(file: File, kind: str | None = None) -> Json:
+    """A file as views show it: of this kind, or as its MIME type says."""
+    kind = kind or file.mime_type.partition("/")[0]
+    shown = {"id": file.id, "mime_type": file.mime_type, "name": file.name, "size": file.size}
+    return {"kind": kind if kind in KINDS else "file", **shown}
+
+
+def words_of(view: Json) -> str:
+    """What is written in a message or under its file."""
+    return str(view.get("text") or view.get("caption") or "")
+
+
+def choice_view(name: str, title: str, url: str = "") -> Json:
+    """Something to choose, or an address to open, as views show it."""
+    return {"id": name, "title": title, **({"url": url} if url else {})}
+
+
+def taken_back(view: Json) -> Json:
+    """The view of a message that somebody removed."""
+    return {name: value for name, value in view.items() if name not in CONTENT} | {"removed": True}
 
 
 def _location(chat: Chat, values: Mapping[str, Any], files: Files) -> Json:

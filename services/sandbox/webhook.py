@@ -36,7 +36,7 @@ class Webhook:
         await self._control.answers()
         event = await _event(request)
         sends = event.get("type") == "message"
-        if provoked := await self._control.failure("webhook", sends=sends):
+        if provoked := await self._control.failure("webhook", channel="webhook", sends=sends):
             return provoked
         if sends and not self._first(request, event):
             return web.json_response({"error": "taken before"}, status=409)

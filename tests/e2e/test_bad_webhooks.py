@@ -258,7 +258,7 @@ def kept(hook: Hook, mark: str) -> bool:
 async def test_receipts_before_their_send_and_the_wrong_way_round_only_move_forward(hook: Hook, receipts: str) -> None:
     user, words = f"855{random.randrange(10**7, 10**8)}", f"receipts {uuid.uuid4()}"
     chat = f"/phone/{hook.channel}/{hook.key}/{user}"
-    await hook.control(receipts=receipts)
+    await hook.control(meta={"receipts": receipts})
     try:
         await hook.town.post(f"{chat}/send", {"text": words})
         message = await hook.answers(await hook.hears(words), text("hello"))

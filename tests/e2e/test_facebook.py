@@ -100,7 +100,7 @@ async def test_receipts_in_any_order_and_twice_never_turn_a_status_back(shop: Sh
         person, words = shop.person(), f"{order} {uuid.uuid4()}"
         await person.writes(words)
         heard = await shop.hears(words)
-        await shop.control(receipts=order, twice=True)
+        await shop.control(meta={"receipts": order}, twice=True)
         message = await shop.answers(heard, text("hi"))
         await shop.status(message, "sent", "delivered")
         await shop.town.post(f"{person.chat}/read", {})
@@ -212,7 +212,7 @@ async def test_after_a_day_only_a_template_goes(shop: Shop) -> None:
     old = shop.message(person.user, words) | {"timestamp": stamp() - 2 * 24 * 3600 * 1000}
     assert await shop.posts(shop.entry(old)) == 200
     heard = await shop.hears(words)
-    await shop.control(window_hours=0)
+    await shop.control(meta={"window_hours": 0})
     await shop.answers(heard, text("too late"))
     refused = await shop.listener.first("request.refused", lambda event: event["conversation"] == heard["conversation"])
     assert refused["failure"]["code"] == "window_closed"
@@ -356,7 +356,7 @@ async def test_two_pages_in_one_body_each_get_their_own(shop: Shop) -> None:
     shop.add("second", second)
     await shop.is_known(second)
     one, two = f"one {uuid.uuid4()}", f"two {uuid.uuid4()}"
-    await shop.control(batch=2)
+    await shop.control(meta={"batch": 2})
     await shop.town.post(f"/phone/facebook/{second}/7420016630009/send", {"text": two})
     await shop.person().writes(one)
     first, last = await shop.hears(one), await shop.hears(two)

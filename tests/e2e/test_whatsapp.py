@@ -80,7 +80,7 @@ async def test_receipts_backwards_and_twice_never_turn_a_status_back(shop: Shop)
     person = shop.person()
     await person.writes("hello")
     heard = await shop.hears("hello")
-    await shop.control(receipts="backwards", twice=True)
+    await shop.control(meta={"receipts": "backwards"}, twice=True)
     message = await shop.answers(heard, text("hi"))
     await shop.status(message, "sent")
     await shop.town.post(f"{person.chat}/read", {})
@@ -95,7 +95,7 @@ async def test_receipts_that_come_before_the_send_is_answered_are_kept(shop: Sho
     person = shop.person()
     await person.writes("quick")
     heard = await shop.hears("quick")
-    await shop.control(receipts="early")
+    await shop.control(meta={"receipts": "early"})
     message = await shop.answers(heard, text("quicker"))
     await shop.status(message, "delivered")
 
@@ -170,12 +170,12 @@ async def test_two_numbers_in_one_body_each_get_their_own(shop: Shop) -> None:
     shop.add("second", second)
     await shop.is_known(second)
     one, other = shop.person(), shop.person()
-    await shop.control(batch=2)
+    await shop.control(meta={"batch": 2})
     await shop.town.post(f"{one.chat}/send", {"text": "to the first number", "name": "Dara"})
     await shop.town.post(f"/phone/whatsapp/{second}/{other.user}/send", {"text": "to the second", "name": "Sok"})
     first, last = await shop.hears("to the first number"), await shop.hears("to the second")
     assert [event["message"]["account"] for event in (first, last)] == ["sandbox", "second"]
-    await shop.control(batch=1)
+    await shop.control(meta={"batch": 1})
     message = await shop.answers(last, text("from the second"))
     await shop.status(message, "delivered")
     views = (await shop.town.get(f"/phone/whatsapp/{second}/{other.user}/messages"))["messages"]
@@ -220,11 +220,11 @@ async def test_a_person_whose_number_is_withheld_and_shown_later_is_one_customer
 
 async def test_many_in_bodies_of_five_delivered_twice_are_each_one_message_in_order(shop: Shop) -> None:
     people, mark = [shop.person() for _ in range(8)], uuid.uuid4().hex
-    await shop.control(batch=5, twice=True)
+    await shop.control(meta={"batch": 5}, twice=True)
     for number in range(6):
         for person in people:
             await shop.town.post(f"{person.chat}/send", {"text": f"{mark} {number}", "name": "Dara"})
-    await shop.control(batch=1)
+    await shop.control(meta={"batch": 1})
     await shop.listener.all("message.received", lambda event: said(event).startswith(mark), count=48)
     await people[0].writes(f"last {mark}")
     await shop.hears(f"last {mark}")
@@ -242,7 +242,7 @@ async def test_what_is_throttled_waits_and_goes_once(shop: Shop) -> None:
     for person in people:
         await person.writes(f"hello from {person.user}")
         heard.append(await shop.hears(f"hello from {person.user}"))
-    await shop.control(graph={"per_second": 1, "burst": 1})
+    await shop.control(meta={"limits": {"per_second": 1, "burst": 1}})
     answers = [await shop.answers(one, text("one moment")) for one in heard]
     for answer in answers:
         await shop.status(answer, "delivered")

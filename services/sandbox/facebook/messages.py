@@ -68,7 +68,7 @@ class Messages:
         if "template" in view and comment is not None:
             raise invalid("A private reply is not made from a template")
         if "template" not in view and comment is None:
-            standard = self._control.faults.window_hours * 3600
+            standard = self._control.faults.meta.window_hours * 3600
             windows.check_window(last=chat.about.get("wrote_at"), now=time.time(), tag=tag, standard=standard)
         view |= self._answered(chat, call.values.get("reply_to"))
         self._take_turn(page)
@@ -122,7 +122,7 @@ class Messages:
         return {"reply_to": mid}
 
     def _take_turn(self, page: Page) -> None:
-        limits = self._control.faults.graph
+        limits = self._control.faults.meta.limits
         if wait := self._pace.take(page.id, rate=limits.per_second, burst=limits.burst):
             raise GraphError(613, "Calls to this api have exceeded the rate limit.", retry_after=wait)
 

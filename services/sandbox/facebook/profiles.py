@@ -32,12 +32,12 @@ class Profiles:
         chat, wanted = self._chats.get(page.id, call.node), _fields(call)
         if chat is None:
             raise no_such_object(call.node)
-        seen = {"none": frozenset[str](), "names": NAMES, "all": NAMES | EXTENDED}[self._control.faults.profiles]
+        seen = {"none": frozenset[str](), "names": NAMES, "all": NAMES | EXTENDED}[self._control.faults.meta.profiles]
         if "wrote_at" not in chat.about or not wanted <= seen:
             raise GraphError(100, "Insufficient permission to access user profile.", subcode=2018247)
         if chat.name == chat.user:
             raise GraphError(100, "No profile available for this user.", subcode=2018218)
-        limits = self._control.faults.graph
+        limits = self._control.faults.meta.limits
         if wait := self._pace.take(page.id, rate=limits.per_second, burst=limits.burst):
             why = "There have been too many calls to this Messenger account."
             raise GraphError(80006, why, retry_after=wait)

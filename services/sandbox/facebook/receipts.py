@@ -22,7 +22,7 @@ class Receipts:
 
     def delivered(self, chat: Chat, mid: str) -> None:
         chat.show({**chat.views[mid], "status": "delivered"})
-        if self._control.faults.receipts != "backwards":
+        if self._control.faults.meta.receipts != "backwards":
             self._tell_delivered(chat, [chat.views[mid]])
 
     def read(self, chat: Chat, views: list[Json]) -> None:
@@ -33,7 +33,7 @@ class Receipts:
         self._telling.from_person(
             chat.account, chat.user, "message_reads", timestamp=milliseconds(), read={"watermark": newest}
         )
-        if self._control.faults.receipts == "backwards":
+        if self._control.faults.meta.receipts == "backwards":
             self._tell_delivered(chat, views)
 
     def _tell_delivered(self, chat: Chat, views: list[Json]) -> None:

@@ -85,6 +85,6 @@ class Replies:
         return self._files.keep(source.data, owner=page.id, mime_type=source.mime_type, name=source.name)
 
     def _take_turn(self, page: Page) -> None:
-        limits = self._control.faults.graph
+        limits = self._control.faults.meta.limits
         if wait := self._pace.take(page.id, rate=limits.per_second, burst=limits.burst):
             raise GraphError(80001, "There have been too many calls to this Page account.", retry_after=wait)

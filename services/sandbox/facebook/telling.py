@@ -51,5 +51,5 @@ class Telling:
 
     async def settled(self) -> None:
         """Where receipts shall overtake the answer: wait until they have been taken."""
-        if self._control.faults.receipts == "early":
+        if self._control.faults.meta.receipts == "early":
             await self._graph.deliveries.settled(5)

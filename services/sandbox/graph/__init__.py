@@ -115,7 +115,9 @@ class Graph:
         if platform is None:
             raise no_such_object(call.node)
         sends = platform.sends(call)
-        if provoked := await self._control.failure(f"{platform.name}/{call.edge}".lower(), sends=sends):
+        if provoked := await self._control.failure(
+            f"{platform.name}/{call.edge}".lower(), channel=platform.name, sends=sends
+        ):
             return provoked
         answer = await platform.answer(call)
         if sends and self._control.drops() and call.request.transport:

@@ -34,11 +34,11 @@ class Deliveries:
 
     def _lane_of(self, update: Json) -> str:
         """While bodies are gathered, all that an app is told waits in one lane."""
-        gathers = self._control.faults.batch > 1
+        gathers = self._control.faults.meta.batch > 1
         return f"{update['app']}/{update['topic']}" if gathers else str(update["lane"])
 
     def _bounds(self, lane: str) -> tuple[int, int]:
-        return (self._control.faults.batch, MOST) if _gathers(lane) else (1, 1)
+        return (self._control.faults.meta.batch, MOST) if _gathers(lane) else (1, 1)
 
     async def _deliver(self, updates: Sequence[Json]) -> bool:
         app, topic = self._apps.get(updates[0]["app"]), updates[0]["topic"]

@@ -24,12 +24,12 @@ class Links:
         self._key = secrets.token_bytes(32)
 
     def make(self, request: web.Request, file: File) -> str:
-        """An address on the host that was asked; good for `link_seconds` of the faults in force."""
+        """An address on the host that was asked; good for `link_seconds` of Meta's faults in force."""
         return self.at(f"{request.scheme}://{request.host}", file)
 
     def at(self, base: str, file: File) -> str:
         """The same under an address that is known."""
-        until = int(1000 * (time.time() + self._control.faults.link_seconds))
+        until = int(1000 * (time.time() + self._control.faults.meta.link_seconds))
         query = urlencode({"mid": file.id, "ext": until, "hash": self._hash(file.id, str(until))})
         return f"{base}{self._path}?{query}"
 

@@ -85,7 +85,7 @@ class Server:
     async def _fault(self, server: SMTP, method: str) -> str | None:
         """What POST /control asked for: the status is the reply's code, the body its words."""
         await self._control.answers()
-        provoked = await self._control.failure(method, sends=method == "data")
+        provoked = await self._control.failure(method, channel="email", sends=method == "data")
         if provoked is None:
             return None
         if provoked.status == 421 and server.transport:

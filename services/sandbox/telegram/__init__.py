@@ -46,7 +46,7 @@ class Telegram:
     async def _call(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"].lower()
         await self._control.answers()
-        if provoked := await self._control.failure(method, sends=method in SENDS):
+        if provoked := await self._control.failure(method, channel="telegram", sends=method in SENDS):
             return provoked
         try:
             result = await self._result(request, method)

@@ -20,7 +20,7 @@ class Api:
 
     def pace(self, bot: Bot, chat: Chat) -> None:
         """https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this."""
-        limits = self.control.faults.limits
+        limits = self.control.faults.telegram.limits
         whole = self._pace.bucket(bot.id, rate=limits.per_second, burst=limits.burst)
         one = self._pace.bucket((bot.id, chat.name), rate=limits.per_chat_second, burst=limits.chat_burst)
         if seconds := max(whole.wait(), one.wait()):

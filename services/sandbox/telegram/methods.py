@@ -33,7 +33,7 @@ async def get_file(api: Api, bot: Bot, call: Parameters) -> Json:
 
 async def answer_callback_query(api: Api, bot: Bot, call: Parameters) -> bool:
     """The button that was pressed turns no more."""
-    if not bot.answer(call.text("callback_query_id"), within=api.control.faults.query_seconds):
+    if not bot.answer(call.text("callback_query_id"), within=api.control.faults.telegram.query_seconds):
         raise bad_request("query is too old and response timeout expired or query ID is invalid")
     return True
 

@@ -63,7 +63,7 @@ def _say(api: Api, bot: Bot, call: Parameters, *, method: str, make: Callable[[]
     """Every method that sends ends here: checked, paced, shown on the phone, and logged."""
     chat = chat_of(bot, call)
     if chat.place == "ephemeral":
-        _check_answers(chat, call, within=api.control.faults.query_seconds)
+        _check_answers(chat, call, within=api.control.faults.telegram.query_seconds)
     api.pace(bot, chat)
     about = {**_reply(chat, call), **make(), **content.keyboard(call)}
     message = bot.message(chat, bot.as_user, about)

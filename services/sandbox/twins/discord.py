@@ -2,331 +2,233 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
 from aiohttp import WSMsgType, web
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.sandbox.bodies import Upload, read_values
+from services.sandbox.access import same
+from services.sandbox.bodies import Upload
 from services.sandbox.chats import Chat
-from services.sandbox.files import download
-from services.sandbox.refusals import Refused
-from services.sandbox.said import CONTENT, media_view
+from services.sandbox.said import choice_view, media_view, taken_back, words_of
+from services.sandbox.twins.proofs import public_key, signer
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Kit, No, Post, Twin
+from services.sandbox.twins.sessions import Sessions, say
+from services.sandbox.twins.twin import Call, Kit, No, Post, Twin
 
 Json = dict[str, Any]
 EPOCH: Final = 1_420_070_400_000  # …/developers/reference#snowflakes
 BEAT: Final = 41_250  # milliseconds
-KEPT: Final = 1000  # events of a session, for whoever resumes it
+TEXT: Final = 2000
 ESCAPED: Final = re.compile(r"\\([\\*_~`|<\[>#-])")
-KINDS: Final = {"image", "audio", "video"}
-
-
-def signer(token: str) -> Ed25519PrivateKey:
-    """The application's key, which follows from its bot's token: the accounts file holds the public one only."""
-    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(token.encode()).digest())
-
-
-def public_key(token: str) -> str:
-    return signer(token).public_key().public_bytes_raw().hex()
+MESSAGE: Final = "/channels/{channel}/messages/{id}"
 
 
 class Discord(Twin):
     channel = "discord"
     name = "Discord"
+    key = "application_id"
     person = ("2822656076", 8)
-    can = ("edit", "remove", "caption")
+    can = ("media", "caption", "reply", "edit", "remove")
     emoji = ("👍", "❤️", "😂", "🔥", "🎉", "🙏")
 
     def __init__(self, kit: Kit) -> None:
         super().__init__(kit)
-        self._wires: dict[str, web.WebSocketResponse] = {}
+        self._sessions = Sessions(self.shelf, self.wires, lambda number, event: {"op": 0, "s": number, **event})
 
-    @staticmethod
-    def id_of(seat: Seat) -> str:
-        return str(seat.account["application_id"])
+    def calls(self) -> Iterator[web.RouteDef]:
+        yield self.call("GET", "/gateway/bot", self._where)
+        yield self.call("GET", "/gateway/", self._gateway, anyone=True)
+        yield self.call("GET", "/applications/@me", self._application)
+        yield self.call("PATCH", "/applications/@me", self._endpoint)
+        yield self.call("POST", "/users/@me/channels", self._open)
+        yield self.call("POST", "/channels/{channel}/messages", self._say, sends=True)
+        yield self.call("GET", MESSAGE, self._message)
+        yield self.call("PATCH", MESSAGE, self._edit)
+        yield self.call("DELETE", MESSAGE, self._delete)
+        yield self.call("PUT", MESSAGE + "/reactions/{emoji}/@me", self._react)
+        yield self.call("DELETE", MESSAGE + "/reactions/{emoji}/@me", self._react)
+        yield self.call("POST", "/channels/{channel}/typing", self._typing)
+        yield self.call("GET", "/attachments/{id}", self.serve, anyone=True)
 
-    def calls(self) -> list[web.RouteDef]:
-        message = "/channels/{channel}/messages/{id}"
-        return [
-            self.call("GET", "/gateway/bot", self._where),
-            web.get("/discord/gateway/", self._gateway),
-            self.call("GET", "/applications/@me", self._application),
-            self.call("PATCH", "/applications/@me", self._endpoint),
-            self.call("POST", "/users/@me/channels", self._open),
-            self.call("POST", "/channels/{channel}/messages", self._say, sends=True),
-            self.call("GET", message, self._message),
-            self.call("PATCH", message, self._edit),
-            self.call("DELETE", message, self._delete),
-            self.call("PUT", message + "/reactions/{emoji}/@me", self._react),
-            self.call("DELETE", message + "/reactions/{emoji}/@me", self._react),
-            self.call("POST", "/channels/{channel}/typing", self._typing),
-            web.get("/discord/attachments/{id}", self._file),
-        ]
+    def allowed(self, seat: Seat, request: web.Request) -> bool:
+        return same(request.headers.get("Authorization", ""), f"Bot {seat.account.get('token', '')}")
 
     # what the adapter is told
 
     def post(self, seat: Seat, event: Json) -> Post:
         """An interaction: …/interactions/overview#setting-up-an-endpoint."""
         body, stamp = orjson.dumps(event["d"]), str(int(time.time()))
-        signature = signer(str(seat.account["token"])).sign(stamp.encode() + body).hex()
-        signed = {"X-Signature-Ed25519": signature, "X-Signature-Timestamp": stamp}
-        url = self.shelf.get(f"endpoint/{seat.name}") or self.hook(seat)
-        return Post(url, body, {"Content-Type": "application/json", **signed})
+        proof = signer(seat.account["token"]).sign(stamp.encode() + body).hex()
+        return Post(self.hook(seat), body, {"X-Signature-Ed25519": proof, "X-Signature-Timestamp": stamp})
+
+    async def deliver(self, seat: Seat, event: Json) -> bool:
+        """What is pressed goes to the webhook; the rest into the session, from which it is told as often as it is resumed."""
+        if event["t"] == "INTERACTION_CREATE":
+            return await super().deliver(seat, event)
+        return await self._sessions.tell(self.id_of(seat), event)
 
     def new_id(self, chat: Chat) -> str:
-        return _snowflake()
+        return str((int(1000 * time.time()) - EPOCH) << 22 | secrets.randbelow(1 << 22))
 
-    def said(self, chat: Chat, view: Json) -> None:
-        if "pressed" in view:
-            stands = {
-                "id": view["reply_to"],
-                "channel_id": _place(chat),
-                "components": [_row([chat.views[view["reply_to"]]])],
-            }
-            about = {"application_id": chat.account, "channel_id": _place(chat), "context": 1, "user": _user(chat)}
-            pressed = {"component_type": 2, "custom_id": view["pressed"]}
-            told = {"id": view["id"], "type": 3, "token": secrets.token_urlsafe(30), "version": 1, **about}
-            self.tell(chat, {"t": "INTERACTION_CREATE", "d": {**told, "data": pressed, "message": stands}})
+    def said(self, chat: Chat, view: Json) -> Iterator[Json]:
+        if "pressed" not in view:
+            yield _event("MESSAGE_CREATE", self._shown(chat, view))
             return
-        self._event(chat, "MESSAGE_CREATE", self._shown(chat, view))
+        row = {"type": 1, "components": [_button(one) for one in chat.views[view["reply_to"]]["choices"]]}
+        stands = {"id": view["reply_to"], "channel_id": _place(chat), "components": [row]}
+        pressed = {"data": {"component_type": 2, "custom_id": view["pressed"]}, "message": stands}
+        about = {"application_id": chat.account, "channel_id": _place(chat), "context": 1, "user": _user(chat)}
+        told = {"id": view["id"], "type": 3, "token": secrets.token_urlsafe(30), "version": 1}
+        yield _event("INTERACTION_CREATE", {**told, **about, **pressed})
 
-    def edited(self, chat: Chat, view: Json) -> None:
-        self._event(chat, "MESSAGE_UPDATE", {**self._shown(chat, view), "edited_timestamp": _now()})
+    def edited(self, chat: Chat, view: Json) -> Iterator[Json]:
+        yield _event("MESSAGE_UPDATE", {**self._shown(chat, view), "edited_timestamp": _now()})
 
-    def removed(self, chat: Chat, view: Json) -> None:
-        self._event(chat, "MESSAGE_DELETE", {"id": view["id"], "channel_id": _place(chat)})
+    def removed(self, chat: Chat, view: Json) -> Iterator[Json]:
+        yield _event("MESSAGE_DELETE", {"id": view["id"], "channel_id": _place(chat)})
 
-    def reacted(self, chat: Chat, view: Json, emoji: str | None) -> None:
-        """One at a time on the phone, so another takes the place of the one before."""
+    def reacted(self, chat: Chat, view: Json, emoji: str | None) -> Iterator[Json]:
         about = {"user_id": chat.user, "channel_id": _place(chat), "message_id": view["id"], "type": 0, "burst": False}
-        before = view.get("reactions", {}).get("person")
-        for kind, shown in (("REMOVE", before), ("ADD", emoji)):
+        for kind, shown in (("REMOVE", view.get("reactions", {}).get("person")), ("ADD", emoji)):
             if shown:
-                self._event(chat, f"MESSAGE_REACTION_{kind}", {**about, "emoji": {"id": None, "name": shown}})
+                yield _event(f"MESSAGE_REACTION_{kind}", {**about, "emoji": {"id": None, "name": shown}})
 
-    def _event(self, chat: Chat, kind: str, told: Json) -> None:
-        self.tell(chat, {"t": kind, "d": told})
-
-    def _shown(self, chat: Chat, view: Json, *, author: Json | None = None, nonce: str | None = None) -> Json:
+    def _shown(self, chat: Chat, view: Json, **about: Any) -> Json:
         """…/resources/message#message-object."""
-        if not {"text", "media"} & view.keys():
-            raise Refused(400, "Discord sends no places and no cards")
-        files = [_attachment(self._api(chat), view["media"])] if "media" in view else []
-        answered = (
-            {"message_reference": {"message_id": view["reply_to"]}, "type": 19} if "reply_to" in view else {"type": 0}
-        )
-        words = view.get("text") or view.get("caption") or ""
-        about = {"id": view["id"], "channel_id": _place(chat), "author": author or _user(chat), "timestamp": _now()}
-        return {
-            **about,
-            **answered,
-            **({"nonce": nonce} if nonce else {}),
-            "content": words,
-            "attachments": files,
-            "mentions": [],
-            "embeds": [],
-            "edited_timestamp": None,
-        }
-
-    def _api(self, chat: Chat) -> str:
-        seat = self.seat(chat.account)
-        return str(seat.account["api"]) if seat else ""
+        answers = "reply_to" in view
+        reply = {"type": 19, "message_reference": {"message_id": view["reply_to"]}} if answers else {"type": 0}
+        files = [_attachment(self.api(chat), view["media"])] if "media" in view else []
+        told = {"content": words_of(view), "attachments": files, "mentions": [], "embeds": [], "edited_timestamp": None}
+        place = {"id": view["id"], "channel_id": _place(chat), "author": _user(chat), "timestamp": _now()}
+        return place | reply | told | about
 
     # the gateway: https://docs.discord.com/developers/events/gateway
 
-    async def _deliver(self, updates: Any) -> bool:
-        """What is pressed goes to the webhook; the rest into the session, from which it is told as often as it is resumed."""
-        (update,) = updates
-        if update["event"]["t"] == "INTERACTION_CREATE" or self.seat(update["account"]) is None:
-            return await super()._deliver(updates)
-        times = 2 if self.control.faults.twice else 1
-        return all([await self._dispatch(update["account"], update["event"]) for _ in range(times)])
-
-    async def _dispatch(self, account: str, event: Json) -> bool:
-        """Whether there is a session."""
-        if (session := self.shelf.get(f"session/{account}")) is None:
-            return False
-        number = session["number"] + 1
-        frame = {"op": 0, "s": number, **event}
-        self.shelf.put(f"frame/{account}/{number:012}", frame)
-        self.shelf.put(f"session/{account}", {**session, "number": number})
-        self.shelf.drop(f"frame/{account}/{number - KEPT:012}")
-        await self._say_on(self._wires.get(account), frame)
-        return True
-
-    async def _say_on(self, wire: web.WebSocketResponse | None, frame: Json) -> None:
-        if wire is not None and not wire.closed:
-            try:
-                await wire.send_str(orjson.dumps(frame).decode())
-            except ConnectionError:
-                return
-
-    async def _gateway(self, request: web.Request) -> web.WebSocketResponse:
+    async def _gateway(self, call: Call) -> web.WebSocketResponse:
         wire, account = web.WebSocketResponse(), ""
-        await wire.prepare(request)
-        await self._say_on(wire, {"op": 10, "d": {"heartbeat_interval": BEAT}})
+        await wire.prepare(call.request)
+        await say(wire, {"op": 10, "d": {"heartbeat_interval": BEAT}})
         async for message in wire:
             told = orjson.loads(message.data) if message.type is WSMsgType.TEXT else {}
             match told.get("op"):
                 case 1:
-                    await self._say_on(wire, {"op": 11})
+                    await say(wire, {"op": 11})
                 case 2 | 6 if seat := self._seat_of(told["d"].get("token")):
                     account = self.id_of(seat)
-                    await (self._begin if told["op"] == 2 else self._resume)(wire, account, told["d"])
+                    await (self._begin if told["op"] == 2 else self._resume)(wire, seat, told["d"])
                 case 2 | 6:
                     await wire.close(code=4004)
                 case _:
                     await wire.close(code=4001)
-        if self._wires.get(account) is wire:
-            del self._wires[account]
+        self._sessions.leave(account, wire)
         return wire
 
     def _seat_of(self, token: object) -> Seat | None:
-        return next((seat for seat in self.seats.all() if seat.account.get("token") == token), None)
+        return next((seat for seat in self.seats.all() if same(str(seat.account.get("token")), str(token))), None)
 
-    async def _begin(self, wire: web.WebSocketResponse, account: str, _told: Json) -> None:
-        for key, _ in self.shelf.under(f"frame/{account}/"):
-            self.shelf.drop(key)
-        session = {"id": secrets.token_hex(16), "number": 0}
-        self.shelf.put(f"session/{account}", session)
-        self._wires[account] = wire
-        url = next(str(seat.account["api"]) for seat in self.seats.all() if self.id_of(seat) == account)
-        about = {"session_id": session["id"], "resume_gateway_url": f"{url.replace('http', 'ws', 1)}/gateway"}
-        await self._dispatch(account, {"t": "READY", "d": {"v": 10, "user": _bot(account), "guilds": [], **about}})
+    async def _begin(self, wire: web.WebSocketResponse, seat: Seat, _told: Json) -> None:
+        account = self.id_of(seat)
+        about = {"session_id": self._sessions.begin(account, wire), "resume_gateway_url": _gateway(seat)}
+        await self._sessions.tell(account, _event("READY", {"v": 10, "user": _bot(account), "guilds": [], **about}))
         self.lanes.retry.set()
 
-    async def _resume(self, wire: web.WebSocketResponse, account: str, told: Json) -> None:
-        session = self.shelf.get(f"session/{account}")
-        if session is None or session["id"] != told.get("session_id"):
-            await self._say_on(wire, {"op": 9, "d": False})
-            return
-        self._wires[account] = wire
-        for _, frame in sorted(self.shelf.under(f"frame/{account}/")):
-            if frame["s"] > (told.get("seq") or 0):
-                await self._say_on(wire, frame)
-        await self._say_on(wire, {"op": 0, "t": "RESUMED", "s": session["number"], "d": {}})
-
-    async def hang_up(self) -> None:
-        for wire in list(self._wires.values()):
-            await wire.close(code=1012)
+    async def _resume(self, wire: web.WebSocketResponse, seat: Seat, told: Json) -> None:
+        number = await self._sessions.resume(self.id_of(seat), wire, told.get("session_id"), told.get("seq") or 0)
+        gone = {"op": 9, "d": False}
+        await say(wire, gone if number is None else {"op": 0, "t": "RESUMED", "s": number, "d": {}})
 
     # what the adapter calls
 
-    def allowed(self, seat: Seat, request: web.Request) -> bool:
-        return request.headers.get("Authorization") == f"Bot {seat.account.get('token', '')}"
-
-    def unknown(self) -> No:
-        return _no(401, 0, "401: Unauthorized")
-
-    async def _where(self, seat: Seat, request: web.Request) -> Json:
-        url = str(seat.account["api"]).replace("http", "ws", 1)
+    def _where(self, call: Call) -> Json:
         limit = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
-        return {"url": f"{url}/gateway", "shards": 1, "session_start_limit": limit}
+        return {"url": _gateway(call.seat), "shards": 1, "session_start_limit": limit}
 
-    async def _application(self, seat: Seat, request: web.Request) -> Json:
-        told = {"id": self.id_of(seat), "verify_key": public_key(str(seat.account["token"]))}
-        return {**told, "interactions_endpoint_url": self.shelf.get(f"endpoint/{seat.name}")}
+    def _application(self, call: Call) -> Json:
+        told = {"id": self.id_of(call.seat), "verify_key": public_key(call.seat.account["token"]).hex()}
+        return {**told, "interactions_endpoint_url": self.hook(call.seat)}
 
-    async def _endpoint(self, seat: Seat, request: web.Request) -> Json:
-        self.shelf.put(f"endpoint/{seat.name}", (await read_values(request))["interactions_endpoint_url"])
-        self.lanes.retry.set()
-        return await self._application(seat, request)
+    def _endpoint(self, call: Call) -> Json:
+        self.set_hook(call.seat, call.values["interactions_endpoint_url"])
+        return self._application(call)
 
-    async def _open(self, seat: Seat, request: web.Request) -> Json:
-        user = (await read_values(request)).get("recipient_id")
-        return {"id": _place(self.reached(seat, user, _no(400, 50278, "Cannot send messages to this user"))), "type": 1}
+    def _open(self, call: Call) -> Json:
+        no = self.no("shares_no_server_with_the_bot")
+        return {"id": _place(self.reached(call, call.values["recipient_id"], no)), "type": 1}
 
-    async def _typing(self, seat: Seat, request: web.Request) -> web.Response:
-        self._chat(seat, request).types()
-        return web.Response(status=204)
+    def _typing(self, call: Call) -> None:
+        self._chat(call).types()
 
-    async def _say(self, seat: Seat, request: web.Request) -> Json:
-        """On the phone each file stands by itself, the words above the first."""
-        chat, values = self._chat(seat, request), await read_values(request)
-        files = [one for one in values.values() if isinstance(one, Upload)]
+    def _say(self, call: Call) -> Json:
+        chat, values = self._chat(call), call.values
         told = orjson.loads(values["payload_json"]) if "payload_json" in values else values
-        nonce = told.get("nonce")
-        if nonce and told.get("enforce_nonce") and (known := chat.about.get("nonces", {}).get(nonce)):
-            return {"id": known, "channel_id": _place(chat), "nonce": nonce}
-        content = _content(told)
-        if not content.get("text") and not files:
+        nonce, nonces = told.get("nonce"), chat.about.get("nonces", {})
+        if told.get("enforce_nonce") and nonce in nonces:
+            return {"id": nonces[nonce], "channel_id": _place(chat), "nonce": nonce}
+        files = [media_view(self.kept(chat, one)) for one in values.values() if isinstance(one, Upload)]
+        content = self._content(told)
+        if not content["text"] and not files:
             raise _no(400, 50006, "Cannot send an empty message")
         reply = (told.get("message_reference") or {}).get("message_id")
         answered = {"reply_to": reply} if reply in chat.views else {}
-        views = [{"id": self.new_id(chat), **content, **answered}] if not files else []
-        for number, file in enumerate(files):
-            kept = self.files.keep(file.data, owner=chat.account, mime_type=file.mime_type, name=file.name)
-            kind = kind if (kind := file.mime_type.partition("/")[0]) in KINDS else "file"
-            words = {"caption": content["text"]} if content.get("text") and not number else {}
-            views.append({"id": self.new_id(chat), "media": media_view(kept, kind), **words})
-        shown = [self.show(chat, view) for view in views]
-        chat.remember(nonces={**chat.about.get("nonces", {}), **({nonce: shown[0]["id"]} if nonce else {})})
-        echo = self._shown(chat, shown[0], author=_bot(chat.account), nonce=nonce)
-        self._event(chat, "MESSAGE_CREATE", echo)
+        shown = self.show_files(chat, {"id": self.new_id(chat), **content, **answered}, files)
+        chat.remember(nonces={**nonces, **({nonce: shown["id"]} if nonce else {})})
+        echo = self._shown(chat, shown, author=_bot(chat.account), **({"nonce": nonce} if nonce else {}))
+        self.tell(chat, _event("MESSAGE_CREATE", echo))
         return echo
 
-    async def _message(self, seat: Seat, request: web.Request) -> Json:
-        chat, view = self._standing(seat, request)
-        ours = [
-            {"me": True, "count": 1, "emoji": {"id": None, "name": one}}
-            for one in view.get("reactions", {}).get("bot", [])
-        ]
+    def _message(self, call: Call) -> Json:
+        chat, view = self._standing(call)
+        ours = [_ours(emoji) for emoji in view.get("reactions", {}).get("bot", [])]
         return {"id": view["id"], "channel_id": _place(chat), "reactions": ours}
 
-    async def _edit(self, seat: Seat, request: web.Request) -> Json:
-        chat, view = self._standing(seat, request, ours="Cannot edit a message authored by another user")
-        chat.show({**view, **_content(await read_values(request)), "edited": True})
+    def _edit(self, call: Call) -> Json:
+        chat, view = self._standing(call, _no(403, 50005, "Cannot edit a message authored by another user"))
+        chat.show({**view, **self._content(call.values), "edited": True})
         return {"id": view["id"]}
 
-    async def _delete(self, seat: Seat, request: web.Request) -> web.Response:
-        chat, view = self._standing(seat, request, ours="Missing Permissions")
-        chat.show({name: value for name, value in view.items() if name not in CONTENT} | {"removed": True})
-        self._event(chat, "MESSAGE_DELETE", {"id": view["id"], "channel_id": _place(chat)})
-        return web.Response(status=204)
+    def _delete(self, call: Call) -> None:
+        chat, view = self._standing(call, self.no("delete_not_allowed"))
+        chat.show(taken_back(view))
+        self.tell(chat, *self.removed(chat, view))
 
-    async def _react(self, seat: Seat, request: web.Request) -> web.Response:
-        chat, view = self._standing(seat, request)
-        emoji, shown = request.match_info["emoji"], view.get("reactions", {}).get("bot", [])
-        rest = [one for one in shown if one != emoji]
-        bot = rest if request.method == "DELETE" else [*rest, emoji]
-        chat.show({**view, "reactions": {**view.get("reactions", {}), "bot": bot}})
-        return web.Response(status=204)
+    def _react(self, call: Call) -> None:
+        chat, view = self._standing(call)
+        self.react(chat, view, call.path["emoji"], back=call.request.method == "DELETE")
 
-    async def _file(self, request: web.Request) -> web.Response:
-        if (file := self.files.get(request.match_info["id"])) is None:
-            return web.Response(status=404)
-        return download(self.files.data(file), file.mime_type)
+    def _chat(self, call: Call) -> Chat:
+        user = f"28{call.path['channel'][2:]}"
+        if self.chats.get(self.id_of(call.seat), user) is None:
+            raise self.no("channel_is_gone")
+        return self.reached(call, user, self.no("takes_no_words_of_the_bot"))
 
-    def _chat(self, seat: Seat, request: web.Request) -> Chat:
-        user = f"28{request.match_info['channel'][2:]}"
-        if self.chats.get(self.id_of(seat), user) is None:
-            raise _no(404, 10003, "Unknown Channel")
-        return self.reached(seat, user, _no(403, 50007, "Cannot send messages to this user"))
+    def _standing(self, call: Call, theirs: No | None = None) -> tuple[Chat, Json]:
+        chat, gone = self._chat(call), _no(404, 10008, "Unknown Message")
+        return chat, self.standing(chat, call.path["id"], gone=gone, theirs=theirs)
 
-    def _standing(self, seat: Seat, request: web.Request, *, ours: str = "") -> tuple[Chat, Json]:
-        """A message that is there; `ours`: the no to whoever would change another's. Raises No."""
-        chat = self._chat(seat, request)
-        view = chat.views.get(request.match_info["id"])
-        if view is None or view.get("removed"):
-            raise _no(404, 10008, "Unknown Message")
-        if ours and view["direction"] != "in":
-            raise _no(403, 50005, ours)
-        return chat, view
+    def _content(self, told: Json) -> Json:
+        """The words, and the buttons of …/components/reference#button."""
+        if len(text := told.get("content", "")) > TEXT:
+            raise self.no("too_long")
+        buttons = [one for row in told.get("components", ()) for one in row["components"]]
+        choices = [choice_view(one.get("custom_id", ""), one["label"], one.get("url", "")) for one in buttons]
+        return {"text": ESCAPED.sub(r"\1", text), **({"choices": choices} if choices else {})}
+
+
+def _event(kind: str, told: Json) -> Json:
+    return {"t": kind, "d": told}
 
 
 def _no(status: int, code: int, message: str) -> No:
     return No(status, {"message": message, "code": code})
 
 
-def _snowflake() -> str:
-    return str((int(1000 * time.time()) - EPOCH) << 22 | secrets.randbelow(1 << 22))
+def _gateway(seat: Seat) -> str:
+    return f"{str(seat.account['api']).replace('http', 'ws', 1)}/gateway"
 
 
 def _now() -> str:
@@ -350,16 +252,9 @@ def _attachment(api: str, media: Json) -> Json:
     return {**about, "url": f"{api}/attachments/{media['id']}"}
 
 
-def _row(views: list[Json]) -> Json:
-    buttons = [
-        {"type": 2, "custom_id": one["id"], "label": one["title"]} for view in views for one in view.get("choices", ())
-    ]
-    return {"type": 1, "components": buttons}
+def _button(choice: Json) -> Json:
+    return {"type": 2, "custom_id": choice["id"], "label": choice["title"]}
 
 
-def _content(told: Json) -> Json:
-    """The words, and the buttons of …/components/reference#button."""
-    text = ESCAPED.sub(r"\1", told.get("content", ""))[:2000]
-    buttons = [one for row in told.get("components", ()) for one in row["components"]]
-    choices = [{"id": one.get("custom_id", ""), "title": one["label"], **({"url": one["url"]} if "url" in one else {})} for one in buttons]  # fmt: skip
-    return {"text": text, **({"choices": choices} if choices else {})}
+def _ours(emoji: str) -> Json:
+    return {"me": True, "count": 1, "emoji": {"id": None, "name": emoji}}

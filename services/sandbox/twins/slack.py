@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import html
 import secrets
 import time
+from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -14,33 +13,31 @@ import orjson
 from aiohttp import web
 from emoji import demojize, emojize
 
-from services.sandbox.bodies import read_bytes, read_values
 from services.sandbox.chats import Chat
-from services.sandbox.files import download
-from services.sandbox.refusals import Refused
-from services.sandbox.said import CONTENT, media_view
+from services.sandbox.said import choice_view, media_view, taken_back, words_of
+from services.sandbox.twins.proofs import mac
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import No, Post, Twin
+from services.sandbox.twins.twin import Call, No, Post, Twin
 
 Json = dict[str, Any]
 CUT: Final = 40_000  # characters: …/reference/methods/chat.postMessage#truncating
 LIVES: Final = 600.0  # seconds of an address to upload to
 APP: Final = "A08PARLEY01"
 BOT: Final = {"user": "U08BOTPARLY", "bot_id": "B08PARLEY01", "app_id": APP}
+FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class Slack(Twin):
     channel = "slack"
     name = "Slack"
+    key = "team"
     person = ("U08", 8)
-    can = ("edit", "remove", "caption")
+    can = ("media", "caption", "reply", "edit", "remove")
     emoji = ("👍", "❤️", "😂", "👀", "🎉", "🙏")
+    stranger = "token_revoked"
+    gone = "file_is_gone"
 
-    @staticmethod
-    def id_of(seat: Seat) -> str:
-        return str(seat.account["team"])
-
-    def calls(self) -> list[web.RouteDef]:
+    def calls(self) -> Iterator[web.RouteDef]:
         asked = {
             "auth.test": self._who_we_are,
             "users.info": self._person_info,
@@ -53,229 +50,176 @@ class Slack(Twin):
             "reactions.remove": self._react,
             "reactions.get": self._reactions,
         }
-        sent = {"chat.postMessage": self._say, "files.completeUploadExternal": self._share}
-        return [
-            *(self.call("POST", f"/{method}", act) for method, act in asked.items()),
-            *(self.call("POST", f"/{method}", act, sends=True) for method, act in sent.items()),
-            self.call("POST", "/upload/{key}", self._upload),
-            self.call("GET", "/files/{id}", self._file),
-        ]
+        yield from (self.call("POST", f"/{method}", act) for method, act in asked.items())
+        yield self.call("POST", "/chat.postMessage", self._say, sends=True)
+        yield self.call("POST", "/files.completeUploadExternal", self._share, sends=True)
+        yield self.call("POST", "/upload/{key}", self._upload, anyone=True, raw=True)
+        yield self.call("GET", "/files/{id}", self.serve)
 
     # what the adapter is told
 
     def post(self, seat: Seat, event: Json) -> Post:
         """…/authentication/verifying-requests-from-slack."""
+        team = self.id_of(seat)
         if event["type"] == "block_actions":
-            about = {**event, "team": {"id": self.id_of(seat)}, "api_app_id": APP}
-            kind, body = "application/x-www-form-urlencoded", urlencode({"payload": orjson.dumps(about)}).encode()
+            about = {**event, "team": {"id": team}, "api_app_id": APP}
+            kind, body = FORM, urlencode({"payload": orjson.dumps(about)}).encode()
         else:
-            team = self.id_of(seat)
             seen = {"team_id": team, "user_id": BOT["user"], "is_bot": True, "is_enterprise_install": False}
             about = {"type": "event_callback", "team_id": team, "api_app_id": APP, "authorizations": [seen]}
-            kind, body = "application/json", orjson.dumps({**about, "event": event})
+            kind, body = {}, orjson.dumps({**about, "event": event})
         stamp = str(int(time.time()))
-        digest = hmac.digest(str(seat.app["secret"]).encode(), f"v0:{stamp}:".encode() + body, hashlib.sha256).hex()
-        signed = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={digest}"}
-        return Post(self.hook(seat), body, {"Content-Type": kind, **signed})
+        proof = f"v0={mac(seat.app['secret'], f'v0:{stamp}:'.encode() + body).hex()}"
+        return Post(self.hook(seat), body, {**kind, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": proof})
 
     def new_id(self, chat: Chat) -> str:
         return f"{_place(chat)}:{_now()}"
 
-    def said(self, chat: Chat, view: Json) -> None:
+    def said(self, chat: Chat, view: Json) -> Iterator[Json]:
         if "pressed" in view:
+            label = {"action_ts": _now(), "text": {"type": "plain_text", "text": view["text"]}}
+            action = {"type": "button", "action_id": "option", "value": view["pressed"], **label}
             stands = {"message_ts": _ts(view["reply_to"]), "channel_id": _place(chat)}
-            label = {"type": "plain_text", "text": view["text"]}
-            action = {
-                "type": "button",
-                "action_id": "option",
-                "value": view["pressed"],
-                "text": label,
-                "action_ts": _now(),
-            }
-            about = {
-                "user": {"id": chat.user, "username": chat.name},
-                "container": stands,
-                "channel": {"id": _place(chat)},
-            }
-            self.tell(chat, {"type": "block_actions", **about, "trigger_id": secrets.token_hex(8), "actions": [action]})
+            place = {"container": stands, "channel": {"id": _place(chat)}, "trigger_id": secrets.token_hex(8)}
+            who = {"id": chat.user, "username": chat.name}
+            yield {"type": "block_actions", "user": who, **place, "actions": [action]}
             return
         thread = {"thread_ts": _ts(view["reply_to"])} if "reply_to" in view else {}
-        self._event(chat, **self._message(chat, view), **thread)
+        yield _event(chat, **_message(chat, view), **thread)
 
-    def edited(self, chat: Chat, view: Json) -> None:
-        now = {**self._message(chat, view), "edited": {"user": chat.user, "ts": _now()}}
-        self._hidden(chat, "message_changed", message=now, previous_message=self._message(chat, chat.views[view["id"]]))
+    def edited(self, chat: Chat, view: Json) -> Iterator[Json]:
+        now = {**_message(chat, view), "edited": {"user": chat.user, "ts": _now()}}
+        yield _hidden(chat, "message_changed", message=now, previous_message=_message(chat, chat.views[view["id"]]))
 
-    def removed(self, chat: Chat, view: Json) -> None:
-        before = self._message(chat, chat.views[view["id"]])
-        self._hidden(chat, "message_deleted", deleted_ts=_ts(view["id"]), previous_message=before)
+    def removed(self, chat: Chat, view: Json) -> Iterator[Json]:
+        before = _message(chat, chat.views[view["id"]])
+        yield _hidden(chat, "message_deleted", deleted_ts=_ts(view["id"]), previous_message=before)
 
-    def reacted(self, chat: Chat, view: Json, emoji: str | None) -> None:
-        """One at a time on the phone, so another takes the place of the one before."""
+    def reacted(self, chat: Chat, view: Json, emoji: str | None) -> Iterator[Json]:
         item = {"type": "message", "channel": _place(chat), "ts": _ts(view["id"])}
-        before = view.get("reactions", {}).get("person")
-        for kind, shown in (("reaction_removed", before), ("reaction_added", emoji)):
+        for kind, shown in (("removed", view.get("reactions", {}).get("person")), ("added", emoji)):
             if shown:
                 about = {"user": chat.user, "reaction": _short(shown), "item": item}
-                self.tell(chat, {"type": kind, **about, "event_ts": _now()})
-
-    def blocked(self, chat: Chat, *, blocked: bool) -> None:
-        """Nobody can block an app in Slack; messages to it can be switched off, which is told of a send."""
-
-    def _event(self, chat: Chat, **about: Any) -> None:
-        place = {"channel": _place(chat), "channel_type": "im"}
-        self.tell(chat, {"type": "message", **place, **about, "event_ts": about["ts"]})
-
-    def _hidden(self, chat: Chat, subtype: str, **about: Any) -> None:
-        self._event(chat, subtype=subtype, hidden=True, ts=_now(), **about)
-
-    def _message(self, chat: Chat, view: Json) -> Json:
-        """…/reference/events/message; what people write has no words of another kind."""
-        if not {"text", "media"} & view.keys():
-            raise Refused(400, "Slack sends no places and no cards")
-        words = html.escape(view.get("text") or view.get("caption") or "", quote=False)
-        shared = {"subtype": "file_share", "files": [_shown(view["media"])]} if "media" in view else {}
-        return {"user": chat.user, "ts": _ts(view["id"]), "text": words, **shared}
+                yield {"type": f"reaction_{kind}", **about, "event_ts": _now()}
 
     # what the adapter calls
 
-    def allowed(self, seat: Seat, request: web.Request) -> bool:
-        """Whoever has an address to upload to may."""
-        upload = self.shelf.get(f"upload/{request.match_info.get('key', '')}")
-        return bool(upload and upload["seat"] == seat.name) or super().allowed(seat, request)
+    def _who_we_are(self, call: Call) -> Json:
+        return {"ok": True, "team_id": self.id_of(call.seat), "user_id": BOT["user"], "bot_id": BOT["bot_id"]}
 
-    def unknown(self) -> No:
-        return _no("invalid_auth")
-
-    async def _who_we_are(self, seat: Seat, request: web.Request) -> Json:
-        return {"ok": True, "team_id": self.id_of(seat), "user_id": BOT["user"], "bot_id": BOT["bot_id"]}
-
-    async def _person_info(self, seat: Seat, request: web.Request) -> Json:
-        chat = self._chat(seat, (await read_values(request)).get("user"))
+    def _person_info(self, call: Call) -> Json:
+        chat = self._chat(call, "user")
         return {"ok": True, "user": {"id": chat.user, "name": chat.user.lower(), "profile": {"real_name": chat.name}}}
 
-    async def _typing(self, seat: Seat, request: web.Request) -> Json:
-        self._chat(seat, (await read_values(request)).get("channel_id")).types()
+    def _typing(self, call: Call) -> Json:
+        self._chat(call, "channel_id").types()
         return {"ok": True}
 
-    async def _say(self, seat: Seat, request: web.Request) -> Json:
-        values = await read_values(request)
-        chat = self._chat(seat, values.get("channel"))
+    def _say(self, call: Call) -> Json:
+        chat, values = self._chat(call), call.values
         if not values.get("text") and not values.get("blocks"):
             raise _no("no_text")
         thread = {"thread_ts": values["thread_ts"]} if values.get("thread_ts") else {}
-        view = {"id": self.new_id(chat), **_content(values)}
-        if (answered := f"{_place(chat)}:{thread.get('thread_ts')}") in chat.views:
-            view["reply_to"] = answered
-        self.show(chat, view)
+        answered = f"{_place(chat)}:{thread.get('thread_ts')}"
+        reply = {"reply_to": answered} if answered in chat.views else {}
+        ts = _ts(self.show(chat, {"id": self.new_id(chat), **_content(values), **reply})["id"])
         about = {name: values[name] for name in ("text", "blocks", "metadata") if name in values}
-        self._event(chat, **BOT, ts=_ts(view["id"]), **about, **thread)
-        return {"ok": True, "channel": _place(chat), "ts": _ts(view["id"]), "message": {**about, **BOT}}
+        self.tell(chat, _event(chat, **BOT, ts=ts, **about, **thread))
+        return {"ok": True, "channel": _place(chat), "ts": ts, "message": {**about, **BOT}}
 
-    async def _update(self, seat: Seat, request: web.Request) -> Json:
-        values = await read_values(request)
-        chat, view = self._standing(seat, values.get("channel"), values.get("ts"), ours="cant_update_message")
-        chat.show({**view, **_content(values), "edited": True})
-        return {"ok": True, "channel": _place(chat), "ts": values["ts"]}
+    def _update(self, call: Call) -> Json:
+        chat, view = self._standing(call, theirs=_no("cant_update_message"))
+        chat.show({**view, **_content(call.values), "edited": True})
+        return {"ok": True, "channel": _place(chat), "ts": call.values["ts"]}
 
-    async def _delete(self, seat: Seat, request: web.Request) -> Json:
-        values = await read_values(request)
-        chat, view = self._standing(seat, values.get("channel"), values.get("ts"), ours="cant_delete_message")
-        chat.show({name: value for name, value in view.items() if name not in CONTENT} | {"removed": True})
-        self._hidden(chat, "message_deleted", deleted_ts=values["ts"], previous_message={**BOT, "ts": values["ts"]})
+    def _delete(self, call: Call) -> Json:
+        chat, view = self._standing(call, theirs=self.no("delete_is_refused"))
+        chat.show(taken_back(view))
+        ts = call.values["ts"]
+        self.tell(chat, _hidden(chat, "message_deleted", deleted_ts=ts, previous_message={**BOT, "ts": ts}))
         return {"ok": True}
 
-    async def _react(self, seat: Seat, request: web.Request) -> Json:
-        values, removing = await read_values(request), request.path.endswith("remove")
-        chat, view = self._standing(seat, values.get("channel"), values.get("timestamp"))
-        emoji = emojize(f":{values.get('name')}:", language="alias")
-        shown: list[str] = view.get("reactions", {}).get("bot", [])
+    def _react(self, call: Call) -> Json:
+        chat, view = self._standing(call, "timestamp")
+        emoji, removing = (
+            emojize(f":{call.values.get('name')}:", language="alias"),
+            call.request.path.endswith("remove"),
+        )
         if emoji.startswith(":"):
-            raise _no("invalid_name")
-        if removing != (emoji in shown):
+            raise self.no("react_with_no_emoji")
+        if not self.react(chat, view, emoji, back=removing):
             raise _no("no_reaction" if removing else "already_reacted")
-        bot = [one for one in shown if one != emoji] if removing else [*shown, emoji]
-        chat.show({**view, "reactions": {**view.get("reactions", {}), "bot": bot}})
         return {"ok": True}
 
-    async def _reactions(self, seat: Seat, request: web.Request) -> Json:
-        values = await read_values(request)
-        _, view = self._standing(seat, values.get("channel"), values.get("timestamp"))
+    def _reactions(self, call: Call) -> Json:
+        _, view = self._standing(call, "timestamp")
         ours = [{"name": _short(one), "users": [BOT["user"]]} for one in view.get("reactions", {}).get("bot", [])]
-        return {"ok": True, "type": "message", "message": {"ts": values["timestamp"], "reactions": ours}}
+        return {"ok": True, "type": "message", "message": {"ts": call.values["timestamp"], "reactions": ours}}
 
-    async def _upload_address(self, seat: Seat, request: web.Request) -> Json:
-        values = await read_values(request)
-        if not values.get("filename") or not str(values.get("length", "")).isdecimal():
+    def _upload_address(self, call: Call) -> Json:
+        if not call.values.get("filename") or not str(call.values.get("length", "")).isdecimal():
             raise _no("invalid_arguments")
         key, file = secrets.token_urlsafe(20), f"F08{secrets.token_hex(4).upper()}"
-        about = {"seat": seat.name, "file": file, "name": values["filename"], "until": time.time() + LIVES}
-        self.shelf.put(f"upload/{key}", about)
-        return {"ok": True, "upload_url": f"{seat.account['api']}/upload/{key}", "file_id": file}
+        owner = {"owner": self.id_of(call.seat), "until": time.time() + LIVES}
+        self.shelf.put(f"upload/{key}", {**owner, "file": file, "name": call.values["filename"]})
+        return {"ok": True, "upload_url": f"{call.seat.account['api']}/upload/{key}", "file_id": file}
 
-    async def _upload(self, seat: Seat, request: web.Request) -> web.Response:
-        about = self.shelf.get(f"upload/{request.match_info['key']}")
-        if about["until"] < time.time():
+    def _upload(self, call: Call) -> web.Response:
+        """Whoever has the address may, while it lives."""
+        about = self.shelf.get(f"upload/{call.path['key']}")
+        if about is None or about["until"] < time.time():
             raise No(404, "expired")
-        data, mime_type = await read_bytes(request), request.content_type
-        self.files.keep(data, owner=self.id_of(seat), mime_type=mime_type, name=about["name"], file_id=about["file"])
-        return web.Response(text=f"OK - {len(data)}")
+        names = {"owner": about["owner"], "name": about["name"], "file_id": about["file"]}
+        self.files.keep(call.body, mime_type=call.request.content_type, **names)
+        return web.Response(text=f"OK - {len(call.body)}")
 
-    async def _share(self, seat: Seat, request: web.Request) -> Json:
-        """On the phone each file stands by itself, the words above the first."""
-        values = await read_values(request)
-        chat = self._chat(seat, values.get("channel_id") or values.get("channels"))
-        files = [self.files.get(one.get("id")) for one in values.get("files", ())]
-        if not files or not all(files):
-            raise _no("file_not_found")
-        words: str = values.get("initial_comment", "")
-        shown: list[Json] = []
-        for file in filter(None, files):
-            caption = {"caption": html.unescape(words)} if words and not shown else {}
-            media = media_view(file, kind if (kind := file.mime_type.partition("/")[0]) in KINDS else "file")
-            shown.append(self.show(chat, {"id": self.new_id(chat), "media": media, **caption}))
-        about = {"subtype": "file_share", "text": words, "files": [_shown(view["media"]) for view in shown]}
-        self._event(chat, **BOT, ts=_ts(shown[0]["id"]), **about)
-        return {"ok": True, "files": [{"id": view["media"]["id"]} for view in shown]}
+    def _share(self, call: Call) -> Json:
+        place = "channel_id" if "channel_id" in call.values else "channels"
+        chat, words = self._chat(call, place), call.values.get("initial_comment", "")
+        files = [media_view(self.file(one["id"])) for one in call.values["files"]]
+        ts = _ts(self.show_files(chat, {"id": self.new_id(chat), "text": html.unescape(words)}, files)["id"])
+        about = {"subtype": "file_share", "text": words, "files": [_shown(media) for media in files]}
+        self.tell(chat, _event(chat, **BOT, ts=ts, **about))
+        return {"ok": True, "files": [{"id": media["id"]} for media in files]}
 
-    async def _file_info(self, seat: Seat, request: web.Request) -> Json:
-        name = (await read_values(request)).get("file")
-        if (file := self.files.get(name)) is None:
-            raise _no("file_not_found")
-        named = {
-            chat: [v["id"] for v in chat.views.values() if v.get("media", {}).get("id") == name] for chat in self.chats
-        }
-        shares = {_place(chat): [{"ts": _ts(one)} for one in names] for chat, names in named.items() if names}
+    def _file_info(self, call: Call) -> Json:
+        file = self.file(call.values.get("file"))
+        shares: Json = {}
+        for chat in self.chats:
+            views = [view for view in chat.views.values() if view.get("media", {}).get("id") == file.id]
+            shares |= {_place(chat): [{"ts": _ts(view["id"])} for view in views]} if views else {}
         about = {"id": file.id, "name": file.name, "mimetype": file.mime_type, "shares": {"private": shares}}
-        return {"ok": True, "file": {**about, "url_private_download": f"{seat.account['api']}/files/{file.id}"}}
+        return {"ok": True, "file": {**about, "url_private_download": f"{call.seat.account['api']}/files/{file.id}"}}
 
-    async def _file(self, seat: Seat, request: web.Request) -> web.Response:
-        if (file := self.files.get(request.match_info["id"])) is None:
-            raise No(404, "no such file")
-        return download(self.files.data(file), file.mime_type)
-
-    def _chat(self, seat: Seat, place: object) -> Chat:
+    def _chat(self, call: Call, name: str = "channel") -> Chat:
         """By the chat's name, or the person's, who need not have written. Raises No."""
-        team = self.id_of(seat)
-        if isinstance(place, str) and self._person.fullmatch(place):
+        team, place = self.id_of(call.seat), call.values.get(name)
+        if isinstance(place, str) and self.knows(place):
             return self.chats.meet(team, place)
         found = (chat for chat in self.chats if chat.account == team and place == _place(chat))
         if (chat := next(found, None)) is None:
-            raise _no("channel_not_found")
+            raise self.no("channel_is_unknown")
         return chat
 
-    def _standing(self, seat: Seat, place: object, ts: object, *, ours: str = "") -> tuple[Chat, Json]:
-        """A message that is there; `ours`: the no to whoever would change another's. Raises No."""
-        chat = self._chat(seat, place)
-        view = chat.views.get(f"{_place(chat)}:{ts}")
-        if view is None or view.get("removed"):
-            raise _no("message_not_found")
-        if ours and view["direction"] != "in":
-            raise _no(ours)
-        return chat, view
+    def _standing(self, call: Call, ts: str = "ts", theirs: No | None = None) -> tuple[Chat, Json]:
+        chat = self._chat(call)
+        name = f"{_place(chat)}:{call.values.get(ts)}"
+        return chat, self.standing(chat, name, gone=_no("message_not_found"), theirs=theirs)
 
 
-KINDS: Final = {"image", "audio", "video"}
+def _event(chat: Chat, **about: Any) -> Json:
+    place = {"channel": _place(chat), "channel_type": "im"}
+    return {"type": "message", **place, **about, "event_ts": about["ts"]}
+
+
+def _hidden(chat: Chat, subtype: str, **about: Any) -> Json:
+    return _event(chat, subtype=subtype, hidden=True, ts=_now(), **about)
+
+
+def _message(chat: Chat, view: Json) -> Json:
+    """…/reference/events/message."""
+    shared = {"subtype": "file_share", "files": [_shown(view["media"])]} if "media" in view else {}
+    return {"user": chat.user, "ts": _ts(view["id"]), "text": html.escape(words_of(view), quote=False), **shared}
 
 
 def _place(chat: Chat) -> str:
@@ -287,7 +231,8 @@ def _now() -> str:
 
 
 def _ts(name: str) -> str:
-    return name.partition(":")[2]
+    """All files of one message are shown by its name, and -1, -2 behind it."""
+    return name.partition(":")[2].partition("-")[0]
 
 
 def _no(error: str) -> No:
@@ -299,18 +244,12 @@ def _short(emoji: str) -> str:
 
 
 def _shown(media: Json) -> Json:
-    return {
-        "id": media["id"],
-        "name": media["name"],
-        "mimetype": media["mime_type"],
-        "size": media["size"],
-        "mode": "hosted",
-    }
+    about = {name: media[name] for name in ("id", "name", "size")}
+    return {**about, "mimetype": media["mime_type"], "mode": "hosted"}
 
 
 def _content(values: Json) -> Json:
     """The words, and the buttons of …/reference/block-kit/blocks/actions-block."""
-    text = html.unescape(values.get("text", ""))[:CUT]
     buttons = [each for block in values.get("blocks", ()) for each in block.get("elements", ())]
-    choices = [{"id": one.get("value", ""), "title": one["text"]["text"], **({"url": one["url"]} if "url" in one else {})} for one in buttons]  # fmt: skip
-    return {"text": text, **({"choices": choices} if choices else {})}
+    choices = [choice_view(one.get("value", ""), one["text"]["text"], one.get("url", "")) for one in buttons]
+    return {"text": html.unescape(values.get("text", ""))[:CUT], **({"choices": choices} if choices else {})}

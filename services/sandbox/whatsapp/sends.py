@@ -87,13 +87,13 @@ class Sends:
         if quoted is not None and quoted not in chat.views:
             raise invalid("Param context['message_id'] is not a message of this chat")
         age = time.time() - chat.about.get("last_in", 0)
-        if values.get("type") != "template" and age > self._control.faults.window_hours * 3600:
+        if values.get("type") != "template" and age > self._control.faults.meta.window_hours * 3600:
             details = "Message failed to send because more than 24 hours have passed since the customer last replied to this number."
             raise _no(131047, "Re-engagement message", details)
 
     def _slow_down(self, number: Json, chat: Chat) -> None:
         """https://developers.facebook.com/docs/whatsapp/cloud-api/overview#throughput, and #pair-rate-limits."""
-        limits = self._control.faults.graph
+        limits = self._control.faults.meta.limits
         whole = self._pace.bucket(number["id"], rate=limits.per_second, burst=limits.burst)
         pair = self._pace.bucket((number["id"], chat.user), rate=limits.per_pair_second, burst=limits.pair_burst)
         if whole.wait():
@@ -129,12 +129,12 @@ class Sends:
             self._status(chat, sent, "sent")
             self._status(chat, sent, "failed")
             return
-        if self._control.faults.receipts == "backwards":
+        if self._control.faults.meta.receipts == "backwards":
             chat.remember(held=[*chat.about.get("held", ()), sent["id"]])
             return
         self._status(chat, sent, "sent")
         self._status(chat, sent, "delivered")
-        if self._control.faults.receipts == "early":
+        if self._control.faults.meta.receipts == "early":
             await self._teller.settled()
 
     def read(self, chat: Chat, view: Json) -> None:

@@ -283,12 +283,12 @@ class TestTellsWhoPeopleAre:
 
     async def test_as_much_as_the_token_may_see_and_as_often(self, page):
         await page.says(text="សួស្តី", name="Dara")
-        await page.sandbox.control(profiles="names")
+        await page.sandbox.control(meta={"profiles": "names"})
         assert (await self.knows(page)).name == "Dara"
         assert await self.refuses(page, user_locale=True) == ("auth", "(100/2018247")
-        await page.sandbox.control(profiles="none")
+        await page.sandbox.control(meta={"profiles": "none"})
         assert await self.refuses(page) == ("auth", "(100/2018247")
-        await page.sandbox.control(reset=True, graph={"per_second": 0.001, "burst": 1})
+        await page.sandbox.control(reset=True, meta={"limits": {"per_second": 0.001, "burst": 1}})
         assert (await self.knows(page)).name == "Dara"
         assert await self.refuses(page) == ("throttled", "(80006")
 
@@ -345,7 +345,7 @@ class TestTellsWhatPeopleDo:
         download = await page.drive(CHANNEL.fetch(page.account, part, now()))
         assert not download.request.stranger, "it lies beside the API, where the operator has pointed"
         assert (await page.ask(download.request, {})).body == PIXEL
-        await page.sandbox.control(link_seconds=0)
+        await page.sandbox.control(meta={"link_seconds": 0})
         await page.says(data=form(PIXEL, "b.png", "image/png"))
         (part,) = (await page.hook.next()).parts
         assert (await page.ask((await page.drive(CHANNEL.fetch(page.account, part, now()))).request, {})).status == 403
@@ -367,7 +367,7 @@ class TestTellsWhatPeopleDo:
 
     async def test_two_pages_in_one_body_are_two_accounts(self, page):
         other = await a_page(page.sandbox, page.hook, next(NUMBERS))
-        await page.sandbox.control(batch=2)
+        await page.sandbox.control(meta={"batch": 2})
         await page.says(text="ទីមួយ")
         await other.says(text="ទីពីរ")
         records = [await page.hook.next(), await page.hook.next()]
@@ -450,13 +450,13 @@ class TestReceipts:
         assert (await open_page.phone("read"))[1]["read"] == []
 
     async def test_backwards_when_told_so(self, open_page):
-        await open_page.sandbox.control(receipts="backwards")
+        await open_page.sandbox.control(meta={"receipts": "backwards"})
         await open_page.sends(text())
         await open_page.phone("read")
         assert [(await open_page.hook.next(Receipt)).status for _ in range(3)] == ["read", "delivered", "delivered"]
 
     async def test_before_the_answer_when_told_so(self, open_page):
-        await open_page.sandbox.control(receipts="early")
+        await open_page.sandbox.control(meta={"receipts": "early"})
         sent = await open_page.sends(text())
         arrived = [open_page.hook.records.get_nowait() for _ in range(3)]
         assert next(record.external_ids for record in arrived if isinstance(record, Receipt)) == sent.external_ids
@@ -513,7 +513,7 @@ class TestRefusesAsTheSendApiDoes:
             assert failed.value.reason == "window_closed"
 
     async def test_outside_the_window_a_template_goes_in_the_language_it_has(self, open_page):
-        await open_page.sandbox.control(window_hours=0)
+        await open_page.sandbox.control(meta={"window_hours": 0})
         with pytest.raises(SendFailed) as failed:
             await open_page.sends(text())
         assert failed.value.reason == "window_closed"
@@ -550,7 +550,7 @@ class TestRefusesAsTheSendApiDoes:
         await open_page.sends(text())
 
     async def test_too_fast_is_613(self, open_page):
-        await open_page.sandbox.control(graph={"per_second": 0.1, "burst": 1})
+        await open_page.sandbox.control(meta={"limits": {"per_second": 0.1, "burst": 1}})
         await open_page.sends(text())
         with pytest.raises(SendFailed) as failed:
             await open_page.sends(text())

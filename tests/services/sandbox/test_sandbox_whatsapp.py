@@ -322,7 +322,7 @@ class TestTellsTheBusiness:
         assert [(await shop.record()).parts[0].text for _ in range(2)] == ["first", "second"]
 
     async def test_twice_and_several_entries_in_one_body(self, shop, sandbox):
-        await sandbox.control(twice=True, batch=2)
+        await sandbox.control(twice=True, meta={"batch": 2})
         await shop.says(text="a")
         await shop.says(text="b", user="85512000999")
         once, again = await shop.body(), await shop.body()
@@ -331,10 +331,10 @@ class TestTellsTheBusiness:
         assert [record.parts[0].text for record in once.records] == ["a", "b"]
 
     async def test_a_batch_that_is_not_full_goes_when_it_need_not_be(self, shop, sandbox):
-        await sandbox.control(batch=5)
+        await sandbox.control(meta={"batch": 5})
         await shop.says(text="alone")
         assert shop.bodies.empty()
-        await sandbox.control(batch=1)
+        await sandbox.control(meta={"batch": 1})
         assert (await shop.record()).parts[0].text == "alone"
 
 
@@ -350,13 +350,13 @@ class TestReceipts:
         assert (await answering.phone("read"))[1]["read"] == []
 
     async def test_the_wrong_way_round(self, answering, sandbox):
-        await sandbox.control(receipts="backwards")
+        await sandbox.control(meta={"receipts": "backwards"})
         await answering.send(Text(text="hi"))
         await answering.phone("read")
         assert await answering.receipts(3) == ["read", "delivered", "sent"]
 
     async def test_before_the_send_is_answered(self, answering, sandbox):
-        await sandbox.control(receipts="early")
+        await sandbox.control(meta={"receipts": "early"})
         await answering.send(Text(text="hi"))
         assert answering.bodies.qsize() == 2
 
@@ -453,7 +453,7 @@ class TestRefuses:
         await answering.send(Text(text="hello"), to="85577000111")
 
     async def test_the_window_closes(self, answering, sandbox):
-        await sandbox.control(window_hours=0)
+        await sandbox.control(meta={"window_hours": 0})
         assert (await answering.refused(Text(text="late")))[0] == "window_closed"
         await answering.send(Template(name="order_ready", language="km", parameters=("តារា", "#17")))
         shown = (await answering.shows())[-1]
@@ -465,13 +465,13 @@ class TestRefuses:
         assert ("order_ready", "km", "APPROVED") in {(t["name"], t["language"], t["status"]) for t in body["data"]}
 
     async def test_more_than_a_number_may_send(self, answering, sandbox):
-        await sandbox.control(graph={"per_second": 0.001, "burst": 1})
+        await sandbox.control(meta={"limits": {"per_second": 0.001, "burst": 1}})
         await answering.send(Text(text="1"))
         reason, detail = await answering.refused(Text(text="2"))
         assert (reason, "130429" in detail) == ("throttled", True)
 
     async def test_more_than_one_person_may_get(self, answering, sandbox):
-        await sandbox.control(graph={"per_pair_second": 0.001, "pair_burst": 1})
+        await sandbox.control(meta={"limits": {"per_pair_second": 0.001, "pair_burst": 1}})
         await answering.send(Text(text="1"))
         reason, detail = await answering.refused(Text(text="2"))
         assert (reason, "131056" in detail) == ("throttled", True)
@@ -505,7 +505,7 @@ class TestMedia:
 
     async def test_a_link_ends(self, answering, sandbox):
         part, handle = await answering.upload(PIXEL, "image/png")
-        await sandbox.control(link_seconds=0)
+        await sandbox.control(meta={"link_seconds": 0})
         fetched = part.model_copy(update={"handle": handle.value, "blob": None})
         download = await answering.drive(CHANNEL.fetch(answering.account, fetched, CONTEXT))
         assert (await answering.ask(download.request)).status == 404

@@ -104,7 +104,7 @@ class TestAnswersAsTelegramDoes:
         assert len(sent["text"]) == 2048
 
     async def test_too_fast_is_429_with_the_seconds_to_wait(self, sandbox, started):
-        await sandbox.control(limits={"chat_burst": 2, "per_chat_second": 0.2})
+        await sandbox.control(telegram={"limits": {"chat_burst": 2, "per_chat_second": 0.2}})
         for _ in range(2):
             await sandbox.ok(started, "sendMessage", chat_id=501, text="x")
         status, body = await sandbox.api(started, "sendMessage", chat_id=501, text="x")
@@ -390,10 +390,10 @@ class TestTheChannelAndTheSandboxAgree:
         await sandbox.ok(token, "getMe")
         await sandbox.says(token, "501-ephemeral", text="/price")
         asked = await self.heard(sandbox, token)
-        await sandbox.control(query_seconds=0)
+        await sandbox.control(telegram={"query_seconds": 0})
         with pytest.raises(SendFailed, match="within 15 seconds"):
             await self.answered(sandbox, token, asked)
-        await sandbox.control(query_seconds=15)
+        await sandbox.control(telegram={"query_seconds": 15})
         with pytest.raises(SendFailed, match="within 15 seconds"):
             await self.answered(sandbox, token, replace(asked, external_id=f"{asked.peer}:9999"))
         await self.answered(sandbox, token, asked)
@@ -491,7 +491,7 @@ class TestTheChannelAndTheSandboxAgree:
 
     async def test_a_press_that_is_too_old_to_be_answered_holds_up_no_poll(self, sandbox, started, asked):
         account = self.account(sandbox, started)
-        await sandbox.control(query_seconds=0)
+        await sandbox.control(telegram={"query_seconds": 0})
         await self.press(sandbox, started, asked)
         page = await self.made(sandbox, CHANNEL.poll(account, {}, NOW), {})
         (query,) = page.cursor["pressed"]
