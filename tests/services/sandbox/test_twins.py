@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import base64
+import inspect
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import pytest
 from aiohttp import ClientSession, FormData, WSMsgType, web
@@ -19,7 +22,9 @@ from deploy.local.accounts import write_accounts
 from deploy.local.home import SERVICES, SMTP, choose_port
 from deploy.local.services import make_addresses
 from services.chat_adapter import registry as chat
+from services.sandbox.failures import failures
 from services.sandbox.twins import TWINS
+from services.sandbox.twins.twin import Twin
 from services.social_adapter import registry as social
 from shared.adapter.files import Files
 from shared.contract.channel import (
@@ -41,7 +46,7 @@ from shared.contract.channel import (
     Steps,
 )
 from shared.contract.envelope import Choice, Choices, Deletion, Edit, Media, Notice, Option, Text
-from shared.contract.errors import AlreadySent, SendFailed
+from shared.contract.errors import AlreadySent, RouteGone, SendFailed
 from shared.inbound import translate
 from shared.provider.bodies import transformed
 from shared.provider.calls import Caller, Principal
@@ -59,6 +64,8 @@ T = TypeVar("T")
 
 CHANNELS: dict[str, Channel] = {**chat.CHANNELS, **social.CHANNELS}
 KINDS = {twin.channel: twin for twin in TWINS}
+SAMPLES = Path(__file__).parents[2] / "channels"
+DOCUMENTED = {name: [one for one in failures(name) if (SAMPLES / name / f"{one}.out.json").exists()] for name in KINDS}
 
 
 @dataclass
@@ -352,6 +359,36 @@ async def test_an_answer_that_grows_ends_where_it_grew_and_nothing_is_told_befor
     assert (len(views), views[-1]["id"], views[-1]["text"]) == (count + 1, sent, "on Monday")
     await business.says(text="thanks")
     assert (await business._reads()).parts == (Text(text="thanks"),)
+
+
+async def test_every_no_that_the_provider_documents_can_be_had_by_its_name(business: Business) -> None:
+    channel = business.channel.name
+    await business.says(text="hello")
+    message = await business.reads()
+    for name in DOCUMENTED[channel]:
+        await business.sandbox.control(reset=True, refuse={channel: {"name": name}})
+        with pytest.raises((SendFailed, RouteGone)) as failed:
+            await business.sends(Text(text="x"), message, id=str(uuid.uuid4()))
+        code = failures(channel)[name][
+            "code"
+        ]  # what was asked to be sent, and broke inside the provider, may have been
+        assert getattr(failed.value, "reason", "expired") in {code, "unknown" if code == "unreachable" else code}, name
+    await business.sandbox.control(reset=True)
+    await business.sends(Text(text="and then it goes on"), message, id=str(uuid.uuid4()))
+    assert "and then it goes on" in str(await business.shows())
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_every_no_of_a_twin_is_documented(twin: type[Twin]) -> None:
+    tree = ast.parse(inspect.getsource(inspect.getmodule(twin) or twin))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "self.no"]
+    named = {node.value for call in calls for arg in call.args[:1] for node in ast.walk(arg) if is_word(node)}
+    assert named - failures(twin.channel).keys() == set()
+    assert {twin.stranger, twin.malformed} - failures(twin.channel).keys() <= {"malformed"}
+
+
+def is_word(node: ast.AST) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 async def test_credentials_of_nobody_are_refused_as_the_provider_does(business: Business) -> None:
