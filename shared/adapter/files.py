@@ -22,14 +22,16 @@ OF_ONE: Final = 16  # of them, by the same address
 
 
 class Files:
-    """Nothing but what this installation signed, and only as long as it said."""
+    """Nothing but what this installation signed, and only as long as it said. Some providers go by how an address ends, so a name
+    may stand behind it, which says nothing.
+    """
 
     def __init__(self, settings: Settings, blobs: Blobs) -> None:
         self._secret, self._blobs = settings.secret, blobs
         self._open: Counter[str] = Counter()
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get(f"{PATH}{{address}}", self.serve)]
+        return [web.get(f"{PATH}{{address}}{{name:(/[^/]*)?}}", self.serve)]
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """200 or 206 with the bytes; 404, 410, 416, 503. What is wrong is said before the store is asked."""

@@ -112,7 +112,7 @@ def _fit(part: Part, capabilities: Capabilities) -> Fitted:
         case Choices():
             return _choices(part, capabilities)
         case Location():
-            return _in_words(part, capabilities.location, _where(part), capabilities)
+            return _in_words(part, capabilities.location, where(part), capabilities)
         case Contact():
             return _in_words(part, capabilities.contact, _who(part), capabilities)
         case Template() if capabilities.template == "full":
@@ -237,7 +237,7 @@ def _in_words(part: Part, level: Level, words: str, capabilities: Capabilities) 
     return Fitted(_texts(_split(words, capabilities)), (f"The {part.kind} goes as text.",))
 
 
-def _where(part: Location) -> str:
+def where(part: Location) -> str:
     """Name, address and a geo URI (RFC 5870), which names no third party's map."""
     place = f"geo:{_degrees(part.latitude)},{_degrees(part.longitude)}"
     return _lines(filter(None, (part.name, part.address, place)))

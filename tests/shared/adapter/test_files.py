@@ -76,6 +76,12 @@ async def test_whoever_has_the_address_reads_the_file(shelf: Shelf) -> None:
     assert (answer.status, body, answer.headers["Content-Type"]) == (200, CONTENT, "image/png")
     assert answer.headers["Content-Disposition"] == f"inline; filename*=UTF-8''{quote('រូបភាព.png')}"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    named, same = await shelf.get(f"{url}/picture.png")
+    assert (named.status, same, named.headers["Content-Disposition"]) == (
+        200,
+        CONTENT,
+        answer.headers["Content-Disposition"],
+    )
     head, nothing = await shelf.get(url, "HEAD")
     assert (head.status, nothing, head.headers["Content-Length"]) == (200, b"", str(len(CONTENT)))
 
@@ -147,6 +153,8 @@ async def test_no_other_address_opens_anything(shelf: Shelf) -> None:
         "x",
         "%00",
         "é.é",
+        f"x/{sealed}",
+        f"{sealed}/picture.png/more",
         base64.urlsafe_b64encode(b'{"blob":"shop/x"}').decode(),
     ]
     for text in forged:
