@@ -130,6 +130,14 @@ secret = "{teams_secret}"
 api = "{sandbox}/teams"
 login = "{sandbox}/teams"
 
+[apps.viber.sandbox]
+token = "{viber_token}"
+
+[accounts.viber.sandbox]
+token = "{viber_token}"
+sender = "Parley Shop"
+api = "{sandbox}/viber"
+
 [accounts.email.support]
 address = "support@parley.example"
 display_name = "Parley Shop"
@@ -190,6 +198,7 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         sms_token=secrets.token_hex(16),
         sms_number=f"+1{digits(10)}",
         sms_sid="AC" + secrets.token_hex(16),
+        viber_token="-".join(secrets.token_hex(8) for _ in range(3)),
         youtube_channel="UC" + secrets.token_hex(11),
         youtube_client=digits(12),
         youtube_secret=f"GOCSPX-{secrets.token_urlsafe(21)}",

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from services.chat_adapter.channels import apple, discord, line, slack, sms, teams, telegram, telnyx, webhook, whatsapp
+from services.chat_adapter.channels import (
+    apple,
+    discord,
+    line,
+    slack,
+    sms,
+    teams,
+    telegram,
+    telnyx,
+    viber,
+    webhook,
+    whatsapp,
+)
 from services.chat_adapter.webchat import channel as webchat
 from shared.contract.channel import Channel
 
@@ -20,6 +32,7 @@ CHANNELS: Final[Mapping[str, Channel]] = {
         teams.CHANNEL,
         telegram.CHANNEL,
         telnyx.CHANNEL,
+        viber.CHANNEL,
         webhook.CHANNEL,
         webchat.CHANNEL,
         whatsapp.CHANNEL,

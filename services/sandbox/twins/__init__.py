@@ -14,9 +14,10 @@ from services.sandbox.twins.sms import Sms
 from services.sandbox.twins.teams import Teams
 from services.sandbox.twins.telnyx import Telnyx
 from services.sandbox.twins.twin import Kit, Twin
+from services.sandbox.twins.viber import Viber
 from services.sandbox.twins.youtube import YouTube
 
-TWINS: Final[tuple[type[Twin], ...]] = (Apple, Discord, Line, Slack, Sms, Teams, Telnyx, YouTube)
+TWINS: Final[tuple[type[Twin], ...]] = (Apple, Discord, Line, Slack, Sms, Teams, Telnyx, Viber, YouTube)
 
 
 class Twins:
