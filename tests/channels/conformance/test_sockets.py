@@ -13,7 +13,7 @@ from shared.contract.errors import Malformed
 from shared.inbound.translate import read_page_each
 from tests.channels.conformance.bench import CHANNELS, bench, having, samples, told
 from tests.channels.conformance.tampering import JUNK, changed, places
-from tests.channels.conformance.test_other_shapes import whose
+from tests.channels.conformance.test_other_shapes import check_events, whose
 
 SOCKETS = having("socket")
 
@@ -69,6 +69,12 @@ def test_one_part_that_cannot_be_read_takes_no_message_of_a_frame_along(name):
                     assert after.keys() >= before.keys(), (path, junk)
                     tried += 1
     assert tried > 50
+
+
+@pytest.mark.parametrize("name", SOCKETS)
+def test_one_event_of_a_frame_that_cannot_be_read_takes_no_other_along(name):
+    for frame in frames(name):
+        check_events(frame, lambda tree: read(name, orjson.dumps(tree)))
 
 
 @pytest.mark.parametrize("name", SOCKETS)

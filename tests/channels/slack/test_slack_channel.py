@@ -364,7 +364,8 @@ def test_each_of_several_presses_is_one_event_and_what_is_pressed_is_our_id():
         "channel": {"id": CHAT},
     }
     pressed = [{**button, "action_ts": f"1770091500.{n}"} for n, button in enumerate(buttons)]
-    first, second = form({**about, "actions": pressed})
+    first, broken, second = form({**about, "actions": [pressed[0], 7, pressed[1]]})
+    assert isinstance(broken, Malformed)
     assert [one.parts[0] for one in (first, second)] == [
         Choice(id=f"n{n}", title="t", target=f"{CHAT}:1770091400.1") for n in range(2)
     ]

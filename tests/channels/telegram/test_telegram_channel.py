@@ -13,7 +13,7 @@ from services.chat_adapter.channels.telegram import CHANNEL
 from services.chat_adapter.channels.telegram.formatting import as_html
 from services.chat_adapter.channels.telegram.tables import ALLOWED_UPDATES, TAGS
 from shared.contract.channel import Context, Malformed, Piece, Request, Response, SendFailed, TypingMark, Unverified
-from shared.contract.envelope import Media, Text, Window
+from shared.contract.envelope import Media, Notice, Text, Window
 
 CONTEXT = Context(now=datetime(2026, 2, 3, tzinfo=UTC))
 ACCOUNT = CHANNEL.account(name="main", token="7654321:AAH-x", receive="poll")
@@ -53,6 +53,14 @@ def test_a_reaction_that_cannot_be_read_takes_no_other_along(strange):
     found = list(CHANNEL.inbound(APP, asked, CONTEXT))
     assert [one.parts[0].emoji for one in found][1:] == ["👍"]
     assert len(found) == 2
+
+
+@pytest.mark.parametrize("strange", [{}, 7, None])
+def test_a_member_who_cannot_be_read_takes_no_other_name_along(strange):
+    told = {"message_id": 3, "date": 1, "chat": {"id": -1009, "type": "group", "title": "Shop"}, "from": PERSON}
+    update = {"update_id": 1, "message": told | {"new_chat_members": [strange, PERSON]}}
+    (found,) = CHANNEL.inbound(APP, Request(body=json.dumps(update).encode()), CONTEXT)
+    assert found.parts[0] == Notice(type="joined", text="Dara")
 
 
 def test_a_poll_asks_behind_its_cursor_and_longer_than_it_waits():

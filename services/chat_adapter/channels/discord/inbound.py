@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from services.chat_adapter.channels.discord import content, places
-from shared.contract.channel import Incoming, Message, TypingSeen
+from shared.contract.channel import Incoming, Malformed, Message, TypingSeen
 from shared.contract.envelope import (
     LATEST,
     Assessment,
@@ -23,7 +23,7 @@ from shared.contract.envelope import (
     Thread,
     Unsupported,
 )
-from shared.contract.readable import otherwise
+from shared.contract.readable import each, otherwise
 
 Json = dict[str, Any]
 
@@ -47,7 +47,7 @@ class Known:
     number: int | None = None
 
 
-def event(kind: str, told: Json, known: Known) -> Iterator[Incoming]:
+def event(kind: str, told: Json, known: Known) -> Iterator[Incoming | Malformed]:
     """One dispatched event. What is of no place and of nobody (servers, roles, who is online) says nothing of anybody."""
     read = EVENTS.get(kind)
     if read is not None:
@@ -101,12 +101,15 @@ def _updated(told: Json, known: Known) -> Iterator[Message]:
     )
 
 
-def _deleted(told: Json, known: Known) -> Iterator[Message]:
+def _deleted(told: Json, known: Known) -> Iterator[Message | Malformed]:
     """Discord does not say who did it."""
-    for name in told["ids"] if "ids" in told else [told["id"]]:
-        place = {**_place(told, known), "occurred_at": known.now}
-        sender = Party(address=place["peer"])
+    place = {**_place(told, known), "occurred_at": known.now}
+    sender = Party(address=place["peer"])
+
+    def one(name: str) -> Iterator[Message]:
         yield Message(**place, event_key=f"{name}/deleted", sender=sender, parts=(Deletion(target=name),))
+
+    return each(one, told["ids"] if "ids" in told else [told["id"]])
 
 
 def _reacted(told: Json, known: Known, *, removed: bool) -> Iterator[Message]:
@@ -235,7 +238,7 @@ def _assessed(told: Json) -> Assessment:
 
 
 QUIET: Final = frozenset({"CHANNEL_PINS_UPDATE", "VOICE_STATE_UPDATE", "VOICE_CHANNEL_EFFECT_SEND"})
-EVENTS: Final[Mapping[str, Callable[[Json, Known], Iterator[Incoming]]]] = {
+EVENTS: Final[Mapping[str, Callable[[Json, Known], Iterator[Incoming | Malformed]]]] = {
     "MESSAGE_CREATE": _created,
     "MESSAGE_UPDATE": _updated,
     "MESSAGE_DELETE": _deleted,

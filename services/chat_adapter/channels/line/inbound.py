@@ -38,7 +38,7 @@ def read(body: Json, now: datetime) -> Iterator[Incoming | Malformed]:
     return each(lambda event: _event(event, body["destination"], now), body["events"])
 
 
-def _event(event: Json, bot: str, now: datetime) -> Iterator[Message]:
+def _event(event: Json, bot: str, now: datetime) -> Iterator[Message | Malformed]:
     """What is of no chat (a module was attached, the account suspended) says nothing of anybody."""
     if "source" not in event and event["type"] not in SAID:
         return
@@ -112,14 +112,16 @@ def _read_mark(read_token: str) -> str | None:
     return read_token if isinstance(read_token, str) and 0 < len(read_token) < LONGEST else None
 
 
-def _members(event: Json, place: Json) -> Iterator[Message]:
+def _members(event: Json, place: Json) -> Iterator[Message | Malformed]:
     """Each is told of by themselves, so that they are who the notice is of."""
     kind, field = MEMBERS[event["type"]]
-    for member in event[field]["members"]:
+
+    def told(member: Json) -> Iterator[Message]:
         who: str = member["userId"]
         key, sender = f"{place['event_key']}/{who}", Party(address=who, verified="signature")
-        parts = (Notice(type=kind),)
-        yield Message(**{**place, "event_key": key, "sender": sender}, parts=parts, assessment=NOTICE)
+        yield Message(**{**place, "event_key": key, "sender": sender}, parts=(Notice(type=kind),), assessment=NOTICE)
+
+    return each(told, event[field]["members"])
 
 
 def _follow(event: Json) -> Notice:

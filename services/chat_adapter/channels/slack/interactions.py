@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from services.chat_adapter.channels.slack import places
 from services.chat_adapter.channels.slack.words import plain
-from shared.contract.channel import Message
+from shared.contract.channel import Malformed, Message
 from shared.contract.envelope import Choice, Part, Party, Route, Text, Thread, Unsupported
-from shared.contract.readable import otherwise
+from shared.contract.readable import each, otherwise
 
 Json = dict[str, Any]
 
@@ -21,13 +21,11 @@ SCHEMES: Final = ("https://", "http://")
 PICKED: Final = ("selected_date", "selected_time", "selected_user", "selected_channel", "selected_conversation")
 
 
-def read(body: Json, account_key: str, now: datetime) -> Iterator[Message]:
+def read(body: Json, account_key: str, now: datetime) -> Iterator[Message | Malformed]:
     if body["type"] == "slash_command":
         yield _command(body, account_key, now)
     elif body["type"] == "block_actions" and _channel(body):
-        for action in body["actions"]:
-            if not str(action.get("action_id")).startswith(LINK):
-                yield _press(action, body, account_key, now)
+        yield from each(lambda action: _presses(action, body, account_key, now), body["actions"])
     else:
         yield _other(body, account_key, now)
 
@@ -44,6 +42,11 @@ def _command(body: Json, account_key: str, now: datetime) -> Message:
         occurred_at=now,
         route=_route(place, body, now),
     )
+
+
+def _presses(action: Json, body: Json, account_key: str, now: datetime) -> Iterator[Message]:
+    if not str(action.get("action_id")).startswith(LINK):
+        yield _press(action, body, account_key, now)
 
 
 def _press(action: Json, body: Json, account_key: str, now: datetime) -> Message:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Literal
 
 from services.chat_adapter.channels.teams.content import PRESSED, quoted, read_parts
 from services.chat_adapter.channels.teams.places import THREAD, is_shared, named, names
 from services.chat_adapter.channels.teams.reactions import emoji_of
-from shared.contract.channel import Incoming, Message, Receipt, TypingSeen
+from shared.contract.channel import Incoming, Malformed, Message, Receipt, TypingSeen
 from shared.contract.envelope import (
     LATEST,
     Assessment,
@@ -25,7 +26,7 @@ from shared.contract.envelope import (
     Thread,
     Unsupported,
 )
-from shared.contract.readable import few, otherwise
+from shared.contract.readable import each, few, otherwise
 
 Json = dict[str, Any]
 
@@ -36,7 +37,7 @@ READ: Final = "application/vnd.microsoft.readReceipt"
 CARD: Final = "adaptiveCard/action"
 
 
-def read(activity: Json, app_id: str) -> Iterator[Incoming]:
+def read(activity: Json, app_id: str) -> Iterator[Incoming | Malformed]:
     """One activity is one record, but of reactions, members and read marks, which may be several."""
     kind: str = activity["type"]
     yield from TYPES.get(kind, _other)(activity, _place(activity, app_id))
@@ -125,30 +126,31 @@ def _target(activity: Json, field: str) -> str:
     return named(activity["conversation"]["id"], activity[field])
 
 
-def _reacted(activity: Json, place: Json) -> Iterator[Incoming]:
+def _reacted(activity: Json, place: Json) -> Iterator[Incoming | Malformed]:
     target = _target(activity, "replyToId")
+
+    def told(reaction: Json, *, removed: bool) -> Iterator[Message]:
+        kind = reaction["type"]
+        key = f"{place['event_key']}/{'-' if removed else '+'}{kind}"
+        part = Reaction(target=target, emoji=emoji_of(kind), removed=removed)
+        yield Message(**{**place, "event_key": key}, parts=(part,))
+
     for field, removed in (("reactionsAdded", False), ("reactionsRemoved", True)):
-        for reaction in few(activity.get(field) or ()):
-            kind = reaction["type"]
-            part = Reaction(target=target, emoji=emoji_of(kind), removed=removed)
-            yield Message(
-                **{**place, "event_key": f"{place['event_key']}/{'-' if removed else '+'}{kind}"}, parts=(part,)
-            )
+        yield from each(partial(told, removed=removed), few(activity.get(field) or ()))
 
 
-def _changed(activity: Json, place: Json) -> Iterator[Incoming]:
+def _changed(activity: Json, place: Json) -> Iterator[Incoming | Malformed]:
     """Who comes and who goes is told of by themselves; in a chat of two it is the app that does."""
-    members = [
-        (kind, member)
-        for kind, field in (("joined", "membersAdded"), ("left", "membersRemoved"))
-        for member in few(activity.get(field) or ())
-    ]
-    if members and place["container"]:
-        for kind, member in members:
-            who = Party(address=member["id"], name=otherwise(lambda m=member: m.get("name"), None), verified="provider")  # type: ignore[misc]
-            key = f"{place['event_key']}/{kind}/{who.address}"
-            notice = Notice(type=kind)
-            yield Message(**{**place, "event_key": key, "sender": who}, parts=(notice,), assessment=NOTICE)
+
+    def told(kind: Literal["joined", "left"], member: Json) -> Iterator[Message]:
+        who = Party(address=member["id"], name=otherwise(lambda: member.get("name"), None), verified="provider")
+        key = f"{place['event_key']}/{kind}/{who.address}"
+        yield Message(**{**place, "event_key": key, "sender": who}, parts=(Notice(type=kind),), assessment=NOTICE)
+
+    joined, left = (few(activity.get(field) or ()) for field in ("membersAdded", "membersRemoved"))
+    if place["container"] and (joined or left):
+        yield from each(partial(told, "joined"), joined)
+        yield from each(partial(told, "left"), left)
         return
     event = otherwise(lambda: _word(activity["channelData"]["eventType"]), "conversationUpdate")
     yield _told(
@@ -233,7 +235,7 @@ def _word(value: Any) -> str:
 CHANGES: Final = frozenset({"messageUpdate", "messageDelete", "messageReaction"})
 RENAMED: Final[Mapping[str, str]] = {"channelRenamed": "channel", "teamRenamed": "team"}
 INSTALLED: Final[Mapping[str, Notice]] = {"add": Notice(type="unblocked"), "remove": Notice(type="blocked")}
-TYPES: Final[Mapping[str, Callable[[Json, Json], Iterator[Incoming]]]] = {
+TYPES: Final[Mapping[str, Callable[[Json, Json], Iterator[Incoming | Malformed]]]] = {
     "message": _said,
     "messageUpdate": _edited,
     "messageDelete": _deleted,

@@ -6,6 +6,7 @@ https://core.telegram.org/bots/api#message (service messages), …/bots/api#chat
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from services.chat_adapter.channels.telegram.context import party
@@ -50,7 +51,12 @@ def _is_in(found: Json) -> bool:
 
 
 def _joined(message: Json) -> Notice:
-    return Notice(type="joined", text=", ".join(filter(None, (party(one).name for one in message["new_chat_members"]))))
+    names = (otherwise(partial(_name, one), None) for one in message["new_chat_members"])
+    return Notice(type="joined", text=", ".join(filter(None, names)))
+
+
+def _name(person: Json) -> str | None:
+    return party(person).name
 
 
 def _left(message: Json) -> Notice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from pydantic import AwareDatetime, TypeAdapter
@@ -37,7 +38,7 @@ def read(body: Json, piece: str | None, now: datetime) -> Iterator[Incoming | Ma
     return each(lambda event: _event(event, piece, now), (body["data"],))
 
 
-def _event(event: Json, piece: str | None, now: datetime) -> Iterator[Incoming]:
+def _event(event: Json, piece: str | None, now: datetime) -> Iterator[Incoming | Malformed]:
     """What is neither a message nor a status is about the account."""
     at = otherwise(lambda: MOMENT.validate_python(event["occurred_at"]), now)
     if event["event_type"] == "message.received":
@@ -64,7 +65,12 @@ def _message(said: Json, at: datetime) -> Iterator[Message]:
 
 def _others(said: Json) -> tuple[Party, ...]:
     others = (*said["to"][1:], *said["cc"])[: sms.FILES]
-    return tuple(sms.person(one["phone_number"]) for one in others)
+    found = (otherwise(partial(_person, one), None) for one in others)
+    return tuple(filter(None, found))
+
+
+def _person(one: Json) -> Party:
+    return sms.person(one["phone_number"])
 
 
 def _parts(text: str, said: Json) -> tuple[Part, ...]:
@@ -81,8 +87,9 @@ def _file(file: Json) -> Media:
     return Media(media=kind_of(kind), handle=file["url"], mime_type=kind, size=size)
 
 
-def _receipts(said: Json, piece: str | None, at: datetime) -> Iterator[Receipt]:
-    for one in said["to"]:
+def _receipts(said: Json, piece: str | None, at: datetime) -> Iterator[Receipt | Malformed]:
+
+    def told(one: Json) -> Iterator[Receipt]:
         status = STATUSES[one["status"]]
         if status is not None:
             yield Receipt(
@@ -95,6 +102,8 @@ def _receipts(said: Json, piece: str | None, at: datetime) -> Iterator[Receipt]:
                 failure=failure_of(said.get("errors") or []) if status == "failed" else None,
                 cost=otherwise(lambda: _cost(said), None),
             )
+
+    return each(told, said["to"])
 
 
 def _cost(said: Json) -> Cost:
