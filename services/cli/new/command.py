@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from services.cli.channels import CHANNELS, misused
-from services.cli.new.samples import BODIES, LIMITS, OUT, SETTINGS
+from services.cli.new.samples import ACCOUNTS, BODIES, LIMITS, OUT, SECRETS, SETTINGS
 from services.cli.sample import ROOT, keep, read, settings_of
 from shared.contract.codes import CHANNELS as NAMES
 
@@ -38,19 +38,22 @@ def channel(
     title: Annotated[str, typer.Option(help="What its provider calls it; default: the name.")] = "",
     family: Annotated[str, typer.Option(help="chat or social: which adapter it belongs to.")] = "",
 ) -> None:
-    """Write a channel's files, its line in the registry, its samples and its page; its suite passes, and the rest is yours.
+    """Write a channel's files, its line in the registry, its samples, its page, and who plays its provider in the sandbox;
+    its suite passes, and the rest is yours.
 
     Exit codes: 0 written, 2 misused (nothing is written).
     """
     belongs = family or NAMES.get(name, "chat")
     check(name, belongs)
-    words = {"name": name, "title": title or name.capitalize(), "family": belongs}
+    words = {"name": name, "title": title or name.capitalize(), "family": belongs, "twin": name.capitalize()}
     for file, text in files(words).items():
         write(ROOT / file, text)
     register(name, belongs)
+    play(name)
     show(name, belongs)
     subprocess.run([sys.executable, "-m", "services.cli", "docs"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    print(f"Next: .venv/bin/pytest tests/channels -k {name} passes. docs/adding-a-channel.md says what to do now.")
+    print(f"Next: .venv/bin/pytest tests/channels -k {name} passes, and so does tests/services/sandbox/test_twins.py.")
+    print("docs/adding-a-channel.md says what to do now.")
 
 
 def show(name: str, family: str) -> None:
@@ -82,6 +85,7 @@ def files(words: dict[str, str]) -> dict[str, str]:
     told: dict[str, Any] = {"settings": SETTINGS, "limits": LIMITS, **{f"{one}.out": OUT[one] for one in OUT}}
     return {
         **{f"{code}/{file}": filled(part, words) for part, file in CODE.items()},
+        f"services/sandbox/twins/{name}.py": filled("twin", words),
         f"docs/channels/{name}.md": filled("page", words),
         f"{samples}/sign.py": filled("sign", words),
         **{
@@ -101,22 +105,27 @@ def write(file: Path, text: str) -> None:
 
 
 def register(name: str, family: str) -> None:
-    """Its line in the adapter's registry, its name among all names, and that the sandbox does not play it yet."""
+    """Its line in the adapter's registry, and its name among all names."""
     registry = f"services/{family}_adapter/registry.py"
     imported = r"(from [\w.]+\.channels import )(\([\w,\s]+\)|[\w, ]+)\n"
     change(ROOT / registry, imported, lambda found: _imports(found[1], {*re.findall(r"\w+", found[2]), name}))
-    change(
-        ROOT / registry,
-        r"(?<=    for channel in \(\n)((?: {8}\w+\.CHANNEL,\n)+)",
-        lambda found: _in_order(found[1], name),
-    )
+    listed = r"(?<=    for channel in \(\n)((?: {8}\w+\.CHANNEL,\n)+)"
+    change(ROOT / registry, listed, lambda found: _in_order(found[1], f"        {name}.CHANNEL,\n"))
     if name not in NAMES:
         end = r'(    "webhook": "chat",\n)'
         change(ROOT / "shared/contract/codes.py", end, lambda found: f'    "{name}": "{family}",\n{found[1]}')
-    played = r"NOT_PLAYED: Final\[set\[str\]\] = (set\(\)|\{[^}]*\})"
-    change(
-        ROOT / "tests/deploy/test_compose.py", played, lambda found: found[0].replace(found[1], _among(found[1], name))
-    )
+
+
+def play(name: str) -> None:
+    """Its twin among the twins, and its account of the first start."""
+    twins, accounts = ROOT / "services/sandbox/twins/__init__.py", ROOT / "deploy/local/accounts.py"
+    imported = f"from services.sandbox.twins.{name} import {name.capitalize()}\n"
+    change(twins, r"((?:from services\.sandbox\.twins\..*\n)+)", lambda found: _in_order(found[1], imported))
+    listed = r"(?<=TWINS: Final\[tuple\[type\[Twin\], \.\.\.\]\] = \(\n)((?:    \w+,\n)+)"
+    change(twins, listed, lambda found: _in_order(found[1], f"    {name.capitalize()},\n"))
+    settings = Template(ACCOUNTS).substitute(name=name)
+    change(accounts, r"\[accounts\.email\.support\]\n", lambda found: settings + found[0])
+    change(accounts, r" {8}mail_host=mail_host,\n", lambda found: Template(SECRETS).substitute(name=name) + found[0])
 
 
 def change(file: Path, pattern: str, new_text: Any) -> None:
@@ -134,12 +143,8 @@ def _imports(begun: str, names: set[str]) -> str:
     )
 
 
-def _in_order(lines: str, name: str) -> str:
+def _in_order(lines: str, line: str) -> str:
     """Before the first that comes after it in the alphabet."""
-    there, line = lines.splitlines(keepends=True), f"        {name}.CHANNEL,\n"
+    there = lines.splitlines(keepends=True)
     place = next((at for at, one in enumerate(there) if one > line), len(there))
     return "".join((*there[:place], line, *there[place:]))
-
-
-def _among(found: str, name: str) -> str:
-    return f'{{"{name}"}}' if found == "set()" else found.replace("{", f'{{"{name}", ')

@@ -1,4 +1,4 @@
-"""The first samples of a channel, which its scaffold passes."""
+"""The first samples of a channel, which its scaffold passes, and its account of the first start."""
 
 from __future__ import annotations
 
@@ -65,3 +65,19 @@ OUT: Final[dict[str, Json]] = {
     ),
     "provider_is_down": _sent(503, {}, failed={"code": "unreachable"}),
 }
+
+ACCOUNTS: Final = """\
+[apps.$name.sandbox]
+secret = "{${name}_secret}"
+
+[accounts.$name.sandbox]
+number = "{${name}_number}"
+token = "{${name}_token}"
+api = "{sandbox}/$name"
+
+"""
+SECRETS: Final = """\
+        ${name}_secret=secrets.token_urlsafe(32),
+        ${name}_number=digits(12),
+        ${name}_token=secrets.token_urlsafe(32),
+"""

@@ -17,7 +17,17 @@ from services.sandbox.twins.twin import Kit, Twin
 from services.sandbox.twins.viber import Viber
 from services.sandbox.twins.youtube import YouTube
 
-TWINS: Final[tuple[type[Twin], ...]] = (Apple, Discord, Line, Slack, Sms, Teams, Telnyx, Viber, YouTube)
+TWINS: Final[tuple[type[Twin], ...]] = (
+    Apple,
+    Discord,
+    Line,
+    Slack,
+    Sms,
+    Teams,
+    Telnyx,
+    Viber,
+    YouTube,
+)
 
 
 class Twins:

@@ -57,6 +57,13 @@ def test_a_channel_that_is_begun_passes_the_suite_and_the_style(begun):
     assert "carrierpigeon" in (begun / "docs/channels.md").read_text()
 
 
+def test_the_sandbox_plays_a_provider_that_is_begun(begun):
+    quick = ["-q", "-p", "no:cacheprovider", "tests/services/sandbox/test_twins.py", "-k", "carrierpigeon"]
+    assert " passed" in run(begun, sys.executable, "-m", "pytest", *quick)
+    run(begun, "ruff", "check", "deploy")
+    run(begun, "ruff", "format", "--check", "deploy")
+
+
 def test_a_body_becomes_a_signed_sample_with_its_records(begun):
     body = json.dumps(
         {"account": "a-1", "events": [{"id": "m-9", "type": "text", "from": {"id": "p-1"}, "time": 0, "text": "hi"}]}
