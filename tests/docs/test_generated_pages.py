@@ -32,10 +32,14 @@ def test_a_stale_page_is_found_and_written_again(tmp_path: Path) -> None:
     run = CliRunner()
     assert run.invoke(app, ["docs", "--check", "--folder", str(tmp_path)]).exit_code == 2
     assert run.invoke(app, ["docs", "--folder", str(tmp_path)]).exit_code == 0
-    (tmp_path / "records.md").write_text("old")
-    (tmp_path / "schemas" / "gone.schema.json").write_text("{}")
-    (tmp_path / "schemas" / "inbound.schema.json").unlink()
-    assert set(stale(tmp_path)) == {"records.md", "schemas/gone.schema.json", "schemas/inbound.schema.json"}
+    (tmp_path / "docs/records.md").write_text("old")
+    (tmp_path / "docs/schemas" / "gone.schema.json").write_text("{}")
+    (tmp_path / "docs/schemas" / "inbound.schema.json").unlink()
+    assert set(stale(tmp_path)) == {
+        "docs/records.md",
+        "docs/schemas/gone.schema.json",
+        "docs/schemas/inbound.schema.json",
+    }
     assert run.invoke(app, ["docs", "--folder", str(tmp_path)]).exit_code == 0
     assert stale(tmp_path) == {}
 
@@ -44,12 +48,12 @@ def test_a_stale_page_is_found_and_written_again(tmp_path: Path) -> None:
     ("page", "names"),
     [
         (
-            "records.md",
+            "docs/records.md",
             [*(record.ce_type for record in RECORDS.values()), *STATUSES, *CODES, *(t.name for t in TOPICS)],
         ),
-        ("settings.md", [f"PARLEY_{name.upper()}" for name in Settings.model_fields]),
-        ("errors.md", [name for name, value in vars(errors).items() if pages.is_error(value)]),
-        ("metrics.md", ["parley_ingress_requests_total", "parley_outbox_rows", "parley_webchat_sockets"]),
+        ("docs/settings.md", [f"PARLEY_{name.upper()}" for name in Settings.model_fields]),
+        ("docs/errors.md", [name for name, value in vars(errors).items() if pages.is_error(value)]),
+        ("docs/metrics.md", ["parley_ingress_requests_total", "parley_outbox_rows", "parley_webchat_sockets"]),
     ],
 )
 def test_a_page_names_everything_there_is(page: str, names: list[str]) -> None:

@@ -272,3 +272,18 @@ class TestAMessage:
         film = {"name": "film.mp4", "mimeType": "video/mp4", "buffer": bytes(10)}
         await console.get_by_label("Attach a file").set_input_files(film)
         await console.get_by_text("This would be refused: this channel cannot carry that").wait_for()
+
+
+class TestTheTableOfChannels:
+    async def test_says_what_each_carries_and_shows_one_on_the_customers_side(self, desk, console):
+        await console.get_by_role("button", name="Accounts").click()
+        await console.get_by_role("button", name="What each channel carries").click()
+        comes_in = console.get_by_role("table", name="What comes in")
+        heads = await comes_in.locator("thead th").all_inner_texts()
+        texts = comes_in.get_by_role("row").filter(has=console.get_by_role("rowheader", name="text", exact=True))
+        await expect(texts.locator("td[data-mark=shown]")).to_have_count(len(heads))
+        assert {"Email", "Slack", "YouTube", "Web chat"} <= set(heads)
+        await comes_in.get_by_role("button", name="Slack").click()
+        await expect(console.get_by_role("tab", name="Other apps")).to_have_attribute("aria-selected", "true")
+        phone = console.frame_locator("#panel-apps iframe")
+        await phone.get_by_text("It reaches the business as one from Slack would").wait_for()

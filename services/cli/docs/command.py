@@ -10,8 +10,7 @@ import typer
 from services.cli.running import fail
 
 STALE: Final = 2
-ROOT: Final = Path(__file__).resolve().parents[3]
-FOLDER: Final = ROOT / "docs"
+FOLDER: Final = Path(__file__).resolve().parents[3]
 
 app = typer.Typer()
 
@@ -19,7 +18,7 @@ app = typer.Typer()
 @app.command()
 def docs(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; say what is stale.")] = False,
-    folder: Annotated[Path, typer.Option(help="Where the pages are.")] = FOLDER,
+    folder: Annotated[Path, typer.Option(help="The source tree.")] = FOLDER,
 ) -> None:
     """Write every page that is made from the code: records, settings, metrics, errors, channels, schemas; and from the
     samples what the sandbox's providers refuse with.
@@ -36,14 +35,12 @@ def docs(
 
 def stale(folder: Path) -> dict[str, str | None]:
     """The pages that are not as they should be, and how they should be; None: there should be none."""
-    from services.cli.docs import failures, pages
+    from services.cli.docs import failures
+    from services.cli.docs.pages import files
 
-    wanted = pages.files()
-    whole = ("schemas", "channels/facts")  # folders without a page that was written by hand
-    there = {path.relative_to(folder).as_posix() for one in whole for path in (folder / one).glob("*")}
-    if folder == FOLDER:
-        wanted |= {f"../{name}": text for name, text in failures.files().items()}
-        there |= {f"../{path.relative_to(ROOT).as_posix()}" for path in (ROOT / failures.PLACE).glob("*.json")}
+    wanted = files()
+    whole = ("docs/schemas/*", "docs/channels/facts/*", f"{failures.PLACE}/*.json")  # where nothing is written by hand
+    there = {path.relative_to(folder).as_posix() for one in whole for path in folder.glob(one)}
     wrong: dict[str, str | None] = {name: text for name, text in wanted.items() if read(folder / name) != text}
     return wrong | dict.fromkeys(there - wanted.keys())
 

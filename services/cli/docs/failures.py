@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-Json = dict[str, Any]
-ROOT: Final = Path(__file__).parents[3]
+from services.cli.docs.samples import FOLDER, Json, samples
+
 PLACE: Final = "services/sandbox/failures"
 KINDS: Final = ("out", "amend", "upload", "fetch", "profile")  # what a call of the channel's account can be
 
 
 def files() -> dict[str, str]:
     """By its path from the root, for each channel with such samples: {name: {code, status, headers, body}}."""
-    found = {folder.name: dict(_failures(folder)) for folder in sorted((ROOT / "tests/channels").glob("*/"))}
+    found = {folder.name: dict(_failures(folder.name)) for folder in sorted(FOLDER.glob("*/"))}
     return {f"{PLACE}/{name}.json": _text(failures) for name, failures in found.items() if failures}
 
 
-def _failures(folder: Path) -> Iterator[tuple[str, Json]]:
+def _failures(channel: str) -> Iterator[tuple[str, Json]]:
     """By the names of their samples; where two kinds have one name, it is a send's."""
     for kind in reversed(KINDS):
-        for path in sorted(folder.glob(f"*.{kind}.json")):
-            sample = json.loads(path.read_text())
-            answer = sample["exchange"][-1].get("response", {}) if "failed" in sample and sample.get("exchange") else {}
+        for sample in (one for one in samples(channel) if one.kind == kind):
+            told, exchange = sample.told, sample.told.get("exchange")
+            answer = exchange[-1].get("response", {}) if "failed" in told and exchange else {}
             body = answer.get("body") or ""
             if "status" in answer and isinstance(body, dict | str):
                 headers = {name: value for name, value in answer.get("headers", {}).items() if name != "content-type"}
-                told = {"code": sample["failed"]["code"], "status": answer["status"], "headers": headers, "body": body}
-                yield path.name.partition(".")[0], told
+                yield (
+                    sample.name,
+                    {"code": told["failed"]["code"], "status": answer["status"], "headers": headers, "body": body},
+                )
 
 
 def _text(failures: Json) -> str:

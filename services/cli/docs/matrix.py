@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, Literal
+
+import orjson
 
 from services.cli.docs.samples import Sample, limits, samples
 from shared.contract.channel import Capabilities, Channel
@@ -11,6 +14,7 @@ from shared.contract.channel import Capabilities, Channel
 Json = dict[str, Any]
 Mark = Literal["shown", "said", "degraded", ""]
 
+CONSOLE: Final = Path(__file__).resolve().parents[2] / "router/console"  # whose words the features have
 SIGNS: Final[Mapping[Mark, str]] = {"shown": "●", "said": "○", "degraded": "◐", "": "–"}
 MEDIA: Final = ("image", "audio", "video", "file", "sticker")
 AMENDMENTS: Final = ("edit", "delete", "react", "seen")
@@ -23,45 +27,9 @@ OUT: Final = (
     *AMENDMENTS, "typing", "grows", "handover", "profile", "register", "refresh", "once",
 )  # fmt: skip
 NAMES: Final[Mapping[str, str]] = {
-    "text": "text",
-    "image": "pictures",
-    "audio": "sounds",
-    "video": "films",
-    "file": "files",
-    "sticker": "stickers",
-    "location": "places",
-    "contact": "contacts",
-    "choice": "a button that was pressed",
-    "choices": "buttons",
-    "call": "calls",
-    "template": "templates",
-    "reply": "an answer to one message",
-    "edit": "edits",
-    "deletion": "deletions",
-    "delete": "deletions",
-    "reaction": "reactions",
-    "react": "reactions",
-    "seen": "marks of what is read",
-    "context": "what it refers to (forwarded, quoted, an advertisement)",
-    "group": "groups",
-    "comment": "comments",
-    "private_reply": "a private answer to a comment",
-    "first_word": "the first word to somebody",
-    "others_answers": "what others answer in our name",
-    "notice": "who joins, leaves, is renamed",
-    "blocked": "who stops the account, and takes it back",
-    "typing": "that somebody writes",
-    "grows": "an answer that grows",
-    "delivered": "that something was delivered",
-    "read": "that something was read",
-    "failed": "that something failed afterwards",
-    "cost": "what a send cost",
-    "unsupported": "what is not understood, told as such",
-    "handover": "handing a thread over",
-    "profile": "names, by asking for them",
-    "register": "our address, told to the provider",
-    "refresh": "access tokens, refreshed",
-    "once": "a repeated send that is one, by the provider's own key",
+    key.removeprefix("feature_"): words
+    for key, words in orjson.loads((CONSOLE / "i18n/en.json").read_bytes()).items()
+    if key.startswith("feature_")
 }
 # Web chat speaks to a server of ours, so that tests of that server show what samples show of the others.
 TESTS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
@@ -92,6 +60,12 @@ TESTS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
 def matrix(channels: Mapping[str, Channel]) -> list[Json]:
     """Each channel with its marks, coming in and going out, by feature."""
     return [{"name": name, "in": dict(coming(name)), "out": dict(going(channel))} for name, channel in channels.items()]
+
+
+def console_matrix(channels: Mapping[str, Channel]) -> str:
+    """console/channels.json: the same for the page."""
+    told = {"in": IN, "out": OUT, "signs": SIGNS, "channels": matrix(channels)}
+    return orjson.dumps(told, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def coming(name: str) -> Iterator[tuple[str, Mark]]:

@@ -1,4 +1,4 @@
-"""The generated pages of docs/: whatever is a table stands in the code, and is written from there."""
+"""The generated pages of docs/, and the console's table: whatever is a table stands in the code, and is written from there."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from services.cli.channels import CHANNELS, describe
+from services.cli.docs import failures
 from services.cli.docs.channels import channels_page
 from services.cli.docs.facts import facts_page
 from services.cli.docs.markdown import page, said, table
+from services.cli.docs.matrix import console_matrix
 from services.cli.docs.records import records_page
 from shared.contract import errors, schema
 from shared.runtime.settings import Settings
 
 
 def files() -> dict[str, str]:
-    """Every generated file below docs/: its path, its text."""
-    return {
+    """Every generated file: its path in the source tree, its text."""
+    pages = {
         "records.md": records_page(),
         "settings.md": settings_page(),
         "metrics.md": metrics_page(),
@@ -31,6 +33,11 @@ def files() -> dict[str, str]:
         "channels.md": channels_page(),
         **{f"channels/facts/{name}.md": facts_page(channel, describe(channel)) for name, channel in CHANNELS.items()},
         **{f"schemas/{name}": text for name, text in schema.files().items()},
+    }
+    return {
+        **{f"docs/{name}": text for name, text in pages.items()},
+        **failures.files(),
+        "services/router/console/channels.json": console_matrix(CHANNELS),
     }
 
 

@@ -47,6 +47,7 @@ export function createApi(token) {
     published: async (message) => (await json(`/api/messages/${message}/published`)).published,
     fit: (conversation, body) => post(`/api/conversations/${conversation}/fit`, body),
     config: () => json("/console/config.json"),
+    channels: () => json("/console/channels.json"),
     state: async () => (await json("/api/state")).parts,
     accounts: async () => (await json("/api/accounts")).accounts,
     conversations: ({ before = "", q = "" } = {}) => json(`/api/conversations?${new URLSearchParams({ before, q })}`),

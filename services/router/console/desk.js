@@ -45,7 +45,7 @@ export function openDesk({ words, token, leave }) {
   app.settle = (event) => { app.follow ||= reply.settle(event) && event.conversation === app.selected; };
   app.writeAgain = (message) => { app.thread.asked.delete(message.id); reply.writeAgain(message); app.changed(); };
   app.answer = (message) => { reply.answer(message); app.changed(); };
-  drawOnChange(app, [createList(app), createThreadView(app), reply, createWay(app), customer, createConnection(app), createAccounts(app)]);
+  drawOnChange(app, [createList(app), createThreadView(app), reply, createWay(app), customer, createConnection(app), createAccounts(app, customer)]);
   listenForKeys(app, { reply, customer, help: createHelp(app) });
 
   document.getElementById("desk").hidden = false;

@@ -5,12 +5,13 @@ import { createDialog } from "./dialog.js";
 import { channelName } from "./face.js";
 import { detailOf, meaningOf, remedyOf } from "./failure.js";
 import { channelIcon } from "../icons.js";
+import { createChannels } from "./channels.js";
 import { isIll, showParts } from "./system.js";
 
 const SOON = 7 * 24 * 3600 * 1000; // ms; a token that ends within is worth a word
 const VERSION_SOON = 90 * 24 * 3600 * 1000; // ms; the same for a version of the provider's API
 
-export function createAccounts(app) {
+export function createAccounts(app, customer) {
   const button = document.getElementById("accounts-button");
   const count = document.getElementById("accounts-trouble");
   const { dialog, body, name } = createDialog({ id: "accounts", title: "accounts" });
@@ -18,7 +19,9 @@ export function createAccounts(app) {
   const empty = h("p", { class: "empty" });
   const parts = h("ul", { class: "accounts" });
   const system = h("h3", {});
-  body.append(list, empty, system, parts);
+  const openChannels = createChannels(app, customer);
+  const channels = h("button", { type: "button", class: "quiet", on: { click: () => { dialog.close(); openChannels(); } } });
+  body.append(list, empty, channels, system, parts);
   button.addEventListener("click", () => { app.loadAccounts(); dialog.showModal(); });
 
   return function render() {
@@ -33,6 +36,7 @@ export function createAccounts(app) {
     empty.hidden = all.length > 0;
     empty.textContent = words.t("accounts_none");
     reconcile(list, all.map((one) => entry(words, one)));
+    channels.textContent = words.t("channels_what");
     system.textContent = words.t("system");
     showParts(app, parts);
   };

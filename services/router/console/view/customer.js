@@ -12,10 +12,13 @@ const TABS = [
   { name: "telegram", icon: "plane", address: phoneAddress },
   { name: "whatsapp", icon: "phone", address: phoneAddress },
   { name: "messenger", icon: "people", address: (app) => phoneAddress(app, { name: "facebook" }) },
-  { name: "apps", icon: "keys", address: (app) => phoneAddress(app, { name: "line" }) },
+  { name: "apps", icon: "keys", address: (app) => phoneAddress(app, { name: app.tried ?? "line" }) },
   { name: "post", icon: "megaphone", address: (app) => sandboxAddress(app, "/post/", {}) },
   { name: "mailbox", icon: "envelope", address: (app) => sandboxAddress(app, "/mailbox/", {}) },
 ];
+
+const OWN_TABS = { webchat: "webchat", telegram: "telegram", whatsapp: "whatsapp", facebook: "messenger", email: "mailbox" };
+const NO_APP = new Set(["webhook"]); // whose customers are behind a program of somebody's
 
 export function createCustomer(app) {
   const strip = document.getElementById("customer-tabs");
@@ -60,6 +63,11 @@ export function createCustomer(app) {
     app.showView("customer");
     show(places[at].name);
     places[at].tab.focus();
+  };
+  render.canTry = (channel) => Boolean(app.config?.console_sandbox) && !NO_APP.has(channel);
+  render.tryOut = (channel) => {
+    if (!OWN_TABS[channel]) app.tried = channel;
+    render.showAt(places.findIndex(({ name }) => name === (OWN_TABS[channel] ?? "apps")));
   };
   return render;
 }
