@@ -295,42 +295,13 @@ NOTICES: Final[Mapping[str, Callable[[Json], Notice]]] = {
     "pin_added": lambda _: Notice(type="pinned"),
 }
 # Subtypes that tell of a channel: …/reference/events/message#subtypes.
-TOLD: Final = frozenset(
-    {
-        "channel_join",
-        "channel_leave",
-        "channel_topic",
-        "channel_purpose",
-        "channel_name",
-        "channel_archive",
-        "channel_unarchive",
-        "channel_convert_to_private",
-        "channel_convert_to_public",
-        "channel_posting_permissions",
-        "group_join",
-        "group_leave",
-        "group_topic",
-        "group_purpose",
-        "group_name",
-        "group_archive",
-        "group_unarchive",
-        "pinned_item",
-        "unpinned_item",
-        "ekm_access_denied",
-        "bot_add",
-        "bot_remove",
-        "bot_enable",
-        "bot_disable",
-        "reminder_add",
-        "joiner_notification",
-        "joiner_notification_for_inviter",
-        "sh_room_created",
-        "huddle_thread",
-        "sh_room_shared",
-        "tabbed_canvas_updated",
-        "document_comment_root",
-    }
-)
+TELLING: Final = """
+    channel_join channel_leave channel_topic channel_purpose channel_name channel_archive channel_unarchive
+    channel_convert_to_private channel_convert_to_public channel_posting_permissions group_join group_leave group_topic
+    group_purpose group_name group_archive group_unarchive pinned_item unpinned_item ekm_access_denied bot_add bot_remove
+    bot_enable bot_disable reminder_add joiner_notification joiner_notification_for_inviter sh_room_created huddle_thread
+    sh_room_shared tabbed_canvas_updated document_comment_root"""
+TOLD: Final = frozenset(TELLING.split())
 MESSAGES: Final[Mapping[str | None, Callable[[Json, Json], Iterator[Message]]]] = {
     "message_changed": _changed,
     "message_deleted": _deleted,

@@ -1,0 +1,86 @@
+"""Files, out by an upload of their own and in from where they lie — https://docs.slack.dev/messaging/working-with-files."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from services.chat_adapter.channels.slack import places
+from services.chat_adapter.channels.slack.calls import ask, bearer, call, path_of
+from services.chat_adapter.channels.slack.outbound import comment, files
+from services.chat_adapter.channels.slack.settings import Account
+from shared.contract.channel import Blob, Context, Download, Http, Piece, SendFailed, Sent, Steps
+from shared.contract.envelope import Media
+
+LONG: Final = timedelta(minutes=2)
+
+
+def share(account: Account, piece: Piece, where: str, thread: str | None) -> Steps[Sent]:
+    """All files in one message, with the words above them: https://docs.slack.dev/messaging/working-with-files#upload.
+
+    The answer does not name the message; its echo has the file. Where no answer came, the file tells whether it was shared.
+    """
+    uploaded: list[dict[str, str]] = []
+    for file in files(piece):
+        uploaded += [(yield from _upload(account, file))]
+    place = {
+        "channels" if places.is_person(where) else "channel_id": where,
+        **({"thread_ts": thread} if thread else {}),
+    }
+    above = {"initial_comment": said} if (said := comment(piece)) else {}
+    try:
+        yield call(account, "files.completeUploadExternal", {"files": uploaded, **place, **above}, commits=True)
+    except SendFailed as failed:
+        if failed.reason != "unknown":
+            raise
+        found = yield from _shared_as(account, uploaded[0]["id"], failed)
+        return Sent(external_ids=found)
+    return Sent(join_key=uploaded[0]["id"])
+
+
+def _upload(account: Account, file: Media) -> Steps[dict[str, str]]:
+    """Not seen by anybody until it is shared."""
+    if file.blob is None or file.size is None:
+        raise SendFailed("malformed", "the file is not stored; upload it first")
+    name = file.name or "file"
+    told = (yield ask(account, "files.getUploadURLExternal", {"filename": name, "length": str(file.size)})).json()
+    blob = Blob(file.blob, file.mime_type or "application/octet-stream", name, file.size)
+    yield Http(url=told["upload_url"], body=blob, secret=path_of(told["upload_url"]), timeout=LONG)
+    return {"id": told["file_id"], "title": name}
+
+
+def _shared_as(account: Account, file: str, failed: SendFailed) -> Steps[tuple[str, ...]]:
+    """What the message is called that has the file; `failed` where that cannot be learned, or is none yet."""
+    try:
+        told = (yield ask(account, "files.info", {"file": file})).json()
+    except SendFailed:
+        raise failed from None
+    shares = [one for kind in told["file"].get("shares", {}).values() for one in kind.items()]
+    if not shares:
+        raise failed
+    place, messages = shares[0]
+    name, others = places.names(place, messages[0]["ts"], messages[0].get("thread_ts"))
+    return (name, *others)
+
+
+def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
+    """Where the file is now, and with the token only where that is Slack's own: https://docs.slack.dev/reference/methods/files.info."""
+    told = (yield ask(account, "files.info", {"file": media.handle or ""})).json()["file"]
+    address = told.get("url_private_download") or told["url_private"]
+    if _is_slacks(account, address):
+        file = Http(method="GET", url=address, headers=bearer(account))
+    else:
+        file = Http(method="GET", url=address, stranger=True)
+    return Download(
+        request=file, mime_type=media.mime_type or told.get("mimetype"), name=media.name or told.get("name")
+    )
+
+
+def _is_slacks(account: Account, address: str) -> bool:
+    """Of slack.com, or of where the API is: an address with a name before its host, or one like it, is not."""
+    parts, api = urlsplit(address), urlsplit(account.api)
+    if (parts.scheme, parts.netloc) == (api.scheme, api.netloc):
+        return True
+    host = parts.netloc
+    return parts.scheme == "https" and (host == "slack.com" or (host.endswith(".slack.com") and "@" not in host))
