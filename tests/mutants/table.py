@@ -1645,6 +1645,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/channels/conformance/test_other_shapes.py -k takes_no_message_along",
     ),
     Mutant(
+        "What was written in private is never answered in public",
+        "who quotes our private answer is answered under the post",
+        "services/router/fold/threads.py",
+        "    return conversation.container is None and conversation.customer_id == customer\n",
+        "    return conversation.customer_id == customer\n",
+        "tests/promises/test_private_answers.py -k writes_back_in_private",
+    ),
+    Mutant(
+        "What was written in private is never answered in public",
+        "a private answer to a comment stands under it",
+        "services/social_adapter/channels/facebook/outbound.py",
+        '    return piece.surface in PUBLIC and piece.way != "private"\n',
+        "    return piece.surface in PUBLIC\n",
+        "tests/channels/conformance/test_private.py -k facebook",
+    ),
+    Mutant(
         "A notice is nobody's message",
         "Telegram's service messages are somebody's",
         "services/chat_adapter/channels/telegram/service.py",

@@ -112,6 +112,21 @@ def outcomes(facts: Facts) -> list[str]:
     return ["queued" if name == "message.queued" else value["failure"]["code"] for name, value in found]
 
 
+@pytest.mark.parametrize("quotes", ["p1", "c1"], ids=["our private answer", "their own comment"])
+async def test_what_the_person_writes_back_in_private_is_never_answered_in_public(house: House, quotes: str) -> None:
+    """Whatever it quotes, it is a conversation of its own, and what goes out there goes to the person."""
+    _, person = commenter()
+    public = Customer(person.tenant, peer=READER, container="104_1")
+    comment = await commented(house, public)
+    await house.take(privately(public, comment, "r1"))
+    await house.take(public.report(requested_id(public.tenant, "r1"), "sent", "p1"))
+    chat = await house.opened(person, person.says(name="d1", thread={"reply_to": quotes}))
+    assert chat != comment
+    facts = await house.take(as_read(person.reply(chat)))
+    (order,) = [orjson.loads(event.value) for event in facts.emissions if event.name == "outbound"]
+    assert (order["peer"], order["surface"], order["way"]) == (READER, "direct", "free_text")
+
+
 @pytest.mark.parametrize("status", [None, "unknown", "sent", "delivered", "read"])
 async def test_a_comment_is_answered_in_private_once_whatever_is_known_of_the_first(
     house: House, status: str | None
