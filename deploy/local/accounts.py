@@ -62,6 +62,17 @@ token = "{facebook_token}"
 api = "{sandbox}"
 human_agent = true
 
+[apps.instagram.sandbox]
+app_id = "{instagram_app}"
+secret = "{instagram_secret}"
+verify_token = "{instagram_verify}"
+
+[accounts.instagram.sandbox]
+instagram_id = "{instagram_id}"
+token = "{instagram_token}"
+api = "{sandbox}/instagram"
+human_agent = true
+
 [apps.apple.sandbox]
 msp_id = "{apple_msp}"
 secret = "{apple_secret}"
@@ -179,6 +190,11 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         facebook_verify=secrets.token_urlsafe(24),
         facebook_page=digits(15),
         facebook_token="EAA" + secrets.token_hex(40),
+        instagram_app=digits(15),
+        instagram_secret=secrets.token_hex(16),
+        instagram_verify=secrets.token_urlsafe(24),
+        instagram_id="17841" + digits(12),
+        instagram_token="IGAA" + secrets.token_hex(40),
         apple_msp=str(uuid.uuid4()),
         apple_secret=base64.b64encode(secrets.token_bytes(32)).decode(),
         apple_business=str(uuid.uuid4()),

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from services.social_adapter.channels import facebook, youtube
+from services.social_adapter.channels import facebook, instagram, youtube
 from shared.contract.channel import Channel
 
-CHANNELS: Final[Mapping[str, Channel]] = {channel.name: channel for channel in (facebook.CHANNEL, youtube.CHANNEL)}
+CHANNELS: Final[Mapping[str, Channel]] = {
+    channel.name: channel
+    for channel in (
+        facebook.CHANNEL,
+        instagram.CHANNEL,
+        youtube.CHANNEL,
+    )
+}

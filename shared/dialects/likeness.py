@@ -1,4 +1,4 @@
-"""By what a comment of ours is known when it comes back: it carries no name of ours, only its place and its words."""
+"""By what something of ours is known when it comes back: it carries no name of ours, only its place and its words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import unicodedata
 
 from shared.contract.channel import Piece
-from shared.contract.envelope import Media, Text
+from shared.contract.envelope import Choices, Media, Text
 
 
 def key(parent: str, words: str) -> str:
@@ -20,7 +20,7 @@ def key(parent: str, words: str) -> str:
 
 def words(piece: Piece) -> str:
     match piece.part:
-        case Text(text=text):
+        case Text(text=text) | Choices(text=text):
             return text
         case Media(caption=caption):
             return caption or ""

@@ -45,6 +45,7 @@ def look_up(account: meta.Account, address: str, fields: Sequence[str]) -> Steps
     return Party(
         address=address,
         name=found.called,
+        username=found.username,
         verified="provider",
         locale=found.locale and found.locale.replace("_", "-"),
         time_zone=None if found.timezone is None else offset(found.timezone),

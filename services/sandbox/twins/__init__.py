@@ -8,6 +8,7 @@ from aiohttp import web
 
 from services.sandbox.twins.apple import Apple
 from services.sandbox.twins.discord import Discord
+from services.sandbox.twins.instagram import Instagram
 from services.sandbox.twins.line import Line
 from services.sandbox.twins.slack import Slack
 from services.sandbox.twins.sms import Sms
@@ -20,6 +21,7 @@ from services.sandbox.twins.youtube import YouTube
 TWINS: Final[tuple[type[Twin], ...]] = (
     Apple,
     Discord,
+    Instagram,
     Line,
     Slack,
     Sms,
