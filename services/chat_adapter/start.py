@@ -14,7 +14,8 @@ from shared.runtime.lifecycle import Life
 async def start(life: Life) -> None:
     adapter = await open_adapter(life, "chat", CHANNELS)
     written = Transcript(adapter.pool)
-    serve_webchat(adapter, written)
+    if adapter.serves("webchat"):
+        serve_webchat(adapter, written)
     if life.settings.retention:
         life.spawn(Retention(life.settings, adapter.pool, adapter.accounts).run(), "retention")
     await serve(

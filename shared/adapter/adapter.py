@@ -14,7 +14,8 @@ from shared.adapter.states import States
 from shared.bus.produce import Producer
 from shared.bus.witness import Witness
 from shared.contract.channel import Channel
-from shared.contract.codes import STATUSES, Family
+from shared.contract.codes import CHANNELS, STATUSES, Family
+from shared.contract.errors import Misconfigured
 from shared.enrich.afterwards import Afterwards, Errand, Follower
 from shared.enrich.media import MediaWorker
 from shared.enrich.profiles import ProfileWorker
@@ -31,6 +32,7 @@ from shared.provider.smtp import Mailer
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.lifecycle import Life
 from shared.runtime.observe import begin_at_zero
+from shared.runtime.settings import Settings
 from shared.storage.blobs import Blobs
 from shared.storage.database import open_pool
 from shared.storage.migrate import Migrated
@@ -77,9 +79,20 @@ async def open_adapter(life: Life, family: Family, channels: Mapping[str, Channe
         caller=caller,
         contexts=Contexts(settings, keyring=Keyring(caller), credentials=credentials),
         credentials=credentials,
+        served=served(settings, channels),
         life=life,
         intake=Intake(settings, family, producer, blobs),
     )
+
+
+def served(settings: Settings, channels: Mapping[str, Channel]) -> frozenset[str] | None:
+    """Which of them this process serves, by PARLEY_CHANNELS; None: all. Raises Misconfigured."""
+    named = frozenset(name for one in settings.channels.split(",") if (name := one.strip()))
+    if unknown := sorted(named - CHANNELS.keys()):
+        raise Misconfigured(f"PARLEY_CHANNELS: there is no channel {unknown[0]}; it is one of {', '.join(CHANNELS)}.")
+    if named and named.isdisjoint(channels):
+        raise Misconfigured(f"PARLEY_CHANNELS names no channel of this adapter; it has {', '.join(sorted(channels))}.")
+    return named & channels.keys() if named else None
 
 
 async def serve(

@@ -35,14 +35,14 @@ class Refreshing:
     """A kind of duty: the token of each account whose token ends."""
 
     def __init__(self, parts: Parts, states: States) -> None:
-        self._channels, self._caller, self._contexts = parts.channels, parts.caller, parts.contexts
+        self._parts, self._caller, self._contexts = parts, parts.caller, parts.contexts
         self._credentials, self._states, self._leases = parts.credentials, states, Leases(parts.pool)
         self._ill: set[tuple[str, str]] = set()  # by our word; what a send found out is not ours to take back
 
     def duties(self, accounts: Accounts) -> Iterator[Duty]:
-        for name, account in accounts.all():
-            if self._channels[name].refreshes(account):
-                yield self._duty(self._channels[name], account)
+        for channel, account in self._parts.accounts_served(accounts):
+            if channel.refreshes(account):
+                yield self._duty(channel, account)
 
     def _duty(self, channel: Channel, account: Account) -> Duty:
         async def work() -> None:

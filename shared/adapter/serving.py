@@ -33,8 +33,8 @@ class Serving:
         self._parts, self._intake, self._states = parts, intake, states
 
     def duties(self, accounts: Accounts) -> Iterator[Duty]:
-        for name, account in accounts.all():
-            channel, app = self._parts.channels[name], accounts.app(name, account.receiver)
+        for channel, account in self._parts.accounts_served(accounts):
+            app = accounts.app(channel.name, account.receiver)
             yield self._duty(channel, app, account)
             for shard in range(channel.shards(account) if channel.socket else 0):
                 yield self._listening(channel, app, account, shard)

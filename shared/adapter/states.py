@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from shared.bus.cloudevents import Out, encode, headers
-from shared.contract.channel import Account, Version
+from shared.contract.channel import Account, Channel, Version
 from shared.contract.codes import Code, Failure
 from shared.contract.envelope import derive, key, utc
 from shared.contract.errors import BusUnavailable
@@ -28,12 +28,8 @@ class States:
     """The accounts of one adapter. A failure that only a person can mend (a token refused) makes an account unhealthy."""
 
     def __init__(self, parts: Parts) -> None:
-        self._topic, self._source, self._channels = (
-            parts.settings.topic(ACCOUNTS),
-            f"/adapter/{parts.family}",
-            parts.channels,
-        )
-        self._accounts, self._producer, self._health = parts.accounts, parts.producer, parts.health
+        self._parts, self._producer, self._health = parts, parts.producer, parts.health
+        self._topic, self._source = parts.settings.topic(ACCOUNTS), f"/adapter/{parts.family}"
         self._failures: dict[tuple[str, str], Failure] = {}
         self._ends: dict[tuple[str, str], datetime] = {}
         self._changed = asyncio.Event()
@@ -99,18 +95,18 @@ class States:
                 continue
 
     async def tell(self) -> None:
-        """Publish the state of every account."""
+        """Publish the state of every account that is served here."""
         now = datetime.now(UTC)
         for gauge in (HEALTHY, API_END):  # an account that is no longer in the file must not stay ill for ever
             gauge.clear()
-        await self._producer.send_all([self._record(channel, account, now)
-                                       for channel, account in self._accounts.current.all()])  # fmt: skip
+        served = self._parts.accounts_served(self._parts.accounts.current)
+        await self._producer.send_all([self._record(channel, account, now) for channel, account in served])
 
-    def _record(self, channel: str, of: Account, now: datetime) -> Out:
-        tenant, account = of.tenant, of.name
+    def _record(self, by: Channel, of: Account, now: datetime) -> Out:
+        tenant, channel, account = of.tenant, by.name, of.name
         failure = self._failures.get((channel, account))
         HEALTHY.labels(channel, account).set(failure is None)
-        version = self._channels[channel].version(of) or Version("")
+        version = by.version(of) or Version("")
         if version.ends_at:
             API_END.labels(channel, account).set(version.ends_at.timestamp())
         state = AccountState(
@@ -122,7 +118,7 @@ class States:
             token_expires_at=self._ends.get((channel, account)),
             api_version=version.name or None,
             api_ends_at=version.ends_at,
-            capabilities=self._channels[channel].capabilities_of(of).model_dump(mode="json"),
+            capabilities=by.capabilities_of(of).model_dump(mode="json"),
             occurred_at=now,
         )
         return Out(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 from shared.storage import turns
 from shared.storage.database import Pool, connected
-from shared.storage.turns import Place
+from shared.storage.turns import Room
 
 LEASE: Final = timedelta(seconds=180)  # longer than the longest download; doing it twice does no harm
 
@@ -22,15 +22,11 @@ class Jobs:
     table: str
     key: tuple[str, ...]
 
-    async def claim(
-        self, pool: Pool, *, free: Mapping[Place, int], default: int, limit: int
-    ) -> tuple[uuid.UUID, Sequence[Any]]:
-        """The owner from now on of rows that are due and that nobody holds, for each account at most as many as are
-        `free` (else `default`); and these rows.
-        """
+    async def claim(self, pool: Pool, room: Room) -> tuple[uuid.UUID, Sequence[Any]]:
+        """The owner from now on of rows that are due and that nobody holds, as many as there is room for; and these rows."""
         owner = uuid.uuid4()
         statement = turns.claim(self.table, pending="done_at IS NULL")
-        rows = await turns.take(pool, statement, free=free, default=default, limit=limit, owner=owner, lease=LEASE)
+        rows = await turns.take(pool, statement, room, owner=owner, lease=LEASE)
         return owner, rows
 
     async def put_off(self, pool: Pool, key: Sequence[object], *, owner: uuid.UUID, delay: timedelta) -> None:

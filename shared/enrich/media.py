@@ -56,11 +56,10 @@ class MediaWorker:
         self._first_pause, self._give_up = first_pause, give_up
         self._workers = Workers(
             "media",
+            parts,
             claim=partial(mediajobs.claim, parts.pool),
             work=self._work,
             at_once=AT_ONCE,
-            channels=parts.channels,
-            health=parts.health,
         )
 
     async def run(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,7 +12,7 @@ from shared.bus.cloudevents import In
 from shared.contract.envelope import Envelope, Media
 from shared.enrich.jobs import Jobs
 from shared.storage.database import Pool, connected
-from shared.storage.turns import Place
+from shared.storage.turns import Place, Room
 from shared.storage.walks import in_steps
 
 JOBS: Final = Jobs("media_job", ("message_id", "part"))
@@ -71,8 +71,8 @@ def _rows(record: In) -> list[tuple[Any, ...]]:
     ]
 
 
-async def claim(pool: Pool, *, free: Mapping[Place, int], default: int, limit: int) -> list[MediaJob]:
-    _, rows = await JOBS.claim(pool, free=free, default=default, limit=limit)
+async def claim(pool: Pool, room: Room) -> list[MediaJob]:
+    _, rows = await JOBS.claim(pool, room)
     return [_job(row) for row in rows]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,7 +12,7 @@ from shared.bus.cloudevents import In
 from shared.contract.envelope import Envelope, Party
 from shared.enrich.jobs import Jobs
 from shared.storage.database import Pool, connected
-from shared.storage.turns import Place
+from shared.storage.turns import Place, Room
 from shared.storage.walks import in_steps
 
 JOBS: Final = Jobs("profile", ("tenant", "channel", "account", "address"))
@@ -77,8 +77,8 @@ def _row(record: In) -> tuple[Any, ...] | None:
     return (*place, message.peer, record.key, record.traceparent)
 
 
-async def claim(pool: Pool, *, free: Mapping[Place, int], default: int, limit: int) -> list[ProfileJob]:
-    owner, rows = await JOBS.claim(pool, free=free, default=default, limit=limit)
+async def claim(pool: Pool, room: Room) -> list[ProfileJob]:
+    owner, rows = await JOBS.claim(pool, room)
     return [_job(owner, row) for row in rows]
 
 

@@ -49,11 +49,10 @@ class ProfileWorker:
         self._blocked = Blocked()
         self._workers = Workers(
             "profiles",
+            parts,
             claim=partial(profilejobs.claim, parts.pool),
             work=self._work,
             at_once=AT_ONCE,
-            channels=parts.channels,
-            health=parts.health,
             blocked=self._blocked,
         )
 

@@ -76,7 +76,7 @@ class Ingress:
     """One address per app, /hooks/{channel}/{app}, for every channel of this adapter."""
 
     def __init__(self, parts: Parts, intake: Intake) -> None:
-        self._settings, self._channels, self._accounts = parts.settings, parts.channels, parts.accounts
+        self._settings, self._parts, self._accounts = parts.settings, parts, parts.accounts
         self._contexts, self._intake = parts.contexts, intake
         self._open: Counter[str] = Counter()
         IN_FLIGHT.set_function(self._open.total)
@@ -91,7 +91,7 @@ class Ingress:
 
     def _named(self, request: web.Request) -> tuple[Channel | None, App | None]:
         name, behind = request.match_info["channel"], request.match_info.get("behind", "")
-        channel = self._channels.get(name)
+        channel = self._parts.channels.get(name) if self._parts.serves(name) else None
         app = self._accounts.current.app(name, request.match_info["app"])
         return (channel, app) if channel and channel.verify and behind in {"", channel.behind} else (None, None)
 
@@ -100,7 +100,9 @@ class Ingress:
         channel, app = self._named(request)
         if channel is None or app is None:
             INGRESS.labels("none", "unknown_address").inc()
-            return _plain(404, "unknown address: no such app in the accounts file")
+            return _plain(
+                404, "unknown address: no such app in the accounts file, or none of this process (PARLEY_CHANNELS)"
+            )
         started = time.perf_counter()
         try:
             answer, outcome = await self._take(channel, app, request)

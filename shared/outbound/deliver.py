@@ -66,11 +66,10 @@ class Deliver:
         )
         self._workers = Workers(
             "lanes",
+            parts,
             claim=partial(lanes.claim, parts.pool),
             work=self._outgoing.work,
             at_once=AT_ONCE,
-            channels=parts.channels,
-            health=parts.health,
             blocked=blocked,
         )
         self._reader = Reader(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, ParamSpec, TypeVar
@@ -16,7 +16,7 @@ from shared.bus.cloudevents import In
 from shared.contract.errors import DatabaseUnavailable, Fenced
 from shared.storage import turns
 from shared.storage.database import Connection, Pool, connected
-from shared.storage.turns import Place
+from shared.storage.turns import Place, Room
 
 log = structlog.get_logger(__name__)
 P = ParamSpec("P")
@@ -81,10 +81,10 @@ async def append(pool: Pool, records: Sequence[In]) -> None:
         )
 
 
-async def claim(pool: Pool, *, free: Mapping[Place, int], default: int, limit: int) -> list[Lane]:
-    """Take lanes that are due and that nobody holds, for each account at most as many as are `free` (else `default`)."""
+async def claim(pool: Pool, room: Room) -> list[Lane]:
+    """Take lanes that are due and that nobody holds, as many as there is room for."""
     owner = uuid.uuid4()
-    rows = await turns.take(pool, TURN, free=free, default=default, limit=limit, owner=owner, lease=LEASE)
+    rows = await turns.take(pool, TURN, room, owner=owner, lease=LEASE)
     return [Lane(row["conversation"], owner, (row["channel"], row["account"]), row["tries"]) for row in rows]
 
 

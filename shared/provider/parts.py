@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from shared.bus.produce import Producer
@@ -12,7 +12,7 @@ from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
 from shared.provider.credentials import Credentials
 from shared.provider.exchange import Driver
-from shared.runtime.accounts import AccountsFile
+from shared.runtime.accounts import Accounts, AccountsFile
 from shared.runtime.lifecycle import Health
 from shared.runtime.settings import Settings
 from shared.storage.blobs import Blobs
@@ -21,7 +21,7 @@ from shared.storage.database import Pool
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What one process has once."""
+    """What one process has once. `served`: the channels that it serves (PARLEY_CHANNELS); None: all of its family's."""
 
     settings: Settings
     family: Family
@@ -34,6 +34,15 @@ class Parts:
     caller: Caller
     contexts: Contexts
     credentials: Credentials
+    served: frozenset[str] | None = None
+
+    def serves(self, channel: str) -> bool:
+        """Whether its webhooks, polls, sockets, sends and files are this process's."""
+        return self.served is None or channel in self.served
+
+    def accounts_served(self, accounts: Accounts) -> Iterator[tuple[Channel, Account]]:
+        """Those that this process looks after."""
+        return ((self.channels[name], account) for name, account in accounts.all() if self.serves(name))
 
     @property
     def drive(self) -> Driver:

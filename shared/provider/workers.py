@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 
-from shared.contract.channel import Channel
 from shared.contract.errors import DatabaseUnavailable
+from shared.provider.parts import Parts
 from shared.runtime.lasting import spawn
-from shared.runtime.lifecycle import Health
-from shared.storage.turns import Place
+from shared.storage.turns import Place, Room
 
 log = structlog.get_logger(__name__)
 
@@ -36,9 +35,9 @@ D_co = TypeVar("D_co", bound=Due, covariant=True)
 
 
 class Claim(Protocol[D_co]):
-    """Takes what is due and what nobody holds: for each account at most as much as is `free`, else `default`."""
+    """Takes what is due and what nobody holds, as much as there is room for."""
 
-    async def __call__(self, *, free: Mapping[Place, int], default: int, limit: int) -> Sequence[D_co]: ...
+    async def __call__(self, room: Room, /) -> Sequence[D_co]: ...
 
 
 class Blocked:
@@ -68,16 +67,15 @@ class Workers(Generic[D]):
     def __init__(
         self,
         name: str,
+        parts: Parts,
         *,
         claim: Claim[D],
         work: Callable[[D], Coroutine[Any, Any, None]],
         at_once: int,
-        channels: Mapping[str, Channel],
-        health: Health,
         blocked: Blocked | None = None,
     ) -> None:
         self._name, self._claim_due, self._work, self._most = name, claim, work, at_once
-        self._channels, self._health, self._blocked = channels, health, blocked or Blocked()
+        self._parts, self._blocked = parts, blocked or Blocked()
         self._working: Counter[Place] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
@@ -88,7 +86,7 @@ class Workers(Generic[D]):
 
     async def run(self) -> None:
         while True:
-            self._health.tick(self._name)
+            self._parts.health.tick(self._name)
             self._news.clear()
             if await self._claim() < CLAIMED:
                 await self._wait()
@@ -104,7 +102,9 @@ class Workers(Generic[D]):
     async def _claim(self) -> int:
         limit = max(0, min(CLAIMED, WORKERS - len(self._tasks)))
         try:
-            claimed = await self._claim_due(free=self._room(), default=self._most, limit=limit)
+            claimed = await self._claim_due(
+                Room(free=self._room(), default=self._most, limit=limit, channels=self._parts.served)
+            )
         except DatabaseUnavailable as error:
             log.warning("work.waiting", what=self._name, error=str(error))
             return 0
@@ -126,7 +126,7 @@ class Workers(Generic[D]):
 
     def _at_once(self, account: Place) -> int:
         """No more than get a turn within seconds: who waits for the rate holds a lease."""
-        channel = self._channels.get(account[0])
+        channel = self._parts.channels.get(account[0])
         return max(1, min(self._most, int(channel.capabilities.per_second * 10))) if channel else self._most
 
     def _start(self, due: D) -> None:

@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     )
     blobs: str = Field("file:///var/lib/parley/blobs", description="the blob store: file://, s3://, gs:// or az:// URL")
     accounts: str = Field("/etc/parley/accounts.toml", description="the accounts file; read again when it changes")
+    channels: str = Field(
+        "",
+        description="adapters: the channels that this process serves, with commas between them, so that they can be scaled apart "
+        "(kubernetes.md); empty: all of its family",
+    )
     token: SecretStr = Field(
         SecretStr(""), description="the bearer token of the HTTP API and the page; empty: both are closed"
     )

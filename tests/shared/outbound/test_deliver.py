@@ -22,7 +22,7 @@ from shared.outbound.outgoing import Pace
 from shared.outbound.sending import Job, Sender
 from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
-from shared.storage import walks
+from shared.storage import turns, walks
 from tests.parts import make_parts
 
 
@@ -37,7 +37,7 @@ async def put(station: Station, *messages: Outbound) -> None:
 
 
 async def claim(station: Station, **more: Any) -> list[Lane]:
-    return await lanes.claim(station.pool, **({"free": {}, "default": 100, "limit": 100} | more))
+    return await lanes.claim(station.pool, turns.Room(**({"free": {}, "default": 100, "limit": 100} | more)))
 
 
 async def finish(ledger: Ledger, lane: Lane, message: Outbound) -> None:
@@ -51,6 +51,12 @@ async def test_a_lane_has_one_owner(station: Station) -> None:
     claims = await asyncio.gather(*(claim(station, limit=15) for _ in range(6)))
     taken = [lane.conversation for lanes_ in claims for lane in lanes_]
     assert len(taken) == len(set(taken)) == 40
+
+
+async def test_a_process_takes_no_lane_of_a_channel_that_it_does_not_serve(station: Station) -> None:
+    await put(station, *(outbound() for _ in range(3)))
+    assert await claim(station, channels={"webhook", "slack"}) == []
+    assert len(await claim(station, channels={"line", "webhook"})) == 3
 
 
 async def test_a_lane_is_taken_over_only_after_its_lease(station: Station) -> None:

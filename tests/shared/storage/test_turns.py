@@ -28,8 +28,8 @@ PROFILE = (
 STATEMENTS = {"lane": lanes.TURN} | {
     name: turns.claim(name, pending="done_at IS NULL") for name in (mediajobs.JOBS.table, profilejobs.JOBS.table)
 }
-TYPES = "(text[], text[], int[], int, int, uuid, interval)"
-ARGUMENTS = "('{}', '{}', '{}', 16, 100, gen_random_uuid(), '30 seconds')"
+TYPES = "(text[], text[], int[], int, int, uuid, interval, text[])"
+ARGUMENTS = "('{}', '{}', '{}', 16, 100, gen_random_uuid(), '30 seconds', NULL)"
 
 
 @pytest.mark.parametrize(("table", "filled"), [("lane", LANE), ("media_job", MEDIA), ("profile", PROFILE)])
