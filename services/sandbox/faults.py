@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.sandbox.bodies import read_bytes
-from services.sandbox.failures import channels, failures
+from services.sandbox.failures import failures, refusals
 from services.sandbox.refusals import answering
 from services.sandbox.shelf import Shelf
 
@@ -178,8 +178,7 @@ class Control:
 
     async def _failures(self, _request: web.Request) -> web.Response:
         """{channel: {name: code}}: what providers document."""
-        named = {one: {name: told["code"] for name, told in failures(one).items()} for one in channels()}
-        return web.json_response(named)
+        return web.json_response(refusals())
 
     async def _set(self, request: web.Request) -> web.Response:
         """What is named is set, the rest stays; `{"reset": true}` puts all back."""
@@ -187,10 +186,9 @@ class Control:
             wanted = orjson.loads(await read_bytes(request))
             before = {} if wanted.pop("reset", False) else self.faults.model_dump()
             faults = Faults.model_validate(over(before, wanted))
-            if unknown := [one for one, refusal in faults.refuse.items() if refusal.name not in failures(one)]:
-                raise ValueError(
-                    f"no such failure of {unknown[0]}; there are {', '.join(failures(unknown[0])) or 'none'}"
-                )
+            for channel, refusal in faults.refuse.items():
+                if refusal.name not in (known := refusals().get(channel, {})):
+                    raise ValueError(f"{channel} has no failure {refusal.name}; it has {', '.join(known) or 'none'}")
             self.faults = faults
         except (ValueError, AttributeError, TypeError, ValidationError) as error:
             return web.json_response({"error": str(error)}, status=400)

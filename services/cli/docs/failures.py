@@ -13,7 +13,7 @@ KINDS: Final = ("out", "amend", "upload", "fetch", "profile")  # what a call of 
 
 
 def files() -> dict[str, str]:
-    """By its path from the root, for each channel with such samples: {name: {code, status, headers, body}}."""
+    """By its path from the root, for each channel with such samples: {name: {of: kind of sample, code, status, headers, body}}."""
     found = {folder.name: dict(_failures(folder.name)) for folder in sorted(FOLDER.glob("*/"))}
     return {f"{PLACE}/{name}.json": _text(failures) for name, failures in found.items() if failures}
 
@@ -27,10 +27,8 @@ def _failures(channel: str) -> Iterator[tuple[str, Json]]:
             body = answer.get("body") or ""
             if "status" in answer and isinstance(body, dict | str):
                 headers = {name: value for name, value in answer.get("headers", {}).items() if name != "content-type"}
-                yield (
-                    sample.name,
-                    {"code": told["failed"]["code"], "status": answer["status"], "headers": headers, "body": body},
-                )
+                no = {"of": kind, "code": told["failed"]["code"], "status": answer["status"]}
+                yield sample.name, {**no, "headers": headers, "body": body}
 
 
 def _text(failures: Json) -> str:

@@ -45,6 +45,34 @@ async def shot(page, name):
         await page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
+async def test_another_app_is_found_by_its_name_in_either_script(phone):
+    await phone.locator("#person").click()
+    asked = phone.get_by_label("ស្វែងរកកម្មវិធី")
+    for words, name in (("yout", "YouTube"), ("ហ្វេសប៊ុក", "Messenger"), ("no such app", None), ("យូធូប", "YouTube")):
+        await asked.fill(words)
+        shown = phone.locator("dialog .find ~ .choice:visible")
+        await expect(shown).to_have_text([re.compile(f"{name}$")] if name else [])
+        await expect(phone.get_by_text("គ្មានកម្មវិធីឈ្មោះនេះទេ។")).to_have_count(0 if name else 1)
+    await asked.press("Enter")
+    await phone.wait_for_url("**channel=youtube**")
+    await expect(phone.locator("#attach")).to_be_hidden()
+
+
+async def test_a_no_that_the_provider_documents_is_asked_for_on_the_page(phone, sandbox, token):
+    async def fault(name):
+        await phone.locator("#person").click()
+        await phone.get_by_role("button", name="ធ្វើឱ្យមានបញ្ហា").click()
+        return phone.locator("dialog .choice", has_text=name)
+
+    await (await fault("throttled")).click()
+    await expect(await fault("throttled")).to_have_attribute("aria-pressed", "true")
+    await shot(phone, "phone-faults")
+    assert (await sandbox.no(token, "sendMessage", chat_id=501, text="x"))[0] == 429
+    await phone.keyboard.press("Escape")
+    await expect(await fault("throttled")).to_have_attribute("aria-pressed", "false")
+    assert (await sandbox.no(token, "sendMessage", chat_id=501, text="x"))[0] == 400
+
+
 async def test_a_person_chats_by_keyboard_alone(phone, sandbox, token):
     await phone.get_by_label("សរសេរសារ").focus()
     await phone.keyboard.type("សួស្តីបង តើហាងបើកម៉ោងប៉ុន្មាន?")
@@ -150,7 +178,7 @@ async def test_several_people_write_each_in_their_own_chat(phone, sandbox, token
     await sandbox.says(token, 501, text="mine")
     await phone.get_by_text("mine", exact=True).wait_for()
     await phone.locator("#person").click()
-    await phone.locator("dialog input").fill("Vanna")
+    await phone.locator("dialog input[name=name]").fill("Vanna")
     await phone.keyboard.press("Enter")
     await phone.locator("#log .empty").wait_for()
     await phone.locator("#text").fill("hers")

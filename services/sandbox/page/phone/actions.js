@@ -10,8 +10,8 @@ export function openMessage(view, acts) {
   const { can } = acts.app;
   const words = view.text ?? view.caption;
   openSheet(summary(view), (close) => [
-    emojis(view, acts, close),
-    choice(close, { picture: "reply", words: t("answer"), act: acts.answer }),
+    acts.app.emoji.length > 0 && emojis(view, acts, close),
+    can.includes("reply") && choice(close, { picture: "reply", words: t("answer"), act: acts.answer }),
     words && choice(close, { picture: "copy", words: t("copy"), act: () => acts.copy(words) }),
     view.mine && view.text && can.includes("edit") && choice(close, { picture: "edit", words: t("edit"), act: acts.change }),
     view.mine && can.includes("remove") && choice(close, { picture: "trash", words: t("remove"), danger: true, act: acts.remove }),

@@ -6,14 +6,14 @@ import { telegram } from "./telegram.js";
 import { uniform } from "./uniform.js";
 
 /**
- * `can`: edit or remove what one wrote, send a contact, put words under a file. `emoji`: what one reacts with. `offers`: where quick replies stand: under the message, or beside the
+ * `can`: send media (with a caption), a location, a contact; reply to a message; edit or remove what one wrote. `emoji`: what one reacts with. `offers`: where quick replies stand: under the message, or beside the
  * field where one writes. `open`: how its chats are reached. `online`: what stands under the account's name; else the app's.
  */
 export const CHANNELS = {
   ...(await twins()),
-  telegram: { name: "Telegram", online: "online_telegram", can: ["edit", "contact", "caption"], emoji: ["👍", "❤", "🔥", "🎉", "😁", "🙏"], offers: "under", open: telegram },
-  whatsapp: { name: "WhatsApp", online: "online_business", can: ["edit", "remove", "contact", "caption"], emoji: ["👍", "❤️", "😂", "😮", "😢", "🙏"], offers: "under", open: uniform },
-  facebook: { name: "Messenger", online: "online_facebook", can: ["edit", "remove", "caption"], emoji: ["❤️", "😆", "😮", "😢", "😠", "👍"], offers: "beside", open: uniform },
+  telegram: { name: "Telegram", online: "online_telegram", can: ["media", "caption", "location", "contact", "reply", "edit"], emoji: ["👍", "❤", "🔥", "🎉", "😁", "🙏"], offers: "under", open: telegram },
+  whatsapp: { name: "WhatsApp", online: "online_business", can: ["media", "caption", "location", "contact", "reply", "edit", "remove"], emoji: ["👍", "❤️", "😂", "😮", "😢", "🙏"], offers: "under", open: uniform },
+  facebook: { name: "Messenger", online: "online_facebook", can: ["media", "caption", "location", "reply", "edit", "remove"], emoji: ["❤️", "😆", "😮", "😢", "😠", "👍"], offers: "beside", open: uniform },
 };
 
 /** The apps that the sandbox describes itself, and how it names the people who have them; none, while it cannot be asked. */

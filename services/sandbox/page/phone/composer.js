@@ -90,9 +90,9 @@ export function createComposer({ send, can }) {
 
   function attach() {
     openSheet(t("attach"), (close) => [
-      choice(close, { picture: "image", words: t("attach_media"), act: () => pick("image/*,video/*,audio/*") }),
-      choice(close, { picture: "file", words: t("attach_file"), act: () => pick("") }),
-      choice(close, { picture: "pin", words: t("attach_location"), act: () => sendPlace(send) }),
+      can.includes("media") && choice(close, { picture: "image", words: t("attach_media"), act: () => pick("image/*,video/*,audio/*") }),
+      can.includes("media") && choice(close, { picture: "file", words: t("attach_file"), act: () => pick("") }),
+      can.includes("location") && choice(close, { picture: "pin", words: t("attach_location"), act: () => sendPlace(send) }),
       can.includes("contact") && choice(close, { picture: "person", words: t("attach_contact"), act: () => sendCard(send) }),
     ].filter(Boolean));
   }
@@ -102,6 +102,7 @@ export function createComposer({ send, can }) {
     $("file").click();
   }
 
+  $("attach").hidden = !["media", "location", "contact"].some((one) => can.includes(one));
   $("composer").addEventListener("submit", submit);
   $("attach").addEventListener("click", attach);
   $("about-cancel").addEventListener("click", composer.quiet);

@@ -9,9 +9,11 @@ import { choice } from "../shared/sheet.js";
 import { given, listen, seen } from "../shared/wire.js";
 import { t } from "../shared/words.js";
 import { openMessage } from "./actions.js";
+import { otherApps } from "./apps.js";
 import { CHANNELS } from "./channels.js";
 import { quickReplies } from "./choices.js";
 import { createComposer } from "./composer.js";
+import { openFaults } from "./faults.js";
 import { createLog } from "./log.js";
 
 const TYPING = 6000; // milliseconds: a little longer than a channel says that somebody types
@@ -151,11 +153,11 @@ function choosePersonOrAccount() {
     connect();
   };
   const others = (close) => [
-    h("h3", {}, t("other_apps")),
-    ...Object.entries(CHANNELS).filter(([name]) => name !== channel).map(([name, { name: words }]) => choice(close, { picture: face(words), words, act: () => goTo(name) })),
     accounts.length > 1 && h("h3", {}, t("writes_to")),
     ...(accounts.length > 1 ? accounts.map((one) => choice(close, { picture: face(one.name), words: one.name, detail: one.id, pressed: one === account, act: () => { account = one; connect(); } })) : []),
     choice(close, { picture: "ban", words: $("blocked").hidden ? t("block", { name: account.name }) : t("unblock"), danger: $("blocked").hidden, act: () => block($("blocked").hidden) }),
+    choice(close, { picture: "alert", words: t("faults"), act: () => openFaults(channel, app.name).catch(fail) }),
+    ...otherApps(close, { channel, goTo }),
   ].filter(Boolean);
   choosePerson({ channel, now: person, chosen, more: account ? others : undefined });
 }
