@@ -43,6 +43,8 @@ def sample(
     Exit codes: 0 shown, 1 not to be read, 2 misused.
     """
     found, folder = find(channel), ROOT / "tests/channels" / channel
+    if not found.inbound:
+        misused(f"{channel} takes no webhook, so nobody signs a body: {instead(found)}.")
     if not (folder / "settings.json").exists():
         misused(
             f"Run this in a source tree, with {folder}/settings.json: app, account, now (docs/adding-a-channel.md)."
@@ -62,6 +64,16 @@ def sample(
     if what:
         keep(folder, what, request, records)
     print(orjson.dumps(records, option=orjson.OPT_INDENT_2).decode())
+
+
+def instead(channel: Channel) -> str:
+    """What to do where nothing is signed."""
+    if channel.mail:
+        return f"`parley translate {channel.name} FILE` shows what a mail becomes"
+    if channel.poll:
+        beside = f"tests/channels/{channel.name}/WHAT.poll.json"
+        return f"keep a poll's answer in {beside} (docs/adding-a-channel.md), and the suite shows its records"
+    return "Parley itself is the provider"
 
 
 def keep(folder: Path, what: str, request: bytes, records: Json) -> None:
@@ -103,19 +115,24 @@ def settings_of(channel: Channel, told: Json) -> Stand:
 
 
 def read(folder: Path, stand: Stand, body: bytes, kind: str = "application/json") -> tuple[bytes, Json]:
-    """The request in wire format, signed at the samples' time, and what it becomes, in the words of a sample's WHAT.json.
+    """The request in wire format, and what it becomes, in the words of a sample's WHAT.json.
 
     Raises Unverified, Malformed or Torn.
     """
-    signed = runpy.run_path(str(folder / "sign.py"))["sign"](stand.told["app"], body, stand.context.now)
-    headers = {"Host": "parley.example.org", "Content-Type": kind, "Content-Length": str(len(body)), **signed}
-    head = "".join(f"{header}: {value}\n" for header, value in headers.items())
-    raw = f"POST /hooks/{stand.channel.name}/main HTTP/1.1\n{head}\n".encode() + body
+    raw = signed(folder, stand.channel.name, stand.told["app"], body, stand.context.now, kind=kind)
     request = parse_http(raw)
     translate.verify(stand.channel, stand.app, request, stand.context)
     whole = translate.unpacked(stand.channel, request)
     found = translate.read_each(stand.channel, stand.app, whole, stand.context)
     return raw, {"records": [told(record) for record in found]}
+
+
+def signed(folder: Path, name: str, app: Json, body: bytes, now: datetime, *, kind: str = "application/json") -> bytes:
+    """The request in wire format, as the folder's sign.py proves it for this app at this time."""
+    proof = runpy.run_path(str(folder / "sign.py"))["sign"](app, body, now)
+    headers = {"Host": "parley.example.org", "Content-Type": kind, "Content-Length": str(len(body)), **proof}
+    head = "".join(f"{header}: {value}\n" for header, value in headers.items())
+    return f"POST /hooks/{name}/main HTTP/1.1\n{head}\n".encode() + body
 
 
 def plain(value: Any) -> Any:

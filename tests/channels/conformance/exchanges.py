@@ -190,11 +190,16 @@ def came_to(kind: str, name: str, sample: Json, provider: Callable[[Asked], Resp
     except AlreadySent as known:
         found = Sent(external_ids=known.external_ids, join_key=known.join_key)
     except SendFailed as failed:
-        scope = failed.scope if failed.scope != "account" else None
-        return {"failed": {"code": failed.reason, **_waits(failed), **_given(scope=scope)}}
+        return refusal(failed)
     except Refusal as refused:
         return {"failed": {"code": refused.reason}}
     return KINDS[kind].told(found)
+
+
+def refusal(failed: SendFailed) -> Json:
+    """A provider's no in the words of a sample."""
+    scope = failed.scope if failed.scope != "account" else None
+    return {"failed": {"code": failed.reason, **_waits(failed), **_given(scope=scope)}}
 
 
 def _waits(failed: SendFailed) -> Json:

@@ -9,8 +9,9 @@ import orjson
 import pytest
 
 from shared.contract.channel import Http
-from tests.channels.conformance.bench import BENCHED, SAMPLES, bench
-from tests.channels.conformance.exchanges import KINDS, Provider, address_in_logs, came_to
+from shared.contract.errors import SendFailed
+from tests.channels.conformance.bench import BENCHED, CHANNELS, SAMPLES, bench
+from tests.channels.conformance.exchanges import KINDS, Provider, address_in_logs, answered, came_to, refusal
 
 
 def _exchanges() -> Iterator[Any]:
@@ -51,3 +52,20 @@ def test_no_secret_is_in_the_address_that_logs_show(name, function, path):
     for request in provider.asked:
         assert not any(secret in address_in_logs(request) for secret in bench(name).secrets())
         assert KINDS[function].seen or isinstance(request, Http)
+
+
+@pytest.mark.parametrize("name", [name for name in BENCHED if (SAMPLES / name / "failures.json").exists()])
+def test_each_way_to_say_no_is_told_as_the_provider_means_it(name):
+    """failures.json: {WHAT: [response, failed]}, what one sample each would show with the same request again and again."""
+    told = orjson.loads((SAMPLES / name / "failures.json").read_bytes())
+    assert {what: no(name, response) for what, (response, _) in told.items()} == {
+        what: {"failed": failed} for what, (_, failed) in told.items()
+    }
+
+
+def no(name: str, response: Any) -> Any:
+    try:
+        CHANNELS[name].outcome(answered(response))
+    except SendFailed as failed:
+        return refusal(failed)
+    return None

@@ -12,6 +12,7 @@ from tests.channels.conformance.bench import (
     CHANNELS,
     MAILS,
     REGISTRIES,
+    SAMPLES,
     SENDERS,
     WEBHOOKS,
     bench,
@@ -34,6 +35,7 @@ def test_whoever_takes_webhooks_proves_them_and_brings_samples(name):
     assert samples([name], ".in.http"), (
         f"write tests/channels/{name}/WHAT.in.http, a request as the provider sends it, and WHAT.json, its records"
     )
+    assert (SAMPLES / name / "sign.py").exists(), f"write tests/channels/{name}/sign.py: sign(app, body, now)"
 
 
 @pytest.mark.parametrize("name", MAILS)
@@ -49,7 +51,7 @@ def test_every_sample_in_has_its_expected_records(name):
     assert paths == {one for one in expected if "." not in one and one not in APART}, "each has its WHAT.json"
 
 
-APART = {"settings", "limits"}
+APART = {"settings", "limits", "failures"}
 
 
 @pytest.mark.parametrize(
