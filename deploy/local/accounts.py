@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 from deploy.local.home import Addresses, write_private
+from services.sandbox.twins.googlechat import service_account
 from services.sandbox.twins.proofs import b64, public_key
 
 TEMPLATE = """\
@@ -90,6 +91,17 @@ public_key = "{discord_key}"
 application_id = "{discord_application}"
 token = "{discord_token}"
 api = "{sandbox}/discord"
+
+[apps.googlechat.sandbox]
+project = "{googlechat_project}"
+audience = "https://parley.example/hooks/googlechat/sandbox"
+publishers = ["push@parley-sandbox.iam.gserviceaccount.com"]
+certs = "{sandbox}/googlechat"
+
+[accounts.googlechat.sandbox]
+credentials = '''{googlechat_credentials}'''
+api = "{sandbox}/googlechat"
+login = "{sandbox}/googlechat"
 
 [apps.line.sandbox]
 secret = "{line_secret}"
@@ -201,6 +213,8 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         discord_key=public_key(discord).hex(),
         discord_application=digits(19),
         discord_token=discord,
+        googlechat_project=digits(12),
+        googlechat_credentials=service_account(),
         line_secret=secrets.token_hex(16),
         line_bot="U" + secrets.token_hex(16),
         line_token=secrets.token_urlsafe(64),

@@ -8,6 +8,7 @@ from typing import Final
 from services.chat_adapter.channels import (
     apple,
     discord,
+    googlechat,
     line,
     slack,
     sms,
@@ -26,6 +27,7 @@ CHANNELS: Final[Mapping[str, Channel]] = {
     for channel in (
         apple.CHANNEL,
         discord.CHANNEL,
+        googlechat.CHANNEL,
         line.CHANNEL,
         slack.CHANNEL,
         sms.CHANNEL,

@@ -38,7 +38,7 @@ WORDS: Final = Path(__file__).parents[2] / "services/sandbox/page/words"
 KHMER: Final = "ជម្រាបសួរបង តើហាងបើកម៉ោងប៉ុន្មាននៅថ្ងៃអាទិត្យ?"
 FLEETING: Final = 4000  # milliseconds; who types is shown for seconds, and not at all when it comes late
 PHONES: Final = ("telegram", "whatsapp", "facebook")
-NAMES: Final = {"telegram", "whatsapp", "teams"}  # whose webhooks say what people are called
+NAMES: Final = {"telegram", "whatsapp", "teams", "googlechat"}  # whose webhooks say what people are called
 READERS: Final = {"whatsapp", "facebook", "teams"}  # who are told what was read
 PERSONS: Final = {twin.channel: twin.person for twin in TWINS}
 

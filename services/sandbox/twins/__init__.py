@@ -8,6 +8,7 @@ from aiohttp import web
 
 from services.sandbox.twins.apple import Apple
 from services.sandbox.twins.discord import Discord
+from services.sandbox.twins.googlechat import GoogleChat
 from services.sandbox.twins.instagram import Instagram
 from services.sandbox.twins.line import Line
 from services.sandbox.twins.slack import Slack
@@ -22,6 +23,7 @@ TWINS: Final[tuple[type[Twin], ...]] = (
     Apple,
     Discord,
     Instagram,
+    GoogleChat,
     Line,
     Slack,
     Sms,

@@ -39,6 +39,11 @@ def public_key(token: str) -> bytes:
     return signer(token).public_key().public_bytes_raw()
 
 
+def new_rsa() -> str:
+    """A private key in PEM (PKCS #8)."""
+    return rsa.generate_private_key(65537, 2048).private_bytes(*PEM).decode()
+
+
 class Signer:
     """Signs JSON Web Tokens (RFC 7519) with an RSA key that is made at the first use and kept on the shelf."""
 
@@ -57,7 +62,7 @@ class Signer:
 
     def _key(self) -> rsa.RSAPrivateKey:
         if (kept := self._shelf.get("key")) is None:
-            kept = rsa.generate_private_key(65537, 2048).private_bytes(*PEM).decode()
+            kept = new_rsa()
             self._shelf.put("key", kept)
         key = serialization.load_pem_private_key(str(kept).encode(), None)
         assert isinstance(key, rsa.RSAPrivateKey)

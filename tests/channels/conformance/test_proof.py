@@ -68,7 +68,10 @@ def test_a_body_that_nothing_signs_is_torn_when_it_is_cut(name):
 
 
 def with_other_secrets(on: Bench) -> Bench:
-    """The same app of somebody else: each of its secrets, and each of the keys fetched for it, has another end."""
+    """The same app of somebody else: each of its secrets, and each of the keys fetched for it, has another end.
+
+    Where the provider signs with a key of its own, sign.py is told `another_key`.
+    """
     other: dict[str, object] = {
         field: SecretStr(_other(value.get_secret_value()))
         for field, value in vars(on.app).items()
@@ -76,11 +79,12 @@ def with_other_secrets(on: Bench) -> Bench:
     }
     if public := getattr(on.app, "public_key", None):
         other |= {"public_key": public[::-1]}
-    told = {**on.told, "app": {**on.told["app"], **{field: _shown(value) for field, value in other.items()}}}
+    shown: dict[str, object] = {field: _shown(value) for field, value in other.items()}
+    told = {**on.told, "app": {**on.told["app"], **(shown or {"another_key": True})}}
     return replace(on, app=on.app.model_copy(update=other), context=replace(on.context, keys={}), told=told)
 
 
-def _shown(value: SecretStr | str) -> str:
+def _shown(value: object) -> object:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 

@@ -58,7 +58,9 @@ def test_what_was_taken_is_answered_with_a_yes_and_as_the_sample_tells(name, pat
 @pytest.mark.parametrize("name", [name for name in WEBHOOKS if CHANNELS[name].accepted is not taken])
 def test_whoever_answers_in_words_of_its_own_shows_them(name):
     answers = [expected(path).get("answer") for path in bench(name).folder.glob("*.in.http")]
-    assert any(answers), f'write "answer", the body, into a WHAT.json of tests/channels/{name} beside its records'
+    assert any(answer is not None for answer in answers), (
+        f'write "answer", the body, into a WHAT.json of tests/channels/{name} beside its records'
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in WEBHOOKS if CHANNELS[name].handshake is not no_handshake])

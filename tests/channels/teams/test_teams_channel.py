@@ -16,12 +16,13 @@ from microsoft_agents.activity import Activity
 from pydantic import SecretStr
 
 from services.chat_adapter.channels.teams import CHANNEL
-from services.chat_adapter.channels.teams.proof import signers
+from services.chat_adapter.channels.teams.proof import endorsed
 from services.cli.wire import parse_http
 from shared.contract.channel import Context, Piece, React, Request, Response, SendFailed, UnknownKey, Unverified
 from shared.contract.envelope import Choice, Choices, Media, Option, Text, Unsupported
 from shared.contract.errors import Malformed, Torn
 from shared.contract.fit import fit
+from shared.dialects.rs256 import signers
 from shared.inbound import translate
 
 HERE = Path(__file__).parent
@@ -38,7 +39,7 @@ PERSON, CHAT, PLACE = "29:1dara", "a:1chat", "19:room@thread.tacv2"
 
 
 def known(*endorsements):
-    return signers({"keys": [{**PUBLIC, "kid": "k1", "endorsements": list(endorsements)}]})
+    return signers({"keys": [{**PUBLIC, "kid": "k1", "endorsements": list(endorsements)}]}, endorsed)
 
 
 CONTEXT = Context(

@@ -24,6 +24,7 @@ from deploy.local.services import make_addresses
 from services.chat_adapter import registry as chat
 from services.sandbox.failures import failures, refusals
 from services.sandbox.twins import TWINS
+from services.sandbox.twins.googlechat import service_account
 from services.sandbox.twins.twin import Twin
 from services.social_adapter import registry as social
 from shared.adapter.files import Files
@@ -396,6 +397,8 @@ async def test_credentials_of_nobody_are_refused_as_the_provider_does(business: 
     secrets = {
         name: nobodys for name in ("token", "password", "secret", "refresh_token") if hasattr(business.account, name)
     }
+    if hasattr(business.account, "credentials"):
+        secrets["credentials"] = service_account()
     stranger = business.account.model_validate({**business.account.model_dump(), **secrets})
     with pytest.raises(SendFailed) as failed:
         await business.sends(Text(text="x"), message, account=stranger, id="3f2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11")

@@ -16,7 +16,7 @@ from services.chat_adapter.channels.teams import inbound as activities
 from services.chat_adapter.channels.teams.errors import outcome
 from services.chat_adapter.channels.teams.outbound import TEXT, compose
 from services.chat_adapter.channels.teams.places import SHARED, is_trusted, known_place, names, path, taken_apart
-from services.chat_adapter.channels.teams.proof import check_body, claims_of, signers
+from services.chat_adapter.channels.teams.proof import check_body, endorsed
 from services.chat_adapter.channels.teams.reactions import TYPES
 from services.chat_adapter.channels.teams.streams import Stream, has_ended, was_stopped
 from shared.contract import channel
@@ -45,6 +45,7 @@ from shared.contract.channel import (
 )
 from shared.contract.envelope import Media, Part, Text
 from shared.contract.readable import otherwise
+from shared.dialects.rs256 import claims_of, signers
 
 Json = dict[str, Any]
 
@@ -91,7 +92,7 @@ def keys(app: App, context: Context) -> Steps[Keys]:
     """In two hops: …/bot-framework-rest-connector-authentication#openid-metadata-document."""
     place = yield Http(method="GET", url=app.openid)
     answer = yield Http(method="GET", url=place.json()["jwks_uri"])
-    return Keys(value=signers(answer.json()), expires_in=answer.max_age)
+    return Keys(value=signers(answer.json(), endorsed), expires_in=answer.max_age)
 
 
 def verify(app: App, request: Request, context: Context) -> None:
@@ -99,7 +100,12 @@ def verify(app: App, request: Request, context: Context) -> None:
     whole is `inbound`'s to refuse.
     """
     claims, signer = claims_of(
-        request.headers.get("authorization", ""), context.keys, app_id=app.app_id, issuer=app.issuer, now=context.now
+        request.headers.get("authorization", ""),
+        context.keys,
+        audience=[app.app_id],
+        issuer=[app.issuer],
+        now=context.now,
+        require=["serviceurl"],
     )
     if (activity := otherwise(request.json, None)) is not None:
         check_body(activity, claims, signer)
