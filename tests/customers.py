@@ -74,7 +74,8 @@ class Town:
     def key(self, channel: str) -> str:
         """What the provider calls the account: its number, its page, its bot."""
         if twin := APPS.get(channel):
-            return twin.id_of(Seats(self.home / "accounts.toml", channel).all()[0])
+            named = object.__new__(twin).id_of  # of a twin that is not begun: it only reads the settings
+            return named(Seats(self.home / "accounts.toml", channel).all()[0])
         return str(self.account(channel)[NAMED[channel]])
 
     def hook(self, service: str, channel: str, app: str = "sandbox") -> str:

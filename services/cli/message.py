@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
@@ -13,7 +14,7 @@ from services.cli.ids import as_uuid, resolve
 from services.cli.running import MISUSED, AsJson, Home, fail, find_running, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from uuid import UUID
 
     from services.cli.running import System
@@ -149,7 +150,8 @@ async def ask(
     message = str(requested_id(asked.tenant, id_))
     async with consumer(settings, [settings.topic(EVENTS)]) as events:
         await seek(events, beginning=False)
-        await produce(settings, asked, place=place, id_=id_)
+        async with producing(settings) as produce:
+            await produce(asked, place=place, id_=id_)
         show({"event": "requested", "request_id": id_, "message_id": message})
         if not patience:
             return 0
@@ -165,27 +167,32 @@ async def ask(
             return UNHEARD
 
 
-async def produce(settings: Settings, asked: Request, *, place: str, id_: str) -> None:
-    """Return when the request is durable. Raises BusUnavailable."""
+@asynccontextmanager
+async def producing(settings: Settings) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    """`produce(asked, place=…, id_=…)`, which returns when the request is durable. Raises BusUnavailable, as this does."""
     from datetime import UTC, datetime
 
     from shared.bus.cloudevents import Out, encode, headers, new_trace
     from shared.bus.produce import Producer
     from shared.contract.records import BY_MODEL, REQUESTS
 
-    made = headers(
-        BY_MODEL[type(asked)],
-        source=SOURCE,
-        id=id_,
-        time=datetime.now(UTC),
-        tenant=asked.tenant,
-        subject=place,
-        traceparent=new_trace(),
-    )
     producer = Producer(settings)
+
+    async def produce(asked: Request, *, place: str, id_: str) -> None:
+        made = headers(
+            BY_MODEL[type(asked)],
+            source=SOURCE,
+            id=id_,
+            time=datetime.now(UTC),
+            tenant=asked.tenant,
+            subject=place,
+            traceparent=new_trace(),
+        )
+        await producer.send(Out(settings.topic(REQUESTS), place.encode(), encode(asked), made))
+
     try:
         await producer.start()
-        await producer.send(Out(settings.topic(REQUESTS), place.encode(), encode(asked), made))
+        yield produce
     finally:
         await producer.stop()
 

@@ -22,8 +22,9 @@ from aiokafka.errors import KafkaError
 from deploy.local.home import Addresses
 from shared.bus.cloudevents import Out, encode, headers
 from shared.bus.leaving import leave
+from shared.contract.envelope import Text
 from shared.contract.records import EVENTS, REQUESTS
-from shared.contract.requests import Reply
+from shared.contract.requests import Grow, Reply
 from shared.runtime.settings import Settings
 from tests.chaos.log import Log, read_log, text_of
 from tests.customers import (
@@ -60,6 +61,8 @@ PEOPLE: Final[Mapping[str, Meet]] = {
     "mailbox": lambda town, number: Penpal(town, f"queued-{number}@customer.example"),
     **{channel: partial(_someone, channel) for channel in APPS},
 }
+GROWN: Final = (4, 8)  # letters of an answer that are shown before it is whole
+GROWS: Final = 0.5  # seconds between them
 LEAVE: Final = 180.0  # seconds that the agent stays after the last customer, until all is answered
 MESSAGES: Final = 12  # of one person; then someone new writes, since providers let few be sent to one person quickly
 
@@ -127,36 +130,34 @@ class Traffic:
                     await consumer.start()
                     await producer.start()
                 while True:
-                    for records in (await consumer.getmany(timeout_ms=300)).values():
-                        for record in records:
-                            await self._answer(producer, record, seen)
+                    heard = [one for some in (await consumer.getmany(timeout_ms=300)).values() for one in some]
+                    await self._answer_all(producer, [json.loads(one.value) for one in heard if is_message(one)], seen)
             except (KafkaError, TimeoutError, OSError):
                 await asyncio.sleep(1)
             finally:
                 for client in (consumer, producer):
                     await leave(client)
 
-    async def _answer(self, producer: AIOKafkaProducer, record: Any, seen: set[str]) -> None:
-        if dict(record.headers)["ce_type"] != b"parley.message.received.v1":
-            return
-        event = json.loads(record.value)
-        if event["message"]["direction"] != "inbound" or event["message"]["id"] in seen:
-            return
-        request = f"r-{text_of(event)}"
-        reply = Reply.model_validate(
-            {"conversation": event["conversation"], "parts": [{"kind": "text", "text": request}]}
-        )
-        out = Out(
-            self._requests,
-            event["conversation"].encode(),
-            encode(reply),
-            headers("request.reply", source="/test", id=request, time=datetime.now(UTC),
-                    tenant="default", subject=event["conversation"]),
-        )  # fmt: skip
+    async def _answer_all(self, producer: AIOKafkaProducer, events: list[Any], seen: set[str]) -> None:
+        """Each answer grows for a while before it is whole, so that whatever is killed is killed in the middle of some."""
+        fresh = {one["message"]["id"]: one for one in events if one["message"]["direction"] == "inbound"}
+        answers = [(f"r-{text_of(one)}", one["conversation"]) for name, one in fresh.items() if name not in seen]
+        for so_far in GROWN if answers else ():
+            for request, place in answers:
+                grow = Grow(conversation=place, answer=request, text=request[:so_far])
+                await self._ask(producer, "request.grow", f"{request}/{so_far}", place, grow)
+            await asyncio.sleep(GROWS)
+        for request, place in answers:
+            reply = Reply(conversation=place, parts=(Text(text=request),))
+            await self._ask(producer, "request.reply", request, place, reply)
+            self.asked[request] = place
+        seen |= fresh.keys()
+
+    async def _ask(self, producer: AIOKafkaProducer, kind: str, name: str, place: str, asked: Reply | Grow) -> None:
+        head = headers(kind, source="/test", id=name, time=datetime.now(UTC), tenant="default", subject=place)
+        out = Out(self._requests, place.encode(), encode(asked), head)
         async with asyncio.timeout(10):
             await producer.send_and_wait(out.topic, out.value, key=out.key, headers=out.headers)
-        seen.add(event["message"]["id"])
-        self.asked[request] = event["conversation"]
 
     async def read(self) -> Counter[str]:
         """How often each reply was shown to its customer."""
@@ -200,6 +201,10 @@ async def check(traffic: Traffic, patience: float = 300) -> Log:
 def tallies(outcome: str, read: int) -> bool:
     """Whether what is reported of a reply agrees with how often its customer has it."""
     return read <= 1 if outcome == "unknown" else outcome in {"sent", "delivered", "read"} and read == 1
+
+
+def is_message(record: Any) -> bool:
+    return dict(record.headers)["ce_type"] == b"parley.message.received.v1"
 
 
 def kind_of(marker: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -11,7 +12,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from people import SECONDS, phone
+
+from tests.customers import someone
+from tests.e2e.agent import Agent, at_work
+from tests.patience import until
 
 PATIENTLY = ("--timeout", f"{SECONDS:g}")
 
@@ -137,6 +143,39 @@ async def test_an_answer_is_changed_and_taken_back_where_the_customer_sees_it(st
         "edit": (4, "refused"),
         "react": (4, "unsupported"),
     }
+
+
+@pytest.mark.parametrize("channel", ["discord", "slack", "teams"])
+async def test_words_grow_on_the_phone_as_they_come_and_end_as_one_message(stack: Any, channel: str) -> None:
+    async with at_work(stack, Agent) as agent:
+        person, asked = someone(agent.town, channel, random.randrange(10**7, 10**8)), uuid.uuid4().hex
+        await person.writes(asked)
+        place = (await agent.hears(asked))["conversation"]
+        written, shown = "ម៉ោង", set[str]()
+        process = await asyncio.create_subprocess_exec(
+            *argv(stack, "grow", place, "--json", *PATIENTLY), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )  # fmt: skip
+        assert process.stdin
+        process.stdin.write(written.encode()[:-1])  # a letter in two pieces
+        process.stdin.write(written.encode()[-1:])
+
+        async def has_grown() -> bool:
+            """What is shown late is not shown at all: more words come."""
+            nonlocal written
+            written += " ៧"
+            process.stdin.write(" ៧".encode())
+            await asyncio.sleep(1)
+            texts = [one.text for one in await person.reads()]
+            assert len(texts) <= 1
+            shown.update(texts)
+            return len(shown) > 1
+
+        await until(has_grown)
+        assert all(written.startswith(text) for text in shown)
+        out, _ = await process.communicate(b"")  # its end
+        assert process.returncode == 0
+        assert [json.loads(line)["event"] for line in out.splitlines()][:2] == ["requested", "message.queued"]
+        assert [one.text for one in await person.reads()] == [written]
 
 
 async def test_a_reply_to_nowhere_and_a_send_from_nobody_are_refused_with_the_reason(stack: Any) -> None:

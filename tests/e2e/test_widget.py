@@ -497,7 +497,7 @@ async def test_the_whole_road_there_and_back(stack: Stack, chromium: Browser) ->
         conversation = await eventually(agent, "/api/conversations", lambda found: of_preview(found, words))
         path = f"/api/conversations/{conversation['id']}"
         await until(partial(shows, page.locator("parley-webchat .typing"), agent, f"{path}/typing", {}))
-        answer = f"answer {uuid.uuid4()}"
+        answer = str(uuid.uuid4())
         for so_far in ("an", "an ans"):
             growing = page.locator("parley-webchat .growing", has_text=re.compile(f"^{so_far}$"))
             await until(partial(shows, growing, agent, f"{path}/grow", {"answer": answer, "text": so_far}))

@@ -70,9 +70,10 @@ def routes(deps: Deps, feed: Feed | None = None) -> list[web.RouteDef]:
         get("/api/messages/{id}/published", published.show_published, deps.pool, published.Log(settings)),
         get("/api/messages/{id}/html", mails.give_address, deps.pool, token),
         post("/api/conversations/{id}/fit", fitting.show_fit, deps.pool, deps.directory),
-        post("/api/conversations/{id}/reply", requests.reply, deps.producer, settings),
-        post("/api/conversations/{id}/typing", requests.typing, deps.producer, settings),
-        post("/api/conversations/{id}/grow", requests.grow, deps.producer, settings),
+        *(
+            post(f"/api/conversations/{{id}}/{name}", requests.of_conversation, kind, deps.producer, settings)
+            for name, kind in requests.OF_CONVERSATION.items()
+        ),
         post("/api/send", requests.send, deps.producer, settings),
         get("/api/events", stream.stream_events, feed),
         get("/api/state", state.show_state, state.Standing(settings, deps.pool)),

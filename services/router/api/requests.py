@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,18 +15,42 @@ from shared.bus import cloudevents
 from shared.bus.produce import Producer
 from shared.contract import envelope
 from shared.contract.records import BY_MODEL, INBOUND_LIMIT, REQUESTS
-from shared.contract.requests import Grow, Reply, Request, Send, SendTyping
+from shared.contract.requests import (
+    DeleteMessage,
+    EditMessage,
+    Grow,
+    HandOverThread,
+    ReactMessage,
+    Reply,
+    Request,
+    SeenMessage,
+    Send,
+    SendTyping,
+)
 from shared.runtime.settings import Settings
 
 SOURCE: Final = "/router/api"
+OF_CONVERSATION: Final[Mapping[str, type[Request]]] = {
+    "reply": Reply,
+    "typing": SendTyping,
+    "grow": Grow,
+    "edit": EditMessage,
+    "delete": DeleteMessage,
+    "react": ReactMessage,
+    "seen": SeenMessage,
+    "handover": HandOverThread,
+}
 IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-async def reply(producer: Producer, settings: Settings, request: web.Request) -> web.Response:
-    """POST /api/conversations/{id}/reply: 202 {"request_id", "message_id"}; whether it is refused, an event says."""
-    conversation = path_uuid(request)
-    asked = await read_model(request, Reply, conversation=str(conversation))
-    return await ask(producer, settings, request, asked, key=str(conversation))
+async def of_conversation(
+    kind: type[Request], producer: Producer, settings: Settings, request: web.Request
+) -> web.Response:
+    """POST /api/conversations/{id}/reply, …: 202 {"request_id", "message_id"}; whether it is refused, an event says."""
+    conversation = str(path_uuid(request))
+    given = {"conversation": conversation} if "conversation" in kind.model_fields else {}
+    asked = await read_model(request, kind, **given)
+    return await ask(producer, settings, request, asked, key=conversation)
 
 
 async def send(producer: Producer, settings: Settings, request: web.Request) -> web.Response:
@@ -33,20 +58,6 @@ async def send(producer: Producer, settings: Settings, request: web.Request) -> 
     asked = await read_model(request, Send)
     key = envelope.key(asked.tenant, asked.channel, asked.account, asked.address)
     return await ask(producer, settings, request, asked, key=key)
-
-
-async def typing(producer: Producer, settings: Settings, request: web.Request) -> web.Response:
-    """POST /api/conversations/{id}/typing: the customer is shown that someone is writing."""
-    conversation = path_uuid(request)
-    asked = await read_model(request, SendTyping, conversation=str(conversation))
-    return await ask(producer, settings, request, asked, key=str(conversation))
-
-
-async def grow(producer: Producer, settings: Settings, request: web.Request) -> web.Response:
-    """POST /api/conversations/{id}/grow: the customer is shown the answer so far."""
-    conversation = path_uuid(request)
-    asked = await read_model(request, Grow, conversation=str(conversation))
-    return await ask(producer, settings, request, asked, key=str(conversation))
 
 
 async def ask(

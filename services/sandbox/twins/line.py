@@ -38,6 +38,7 @@ class Line(Twin):
         yield self.call("GET", "/v2/bot/profile/{user}", self._profile)
         yield self.call("GET", "/v2/bot/message/{id}/content", self._content)
         yield self.call("POST", "/v2/bot/chat/loading/start", self._loading)
+        yield self.call("POST", "/v2/bot/chat/markAsRead", self._seen)
         yield self.call("POST", "/v2/bot/message/reply", self._reply, sends=True)
         yield self.call("POST", "/v2/bot/message/push", self._push, sends=True)
 
@@ -51,7 +52,7 @@ class Line(Twin):
         if "pressed" in view:
             yield _event(chat, "postback", replyToken=self._token(chat), postback={"data": view["pressed"]})
             return
-        told = {"id": view["id"], "quoteToken": f"q-{view['id']}", "markAsReadToken": secrets.token_urlsafe(20)}
+        told = {"id": view["id"], "quoteToken": f"q-{view['id']}", "markAsReadToken": f"m-{view['id']}"}
         quotes = {"quotedMessageId": view["reply_to"]} if "reply_to" in view else {}
         yield _event(chat, "message", message={**_message(view), **told, **quotes}, replyToken=self._token(chat))
 
@@ -90,6 +91,18 @@ class Line(Twin):
     def _loading(self, call: Call) -> web.Response:
         self.reached(call, call.values["chatId"], self.no("nobody_of_that_id")).types()
         return web.json_response({}, status=202)
+
+    def _seen(self, call: Call) -> Json:
+        """Up to the message of that token."""
+        name = call.values["markAsReadToken"].removeprefix("m-")
+        chat = next((one for one in self.chats if name in one.views), None)
+        if chat is None:
+            raise self.no("seen_bad_token")
+        said = [view for view in chat.views.values() if view["direction"] == "out"]
+        for view in said:
+            if view["at"] <= chat.views[name]["at"]:
+                chat.show({**view, "status": "read"})
+        return {}
 
     async def _reply(self, call: Call) -> Json:
         """A token is good once, for a minute."""

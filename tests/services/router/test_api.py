@@ -18,6 +18,7 @@ from services.router.api import Deps
 from services.router.api.feed import QUEUE, Dropped, Listener
 from services.router.api.media import sign
 from services.router.api.page import ROOT
+from services.router.api.requests import OF_CONVERSATION
 from services.router.api.state import Standing
 from services.router.api.tail import Event
 from shared.bus import cloudevents
@@ -103,10 +104,8 @@ class TestTheDoor:
             ("GET", "/api/state"),
             ("GET", f"/api/media/default/{'0' * 64}"),
             ("GET", "/console/config.json"),
-            ("POST", f"/api/conversations/{uuid.uuid4()}/reply"),
             ("POST", f"/api/conversations/{uuid.uuid4()}/fit"),
-            ("POST", f"/api/conversations/{uuid.uuid4()}/typing"),
-            ("POST", f"/api/conversations/{uuid.uuid4()}/grow"),
+            *(("POST", f"/api/conversations/{uuid.uuid4()}/{name}") for name in OF_CONVERSATION),
             ("POST", "/api/send"),
             ("POST", "/api/media"),
         ]
@@ -338,18 +337,29 @@ class TestRequests:
         [record] = await self.requests(house, request_id)
         assert record.key == b"default|sms|kh|+855%2012"
 
-    async def test_typing_travels_as_a_request(self, house):
+    @pytest.mark.parametrize(
+        ("name", "body"),
+        [
+            ("typing", {}),
+            ("grow", {"answer": "answer-7", "text": "We open"}),
+            ("edit", {"message": str(uuid.uuid4()), "parts": [{"kind": "text", "text": "x"}]}),
+            ("delete", {"message": str(uuid.uuid4())}),
+            ("react", {"message": str(uuid.uuid4()), "emoji": "🙏", "removed": True}),
+            ("seen", {"message": str(uuid.uuid4())}),
+            ("handover", {"action": "pass", "to": "inbox", "note": "please"}),
+        ],
+    )
+    async def test_what_is_asked_of_a_conversation_travels_as_a_request_under_its_key(self, house, name, body):
         conversation = uuid.uuid4()
-        answer = await post(house, f"/api/conversations/{conversation}/typing", {}, status=202)
+        answer = await post(house, f"/api/conversations/{conversation}/{name}", body, status=202)
         [record] = await self.requests(house, answer["request_id"])
-        assert dict(record.headers)["ce_type"] == b"parley.request.typing.v1"
-
-    async def test_an_answer_that_grows_travels_as_a_request(self, house):
-        conversation = uuid.uuid4()
-        body = {"answer": "answer-7", "text": "We open"}
-        answer = await post(house, f"/api/conversations/{conversation}/grow", body, status=202)
-        [record] = await self.requests(house, answer["request_id"])
-        assert (dict(record.headers)["ce_type"], record.key) == (b"parley.request.grow.v1", str(conversation).encode())
+        assert (dict(record.headers)["ce_type"], record.key) == (
+            f"parley.request.{name}.v1".encode(),
+            str(conversation).encode(),
+        )
+        asked = cloudevents.decode(record).model.model_dump(mode="json")
+        assert body.items() <= asked.items() or name == "edit"
+        assert asked.get("conversation", str(conversation)) == str(conversation)
 
     @pytest.mark.parametrize(
         "body",
