@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from services.social_adapter.channels import facebook, instagram, youtube
+from services.social_adapter.channels import facebook, instagram, x, youtube
 from shared.contract.channel import Channel
 
 CHANNELS: Final[Mapping[str, Channel]] = {
@@ -13,6 +13,7 @@ CHANNELS: Final[Mapping[str, Channel]] = {
     for channel in (
         facebook.CHANNEL,
         instagram.CHANNEL,
+        x.CHANNEL,
         youtube.CHANNEL,
     )
 }

@@ -68,7 +68,7 @@ def show(name: str, family: str) -> None:
 def check(name: str, family: str) -> None:
     if not (ROOT / "tests/channels").is_dir() or not (ROOT / f"services/{family}_adapter/registry.py").exists():
         misused("Run this in a source tree of Parley, for --family chat or social.")
-    if not re.fullmatch(r"[a-z][a-z0-9]{1,29}", name) or name == "conformance":
+    if not re.fullmatch(r"[a-z][a-z0-9]{0,29}", name) or name == "conformance":
         misused(
             "A channel's name is small letters and digits, as in whatsapp; it is part of addresses and never changes."
         )
