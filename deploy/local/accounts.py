@@ -32,6 +32,17 @@ reserve = 5000
 api = "{sandbox}/youtube"
 token_api = "{sandbox}/youtube"
 
+[apps.x.sandbox]
+client_secret = "{x_secret}"
+bearer_token = "{x_bearer}"
+
+[accounts.x.sandbox]
+user_id = "{x_user}"
+client_id = "{x_client}"
+client_secret = "{x_secret}"
+refresh_token = "{x_refresh}"
+api = "{sandbox}/x"
+
 [apps.webchat.demo]
 secret = "{webchat_secret}"
 identity_secret = "{identity_secret}"
@@ -233,6 +244,11 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         youtube_client=digits(12),
         youtube_secret=f"GOCSPX-{secrets.token_urlsafe(21)}",
         youtube_refresh=f"1//0{secrets.token_urlsafe(48)}",
+        x_secret=secrets.token_urlsafe(36),
+        x_bearer="A" * 22 + secrets.token_urlsafe(60),
+        x_user=digits(19),
+        x_client=secrets.token_urlsafe(24),
+        x_refresh=secrets.token_urlsafe(60),
         teams_app=str(uuid.uuid4()),
         teams_directory=str(uuid.uuid4()),
         teams_secret=secrets.token_urlsafe(30),

@@ -17,6 +17,7 @@ from services.sandbox.twins.teams import Teams
 from services.sandbox.twins.telnyx import Telnyx
 from services.sandbox.twins.twin import Kit, Twin
 from services.sandbox.twins.viber import Viber
+from services.sandbox.twins.x import X
 from services.sandbox.twins.youtube import YouTube
 
 TWINS: Final[tuple[type[Twin], ...]] = (
@@ -30,6 +31,7 @@ TWINS: Final[tuple[type[Twin], ...]] = (
     Teams,
     Telnyx,
     Viber,
+    X,
     YouTube,
 )
 
