@@ -46,9 +46,12 @@ STATUSES: Final[Mapping[int, Code]] = {
 
 
 def outcome(response: Response) -> None:
-    """A 200 may hold nothing but `errors`: …/response-codes-and-errors#partial-errors."""
-    if response.status < 300 and not otherwise(lambda: _only_errors(response), False):
-        return
+    """A 200 may hold nothing but `errors`: …/response-codes-and-errors#partial-errors; or that a film cannot be shown."""
+    if response.status < 300:
+        if why := otherwise(lambda: _unshown(response), None):
+            raise SendFailed("refused", f"X cannot show the file: {why}"[:500])
+        if not otherwise(lambda: _only_errors(response), False):
+            return
     if response.status >= 500:
         raise SendFailed("unreachable", f"X answered {response.status}")
     told = otherwise(lambda: _told(response.json()), {})
@@ -79,6 +82,12 @@ def _resets_in(response: Response) -> timedelta:
 def _only_errors(response: Response) -> bool:
     body = response.json()
     return bool(body["errors"]) and "data" not in body
+
+
+def _unshown(response: Response) -> str | None:
+    """https://docs.x.com/x-api/media/quickstart/media-upload-chunked#step-4-check-status-status."""
+    work = response.json()["data"]["processing_info"]
+    return str((work.get("error") or {}).get("message") or "no reason") if work["state"] == "failed" else None
 
 
 def _told(body: Json) -> Json:

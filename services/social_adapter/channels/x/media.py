@@ -49,10 +49,6 @@ def upload(account: api.At, file: Media, token: SecretStr, *, place: Place) -> S
         work = state.get("processing_info") or {"state": "succeeded"}
         if work["state"] == "succeeded":
             return str(name)
-        if work["state"] == "failed":
-            raise SendFailed(
-                "refused", f"X cannot show the file: {(work.get('error') or {}).get('message') or kind}"[:500]
-            )
         wait = timedelta(seconds=work.get("check_after_secs") or 1)
         state = (yield _status(account, name, token, wait)).json()["data"]
     raise SendFailed("unreachable", "X still works on the file", retry_after=timedelta(minutes=1))
