@@ -72,7 +72,10 @@ def _story(story: Json) -> Quote:
 
 
 def _edit(event: Json, entry: Entry) -> Iterator[Message]:
+    """Instagram also tells of a message that was edited no times, without words."""
     edit = event["message_edit"]
+    if edit.get("num_edit") in (0, "0") and not edit.get("text"):
+        return
     words = otherwise(lambda: Text(text=edit["text"]), Unsupported(type="message_edit"))
     parts = (Edit(target=edit["mid"]), words)
     number = edit.get("num_edit") or f"at/{event.get('timestamp') or entry.time}"

@@ -12,6 +12,7 @@ REFUSALS: Final = Refusals(
     {
         **errors.CODES,
         (100, 2534068): "refused",  # several pictures in one send: not at this account
+        (230, 0): "refused",  # who has not written in private is not told of
         (200, 2534041): "auth",  # the account's owner has shut its messages off from apps ("connected tools")
         (613, 2534040): "throttled",
         (10900, 0): "refused",  # one private answer to a comment, ever

@@ -19,8 +19,12 @@ Json = dict[str, Any]
 
 
 def read(app: meta.App, request: Request, context: Context) -> Iterator[Incoming | Malformed]:
-    """Every event of every entry, of as many accounts as there are; `standby` is what another app answers."""
-    return each(partial(_entry, app), request.json()["entry"])
+    """Every event of every entry, of as many accounts as there are; `standby` is what another app answers.
+
+    Meta's page shows bodies in a list.
+    """
+    told = request.json()
+    return each(lambda body: each(partial(_entry, app), body["entry"]), told if isinstance(told, list) else [told])
 
 
 def _entry(app: meta.App, one: Json) -> Iterator[Incoming | Malformed]:
