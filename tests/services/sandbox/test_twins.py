@@ -6,6 +6,8 @@ import ast
 import asyncio
 import base64
 import inspect
+import itertools
+import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -17,15 +19,18 @@ from typing import Any, TypeGuard, TypeVar
 
 import pytest
 from aiohttp import ClientSession, FormData, WSMsgType, web
+from aiohttp.test_utils import TestClient, TestServer
 
 from deploy.local.accounts import write_accounts
 from deploy.local.home import SERVICES, SMTP, choose_port
 from deploy.local.services import make_addresses
 from services.chat_adapter import registry as chat
 from services.sandbox.failures import failures, refusals
+from services.sandbox.faults import Control
+from services.sandbox.shelf import Shelf
 from services.sandbox.twins import TWINS
 from services.sandbox.twins.googlechat import service_account
-from services.sandbox.twins.twin import Twin
+from services.sandbox.twins.twin import Kit, Twin
 from services.social_adapter import registry as social
 from shared.adapter.files import Files
 from shared.contract.channel import (
@@ -65,6 +70,8 @@ T = TypeVar("T")
 
 CHANNELS: dict[str, Channel] = {**chat.CHANNELS, **social.CHANNELS}
 KINDS = {twin.channel: twin for twin in TWINS}
+JSON = {"Content-Type": "application/json"}
+NONSENSE = (b"", b"{", b"[]", b"null", b'{"a": null}', b"\xff\xfe", b'{"a":' * 5000, b'{"id": [], "to": {}, "text": 7}')
 
 
 @dataclass
@@ -222,12 +229,9 @@ async def business(request: Any, tmp_path_factory: Any) -> AsyncIterator[Busines
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     adapter = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    ports: dict[str, int] = {}
-    for name in (*SERVICES, *(f"{name}_smtp" for name in SMTP)):
-        ports[name] = choose_port(set(ports.values()))
-    addresses = make_addresses(ports, kafka="", database="", token="")
+    ports = free_ports()
     accounts = folder / "accounts.toml"
-    write_accounts(accounts, addresses)
+    write_accounts(accounts, make_addresses(ports, kafka="", database="", token=""))
     known = load(accounts, CHANNELS)
     channel = CHANNELS[request.param]
     account = next(one for name, one in known.all() if name == channel.name)
@@ -248,6 +252,13 @@ async def business(request: Any, tmp_path_factory: Any) -> AsyncIterator[Busines
         await found.hangs_up()
         assert await sandbox.end() == 0
     await runner.cleanup()
+
+
+def free_ports() -> dict[str, int]:
+    ports: dict[str, int] = {}
+    for name in (*SERVICES, *(f"{name}_smtp" for name in SMTP)):
+        ports[name] = choose_port(set(ports.values()))
+    return ports
 
 
 async def test_a_message_and_its_answer_travel(business: Business) -> None:
@@ -375,6 +386,28 @@ async def test_every_no_that_the_provider_documents_can_be_had_by_its_name(busin
     await business.sandbox.control(reset=True)
     await business.sends(Text(text="and then it goes on"), message, id=str(uuid.uuid4()))
     assert "and then it goes on" in str(await business.shows())
+
+
+@pytest.mark.parametrize("kind", TWINS, ids=KINDS)
+async def test_a_call_that_cannot_be_read_is_refused_and_breaks_nothing(
+    kind: type[Twin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whoever has the credentials: the routes are those of the twin, whatever they are given."""
+    accounts = tmp_path / "accounts.toml"
+    write_accounts(accounts, make_addresses(free_ports(), kafka="", database="", token=""))
+    monkeypatch.setattr(kind, "allowed", lambda *_: True)
+    async with ClientSession() as client:
+        shelves = lambda name: Shelf(None, name)  # noqa: E731
+        twin = kind(Kit(shelf=shelves, control=Control(shelves("c")), client=client, accounts=accounts, hooks={}))
+        server = web.Application()
+        routes = list(twin.calls())
+        server.add_routes(routes)
+        async with TestClient(TestServer(server)) as caller:
+            for route, body in itertools.product(routes, NONSENSE):
+                path = re.sub(r"\{\w+\}", "x", route.path)
+                async with caller.request(route.method, path, data=body, headers=JSON) as answer:
+                    assert answer.status < 500, (route.method, path, body[:40])
+        await twin.close()
 
 
 @pytest.mark.parametrize("twin", TWINS)

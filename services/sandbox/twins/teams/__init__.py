@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -13,37 +12,21 @@ from aiohttp import web
 
 from services.sandbox.access import same
 from services.sandbox.chats import Chat
-from services.sandbox.said import choice_view, words_of
+from services.sandbox.said import choice_view
 from services.sandbox.twins.proofs import Signer
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Call, No, Post, Twin, digits
+from services.sandbox.twins.teams.events import HOUR, REACTIONS, Tells, number_of, place_of
+from services.sandbox.twins.twin import Call, No, digits
 
 Json = dict[str, Any]
 BYTES: Final = 100 * 1024  # of a message, in UTF-16
-REACTIONS: Final = {"👍": "like", "❤️": "heart", "😆": "laugh", "😮": "surprised", "😢": "sad", "😠": "angry"}
 EMOJI: Final = {kind: emoji for emoji, kind in REACTIONS.items()}
 ACTIVITY: Final = "/v3/conversations/{place}/activities/{id}"
-HOUR: Final = 3600
 NO_CLIENT: Final = {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."}
-FILE: Final = "application/vnd.microsoft.teams.file.download.info"
 CARD: Final = "application/vnd.microsoft.card.adaptive"
 
 
-class Teams(Twin):
-    channel = "teams"
-    name = "Microsoft Teams"
-    person = ("29:", 18)
-    can = ("media", "caption", "reply", "edit", "remove")
-    emoji = tuple(REACTIONS)
-    stranger = "token_is_not_good"
-    malformed = "bad_argument"
-
-    def id_of(self, seat: Seat) -> str:
-        return f"{seat.account['app_id']}@{seat.account['directory']}"
-
-    def new_id(self, chat: Chat) -> str:
-        return f"{_place(chat.user)}/{int(1000 * time.time())}{digits(3)}"
-
+class Teams(Tells):
     def calls(self) -> Iterator[web.RouteDef]:
         yield self.call("GET", "/.well-known/openidconfiguration", self._openid, anyone=True)
         yield self.call("GET", "/.well-known/keys", self._keys, anyone=True)
@@ -60,57 +43,6 @@ class Teams(Twin):
         """By an access token of the last hour."""
         token, until = self.shelf.get(f"token/{seat.name}") or ("", 0)
         return same(request.headers.get("Authorization", ""), f"Bearer {token}") and time.time() < until
-
-    # what the adapter is told
-
-    def post(self, seat: Seat, event: Json) -> Post:
-        claims = {"iss": "https://api.botframework.com", "aud": seat.app["app_id"], "serviceurl": event["serviceUrl"]}
-        token = Signer(self.shelf).token({**claims, "nbf": int(time.time())}, lives=HOUR)
-        return Post(self.hook(seat), orjson.dumps(event), {"Authorization": f"Bearer {token}"})
-
-    def said(self, chat: Chat, view: Json) -> Iterator[Json]:
-        if "pressed" in view:
-            value = {"value": {"choice": view["pressed"]}, "replyToId": _number(view["reply_to"])}
-            yield self._told(chat, "message", _number(view["id"]), text=view["text"], **value)
-            return
-        about: Json = {"textFormat": "plain", "text": words_of(view)}
-        if "reply_to" in view:
-            quoted = _number(view["reply_to"])
-            about["text"] = f'<quoted messageId="{quoted}"/> {about["text"]}'
-            about["entities"] = [{"type": "quotedReply", "quotedReply": {"messageId": quoted}}]
-        if "media" in view:
-            about["attachments"] = [_attachment(self.api(chat), view["media"])]
-        yield self._told(chat, "message", _number(view["id"]), **about)
-
-    def edited(self, chat: Chat, view: Json) -> Iterator[Json]:
-        yield self._told(chat, "messageUpdate", _number(view["id"]), textFormat="plain", text=view.get("text", ""))
-
-    def removed(self, chat: Chat, view: Json) -> Iterator[Json]:
-        yield self._told(chat, "messageDelete", _number(view["id"]))
-
-    def reacted(self, chat: Chat, view: Json, emoji: str | None) -> Iterator[Json]:
-        fields = {"reactionsAdded": emoji, "reactionsRemoved": view.get("reactions", {}).get("person")}
-        changes = {name: [{"type": REACTIONS.get(one, one)}] for name, one in fields.items() if one}
-        yield self._told(chat, "messageReaction", f"f:{digits(8)}", replyToId=_number(view["id"]), **changes)
-
-    def blocked(self, chat: Chat, *, blocked: bool) -> Iterator[Json]:
-        yield self._told(chat, "installationUpdate", f"f:{digits(8)}", action="remove" if blocked else "add")
-
-    def read(self, chat: Chat, views: list[Json]) -> Iterator[Json]:
-        if views:
-            last = {"lastReadMessageId": max(_number(view["id"]) for view in views)}
-            yield self._told(chat, "event", digits(13), name="application/vnd.microsoft.readReceipt", value=last)
-
-    def _told(self, chat: Chat, kind: str, name: str, /, **about: Any) -> Json:
-        app, _, directory = chat.account.partition("@")
-        at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        place = {"conversationType": "personal", "tenantId": directory, "id": _place(chat.user)}
-        whose = {"recipient": {"id": f"28:{app}", "name": "Parley Shop"}, "channelData": {"tenant": {"id": directory}}}
-        said = {"type": kind, "id": name, "timestamp": at, "from": {"id": chat.user, "name": chat.name}, **about}
-        where = {"channelId": "msteams", "locale": "km-KH", "serviceUrl": f"{self.api(chat)}/", "conversation": place}
-        return where | whose | said
-
-    # what the adapter calls
 
     def _openid(self, call: Call) -> Json:
         return {"issuer": "https://api.botframework.com", "jwks_uri": f"{call.seat.account['api']}/.well-known/keys"}
@@ -131,7 +63,7 @@ class Teams(Twin):
 
     def _conversation(self, call: Call) -> Json:
         (member,) = call.values["members"]
-        return {"id": _place(self.reached(call, member["id"], self.no("no_such_person")).user)}
+        return {"id": place_of(self.reached(call, member["id"], self.no("no_such_person")).user)}
 
     async def _sent(self, call: Call) -> web.Response:
         chat = self._chat(call)
@@ -141,7 +73,7 @@ class Teams(Twin):
             chat.types()
             return web.json_response({"id": digits(13)}, status=201)
         view = self.show(chat, {"id": self.new_id(chat), **await self._view(chat, call.values)})
-        return web.json_response({"id": _number(view["id"])}, status=201)
+        return web.json_response({"id": number_of(view["id"])}, status=201)
 
     async def _streamed(self, chat: Chat, activity: Json, told: Json) -> web.Response:
         """…/microsoftteams/platform/bots/streaming-ux#response-codes."""
@@ -151,8 +83,8 @@ class Teams(Twin):
             if final or number != 1:
                 raise no(400, "BadRequest", "Start streaming activities should have the sequence 1")
             begun = chat.show({"id": self.new_id(chat), "direction": "in", "streams": 1, **shows})
-            return web.json_response({"id": _number(begun["id"])}, status=201)
-        view = chat.views.get(f"{_place(chat.user)}/{name}", {})
+            return web.json_response({"id": number_of(begun["id"])}, status=201)
+        view = chat.views.get(f"{place_of(chat.user)}/{name}", {})
         if not view.get("streams"):
             words = "Content stream is not allowed on an already completed streamed message"
             raise no(403, "ContentStreamNotAllowed", words)
@@ -188,10 +120,10 @@ class Teams(Twin):
 
     def _standing(self, call: Call, theirs: No | None = None) -> tuple[Chat, Json]:
         chat, gone = self._chat(call), self.no("edits_what_is_gone")
-        return chat, self.standing(chat, f"{_place(chat.user)}/{call.path['id']}", gone=gone, theirs=theirs)
+        return chat, self.standing(chat, f"{place_of(chat.user)}/{call.path['id']}", gone=gone, theirs=theirs)
 
     async def _view(self, chat: Chat, activity: Json) -> Json:
-        quoted = f"{_place(chat.user)}/{activity.get('replyToId')}"
+        quoted = f"{place_of(chat.user)}/{activity.get('replyToId')}"
         reply = {"reply_to": quoted} if quoted in chat.views else {}
         match activity.get("attachments"):
             case None:
@@ -208,25 +140,8 @@ def no(status: int, code: str, words: str) -> No:
     return No(status, {"error": {"code": code, "message": words}})
 
 
-def _attachment(api: str, media: Json) -> Json:
-    address = f"{api}/v3/attachments/{media['id']}/views/original"
-    if media["kind"] == "image":
-        return {"contentType": "image/*", "contentUrl": address}
-    content = {"downloadUrl": address, "fileType": media["name"].rpartition(".")[2], "uniqueId": media["id"]}
-    return {"contentType": FILE, "contentUrl": address, "name": media["name"], "content": content}
-
-
 def _choice(action: Json) -> Json:
     if action["type"] == "Action.OpenUrl":
         return choice_view(action["url"], action["title"], action["url"])
     back = action["data"]["msteams"]
     return choice_view(back["value"]["choice"], back["displayText"])
-
-
-def _place(user: str) -> str:
-    """The conversation of a person with a bot."""
-    return user.replace("29:", "a:", 1)
-
-
-def _number(name: str) -> str:
-    return name.rpartition("/")[2]

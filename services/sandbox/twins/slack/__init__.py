@@ -7,36 +7,21 @@ import secrets
 import time
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import urlencode
 
-import orjson
 from aiohttp import web
-from emoji import demojize, emojize
+from emoji import emojize
 
 from services.sandbox.chats import Chat
-from services.sandbox.said import choice_view, media_view, taken_back, words_of
-from services.sandbox.twins.proofs import mac
-from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Call, No, Post, Twin
+from services.sandbox.said import choice_view, media_view, taken_back
+from services.sandbox.twins.slack.events import BOT, Tells, event, file_shown, hidden, place_of, short_name, ts_of
+from services.sandbox.twins.twin import Call, No
 
 Json = dict[str, Any]
 CUT: Final = 40_000  # characters: …/reference/methods/chat.postMessage#truncating
 LIVES: Final = 600.0  # seconds of an address to upload to
-APP: Final = "A08PARLEY01"
-BOT: Final = {"user": "U08BOTPARLY", "bot_id": "B08PARLEY01", "app_id": APP}
-FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-class Slack(Twin):
-    channel = "slack"
-    name = "Slack"
-    key = "team"
-    person = ("U08", 8)
-    can = ("media", "caption", "reply", "edit", "remove")
-    emoji = ("👍", "❤️", "😂", "👀", "🎉", "🙏")
-    stranger = "token_revoked"
-    gone = "file_is_gone"
-
+class Slack(Tells):
     def calls(self) -> Iterator[web.RouteDef]:
         asked = {
             "auth.test": self._who_we_are,
@@ -56,54 +41,6 @@ class Slack(Twin):
         yield self.call("POST", "/upload/{key}", self._upload, anyone=True, raw=True)
         yield self.call("GET", "/files/{id}", self.serve)
 
-    # what the adapter is told
-
-    def post(self, seat: Seat, event: Json) -> Post:
-        """…/authentication/verifying-requests-from-slack."""
-        team = self.id_of(seat)
-        if event["type"] == "block_actions":
-            about = {**event, "team": {"id": team}, "api_app_id": APP}
-            kind, body = FORM, urlencode({"payload": orjson.dumps(about)}).encode()
-        else:
-            seen = {"team_id": team, "user_id": BOT["user"], "is_bot": True, "is_enterprise_install": False}
-            about = {"type": "event_callback", "team_id": team, "api_app_id": APP, "authorizations": [seen]}
-            kind, body = {}, orjson.dumps({**about, "event": event})
-        stamp = str(int(time.time()))
-        proof = f"v0={mac(seat.app['secret'], f'v0:{stamp}:'.encode() + body).hex()}"
-        return Post(self.hook(seat), body, {**kind, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": proof})
-
-    def new_id(self, chat: Chat) -> str:
-        return f"{_place(chat)}:{_now()}"
-
-    def said(self, chat: Chat, view: Json) -> Iterator[Json]:
-        if "pressed" in view:
-            label = {"action_ts": _now(), "text": {"type": "plain_text", "text": view["text"]}}
-            action = {"type": "button", "action_id": "option", "value": view["pressed"], **label}
-            stands = {"message_ts": _ts(view["reply_to"]), "channel_id": _place(chat)}
-            place = {"container": stands, "channel": {"id": _place(chat)}, "trigger_id": secrets.token_hex(8)}
-            who = {"id": chat.user, "username": chat.name}
-            yield {"type": "block_actions", "user": who, **place, "actions": [action]}
-            return
-        thread = {"thread_ts": _ts(view["reply_to"])} if "reply_to" in view else {}
-        yield _event(chat, **_message(chat, view), **thread)
-
-    def edited(self, chat: Chat, view: Json) -> Iterator[Json]:
-        now = {**_message(chat, view), "edited": {"user": chat.user, "ts": _now()}}
-        yield _hidden(chat, "message_changed", message=now, previous_message=_message(chat, chat.views[view["id"]]))
-
-    def removed(self, chat: Chat, view: Json) -> Iterator[Json]:
-        before = _message(chat, chat.views[view["id"]])
-        yield _hidden(chat, "message_deleted", deleted_ts=_ts(view["id"]), previous_message=before)
-
-    def reacted(self, chat: Chat, view: Json, emoji: str | None) -> Iterator[Json]:
-        item = {"type": "message", "channel": _place(chat), "ts": _ts(view["id"])}
-        for kind, shown in (("removed", view.get("reactions", {}).get("person")), ("added", emoji)):
-            if shown:
-                about = {"user": chat.user, "reaction": _short(shown), "item": item}
-                yield {"type": f"reaction_{kind}", **about, "event_ts": _now()}
-
-    # what the adapter calls
-
     def _who_we_are(self, call: Call) -> Json:
         return {"ok": True, "team_id": self.id_of(call.seat), "user_id": BOT["user"], "bot_id": BOT["bot_id"]}
 
@@ -120,23 +57,23 @@ class Slack(Twin):
         if not values.get("text") and not values.get("blocks"):
             raise _no("no_text")
         thread = {"thread_ts": values["thread_ts"]} if values.get("thread_ts") else {}
-        answered = f"{_place(chat)}:{thread.get('thread_ts')}"
+        answered = f"{place_of(chat)}:{thread.get('thread_ts')}"
         reply = {"reply_to": answered} if answered in chat.views else {}
-        ts = _ts(self.show(chat, {"id": self.new_id(chat), **_content(values), **reply})["id"])
+        ts = ts_of(self.show(chat, {"id": self.new_id(chat), **_content(values), **reply})["id"])
         about = {name: values[name] for name in ("text", "blocks", "metadata") if name in values}
-        self.tell(chat, _event(chat, **BOT, ts=ts, **about, **thread))
-        return {"ok": True, "channel": _place(chat), "ts": ts, "message": {**about, **BOT}}
+        self.tell(chat, event(chat, **BOT, ts=ts, **about, **thread))
+        return {"ok": True, "channel": place_of(chat), "ts": ts, "message": {**about, **BOT}}
 
     def _update(self, call: Call) -> Json:
         chat, view = self._standing(call, theirs=_no("cant_update_message"))
         chat.show({**view, **_content(call.values), "edited": True})
-        return {"ok": True, "channel": _place(chat), "ts": call.values["ts"]}
+        return {"ok": True, "channel": place_of(chat), "ts": call.values["ts"]}
 
     def _delete(self, call: Call) -> Json:
         chat, view = self._standing(call, theirs=self.no("delete_is_refused"))
         chat.show(taken_back(view))
         ts = call.values["ts"]
-        self.tell(chat, _hidden(chat, "message_deleted", deleted_ts=ts, previous_message={**BOT, "ts": ts}))
+        self.tell(chat, hidden(chat, "message_deleted", deleted_ts=ts, previous_message={**BOT, "ts": ts}))
         return {"ok": True}
 
     def _react(self, call: Call) -> Json:
@@ -153,7 +90,7 @@ class Slack(Twin):
 
     def _reactions(self, call: Call) -> Json:
         _, view = self._standing(call, "timestamp")
-        ours = [{"name": _short(one), "users": [BOT["user"]]} for one in view.get("reactions", {}).get("bot", [])]
+        ours = [{"name": short_name(one), "users": [BOT["user"]]} for one in view.get("reactions", {}).get("bot", [])]
         return {"ok": True, "type": "message", "message": {"ts": call.values["timestamp"], "reactions": ours}}
 
     def _upload_address(self, call: Call) -> Json:
@@ -177,9 +114,9 @@ class Slack(Twin):
         place = "channel_id" if "channel_id" in call.values else "channels"
         chat, words = self._chat(call, place), call.values.get("initial_comment", "")
         files = [media_view(self.file(one["id"])) for one in call.values["files"]]
-        ts = _ts(self.show_files(chat, {"id": self.new_id(chat), "text": html.unescape(words)}, files)["id"])
-        about = {"subtype": "file_share", "text": words, "files": [_shown(media) for media in files]}
-        self.tell(chat, _event(chat, **BOT, ts=ts, **about))
+        ts = ts_of(self.show_files(chat, {"id": self.new_id(chat), "text": html.unescape(words)}, files)["id"])
+        about = {"subtype": "file_share", "text": words, "files": [file_shown(media) for media in files]}
+        self.tell(chat, event(chat, **BOT, ts=ts, **about))
         return {"ok": True, "files": [{"id": media["id"]} for media in files]}
 
     def _file_info(self, call: Call) -> Json:
@@ -187,7 +124,7 @@ class Slack(Twin):
         shares: Json = {}
         for chat in self.chats:
             views = [view for view in chat.views.values() if view.get("media", {}).get("id") == file.id]
-            shares |= {_place(chat): [{"ts": _ts(view["id"])} for view in views]} if views else {}
+            shares |= {place_of(chat): [{"ts": ts_of(view["id"])} for view in views]} if views else {}
         about = {"id": file.id, "name": file.name, "mimetype": file.mime_type, "shares": {"private": shares}}
         return {"ok": True, "file": {**about, "url_private_download": f"{call.seat.account['api']}/files/{file.id}"}}
 
@@ -196,56 +133,19 @@ class Slack(Twin):
         team, place = self.id_of(call.seat), call.values.get(name)
         if isinstance(place, str) and self.knows(place):
             return self.chats.meet(team, place)
-        found = (chat for chat in self.chats if chat.account == team and place == _place(chat))
+        found = (chat for chat in self.chats if chat.account == team and place == place_of(chat))
         if (chat := next(found, None)) is None:
             raise self.no("channel_is_unknown")
         return chat
 
     def _standing(self, call: Call, ts: str = "ts", theirs: No | None = None) -> tuple[Chat, Json]:
         chat = self._chat(call)
-        name = f"{_place(chat)}:{call.values.get(ts)}"
+        name = f"{place_of(chat)}:{call.values.get(ts)}"
         return chat, self.standing(chat, name, gone=_no("message_not_found"), theirs=theirs)
-
-
-def _event(chat: Chat, **about: Any) -> Json:
-    place = {"channel": _place(chat), "channel_type": "im"}
-    return {"type": "message", **place, **about, "event_ts": about["ts"]}
-
-
-def _hidden(chat: Chat, subtype: str, **about: Any) -> Json:
-    return _event(chat, subtype=subtype, hidden=True, ts=_now(), **about)
-
-
-def _message(chat: Chat, view: Json) -> Json:
-    """…/reference/events/message."""
-    shared = {"subtype": "file_share", "files": [_shown(view["media"])]} if "media" in view else {}
-    return {"user": chat.user, "ts": _ts(view["id"]), "text": html.escape(words_of(view), quote=False), **shared}
-
-
-def _place(chat: Chat) -> str:
-    return f"D{chat.user[1:]}"
-
-
-def _now() -> str:
-    return f"{time.time():.6f}"
-
-
-def _ts(name: str) -> str:
-    """All files of one message are shown by its name, and -1, -2 behind it."""
-    return name.partition(":")[2].partition("-")[0]
 
 
 def _no(error: str) -> No:
     return No(200, {"ok": False, "error": error})
-
-
-def _short(emoji: str) -> str:
-    return demojize(emoji, language="alias").strip(":")
-
-
-def _shown(media: Json) -> Json:
-    about = {name: media[name] for name in ("id", "name", "size")}
-    return {**about, "mimetype": media["mime_type"], "mode": "hosted"}
 
 
 def _content(values: Json) -> Json:
