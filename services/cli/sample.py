@@ -17,6 +17,7 @@ from services.cli.channels import find, misused
 from services.cli.wire import parse_http, read_bytes
 from shared.contract.channel import Account, App, Channel, Context, Incoming, Message, Receipt, TypingSeen
 from shared.contract.errors import Malformed, ParleyError
+from shared.contract.readable import otherwise
 from shared.inbound import translate
 
 Json = dict[str, Any]
@@ -124,7 +125,9 @@ def read(folder: Path, stand: Stand, body: bytes, kind: str = "application/json"
     translate.verify(stand.channel, stand.app, request, stand.context)
     whole = translate.unpacked(stand.channel, request)
     found = translate.read_each(stand.channel, stand.app, whole, stand.context)
-    return raw, {"records": [told(record) for record in found]}
+    answer = stand.channel.accepted(stand.app, request, stand.context).body
+    shown = {"answer": otherwise(lambda: orjson.loads(answer), answer.decode())} if answer else {}
+    return raw, {**shown, "records": [told(record) for record in found]}
 
 
 def signed(folder: Path, name: str, app: Json, body: bytes, now: datetime, *, kind: str = "application/json") -> bytes:

@@ -217,7 +217,8 @@ def shown(request: Asked) -> Json:
         body: Any = [_field(one.name, one.value) for one in request.body]
     else:
         body = _file(request.body) if isinstance(request.body, Blob) else body_of(request.body)
-    return {"method": request.method, "url": request.url, "headers": dict(request.headers), "body": body}
+    about = {"method": request.method, "url": request.url, "headers": dict(request.headers), "body": body}
+    return {**about, "cost": request.cost} if request.cost else about
 
 
 def _shown_mail(request: Smtp) -> Json:
@@ -304,7 +305,8 @@ class Provider:
         self.asked.append(request)
         found, expected = shown(request), step["request"]
         assert found["headers"].items() >= expected.get("headers", {}).items()
-        assert {**found, "headers": None} == {"body": None, **expected, "headers": None}
+        cost = {"cost": found["cost"]} if "cost" in found else {}  # compared where the sample tells it
+        assert {**found, "headers": None} == {"body": None, **cost, **expected, "headers": None}
         return answered(step["response"])
 
     def commits(self) -> int:

@@ -26,7 +26,8 @@ JUNK: Final = st.recursive(
 
 
 def flipped(value: str) -> Iterator[str]:
-    """With another character anywhere, cut anywhere, or in the other case."""
+    """With another character anywhere, cut anywhere, with one more, or in the other case."""
+    yield value + "A"
     yield from (value[:at] + chr(ord(old) ^ 1) + value[at + 1 :] for at, old in enumerate(value))
     yield from (value[:at] for at in range(len(value)))
     yield from {value.lower(), value.upper()} - {value}
