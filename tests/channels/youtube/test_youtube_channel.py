@@ -208,3 +208,11 @@ def test_a_quiet_channel_costs_little_and_its_cursor_does_not_grow() -> None:
         reader.round()
     assert videos.asked - before <= 4 * 20
     assert len(orjson.dumps(reader.cursor)) < kept + 100
+
+
+def test_a_reserve_above_the_quota_leaves_no_poll_a_unit():
+    """Answers come first, also where the quota was made smaller than what is kept for them."""
+    quota = CHANNEL.quota(ACCOUNT.model_copy(update={"quota": 100, "reserve": 500}))
+    assert (quota.units, quota.reserve) == (100, 100)
+    quota = CHANNEL.quota(ACCOUNT.model_copy(update={"quota": 500, "reserve": 100}))
+    assert (quota.units, quota.reserve) == (500, 100)
