@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Self
+
+from shared.contract.envelope import Media
+from shared.contract.errors import SendFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,13 @@ class Blob:
     start: int = 0
     length: int | None = None
     through: AesCtr | Gzip | None = None
+
+    @classmethod
+    def of(cls, media: Media) -> Self:
+        """A file as it goes out, by the type and name that it has. Raises SendFailed where it is not stored."""
+        if media.blob is None:
+            raise SendFailed("malformed", "the file is not stored; upload it first")
+        return cls(media.blob, media.mime_type or "application/octet-stream", media.name or "file", media.size)
 
 
 @dataclass(frozen=True, slots=True)

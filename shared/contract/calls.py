@@ -6,7 +6,7 @@ import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 import orjson
 from pydantic import SecretStr
@@ -14,6 +14,8 @@ from pydantic import SecretStr
 from shared.contract.bodies import Blob, Encoded, Form
 from shared.contract.errors import Scope
 from shared.contract.mend import loads
+
+DAY: Final = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,9 +49,20 @@ class Response:
         said = re.search(r"(?<![\w-])max-age=\"?(\d{1,9})", self.headers.get("cache-control", ""), re.IGNORECASE)
         return timedelta(seconds=int(said[1])) if said else None
 
+    @property
+    def retry_after(self) -> timedelta | None:
+        """When to try again, in seconds and at most a day (RFC 9110 §10.2.3); said as a date it is not read."""
+        said = re.fullmatch(r"[0-9]+(\.[0-9]+)?", self.headers.get("retry-after", "").strip())
+        return timedelta(seconds=min(float(said[0]), DAY)) if said else None
+
     @classmethod
     def of_json(cls, value: object, *, status: int = 200) -> Self:
         return cls(status=status, headers={"content-type": "application/json"}, body=orjson.dumps(value))
+
+
+def bearer(token: SecretStr) -> dict[str, str]:
+    """RFC 6750 §2.1."""
+    return {"authorization": f"Bearer {token.get_secret_value()}"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,10 +105,9 @@ class Http:
         cost: int = 0,
         timeout: timedelta = timedelta(seconds=20),
     ) -> Self:
-        bearer = {"authorization": f"Bearer {token.get_secret_value()}"} if token else {}
         return cls(
             url=url,
-            headers={"content-type": "application/json", **bearer, **headers},
+            headers={"content-type": "application/json", **(bearer(token) if token else {}), **headers},
             body=orjson.dumps(value),
             commits=commits,
             secret=secret,

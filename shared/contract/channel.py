@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from shared.contract.accounts import Account, App, Settings
 from shared.contract.bodies import AesCtr, Blob, Encoded, Field, Form, Gzip
-from shared.contract.calls import Asked, Http, Limit, Request, Response, Security, Smtp, Steps
+from shared.contract.calls import Asked, Http, Limit, Request, Response, Security, Smtp, Steps, bearer
 from shared.contract.capabilities import Capabilities, Level
 from shared.contract.envelope import Media, Party, Window
 from shared.contract.errors import (
@@ -42,6 +42,7 @@ from shared.contract.pieces import (
     TypingMark,
 )
 from shared.contract.sockets import Close, Frame, Publish, Receive, Send, Socket
+from shared.contract.trust import is_trusted
 
 __all__ = [
     "TRANSIENT",
@@ -103,6 +104,8 @@ __all__ = [
     "UnknownKey",
     "Unverified",
     "Version",
+    "bearer",
+    "is_trusted",
     "no_handshake",
     "taken",
 ]

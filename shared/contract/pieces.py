@@ -43,6 +43,11 @@ class Piece(Model):
     grown: str | None = None
     automatic: bool = False
 
+    @property
+    def files(self) -> tuple[Media, ...]:
+        """All that it carries: the part itself, where it is one, and what goes along."""
+        return (self.part, *self.attachments) if isinstance(self.part, Media) else self.attachments
+
 
 class Alteration(Model):
     """What is to be otherwise at the provider. It is asked for again until there is an answer, so a channel's request must be safe

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from shared.contract.channel import Context, Form, Http, Request, Response, Unverified, Version
+from shared.contract.channel import Context, Form, Http, Request, Response, Unverified, Version, bearer
 from shared.contract.envelope import Template
 
 # https://developers.facebook.com/docs/graph-api/changelog: "Available Until" of those that Meta has named a day for.
@@ -167,10 +167,6 @@ def subscribe_account(app: App, account: Account, node: str, **values: str) -> H
     secret, token = app.secret.get_secret_value(), account.token.get_secret_value()
     proof = hmac.new(_bytes(secret), _bytes(token), hashlib.sha256).hexdigest()
     return post(account, f"{node}/subscribed_apps", {**values, "appsecret_proof": proof})
-
-
-def bearer(token: SecretStr) -> dict[str, str]:
-    return {"authorization": f"Bearer {token.get_secret_value()}"}
 
 
 def _url(account: Account, path: str) -> str:

@@ -102,9 +102,8 @@ def _wait(response: Response) -> timedelta | None:
 
     https://developers.facebook.com/docs/graph-api/overview/rate-limiting#headers-2
     """
-    said = response.headers.get("retry-after", "")
-    if said.isascii() and said.isdigit():
-        return min(timedelta(seconds=int(said[:6])), DAY)
+    if (said := response.retry_after) is not None:
+        return said
     try:
         usages = _USAGES.validate_json(response.headers.get("x-business-use-case-usage", ""))
     except ValidationError:

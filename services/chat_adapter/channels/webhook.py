@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar, get_args
@@ -381,7 +382,7 @@ def _shown(part: Part) -> dict[str, Any]:
 def _file(part: Part) -> Blob | None:
     if not isinstance(part, Media) or part.blob is None:
         return None
-    return Blob(part.blob, part.mime_type or "application/octet-stream", part.name or part.media, part.size)
+    return replace(Blob.of(part), name=part.name or part.media)
 
 
 def _signed(
@@ -429,12 +430,7 @@ def outcome(response: Response) -> None:
         told = _Answer.of(response)
         raise AlreadySent(external_ids=told.external_ids, join_key=told.join_key)
     code = "unreachable" if response.status >= 500 else _CODES.get(response.status, "refused")
-    raise SendFailed(code, f"HTTP {response.status}", retry_after=_wait(response.headers.get("retry-after", "")))
-
-
-def _wait(seconds: str) -> timedelta | None:
-    """Retry-After in seconds (RFC 9110 §10.2.3), at most a day; as a date it is not read."""
-    return timedelta(seconds=min(int(seconds[:6]), 86_400)) if seconds.isascii() and seconds.isdigit() else None
+    raise SendFailed(code, f"HTTP {response.status}", retry_after=response.retry_after)
 
 
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:

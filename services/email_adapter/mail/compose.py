@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from email.utils import format_datetime
 from typing import Final
 
@@ -180,9 +181,7 @@ def _name(media: Media) -> str:
 
 
 def _blob(media: Media) -> Blob:
-    if media.blob is None:
-        raise SendFailed("malformed", "the file is not stored; upload it first")
-    return Blob(media.blob, _mime_type(media), _name(media), media.size)
+    return replace(Blob.of(media), mime_type=_mime_type(media), name=_name(media))
 
 
 def _boundary(kind: str, piece_id: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Final
 
 from shared.contract.channel import Response, SendFailed
@@ -27,10 +26,5 @@ def outcome(response: Response) -> None:
     if response.status >= 500:
         raise SendFailed("unreachable", f"Apple answered {response.status}")
     words = response.body[:500].decode(errors="replace").strip()
-    code, wait = STATUSES.get(response.status, "refused"), _wait(response.headers.get("retry-after", ""))
-    raise SendFailed(code, f"HTTP {response.status} {words}".rstrip(), retry_after=wait)
-
-
-def _wait(seconds: str) -> timedelta | None:
-    """Retry-After in seconds (RFC 9110 §10.2.3), at most a day."""
-    return timedelta(seconds=min(int(seconds[:6]), 86_400)) if seconds.isascii() and seconds.isdigit() else None
+    code = STATUSES.get(response.status, "refused")
+    raise SendFailed(code, f"HTTP {response.status} {words}".rstrip(), retry_after=response.retry_after)

@@ -22,7 +22,6 @@ from services.chat_adapter.channels.discord.outbound import (
     ROWS,
     TEXT,
     compose,
-    files,
     form,
     so_far,
     words,
@@ -50,6 +49,7 @@ from shared.contract.channel import (
     Steps,
     TypingMark,
     Unverified,
+    is_trusted,
 )
 from shared.contract.envelope import Media
 from shared.contract.readable import each, otherwise
@@ -149,11 +149,7 @@ def connect(account: Account, cursor: Mapping[str, Any], context: Context) -> St
 
 def _is_discords(account: Account, url: str) -> bool:
     """The token is shown there, so it is of discord.gg, or where the API is."""
-    there, api = urlsplit(url), urlsplit(account.api)
-    if there.netloc == api.netloc:
-        return there.scheme == api.scheme.replace("http", "ws")
-    host = there.netloc
-    return there.scheme == "wss" and (host == "discord.gg" or (host.endswith(".discord.gg") and "@" not in host))
+    return is_trusted(url, account.api.replace("http", "ws", 1), ("discord.gg", ".discord.gg"), scheme="wss")
 
 
 def socket(account: Account, cursor: Mapping[str, Any], context: Context) -> Socket:
@@ -172,7 +168,7 @@ def socket(account: Account, cursor: Mapping[str, Any], context: Context) -> Soc
 
 def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     """The nonce is remembered for a few minutes, and gives the same message then: …/resources/message#create-message."""
-    place, message, sent = (yield from _place(account, piece.to)), compose(piece), files(piece)
+    place, message, sent = (yield from _place(account, piece.to)), compose(piece), piece.files
     if piece.grown and (yield from _is_whole(account, piece, f"channels/{place}/messages/{piece.grown}")):
         return Sent(external_ids=(piece.grown,))
     path = f"channels/{place}/messages"
@@ -182,7 +178,7 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
 
 def _is_whole(account: Account, piece: Piece, path: str) -> Steps[bool]:
     """Whether the answer stands in the place of what showed it so far; not where that has gone."""
-    message, sent = {"content": "", **words(piece.part)}, files(piece)
+    message, sent = {"content": "", **words(piece.part)}, piece.files
     try:
         yield _call(account, "PATCH", path, form(message, sent) if sent else message)
     except SendFailed as failed:

@@ -67,6 +67,4 @@ def _scope(body: Any) -> Scope:
 def _wait(response: Response, body: Any) -> timedelta | None:
     """What the body says is finer than Retry-After, which counts whole seconds."""
     said = otherwise(lambda: float(body["retry_after"]), None)
-    if said is None:
-        said = otherwise(lambda: float(response.headers["retry-after"][:9]), None)
-    return None if said is None or not said >= 0 else timedelta(seconds=min(said, DAY))
+    return timedelta(seconds=min(said, DAY)) if said is not None and said >= 0 else response.retry_after

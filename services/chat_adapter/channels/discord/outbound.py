@@ -74,19 +74,11 @@ def _button(option: Option) -> Json:
     )
 
 
-def files(piece: Piece) -> tuple[Media, ...]:
-    first = (piece.part,) if isinstance(piece.part, Media) else ()
-    return (*first, *piece.attachments)
-
-
 def form(message: Json, sent: tuple[Media, ...]) -> Form:
     """https://docs.discord.com/developers/reference#uploading-files."""
     named = [{"id": number, "filename": file.name or "file"} for number, file in enumerate(sent)]
     told = orjson.dumps({**message, "attachments": named}).decode()
-    return (Field("payload_json", told), *(Field(f"files[{number}]", _blob(file)) for number, file in enumerate(sent)))
-
-
-def _blob(file: Media) -> Blob:
-    if file.blob is None:
-        raise SendFailed("malformed", "the file is not stored; upload it first")
-    return Blob(file.blob, file.mime_type or "application/octet-stream", file.name or "file", file.size)
+    return (
+        Field("payload_json", told),
+        *(Field(f"files[{number}]", Blob.of(file)) for number, file in enumerate(sent)),
+    )

@@ -40,6 +40,7 @@ from shared.contract.channel import (
     Steps,
     TypingMark,
     Unverified,
+    bearer,
 )
 from shared.contract.envelope import Media, Model, Party, derive
 
@@ -114,7 +115,9 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     yield from ()
     handle = media.handle or ""
     if handle.isascii() and handle.isdecimal():
-        file = Http(method="GET", url=f"{account.data_api}/v2/bot/message/{handle}/content", headers=_bearer(account))
+        file = Http(
+            method="GET", url=f"{account.data_api}/v2/bot/message/{handle}/content", headers=bearer(account.token)
+        )
     else:
         file = Http(method="GET", url=handle, stranger=True)
     return Download(request=file, mime_type=media.mime_type, name=media.name)
@@ -145,7 +148,7 @@ def register(app: App, account: Account, context: Context) -> Steps[None]:
     if (found := answer.json()["userId"]) != account.user_id:
         raise SendFailed("auth", f"the token is of the bot {found}, and user_id is {account.user_id}")
     body = orjson.dumps({"endpoint": context.hook})
-    headers = {"content-type": "application/json", **_bearer(account)}
+    headers = {"content-type": "application/json", **bearer(account.token)}
     yield Http(method="PUT", url=f"{account.api}/v2/bot/channel/webhook/endpoint", headers=headers, body=body)
 
 
@@ -155,7 +158,7 @@ def _is_shared(place: str) -> bool:
 
 
 def _get(account: Account, path: str) -> Http:
-    return Http(method="GET", url=f"{account.api}/v2/bot/{path}", headers=_bearer(account))
+    return Http(method="GET", url=f"{account.api}/v2/bot/{path}", headers=bearer(account.token))
 
 
 def _post(
@@ -163,10 +166,6 @@ def _post(
 ) -> Http:
     url = f"{account.api}/v2/bot/{path}"
     return Http.post_json(url, content, token=account.token, commits=commits, headers=headers)
-
-
-def _bearer(account: Account) -> dict[str, str]:
-    return {"authorization": f"Bearer {account.token.get_secret_value()}"}
 
 
 CHANNEL = Channel(

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from pydantic import SecretStr
 
 from services.chat_adapter.channels.slack.settings import Account
-from shared.contract.channel import Http
+from shared.contract.channel import Http, bearer
 
 
 def call(account: Account, method: str, content: Mapping[str, Any], *, commits: bool = False) -> Http:
@@ -25,12 +25,8 @@ def call(account: Account, method: str, content: Mapping[str, Any], *, commits: 
 
 def ask(account: Account, method: str, content: Mapping[str, str]) -> Http:
     """Methods that read take no JSON: https://docs.slack.dev/apis/web-api#methods_supporting_json."""
-    form = {"content-type": "application/x-www-form-urlencoded", **bearer(account)}
+    form = {"content-type": "application/x-www-form-urlencoded", **bearer(account.token)}
     return Http(url=f"{account.api}/{method}", headers=form, body=urlencode(content).encode())
-
-
-def bearer(account: Account) -> dict[str, str]:
-    return {"authorization": f"Bearer {account.token.get_secret_value()}"}
 
 
 def path_of(address: str) -> SecretStr:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final
 
 from shared.contract.channel import AlreadySent, Response, RouteGone, SendFailed
 from shared.contract.codes import Code
 from shared.contract.readable import otherwise
 
-DAY: Final = 24 * 3600  # seconds
 ROUTE: Final = frozenset({"used_url", "expired_url"})  # of a response_url: …/interactivity/handling-user-interaction
 AGAIN: Final = frozenset(
     {"already_reacted", "no_reaction"}
@@ -51,7 +49,7 @@ def outcome(response: Response) -> None:
     if word in ROUTE:
         raise RouteGone(word)
     code = ERRORS.get(word) or STATUSES.get(response.status, "refused")
-    raise SendFailed(code, f"{word or f'HTTP {response.status}'}{more}", retry_after=_wait(response))
+    raise SendFailed(code, f"{word or f'HTTP {response.status}'}{more}", retry_after=response.retry_after)
 
 
 def _refusal(body: Any) -> tuple[str, str]:
@@ -64,9 +62,3 @@ def _refusal(body: Any) -> tuple[str, str]:
 
 def _messages(body: dict[str, Any]) -> tuple[str, ...]:
     return tuple(f"; {line}" for line in body["response_metadata"]["messages"][:5])
-
-
-def _wait(response: Response) -> timedelta | None:
-    """Retry-After in seconds: https://docs.slack.dev/apis/web-api/rate-limits."""
-    said = response.headers.get("retry-after", "")
-    return timedelta(seconds=min(int(said[:6]), DAY)) if said.isascii() and said.isdigit() else None

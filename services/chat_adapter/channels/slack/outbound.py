@@ -8,7 +8,7 @@ from services.chat_adapter.channels.slack.inbound import GROWING, OURS
 from services.chat_adapter.channels.slack.interactions import LINK
 from services.chat_adapter.channels.slack.words import escaped
 from shared.contract.channel import Piece, SendFailed
-from shared.contract.envelope import Choices, Media, Option, Part, Text
+from shared.contract.envelope import Choices, Option, Part, Text
 from shared.contract.text import split
 
 Json = dict[str, Any]
@@ -60,13 +60,8 @@ def _button(option: Option, number: int) -> Json:
     return {**button, "action_id": f"option-{number}", "value": option.id}
 
 
-def files(piece: Piece) -> tuple[Media, ...]:
-    first = (piece.part,) if isinstance(piece.part, Media) else ()
-    return (*first, *piece.attachments)
-
-
 def comment(piece: Piece) -> str:
     """What stands above the files: the text, or what each of them is called."""
     text = piece.part.text if isinstance(piece.part, Text) else ""
-    captions = (file.caption or "" for file in files(piece))
+    captions = (file.caption or "" for file in piece.files)
     return escaped("\n".join(filter(None, (text, *captions))))

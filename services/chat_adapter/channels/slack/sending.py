@@ -9,7 +9,7 @@ import orjson
 from services.chat_adapter.channels.slack import places
 from services.chat_adapter.channels.slack.amending import delete
 from services.chat_adapter.channels.slack.calls import call, path_of
-from services.chat_adapter.channels.slack.outbound import compose, files, so_far
+from services.chat_adapter.channels.slack.outbound import compose, so_far
 from services.chat_adapter.channels.slack.settings import Account
 from services.chat_adapter.channels.slack.sharing import share
 from shared.contract.channel import Context, Http, Piece, SendFailed, Sent, Steps, TypingMark
@@ -23,7 +23,7 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     where, thread = places.target(piece, agent=account.agent)
     if piece.grown and (sent := (yield from _whole(account, piece, piece.grown))):
         return sent
-    if files(piece):
+    if piece.files:
         if person:
             raise SendFailed("unsupported", "Slack takes no file that one person of a channel alone would see")
         return (yield from share(account, piece, where, thread))
@@ -44,7 +44,7 @@ def _post(account: Account, where: str, thread: str | None, content: Json) -> St
 def _whole(account: Account, piece: Piece, grown: str) -> Steps[Sent | None]:
     """The answer in the place of what showed it so far; None where that has gone, or cannot say it and is taken away."""
     channel, ts = places.stands(grown)
-    if files(piece):
+    if piece.files:
         yield from delete(account, channel, ts)
         return None
     try:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Final
-from urllib.parse import urlsplit
 
 from services.chat_adapter.channels.slack import places
-from services.chat_adapter.channels.slack.calls import ask, bearer, call, path_of
-from services.chat_adapter.channels.slack.outbound import comment, files
+from services.chat_adapter.channels.slack.calls import ask, call, path_of
+from services.chat_adapter.channels.slack.outbound import comment
 from services.chat_adapter.channels.slack.settings import Account
-from shared.contract.channel import Blob, Context, Download, Http, Piece, SendFailed, Sent, Steps
+from shared.contract.channel import Blob, Context, Download, Http, Piece, SendFailed, Sent, Steps, bearer, is_trusted
 from shared.contract.envelope import Media
 
 LONG: Final = timedelta(minutes=2)
+HOSTS: Final = ("slack.com", ".slack.com")
 
 
 def share(account: Account, piece: Piece, where: str, thread: str | None) -> Steps[Sent]:
@@ -22,7 +22,7 @@ def share(account: Account, piece: Piece, where: str, thread: str | None) -> Ste
     The answer does not name the message; its echo has the file. Where no answer came, the file tells whether it was shared.
     """
     uploaded: list[dict[str, str]] = []
-    for file in files(piece):
+    for file in piece.files:
         uploaded += [(yield from _upload(account, file))]
     place = {
         "channels" if places.is_person(where) else "channel_id": where,
@@ -41,13 +41,11 @@ def share(account: Account, piece: Piece, where: str, thread: str | None) -> Ste
 
 def _upload(account: Account, file: Media) -> Steps[dict[str, str]]:
     """Not seen by anybody until it is shared."""
-    if file.blob is None or file.size is None:
-        raise SendFailed("malformed", "the file is not stored; upload it first")
-    name = file.name or "file"
-    told = (yield ask(account, "files.getUploadURLExternal", {"filename": name, "length": str(file.size)})).json()
-    blob = Blob(file.blob, file.mime_type or "application/octet-stream", name, file.size)
+    blob = Blob.of(file)
+    about = {"filename": blob.name, "length": str(blob.size)}
+    told = (yield ask(account, "files.getUploadURLExternal", about)).json()
     yield Http(url=told["upload_url"], body=blob, secret=path_of(told["upload_url"]), timeout=LONG)
-    return {"id": told["file_id"], "title": name}
+    return {"id": told["file_id"], "title": blob.name}
 
 
 def _shared_as(account: Account, file: str, failed: SendFailed) -> Steps[tuple[str, ...]]:
@@ -68,19 +66,10 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     """Where the file is now, and with the token only where that is Slack's own: https://docs.slack.dev/reference/methods/files.info."""
     told = (yield ask(account, "files.info", {"file": media.handle or ""})).json()["file"]
     address = told.get("url_private_download") or told["url_private"]
-    if _is_slacks(account, address):
-        file = Http(method="GET", url=address, headers=bearer(account))
+    if is_trusted(address, account.api, HOSTS):
+        file = Http(method="GET", url=address, headers=bearer(account.token))
     else:
         file = Http(method="GET", url=address, stranger=True)
     return Download(
         request=file, mime_type=media.mime_type or told.get("mimetype"), name=media.name or told.get("name")
     )
-
-
-def _is_slacks(account: Account, address: str) -> bool:
-    """Of slack.com, or of where the API is: an address with a name before its host, or one like it, is not."""
-    parts, api = urlsplit(address), urlsplit(account.api)
-    if (parts.scheme, parts.netloc) == (api.scheme, api.netloc):
-        return True
-    host = parts.netloc
-    return parts.scheme == "https" and (host == "slack.com" or (host.endswith(".slack.com") and "@" not in host))

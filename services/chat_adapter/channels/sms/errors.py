@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final
 
 from shared.contract.channel import Response, SendFailed
@@ -35,17 +34,12 @@ def outcome(response: Response) -> None:
         raise SendFailed("unreachable", f"Twilio answered {response.status}")
     number, words = otherwise(lambda: _said(response.json()), (0, f"HTTP {response.status}"))
     code = CODES.get(number) or STATUSES.get(response.status, "refused")
-    raise SendFailed(code, words, retry_after=otherwise(lambda: _wait(response), None))
+    raise SendFailed(code, words, retry_after=response.retry_after)
 
 
 def _said(body: dict[str, Any]) -> tuple[int, str]:
     number: int = body["code"]
     return number, f"{number}: {body['message']}"[:500]
-
-
-def _wait(response: Response) -> timedelta | None:
-    given = response.headers.get("retry-after", "")
-    return timedelta(seconds=min(int(given), 3600)) if given.isascii() and given.isdecimal() else None
 
 
 def failure_of(form: Mapping[str, str]) -> Failure:

@@ -15,7 +15,7 @@ from pydantic import Field as Described, SecretStr
 from services.chat_adapter.channels.teams import inbound as activities
 from services.chat_adapter.channels.teams.errors import outcome
 from services.chat_adapter.channels.teams.outbound import TEXT, compose
-from services.chat_adapter.channels.teams.places import SHARED, is_trusted, known_place, names, path, taken_apart
+from services.chat_adapter.channels.teams.places import HOSTS, SHARED, known_place, names, path, taken_apart
 from services.chat_adapter.channels.teams.proof import check_body, endorsed
 from services.chat_adapter.channels.teams.reactions import TYPES
 from services.chat_adapter.channels.teams.streams import Stream, has_ended, was_stopped
@@ -42,6 +42,8 @@ from shared.contract.channel import (
     Steps,
     Token,
     TypingMark,
+    bearer,
+    is_trusted,
 )
 from shared.contract.envelope import Media, Part, Text
 from shared.contract.readable import otherwise
@@ -215,8 +217,8 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     """Pictures within a text lie at Teams, which wants the token; files where their sender keeps them, which does not get it."""
     yield from ()
     handle = media.handle or ""
-    if is_trusted(handle, account.api, account.services):
-        file = Http(method="GET", url=handle, headers=_bearer(context))
+    if is_trusted(handle, account.api, HOSTS | {*account.services}):
+        file = Http(method="GET", url=handle, headers=bearer(context.token))
     else:
         file = Http(method="GET", url=handle, stranger=True)
     return Download(request=file, mime_type=media.mime_type, name=media.name)
@@ -241,7 +243,7 @@ def refresh(account: Account, token: SecretStr | None, context: Context) -> Step
 
 def _service(account: Account, route: str | None) -> str:
     """Where a message is answered: at the address that came with it, if the token may go there."""
-    return route if route and is_trusted(route, account.api, account.services) else account.api
+    return route if route and is_trusted(route, account.api, HOSTS | {*account.services}) else account.api
 
 
 def _place(
@@ -282,13 +284,9 @@ def _call(
 
 def _post(url: str, content: Json, context: Context, *, method: str = "POST", commits: bool = False) -> Http:
     """Limits are counted by conversation above all: …/bots/how-to/rate-limit."""
-    headers = {**_bearer(context), **({"content-type": "application/json"} if content else {})}
+    headers = {**bearer(context.token), **({"content-type": "application/json"} if content else {})}
     body = orjson.dumps(content) if content else b""
     return Http(method=method, url=url, headers=headers, body=body, commits=commits, throttles="peer")
-
-
-def _bearer(context: Context) -> dict[str, str]:
-    return {"authorization": f"Bearer {context.token.get_secret_value()}"}
 
 
 CHANNEL = Channel(

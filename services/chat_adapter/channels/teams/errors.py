@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final
 
 from shared.contract.channel import Response, SendFailed
@@ -30,7 +29,6 @@ STATUSES: Final[Mapping[int, Code]] = {
     413: "too_long",
     429: "throttled",
 }
-LONGEST: Final = timedelta(days=1)
 
 
 def outcome(response: Response) -> None:
@@ -44,7 +42,7 @@ def outcome(response: Response) -> None:
     if response.status == 412:
         raise SendFailed("throttled", words, scope="peer")
     code = "auth" if said[0] in OAUTH else CODES.get(said[0]) or STATUSES.get(response.status, "refused")
-    raise SendFailed(code, words, retry_after=_wait(response))
+    raise SendFailed(code, words, retry_after=response.retry_after)
 
 
 # https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes#handling-error-codes-in-your-application
@@ -66,8 +64,3 @@ def _of_message(code: str, words: str) -> tuple[str, str]:
     if isinstance(inner, dict) and "subCode" in inner:
         return str(inner["subCode"]), str(inner.get("details", ""))
     return code, words
-
-
-def _wait(response: Response) -> timedelta | None:
-    seconds = otherwise(lambda: float(response.headers["retry-after"]), 0.0)
-    return min(timedelta(seconds=seconds), LONGEST) if 0 < seconds < 10**6 else None

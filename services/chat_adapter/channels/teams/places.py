@@ -8,17 +8,15 @@ https://learn.microsoft.com/en-us/microsoftteams/platform/bots/how-to/conversati
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 Json = dict[str, Any]
 
 THREAD: Final = ";messageid="
 SHARED: Final = "19:"  # how the ids of channels and group chats begin
 ONE_TO_ONE: Final = "@unq.gbl.spaces"  # … and this is how those that end that are chats of two
-UNSEEN: Final = re.compile(r"[\x00-\x20\x7f\\]")
 
 # Who may be shown the bot's token: https://learn.microsoft.com/en-us/microsoftteams/platform/bots/how-to/conversations/send-proactive-messages
 HOSTS: Final = frozenset(
@@ -62,16 +60,6 @@ def known_place(to: str, thread_key: str | None, mentioned: Iterable[str | None]
     if thread_key:
         return f"{to}{THREAD}{thread_key}"
     return next((place for place in places if place.partition(THREAD)[0] == to), to)
-
-
-def is_trusted(url: str, home: str, hosts: Iterable[str]) -> bool:
-    """Whether the token may go there: to where the account's API is, or to a host of Microsoft's, by TLS and on its own port."""
-    if UNSEEN.search(url):
-        return False
-    there, here = urlsplit(url), urlsplit(home)
-    if (there.scheme, there.netloc) == (here.scheme, here.netloc):
-        return True
-    return there.scheme == "https" and there.netloc.lower() in {*HOSTS, *hosts}
 
 
 def path(*parts: str) -> str:

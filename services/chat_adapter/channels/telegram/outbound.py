@@ -93,9 +93,7 @@ def _method(media: Media) -> Method:
 
 
 def _form(media: Media, method: Method, place: Json) -> Form:
-    if media.blob is None:
-        raise SendFailed("malformed", "the file is not stored; upload it first")
-    blob = Blob(media.blob, media.mime_type or "application/octet-stream", media.name or "file", media.size)
+    blob = Blob.of(media)
     caption = {"caption": media.caption} if media.caption else {}
     values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in place.items()}
     return (*(Field(name, value) for name, value in {**values, **caption}.items()), Field(method.field, blob))

@@ -28,6 +28,7 @@ from shared.contract.channel import (
     Sent,
     Steps,
     Unverified,
+    bearer,
 )
 from shared.contract.envelope import Media
 from shared.dialects import sms
@@ -96,21 +97,17 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     yield from ()
     address = media.handle or ""
     ours = urlsplit(address)[:2] == urlsplit(account.api)[:2]
-    request = Http(method="GET", url=address, headers=_bearer(account) if ours else {}, stranger=not ours)
+    request = Http(method="GET", url=address, headers=bearer(account.token) if ours else {}, stranger=not ours)
     return Download(request=request, mime_type=media.mime_type, name=media.name)
 
 
 def register(app: App, account: Account, context: Context) -> Steps[None]:
     """Where what comes to the profile's numbers goes: …/messaging-profiles-overview."""
     if account.profile:
-        headers = {"content-type": "application/json", **_bearer(account)}
+        headers = {"content-type": "application/json", **bearer(account.token)}
         body = orjson.dumps({"webhook_url": context.hook, "webhook_api_version": "2"})
         url = f"{account.api}/v2/messaging_profiles/{account.profile}"
         yield Http(method="PATCH", url=url, headers=headers, body=body)
-
-
-def _bearer(account: Account) -> dict[str, str]:
-    return {"authorization": f"Bearer {account.token.get_secret_value()}"}
 
 
 CAPABILITIES: Final = sms.capabilities(media_bytes=MEDIA_BYTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
@@ -42,6 +43,7 @@ from shared.contract.channel import (
     Steps,
     ThreadControl,
     TypingMark,
+    bearer,
 )
 from shared.contract.envelope import AMENDS, Media, Window
 from shared.dialects import meta
@@ -79,13 +81,11 @@ def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming |
 
 def upload(account: Account, media: Media, context: Context) -> Steps[Handle]:
     """https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media#upload-media."""
-    if media.blob is None:
-        raise SendFailed("malformed", "the file is not stored")
     kind = bare_type(media)
     form: Form = (
         Field("messaging_product", "whatsapp"),
         Field("type", kind),
-        Field("file", Blob(media.blob, kind, media.name or "file", media.size)),
+        Field("file", replace(Blob.of(media), mime_type=kind)),
     )
     answer = yield meta.post(account, f"{account.phone_number_id}/media", form)
     return Handle(value=answer.json()["id"], expires_in=MEDIA_LIVES)
@@ -121,7 +121,7 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     link, home = urlsplit(found["url"]), urlsplit(account.api)
     if link.scheme != "https" and (link.scheme, link.netloc) != (home.scheme, home.netloc):
         raise SendFailed("refused", "the link to the file is not a safe one")
-    request = Http(method="GET", url=found["url"], headers=meta.bearer(account.token))
+    request = Http(method="GET", url=found["url"], headers=bearer(account.token))
     return Download(request=request, mime_type=found.get("mime_type") or media.mime_type, name=media.name)
 
 

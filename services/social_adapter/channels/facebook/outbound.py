@@ -37,7 +37,7 @@ def comment(piece: Piece) -> Json | Form:
             return {"message": text}
         case Media(media="image") as photo:
             caption = (Field("message", photo.caption),) if photo.caption else ()
-            return (*caption, Field("source", _blob(photo)))
+            return (*caption, Field("source", Blob.of(photo)))
     raise SendFailed("unsupported", f"a comment takes no {piece.part.kind}")
 
 
@@ -88,7 +88,7 @@ def asset(media: Media) -> Form:
     """https://developers.facebook.com/docs/messenger-platform/reference/attachment-upload-api."""
     attachment = {"type": asset_type(media), "payload": {"is_reusable": True}}
     described = orjson.dumps({"attachment": attachment}).decode()
-    return Field("message", described), Field("filedata", _blob(media))
+    return Field("message", described), Field("filedata", Blob.of(media))
 
 
 def asset_type(media: Media) -> str:
@@ -99,9 +99,3 @@ def asset_type(media: Media) -> str:
     if media.media in {"audio", "video"} and mime_type.startswith(f"{media.media}/"):
         return media.media
     return "file"
-
-
-def _blob(media: Media) -> Blob:
-    if media.blob is None:
-        raise SendFailed("malformed", "the file is not stored; upload it first")
-    return Blob(media.blob, media.mime_type or "application/octet-stream", media.name or "file", media.size)

@@ -30,6 +30,7 @@ from shared.contract.channel import (
     Sent,
     Steps,
     Token,
+    bearer,
 )
 from shared.contract.envelope import Text
 from shared.dialects import likeness
@@ -69,7 +70,7 @@ class Account(channel.Account):
 
 
 def poll(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps[Polled]:
-    return polling.poll(_url(account), _headers(context), account.channel_id, cursor, context.now)
+    return polling.poll(_url(account), bearer(context.token), account.channel_id, cursor, context.now)
 
 
 def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
@@ -94,7 +95,7 @@ def amend(account: Account, wanted: Amendment, context: Context) -> Steps[None]:
         case DeletePiece():
             url = f"{_url(account)}/comments?{urlencode({'id': wanted.external_id})}"
             try:
-                yield Http(method="DELETE", url=url, headers=_headers(context), cost=WRITE)
+                yield Http(method="DELETE", url=url, headers=bearer(context.token), cost=WRITE)
             except SendFailed as failed:
                 if failed.reason == "bad_address":
                     raise AlreadySent("it is gone") from None
@@ -137,10 +138,6 @@ def _text(part: object) -> str:
 
 def _url(account: Account) -> str:
     return f"{account.api}/youtube/v3"
-
-
-def _headers(context: Context) -> dict[str, str]:
-    return {"authorization": f"Bearer {context.token.get_secret_value()}"}
 
 
 CHANNEL = Channel(
