@@ -53,6 +53,7 @@ export function createApi(token) {
     conversations: ({ before = "", q = "" } = {}) => json(`/api/conversations?${new URLSearchParams({ before, q })}`),
     conversation: (id, after = 0, limit = 200) => json(`/api/conversations/${encodeURIComponent(id)}?after=${after}&limit=${limit}`),
     reply: (conversation, body, key) => post(`/api/conversations/${conversation}/reply`, body, { "Idempotency-Key": key }, AbortSignal.timeout(ANSWERED)),
+    ask: (conversation, what, body) => post(`/api/conversations/${conversation}/${what}`, body, {}, AbortSignal.timeout(ANSWERED)),
     typing: (conversation, body) => post(`/api/conversations/${conversation}/typing`, body),
     upload: (file, tenant) =>
       json(`/api/media?${new URLSearchParams({ tenant })}`, {

@@ -9,6 +9,7 @@ import { createMarkKeeper } from "./keep.js";
 import { listenForKeys } from "./keys.js";
 import { follow } from "./stream.js";
 import { createAccounts } from "./view/accounts.js";
+import { createChanges } from "./view/changes.js";
 import { createConnection } from "./view/connection.js";
 import { createCustomer } from "./view/customer.js";
 import { createHelp } from "./view/help.js";
@@ -40,6 +41,7 @@ export function openDesk({ words, token, leave }) {
   const load = createLoader(app);
   app.showView = createSwitch();
   addActions(app, load);
+  createChanges(app);
   const reply = createReply(app);
   const customer = createCustomer(app);
   app.settle = (event) => { app.follow ||= reply.settle(event) && event.conversation === app.selected; };

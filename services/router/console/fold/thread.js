@@ -80,7 +80,7 @@ export function keepAsked(thread, before) {
 
 const untouched = () => ({
   author: null, sender: null, recipients: [], surface: "direct", way: "free_text", subject: null, reply_to: null, flagged: null, hidden: false,
-  failure: null, context: null, reactions: new Map(), earlier: [], edited_at: null, deleted_at: null, version: 0, records: [],
+  failure: null, seen: false, context: null, reactions: new Map(), earlier: [], edited_at: null, deleted_at: null, version: 0, records: [],
 });
 
 const CHANGES = {
@@ -127,6 +127,14 @@ const CHANGES = {
     change(thread, target(thread, event), event, (message) => { message.hidden = event.data.hidden; }, event.data.hidden ? "hidden_elsewhere" : "shown_elsewhere"),
   "message.reaction": (thread, event) =>
     change(thread, target(thread, event), event, (message) => react(message.reactions, event.data), "reacted_elsewhere"),
+  "message.seen": (thread, event) => {
+    const at = thread.entries.indexOf(thread.messages.get(event.data.message_id));
+    for (const message of thread.entries.slice(0, at + 1)) {
+      if (message.direction !== "inbound" || message.seen) continue;
+      message.seen = true;
+      message.version += 1;
+    }
+  },
   "request.refused": (thread, event) => {
     if (thread.refusal?.request_id !== event.data.request_id) note(thread, event, "refused", { failure: event.data.failure });
   },

@@ -17,6 +17,11 @@ export function isPublic({ surface }) {
   return surface === "comment" || surface === "mention";
 }
 
+/** Whether others than one person write there: under a post, in a group. */
+export function isShared(message) {
+  return isPublic(message) || message.surface === "group";
+}
+
 /** Who it is; who is only known by a session or a long number is told apart by four characters of it. */
 export function nameOf({ name, peer }, words) {
   const anonymous = /^visitor:(.{4}).{8,}$/.exec(peer ?? "") ?? /^\d{11,}(\d{4})$/.exec(peer ?? "");
@@ -37,10 +42,10 @@ export function nameViews(conversation, words) {
   return present([h("bdi", { class: "name", data: { whose } }, nameOf(conversation, words)), said]);
 }
 
-/** Who wrote a message. Under a post many write: nobody there is called after the conversation, which is someone's. */
+/** Who wrote a message. Where many write nobody there is called after the conversation, which is someone's. */
 export function writerOf(message, conversation, words) {
   if (message.direction === "outbound") return message.author ?? words.t("you");
-  const apart = isPublic(message) || message.flagged;
+  const apart = isShared(message) || message.flagged;
   return message.author ?? nameOf(apart ? { peer: message.sender?.address } : conversation, words);
 }
 

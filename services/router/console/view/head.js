@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { isolated } from "../plain.js";
+import { handoverButtons } from "./changes.js";
 import { channelName, face, isPublic, nameOf, nameViews } from "./face.js";
 
 export function createHead(app) {
@@ -11,7 +12,7 @@ export function createHead(app) {
   return function render(conversation) {
     const { words, thread } = app;
     const linked = thread?.id === conversation?.id ? thread?.linked : null;
-    const version = conversation && JSON.stringify([conversation.id, conversation.name, conversation.peer, conversation.status, conversation.subject, conversation.surface, linked, words.code]);
+    const version = conversation && JSON.stringify([conversation.id, conversation.name, conversation.peer, conversation.status, conversation.subject, conversation.surface, conversation.responder, app.capabilities(conversation)?.handovers, linked, words.code]);
     if (head.entryVersion === version) return;
     head.entryVersion = version;
     if (!conversation) return head.replaceChildren();
@@ -20,6 +21,7 @@ export function createHead(app) {
       face(conversation, words),
       h("div", { class: "thread-title" }, h("h2", { dir: "auto" }, ...title), h("p", { dir: "auto" }, about(conversation, words))),
       linked ? h("button", { type: "button", class: "tag link", data: { tone: "warn" }, on: { click: () => app.select(linked) } }, icon("link"), words.t("linked")) : "",
+      ...handoverButtons(app, conversation),
       h("span", { class: "tag", data: { tone: conversation.status === "open" ? "good" : null } }, words.has(`status_${conversation.status}`) ? words.t(`status_${conversation.status}`) : conversation.status),
     );
   };

@@ -4,9 +4,10 @@ import { h, mark, present } from "../dom.js";
 import { previewOf } from "../fold/events.js";
 import { answeredBy } from "../fold/thread.js";
 import { icon } from "../icons.js";
+import { changeButtons } from "./changes.js";
 import { contextViews } from "./context.js";
 import { detailOf, meaningOf } from "./failure.js";
-import { isPublic, writerOf } from "./face.js";
+import { isPublic, isShared, writerOf } from "./face.js";
 import { mailLines } from "./mail.js";
 import { partViews } from "./parts.js";
 
@@ -31,17 +32,17 @@ export function fillMessage(app, node, conversation, message) {
   ]));
 }
 
-/** Who wrote: always under a post, where many may; elsewhere only what is not clear from its side. */
+/** Who wrote: always where many may; elsewhere only what is not clear from its side. */
 function authorLine(app, conversation, message) {
   const { words } = app;
   const own = message.direction === "outbound";
-  const comment = isPublic(message) && !own;
+  const among = isShared(message) && !own;
   const marks = present([
     message.way === "private" && h("span", { class: "mark" }, icon("lock"), words.t("private")),
     message.way === "human_agent" && h("span", { class: "mark" }, icon("person"), words.t("by_person")),
     message.hidden && h("span", { class: "mark", data: { tone: "warn" } }, icon("hidden"), words.t("hidden")),
   ]);
-  const name = message.echo ? words.t("from_elsewhere") : (own && message.author) || ((comment || message.flagged) && writerOf(message, conversation, words));
+  const name = message.echo ? words.t("from_elsewhere") : (own && message.author) || ((among || message.flagged) && writerOf(message, conversation, words));
   if (!name && !marks.length) return null;
   return h("p", { class: "author", dir: "auto" }, h("bdi", {}, name || ""), ...marks);
 }
@@ -91,6 +92,7 @@ function foot(app, node, conversation, message) {
     h("time", { datetime: message.at, title: words.full(at) }, words.time(at)),
     message.status && h("span", { class: "status", data: { status: message.status } }, icon(STATUS_ICONS[message.status] ?? "question"), words.t(`sent_${message.status}`)),
     canAnswer(app, conversation, message) && h("button", { type: "button", class: "quiet act", on: { click: () => app.answer(message) } }, icon("answer"), words.t("answer_this")),
+    ...changeButtons(app, conversation, message),
   ]));
 }
 
