@@ -227,6 +227,14 @@ class ConversationTyping(Event):
     peer: Address
 
 
+class MessageGrowing(Event):
+    """An answer of ours as far as it is written, which `message_id` will be. Fleeting: no sequence, sent once, never repeated."""
+
+    message_id: uuid.UUID
+    text: str
+    author: Name | None = None
+
+
 class CustomerMerged(Event):
     """Two customers turned out to be one person; `into` is who stays."""
 

@@ -65,6 +65,35 @@ async def test_a_message_is_edited_answered_with_an_emoji_and_taken_back(stack, 
         await until(is_gone)
 
 
+async def test_an_answer_is_shown_as_it_grows_and_ends_once(stack, desk, console):
+    customer = desk.customer("webhook", "demo")
+    await customer.says("how long?")
+    await row(console, customer).click()
+    await bubble(console, "how long?").wait_for()
+    place, answer = await conversation_of(console), str(uuid.uuid4())
+    async with aiohttp.ClientSession(stack.http("router"), headers=stack.bearer) as client:
+
+        async def asked(what, body, **headers):
+            async with client.post(f"/api/conversations/{place}/{what}", json=body, headers=headers) as told:
+                assert told.status == 202, await told.text()
+
+        for so_far in ("A w", "A week, a"):
+            await asked("grow", {"answer": answer, "text": so_far, "author": "Bot"})
+            await console.locator(".message.growing", has_text=so_far).wait_for()
+        await shot(console, "growing")
+        await expect(console.locator(".message.growing")).to_have_count(1)
+        whole = {"parts": [{"kind": "text", "text": "A week, at most"}], "author": "Bot"}
+        await asked("reply", whole, **{"Idempotency-Key": answer})
+    await bubble(console, "A week, at most").wait_for()
+    await expect(console.locator(".message.growing")).to_have_count(0)
+    await expect(bubble(console, "A week")).to_have_count(1)
+
+
+async def conversation_of(page):
+    """The chosen one, as the page's address says."""
+    return (await page.evaluate("location.hash")).partition("conversation=")[2].partition("&")[0]
+
+
 async def test_an_account_that_can_nothing_offers_nothing(desk, console):
     account = await desk.account("webhook")
     customer = desk.customer("webhook", account)

@@ -2,7 +2,7 @@
 
 import { createApi } from "./api.js";
 import { accountKey, createLoader, wished } from "./load.js";
-import { applyToList, createConversations, newestFirst } from "./fold/conversations.js";
+import { GROWING, applyToList, createConversations, newestFirst } from "./fold/conversations.js";
 import { normal } from "./fold/events.js";
 import { applyToThread, askIn, newestMessage, refuseAsked } from "./fold/thread.js";
 import { createMarkKeeper } from "./keep.js";
@@ -141,6 +141,7 @@ async function hear(app, load, event) {
   const reading = document.hidden ? null : app.selected;
   applyToList(app.conversations, event, { reading, now: Date.now() });
   if (event.type === "conversation.typing") setTimeout(app.changed, TYPING_ENDS);
+  if (event.type === "message.growing") setTimeout(app.changed, GROWING + 100);
   const row = app.conversations.get(event.conversation);
   if (row && !row.whole) load.row(row.id);
   if (app.unknown && app.unknown === event.conversation) await load.thread(app.unknown);

@@ -31,7 +31,7 @@ from shared.contract.deliveries import Growing, Outbound
 from shared.contract.envelope import Text, Thread, Way, derive, requested_id
 from shared.contract.errors import Refusal
 from shared.contract.fit import fit
-from shared.contract.records import INBOUND_LIMIT, outbound_topic
+from shared.contract.records import EVENTS, INBOUND_LIMIT, outbound_topic
 from shared.contract.requests import Grow, HandOverThread, OfMessage, Reply, Request, Send, SendTyping
 from shared.contract.thread_tokens import thread_token
 from shared.runtime.observe import REFUSED
@@ -245,7 +245,7 @@ def pass_on_typing(facts: Facts, record: In, asked: SendTyping) -> None:
 
 
 def grow(facts: Facts, record: In, asked: Grow) -> None:
-    """What the adapter is to show of an answer: refused as the answer itself would be, and passed by."""
+    """What the adapter is to show of an answer, and whoever follows events: refused as the answer itself would be, and passed by."""
     conversation = asked_in(facts, asked)
     so_far = Reply(**dict(asked), parts=(Text(text=asked.text),))
     way = check(facts, conversation, so_far)
@@ -258,6 +258,8 @@ def grow(facts: Facts, record: In, asked: Grow) -> None:
     topic = outbound_topic(CHANNELS[conversation.channel])
     value = growing.model_dump(mode="json", exclude_none=True)
     pass_by(facts, conversation, record, "outbound.growing", topic=topic, value=value)
+    told = {"message_id": named["id"], "text": asked.text, **({"author": asked.author} if asked.author else {})}
+    pass_by(facts, conversation, record, "message.growing", topic=EVENTS, value=told)
 
 
 def unread(facts: Facts, record: In) -> None:

@@ -4,6 +4,7 @@ import { unturned } from "../plain.js";
 import { isNew, previewOf } from "./events.js";
 
 const TYPING = 6_000; // ms that someone counts as typing
+export const GROWING = 30_000; // and that an answer counts as still written
 const LOST = new Set(["failed", "expired", "unknown"]); // how a send may end that somebody should look at
 
 export function createConversations() {
@@ -58,6 +59,7 @@ const CHANGES = {
   "conversation.responder": (row, { data }) => { row.responder = data.responder ?? null; },
   "conversation.braked": (row, { data }) => { row.braked_until = data.until; },
   "conversation.typing": (row, event, { now }) => { row.typing_until = now + TYPING; },
+  "message.growing": (row, { data, at }, { now }) => { row.growing = { id: data.message_id, text: data.text, author: data.author ?? null, at, until: now + GROWING }; },
   "message.received": (row, event, { reading }) => {
     const { message } = event.data;
     latest(row, event, message.parts);
@@ -72,6 +74,7 @@ const CHANGES = {
   "message.queued": (row, event) => {
     latest(row, event, event.data.message.parts);
     row.sending = { message: event.data.message.id, status: "queued" };
+    if (row.growing?.id === event.data.message.id) row.growing = null;
     if (event.data.message.author) row.braked_until = null;
   },
   "message.status": (row, { data }) => {

@@ -85,6 +85,8 @@ function entries(app, conversation, thread) {
     day = today;
     made.push(entry.note ? noteEntry(app, conversation, entry) : messageEntry(app, conversation, entry, entry.id === way));
   }
+  const { growing } = conversation;
+  if (growing?.until > Date.now() && !thread.messages.has(growing.id)) made.push(growingEntry(app, growing));
   if (conversation.typing_until > Date.now()) made.push(typingEntry(app, conversation));
   return made;
 }
@@ -138,6 +140,23 @@ function typingEntry({ words }, conversation) {
     fill: (node) => {
       node.className = "typing";
       node.replaceChildren(h("i", { "aria-hidden": "true" }, h("b"), h("b"), h("b")), words.t("typing", { name: nameOf(conversation, words) }));
+    },
+  };
+}
+
+/** An answer that is still written; it is read out when it is whole. */
+function growingEntry({ words }, { id, text, author }) {
+  return {
+    key: `growing-${id}`, version: [words.code, text].join(), tag: "article",
+    fill: (node) => {
+      node.className = "message growing";
+      mark(node, "direction", "outbound");
+      node.setAttribute("aria-live", "off");
+      node.replaceChildren(...present([
+        author && h("p", { class: "author", dir: "auto" }, author),
+        h("div", { class: "bubble" }, h("p", { class: "text", dir: "auto" }, text)),
+        h("div", { class: "foot" }, words.t("growing")),
+      ]));
     },
   };
 }

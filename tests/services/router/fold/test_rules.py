@@ -13,7 +13,7 @@ from services.router.fold.rules import decide
 from shared.contract.channel import Capabilities
 from shared.contract.deliveries import Growing, MediaUpdate, Outbound, Typing
 from shared.contract.envelope import Deletion, Media, Model, Party, Reaction, Template, Text, Window
-from shared.contract.events import MessageReaction
+from shared.contract.events import MessageGrowing, MessageReaction
 from shared.contract.records import EVENTS, RECORDS, outbound_topic
 from shared.contract.requests import Assign, Cancel, Grow, Hop, Send, SendTyping
 from tests.promises.house import NOON, Customer, House, as_read, at
@@ -193,12 +193,15 @@ async def test_an_answer_that_grows_is_passed_by_under_the_name_that_it_will_hav
     asked = Grow(**about, answer="answer-7", text="We open", in_reply_to=hello.id)
     for _ in range(2):
         facts = await house.take(as_read(asked, id_="grow-1"))
-        (passed,) = facts.fleeting
+        passed, told_to_all = facts.fleeting
         assert (passed.name, passed.topic, facts.emissions) == ("outbound.growing", outbound_topic("chat"), [])
+    assert (told_to_all.name, told_to_all.topic) == ("message.growing", EVENTS)
     growing = Growing.model_validate_json(passed.value)
     told = await house.take(as_read(customer.reply(conversation, author="sokha"), id_="answer-7"))
     (order,) = [Outbound.model_validate_json(one.value) for one in told.emissions if one.name == "outbound"]
     assert (growing.id, growing.request_id, growing.peer) == (order.id, "answer-7", order.peer)
+    seen = MessageGrowing.model_validate_json(told_to_all.value)
+    assert (seen.message_id, seen.text, seen.author) == (order.id, "We open", "sokha")
     assert growing.parts == (Text(text="We open"),)
     assert (growing.thread.reply_to, growing.thread.thread_key, growing.author) == ("m1", "t1", "sokha")
     assert await house.types(conversation) == ["conversation.opened", "message.received", "message.queued"]
