@@ -35,6 +35,8 @@ _WHOLE = (
 _BARE = r"(?<![A-Za-z0-9.-])[A-Za-z0-9.-]*[A-Za-z0-9]\.[A-Za-z]{2}[A-Za-z0-9.-]*"
 HEAVY: Final = re.compile(f"(?P<whole>{_WHOLE})|(?P<bare>{_BARE})|(?P<emoji>{_EMOJI})", re.ASCII | re.IGNORECASE)
 
+MARKED: Final = re.compile("[!-~](?=[\u0300-\u036f])")  # NFC makes one letter of the two, which is none of a link's
+
 Span = tuple[int, int, int]  # from, to, weight
 
 
@@ -45,7 +47,7 @@ def weight(text: str) -> int:
 
 def links(text: str) -> list[tuple[int, int]]:
     """Where nothing may be cut: a part of a link weighs otherwise than its share."""
-    return [(start, end) for start, end, heavy in _spans(text) if heavy >= LINK]
+    return [(start, end) for start, end, heavy in _spans(_composed(text)) if heavy >= LINK]
 
 
 def reach(text: str, limit: int) -> Callable[[int], int]:
@@ -53,7 +55,7 @@ def reach(text: str, limit: int) -> Callable[[int], int]:
 
     A letter is counted by itself here, which is never less than what it weighs beside others (NFC).
     """
-    costs, spans = list(map(_letter, text)), _spans(text)
+    costs, spans = list(map(_letter, text)), _spans(_composed(text))
     for start, end, heavy in spans:
         room = heavy - (end - start) if heavy > LINK else heavy - 1
         costs[start:end] = [1 + max(room, 0), *([1 if heavy > LINK else 0] * (end - start - 1))]
@@ -65,6 +67,11 @@ def reach(text: str, limit: int) -> Callable[[int], int]:
         return max(bisect_right(total, total[start] + limit - LINK * within) - 1, start + 1)
 
     return furthest
+
+
+def _composed(text: str) -> str:
+    """As long as the text, with what stands in links only where it does in NFC too."""
+    return MARKED.sub("\u00e9", text)
 
 
 def _spans(text: str) -> list[Span]:

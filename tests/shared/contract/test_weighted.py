@@ -52,6 +52,7 @@ def test_a_text_weighs_what_x_counts(text: str, weighs: int) -> None:
 
 @settings(max_examples=300)
 @given(text=TEXTS, limit=st.integers(LEAST, 90))
+@example(text="https://a.example/b.e\u0301" + "x" * 60, limit=46)
 @example(text="word " * 9 + "a.bc-" + "x" * 60, limit=50)
 def test_every_piece_fits_and_only_white_space_is_lost(text: str, limit: int) -> None:
     pieces = split(text, limit, "weighted")
