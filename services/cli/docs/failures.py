@@ -9,6 +9,7 @@ from typing import Final
 from services.cli.docs.samples import FOLDER, Json, samples
 
 PLACE: Final = "services/sandbox/failures"
+REFUSED: Final = 400
 KINDS: Final = ("out", "amend", "upload", "fetch", "profile")  # what a call of the channel's account can be
 
 
@@ -22,8 +23,10 @@ def _failures(channel: str) -> Iterator[tuple[str, Json]]:
     """By the names of their samples; where two kinds have one name, it is a send's."""
     for kind in reversed(KINDS):
         for sample in (one for one in samples(channel) if one.kind == kind):
-            told, exchange = sample.told, sample.told.get("exchange")
-            answer = exchange[-1].get("response", {}) if "failed" in told and exchange else {}
+            told = sample.told
+            answers = [step.get("response", {}) for step in told.get("exchange") or ()] if "failed" in told else []
+            refused = (one for one in reversed(answers) if one.get("status", 0) >= REFUSED)
+            answer = next(refused, answers[-1] if answers else {})  # after a no more may be asked, about it
             body = answer.get("body") or ""
             if "status" in answer and isinstance(body, dict | str):
                 headers = {name: value for name, value in answer.get("headers", {}).items() if name != "content-type"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +26,9 @@ JUNK: Final = st.recursive(
 )
 
 
+PUSHED: Final = ("message", "data")
+
+
 def flipped(value: str) -> Iterator[str]:
     """With another character anywhere, cut anywhere, with one more, or in the other case."""
     yield value + "A"
@@ -36,7 +40,10 @@ def flipped(value: str) -> Iterator[str]:
 def tree_of(request: Request) -> Any:
     """The body as a tree: its JSON, packed or not, or the fields of its form. ValueError: it is neither."""
     body = gzip.decompress(request.body) if _is_packed(request) else request.body
-    return dict(parse_qsl(body.decode(), keep_blank_values=True)) if _is_form(request) else orjson.loads(body)
+    if _is_form(request):
+        return dict(parse_qsl(body.decode(), keep_blank_values=True))
+    tree = orjson.loads(body)
+    return changed(tree, PUSHED, orjson.loads(base64.b64decode(pushed))) if (pushed := _pushed(tree)) else tree
 
 
 def holding(request: Request, tree: Any) -> Request:
@@ -45,8 +52,15 @@ def holding(request: Request, tree: Any) -> Request:
         fields = {name: value if isinstance(value, str) else orjson.dumps(value) for name, value in tree.items()}
         body = urlencode(fields, errors="replace").encode()
     else:
-        body = orjson.dumps(tree)
+        wrapped = isinstance(pushed := _pushed(tree), dict | list)
+        body = orjson.dumps(changed(tree, PUSHED, base64.b64encode(orjson.dumps(pushed)).decode()) if wrapped else tree)
     return replace(request, body=gzip.compress(body, mtime=0) if _is_packed(request) else body)
+
+
+def _pushed(tree: Any) -> Any:
+    """What Pub/Sub wraps up: https://cloud.google.com/pubsub/docs/push#receive_push."""
+    message = tree.get(PUSHED[0]) if isinstance(tree, dict) else None
+    return message.get(PUSHED[1]) if isinstance(message, dict) and "publishTime" in message else None
 
 
 def _is_packed(request: Request) -> bool:
