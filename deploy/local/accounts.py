@@ -8,8 +8,8 @@ import uuid
 from pathlib import Path
 
 from deploy.local.home import Addresses, write_private
-from services.sandbox.twins.googlechat import service_account
 from services.sandbox.twins.proofs import b64, public_key
+from services.sandbox.twins.serviced import service_account
 
 TEMPLATE = """\
 # Apps receive (their secrets verify what comes in), accounts send. Changes are taken up at once.
@@ -123,6 +123,16 @@ token = "{line_token}"
 api = "{sandbox}/line"
 data_api = "{sandbox}/line"
 
+[apps.rcs.sandbox]
+token = "{rcs_token}"
+
+[accounts.rcs.sandbox]
+agent = "parley_shop_sandbox_agent"
+credentials = '''{rcs_credentials}'''
+traffic = "TRANSACTION"
+api = "{sandbox}/rcs"
+login = "{sandbox}/rcs"
+
 [apps.slack.sandbox]
 secret = "{slack_secret}"
 
@@ -229,6 +239,8 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         line_secret=secrets.token_hex(16),
         line_bot="U" + secrets.token_hex(16),
         line_token=secrets.token_urlsafe(64),
+        rcs_token=secrets.token_urlsafe(12),
+        rcs_credentials=service_account(),
         slack_secret=secrets.token_hex(16),
         slack_team="T08" + digits(8),
         slack_token=f"xoxb-{digits(12)}-{digits(13)}-{secrets.token_urlsafe(18)}",

@@ -11,6 +11,7 @@ from services.sandbox.twins.discord import Discord
 from services.sandbox.twins.googlechat import GoogleChat
 from services.sandbox.twins.instagram import Instagram
 from services.sandbox.twins.line import Line
+from services.sandbox.twins.rcs import Rcs
 from services.sandbox.twins.slack import Slack
 from services.sandbox.twins.sms import Sms
 from services.sandbox.twins.teams import Teams
@@ -26,6 +27,7 @@ TWINS: Final[tuple[type[Twin], ...]] = (
     Instagram,
     GoogleChat,
     Line,
+    Rcs,
     Slack,
     Sms,
     Teams,

@@ -9,29 +9,25 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import jwt
 import orjson
 from aiohttp import web
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from services.sandbox.access import same
 from services.sandbox.chats import Chat
 from services.sandbox.said import choice_view, words_of
-from services.sandbox.twins.proofs import Signer, new_rsa
+from services.sandbox.twins.proofs import Signer
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Call, No, Post, Twin, digits
+from services.sandbox.twins.serviced import HOUR, Serviced
+from services.sandbox.twins.twin import Call, Post, digits
 
 Json = dict[str, Any]
 BYTES: Final = 32_000  # of a message
-HOUR: Final = 3600
 CHAT: Final = "chat@system.gserviceaccount.com"
 MESSAGES: Final = "/v1/spaces/{space}/messages"
 COMMON: Final = {"userLocale": "km", "hostApp": "CHAT", "platform": "WEB", "timeZone": {"id": "Asia/Phnom_Penh"}}
-NO_KEY: Final = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
 DIRECT: Final = {"type": "DM", "singleUserBotDm": True, "spaceType": "DIRECT_MESSAGE"}
 
 
-class GoogleChat(Twin):
+class GoogleChat(Serviced):
     channel = "googlechat"
     name = "Google Chat"
     person = ("1", 20)
@@ -50,17 +46,12 @@ class GoogleChat(Twin):
     def calls(self) -> Iterator[web.RouteDef]:
         yield self.call("GET", "/service_accounts/v1/jwk/{name}", self._keys, anyone=True)
         yield self.call("GET", "/oauth2/v3/certs", self._keys, anyone=True)
-        yield self.call("POST", "/token", self._token, anyone=True)
+        yield self.call("POST", "/token", self.token, anyone=True)
         yield self.call("GET", "/v1/spaces:findDirectMessage", self._found)
         yield self.call("POST", MESSAGES, self._sent, sends=True)
         yield self.call("PATCH", f"{MESSAGES}/{{id}}", self._changed)
         yield self.call("DELETE", f"{MESSAGES}/{{id}}", self._deleted)
         yield self.call("GET", "/v1/media/{id}", self.serve)
-
-    def allowed(self, seat: Seat, request: web.Request) -> bool:
-        """By an access token of the last hour."""
-        token, until = self.shelf.get(f"token/{seat.name}") or ("", 0)
-        return same(request.headers.get("Authorization", ""), f"Bearer {token}") and time.time() < until
 
     # what the adapter is told
 
@@ -99,22 +90,6 @@ class GoogleChat(Twin):
 
     def _keys(self, call: Call) -> Json:
         return {"keys": [Signer(self.shelf).public()]}
-
-    def _token(self, call: Call) -> Json:
-        """By a JWT that the service account of one of the accounts has signed."""
-        for seat in self.seats.all():
-            pem = orjson.loads(seat.account["credentials"])["private_key"]
-            key: Any = load_pem_private_key(pem.encode(), None)
-            try:
-                jwt.decode(
-                    call.values["assertion"], key.public_key(), ["RS256"], audience=f"{seat.account['login']}/token"
-                )
-            except jwt.PyJWTError:
-                continue
-            token = f"ya29.{secrets.token_urlsafe(60)}"
-            self.shelf.put(f"token/{seat.name}", (token, time.time() + HOUR))
-            return {"access_token": token, "expires_in": HOUR - 1, "token_type": "Bearer"}
-        raise No(400, NO_KEY)
 
     def _found(self, call: Call) -> Json:
         name = str(call.values["name"]).removeprefix("users/")
@@ -157,12 +132,6 @@ class GoogleChat(Twin):
             case [{"buttonList": {"buttons": buttons}}]:
                 return {**words, "choices": [_choice(one) for one in buttons]}
         raise self.no("bad_argument")
-
-
-def service_account() -> str:
-    """A key as Google gives it for download."""
-    about = {"type": "service_account", "private_key_id": secrets.token_hex(20), "private_key": new_rsa()}
-    return orjson.dumps({**about, "client_email": "parley@parley-sandbox.iam.gserviceaccount.com"}).decode()
 
 
 def _event(chat: Chat, kind: str, **about: Any) -> Json:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import ValidationError
 
 from services.chat_adapter.channels.googlechat import CHANNEL
-from services.sandbox.twins.googlechat import service_account
+from services.sandbox.twins.serviced import service_account
 from shared.contract.channel import Context, Request, UnknownKey, Unverified
 from shared.dialects.rs256 import signers
 from shared.inbound import translate

@@ -29,7 +29,7 @@ from services.sandbox.failures import failures, refusals
 from services.sandbox.faults import Control
 from services.sandbox.shelf import Shelf
 from services.sandbox.twins import TWINS
-from services.sandbox.twins.googlechat import service_account
+from services.sandbox.twins.serviced import service_account
 from services.sandbox.twins.twin import Kit, Twin
 from services.social_adapter import registry as social
 from shared.adapter.files import Files

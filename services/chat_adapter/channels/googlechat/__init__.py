@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
-import jwt
-import orjson
 from pydantic import SecretStr
 
 from services.chat_adapter.channels.googlechat import inbound as events
@@ -38,12 +36,12 @@ from shared.contract.channel import (
     Token,
 )
 from shared.contract.envelope import Media, Party
+from shared.dialects import google
 from shared.dialects.rs256 import claims_of, signers
 
 Json = dict[str, Any]
 
 SCOPE: Final = "https://www.googleapis.com/auth/chat.bot"
-LIVES: Final = timedelta(hours=1)  # of an access token, at the most
 GROWS: Final = timedelta(seconds=2)  # a space takes one write a second, of all apps in it: …/workspace/chat/limits
 
 
@@ -119,21 +117,7 @@ def profile(account: Account, address: str, peer: str, context: Context) -> Step
 
 
 def refresh(account: Account, token: SecretStr | None, context: Context) -> Steps[Token]:
-    """By a JWT of the service account: https://developers.google.com/identity/protocols/oauth2/service-account#httprest."""
-    key = orjson.loads(account.credentials.get_secret_value())
-    address, now = f"{account.login}/token", int(context.now.timestamp())
-    claims = {
-        "iss": key["client_email"],
-        "scope": SCOPE,
-        "aud": address,
-        "iat": now,
-        "exp": now + int(LIVES.total_seconds()),
-    }
-    assertion = jwt.encode(claims, key["private_key"], "RS256", headers={"kid": key["private_key_id"]})
-    asked = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
-    form = {"content-type": "application/x-www-form-urlencoded"}
-    told = (yield Http(url=address, headers=form, body=urlencode(asked).encode())).json()
-    return Token(value=SecretStr(told["access_token"]), expires_in=timedelta(seconds=told["expires_in"]))
+    return google.access(account, SCOPE, context)
 
 
 CHANNEL = Channel(

@@ -8,6 +8,7 @@ from typing import Any, Final
 from shared.contract.channel import AlreadySent, Response, SendFailed
 from shared.contract.codes import Code
 from shared.contract.readable import otherwise
+from shared.dialects.google import REFUSED
 
 Json = dict[str, Any]
 
@@ -32,20 +33,6 @@ HTTP: Final[Mapping[int, Code]] = {
     413: "too_long",
     429: "throttled",
 }
-# https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
-OAUTH: Final = frozenset(
-    {
-        "invalid_client",
-        "invalid_grant",
-        "invalid_scope",
-        "unauthorized_client",
-        "access_denied",
-        "admin_policy_enforced",
-        "disabled_client",
-        "org_internal",
-        "deleted_client",
-    }
-)
 
 
 def outcome(response: Response) -> None:
@@ -62,7 +49,7 @@ def outcome(response: Response) -> None:
         raise AlreadySent(detail)
     if status == "ABORTED":
         raise SendFailed("throttled", detail, scope="peer")
-    if status in OAUTH or reasons & REASONS:
+    if status in REFUSED or reasons & REASONS:
         raise SendFailed("auth", detail)
     raise SendFailed(STATUSES.get(status) or HTTP.get(response.status, "refused"), detail)
 
