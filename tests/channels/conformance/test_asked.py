@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from shared.contract.channel import Http
+from shared.contract.channel import Http, PieceChange
 from shared.contract.errors import SendFailed
-from tests.channels.conformance.bench import BENCHED, CHANNELS, SAMPLES, bench
+from tests.channels.conformance.bench import BENCHED, CHANNELS, SAMPLES, bench, having, samples
 from tests.channels.conformance.exchanges import KINDS, Provider, address_in_logs, answered, came_to, refusal
 
 
@@ -52,6 +52,27 @@ def test_no_secret_is_in_the_address_that_logs_show(name, function, path):
     for request in provider.asked:
         assert not any(secret in address_in_logs(request) for secret in bench(name).secrets())
         assert KINDS[function].seen or isinstance(request, Http)
+
+
+CHANGES: dict[str, Any] = {
+    "edit": {"part": {"kind": "text", "text": "Ten"}},
+    "delete": {},
+    "react": {"emoji": "👍"},
+    "seen": {},
+}
+
+
+@pytest.mark.parametrize(("name", "path"), samples(having("amend"), ".amend.json"))
+def test_a_change_that_is_not_among_the_capabilities_is_unsupported_and_changes_nothing(name, path):
+    """Of the message of each sample, where it stands; a router of the version before may still ask for it."""
+    sample = orjson.loads(path.read_bytes())
+    where = {field: value for field, value in sample["amendment"].items() if field in PieceChange.model_fields}
+    able = CHANNELS[name].capabilities.shown(where.get("surface", "direct"), where.get("way", "free_text"))
+    for change in CHANGES.keys() - able.changes.keys():
+        wanted = {**sample, "amendment": {**where, "change": change, **CHANGES[change]}}
+        assert came_to("amend", name, wanted, Provider(sample["exchange"][:-1])) == {
+            "failed": {"code": "unsupported"}
+        }, change
 
 
 @pytest.mark.parametrize("name", [name for name in BENCHED if (SAMPLES / name / "failures.json").exists()])

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from pydantic import TypeAdapter
 
-from shared.contract.channel import Capabilities, Context, Handle, Http, Piece, Refusal
+from shared.contract.channel import Capabilities, Context, Handle, Http, Piece, Refusal, SendFailed
 from shared.contract.envelope import Choices, Contact, Location, Media, MediaKind, Option, Part, Template, Text
 from shared.contract.fit import fit
 from shared.contract.text import measure
@@ -64,6 +64,18 @@ def test_what_a_channel_claims_to_show_in_full_it_renders(name, part):
     if request.commits:
         whole = "\n".join(said(request))
         assert not [word for word in words(part) if word not in whole], "not all of it is sent"
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [(name, field) for name in SENDERS for field in FULL if getattr(CHANNELS[name].capabilities, field) != "full"],
+)
+def test_what_a_channel_does_not_claim_is_unsupported_where_it_comes_all_the_same(name, field):
+    on = bench(name)
+    try:
+        next(on.channel.outbound(on.account, Piece(id="p/0", to=on.to, part=FULL[field]), on.context))
+    except (Refusal, SendFailed) as no:
+        assert no.reason == "unsupported"
 
 
 def words(part: Part) -> list[str]:
