@@ -62,6 +62,37 @@ def test_who_has_premium_posts_more_and_nobody_else() -> None:
     assert CHANNEL.capabilities_of(premium).text == CHANNEL.capabilities.text
 
 
+def test_a_post_is_liked_and_shown_no_other_reaction() -> None:
+    posts = CHANNEL.capabilities.comment
+    assert posts
+    assert [posts.reaction(emoji) for emoji in ("❤", "❤️", "👍")] == ["❤️", "❤️", None]
+
+
+@pytest.mark.parametrize(
+    ("resets", "seconds"), [("1795148100", 900), ("1795147000", 1), ("1895147000", 24 * 3600), ("1795147201", 1)]
+)
+def test_what_is_left_of_an_end_point_is_told_by_its_answers(resets: str, seconds: int) -> None:
+    headers = {"date": "Fri, 20 Nov 2026 04:00:00 GMT", "x-rate-limit-remaining": "3", "x-rate-limit-reset": resets}
+    told = CHANNEL.limit(Response(headers=headers))
+    assert told
+    assert (told.remaining, told.resets_in) == (3, timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (400, {"error": "invalid_request", "error_description": "no such token"}, "invalid_request: no such token"),
+        (403, {"title": "Forbidden", "detail": "not you"}, "Forbidden not you"),
+        (400, {"title": "Invalid Request", "errors": [{"message": "text: empty"}]}, "Invalid Request text: empty"),
+        (418, {}, "HTTP 418"),
+    ],
+)
+def test_a_no_is_told_in_the_words_of_x(status: int, body: Any, words: str) -> None:
+    with pytest.raises(SendFailed) as failed:
+        CHANNEL.outcome(Response.of_json(body, status=status))
+    assert failed.value.detail == words
+
+
 @pytest.mark.parametrize("secrets", [{}, {"client_secret": "", "consumer_secret": ""}])
 def test_an_app_without_a_secret_is_refused(secrets: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="client_secret or consumer_secret"):

@@ -17,15 +17,12 @@ Json = dict[str, Any]
 DAY: Final = 24 * 3600.0  # seconds, the longest of X's windows
 USED_UP: Final = timedelta(minutes=30)  # credits and caps are filled up by a person, or by the next cycle
 
-# The end of `type`: …/response-codes-and-errors#error-types.
+# The end of `type`, where it says more than the status: …/response-codes-and-errors#error-types.
 TYPES: Final[Mapping[str, Code]] = {
-    "invalid-request": "malformed",
     "resource-not-found": "bad_address",
-    "not-authorized-for-resource": "refused",
     "client-forbidden": "auth",
     "usage-capped": "throttled",
     "credits": "throttled",
-    "rate-limit-exceeded": "throttled",
 }
 USED: Final = frozenset({"usage-capped", "credits"})
 # X says why in English, where `type` says nothing. The first phrase found decides, else the type, else the status.
@@ -33,14 +30,12 @@ USED: Final = frozenset({"usage-capped", "credits"})
 PHRASES: Final[Mapping[str, Code]] = {
     "permission to dm one or more participants": "blocked",
     "longer than": "too_long",
-    "too long": "too_long",
 }
 STATUSES: Final[Mapping[int, Code]] = {
     400: "malformed",
     401: "auth",
     402: "throttled",
     404: "bad_address",
-    413: "too_long",
     429: "throttled",
 }
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from shared.contract.channel import Message
 from shared.contract.envelope import LATEST, Assessment, Notice, Party
@@ -19,8 +18,7 @@ NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("a 
 AUTOMATED: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("an account labelled as automated",))
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """`account`: whose subscription it matched. `users`: whoever is described beside it, by id."""
 
     kind: str
@@ -61,7 +59,7 @@ class Event:
             event_key=self.key,
             peer=person or self.account,
             sender=self.party(person or self.account),
-            parts=(Notice(type="other", text=self.kind[:900]),),
+            parts=(Notice(type="other", text=self.kind),),
             occurred_at=LATEST,
             assessment=NOTICE,
         )

@@ -108,7 +108,7 @@ def sealed(event: Event) -> Iterator[Message]:
         event_key=f"chat/{payload['id']}",
         peer=place if shared else other,
         sender=event.party(sender),
-        parts=(Unsupported(type=event.kind[:900], text=SEALED),),
+        parts=(Unsupported(type=event.kind, text=SEALED),),
         occurred_at=otherwise(lambda: milliseconds(payload["created_at_msec"]), LATEST),
         external_id=payload["id"],
         surface="group" if shared else "direct",
