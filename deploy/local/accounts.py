@@ -182,6 +182,11 @@ token = "{viber_token}"
 sender = "Parley Shop"
 api = "{sandbox}/viber"
 
+[accounts.bluesky.sandbox]
+did = "did:plc:{bluesky_did}"
+password = "{bluesky_password}"
+api = "{sandbox}/bluesky"
+
 [accounts.email.support]
 address = "support@parley.example"
 display_name = "Parley Shop"
@@ -264,6 +269,8 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         teams_app=str(uuid.uuid4()),
         teams_directory=str(uuid.uuid4()),
         teams_secret=secrets.token_urlsafe(30),
+        bluesky_did=digits(24),
+        bluesky_password=secrets.token_urlsafe(12),
         mail_host=mail_host,
         mail_port=mail_port,
         webchat_secret=secrets.token_urlsafe(32),

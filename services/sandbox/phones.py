@@ -15,7 +15,7 @@ from services.sandbox.said import named, said, taken_back
 from services.sandbox.screens import Json
 from services.sandbox.streams import last_seen, tell
 
-PERSON: Final = "{account:[\\w.@+-]{1,100}}/{user:[\\w.:+-]{1,140}}"
+PERSON: Final = "{account:[\\w.:@+-]{1,100}}/{user:[\\w.:+-]{1,140}}"
 
 
 class Provider(Protocol):

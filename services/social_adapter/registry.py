@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from services.social_adapter.channels import facebook, instagram, x, youtube
+from services.social_adapter.channels import bluesky, facebook, instagram, x, youtube
 from shared.contract.channel import Channel
 
 CHANNELS: Final[Mapping[str, Channel]] = {
     channel.name: channel
     for channel in (
+        bluesky.CHANNEL,
         facebook.CHANNEL,
         instagram.CHANNEL,
         x.CHANNEL,

@@ -37,6 +37,7 @@ CHANNELS: Final[Mapping[str, Family]] = {
     "telnyx": "chat",
     "rcs": "chat",
     "voicemail": "chat",
+    "bluesky": "social",
     "webhook": "chat",
 }
 

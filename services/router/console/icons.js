@@ -54,7 +54,7 @@ const PATHS = {
 const OF_CHANNEL = {
   webchat: "bubble", telegram: "plane", email: "envelope", webhook: "hook", whatsapp: "phone", voicemail: "microphone",
   instagram: "camera", snapchat: "camera", youtube: "play", tiktok: "play", slack: "hash", discord: "people",
-  teams: "people", googlechat: "people", facebook: "people", x: "at",
+  teams: "people", googlechat: "people", facebook: "people", x: "at", bluesky: "at",
 };
 
 export function icon(name) {

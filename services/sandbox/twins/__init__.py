@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from services.sandbox.twins.apple import Apple
+from services.sandbox.twins.bluesky import Bluesky
 from services.sandbox.twins.discord import Discord
 from services.sandbox.twins.googlechat import GoogleChat
 from services.sandbox.twins.instagram import Instagram
@@ -23,6 +24,7 @@ from services.sandbox.twins.youtube import YouTube
 
 TWINS: Final[tuple[type[Twin], ...]] = (
     Apple,
+    Bluesky,
     Discord,
     Instagram,
     GoogleChat,
