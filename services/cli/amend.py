@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.cli.asking import How, asking
 from services.cli.ids import as_uuid
-from services.cli.message import CANNOT, Key, Tenant, Timeout, Words, finish, identified, valid, words
-from services.cli.running import AsJson, Home, find_running
+from services.cli.message import CANNOT, Words, finish, identified, valid, words
+from services.cli.running import find_running
 
 if TYPE_CHECKING:
     from shared.contract.requests import OfMessage
@@ -19,14 +20,12 @@ Named = Annotated[str, typer.Argument(help="The message's id; its first letters 
 
 
 @app.command()
+@asking
 def edit(
     message: Named,
     text: Words,
-    tenant: Tenant = "default",
-    key: Key = "",
-    timeout: Timeout = 30.0,
-    home: Home = None,
-    as_json: AsJson = False,
+    *,
+    how: How,
 ) -> None:
     """Put other words in the place of a message of ours, where the channel can, and wait until it is so.
 
@@ -35,17 +34,15 @@ def edit(
     from shared.contract.envelope import Text
     from shared.contract.requests import EditMessage
 
-    _ask(EditMessage, message, tenant, key, timeout, home, as_json, parts=(Text(text=words(text)),))
+    _ask(EditMessage, message, how, parts=(Text(text=words(text)),))
 
 
 @app.command()
+@asking
 def delete(
     message: Named,
-    tenant: Tenant = "default",
-    key: Key = "",
-    timeout: Timeout = 30.0,
-    home: Home = None,
-    as_json: AsJson = False,
+    *,
+    how: How,
 ) -> None:
     """Take back a message of ours, where the channel can, and wait until it is so.
 
@@ -53,19 +50,17 @@ def delete(
     """
     from shared.contract.requests import DeleteMessage
 
-    _ask(DeleteMessage, message, tenant, key, timeout, home, as_json)
+    _ask(DeleteMessage, message, how)
 
 
 @app.command()
+@asking
 def react(
     message: Named,
     emoji: Annotated[str, typer.Argument(help="What to show; without it all of ours are taken back.")] = "",
     remove: Annotated[bool, typer.Option(help="Take this emoji back.")] = False,
-    tenant: Tenant = "default",
-    key: Key = "",
-    timeout: Timeout = 30.0,
-    home: Home = None,
-    as_json: AsJson = False,
+    *,
+    how: How,
 ) -> None:
     """Show an emoji at a message, theirs or ours, where the channel can, and wait until it is so.
 
@@ -73,17 +68,15 @@ def react(
     """
     from shared.contract.requests import ReactMessage
 
-    _ask(ReactMessage, message, tenant, key, timeout, home, as_json, emoji=emoji or None, removed=remove)
+    _ask(ReactMessage, message, how, emoji=emoji or None, removed=remove)
 
 
 @app.command()
+@asking
 def seen(
     message: Named,
-    tenant: Tenant = "default",
-    key: Key = "",
-    timeout: Timeout = 30.0,
-    home: Home = None,
-    as_json: AsJson = False,
+    *,
+    how: How,
 ) -> None:
     """Show a customer that this message of theirs, and all before it, are read, where the channel can.
 
@@ -91,20 +84,16 @@ def seen(
     """
     from shared.contract.requests import SeenMessage
 
-    _ask(SeenMessage, message, tenant, key, timeout, home, as_json)
+    _ask(SeenMessage, message, how)
 
 
 def _ask(
     kind: type[OfMessage],
     message: str,
-    tenant: str,
-    key: str,
-    timeout: float,
-    home: Any,
-    as_json: bool,
+    how: How,
     **what: Any,
 ) -> None:
-    system = find_running(home, unreachable=CANNOT)
+    system = find_running(how.home, unreachable=CANNOT)
     place = as_uuid(message) or identified(system, message, kind="messages")
-    asked = valid(lambda: kind(tenant=tenant, message=place, **what))
-    finish(system, asked, place=str(place), key=key, timeout=timeout, as_json=as_json)
+    asked = valid(lambda: kind(tenant=how.tenant, message=place, **what))
+    finish(system, asked, place=str(place), how=how)

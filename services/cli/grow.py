@@ -8,14 +8,16 @@ import os
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from services.cli.asking import How, asking
 from services.cli.ids import as_uuid
-from services.cli.message import CANNOT, Key, Tenant, Timeout, finish, identified, producing, valid
-from services.cli.running import AsJson, Home, find_running, run
+from services.cli.message import CANNOT, finish, identified, producing, valid
+from services.cli.running import find_running, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,13 +33,11 @@ app = typer.Typer()
 
 
 @app.command()
+@asking
 def grow(
     conversation: Annotated[str, typer.Argument(help="The conversation's id; its first letters do.")],
-    tenant: Tenant = "default",
-    key: Key = "",
-    timeout: Timeout = 30.0,
-    home: Home = None,
-    as_json: AsJson = False,
+    *,
+    how: How,
 ) -> None:
     """Answer with the words of standard input, which the customer sees grow as they come, where the channel can.
 
@@ -50,14 +50,14 @@ def grow(
     from shared.contract.envelope import Text
     from shared.contract.requests import Grow, Reply
 
-    system = find_running(home, unreachable=CANNOT)
-    place, answer = as_uuid(conversation) or identified(system, conversation), key or new_id()
-    about = {"tenant": tenant, "conversation": place, "author": "cli", "automatic": False}
+    system = find_running(how.home, unreachable=CANNOT)
+    place, answer = as_uuid(conversation) or identified(system, conversation), how.key or new_id()
+    about = {"tenant": how.tenant, "conversation": place, "author": "cli", "automatic": False}
     text = run(
         show(system.settings, place, lambda so_far: Grow(**about, answer=answer, text=so_far)), unreachable=CANNOT
     )
     asked = valid(lambda: Reply(**about, parts=(Text(text=text.rstrip("\n")),)))
-    finish(system, asked, place=str(place), key=answer, timeout=timeout, as_json=as_json)
+    finish(system, asked, place=str(place), how=replace(how, key=answer))
 
 
 async def show(settings: Settings, place: UUID, make: Callable[[str], Grow]) -> str:

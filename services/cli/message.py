@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import orjson
 import typer
 
+from services.cli.asking import How, asking
 from services.cli.ids import as_uuid, resolve
-from services.cli.running import MISUSED, AsJson, Home, fail, find_running, run
+from services.cli.running import MISUSED, fail, find_running, run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -35,22 +36,17 @@ SOURCE: Final = "/cli"
 app = typer.Typer()
 
 Words = Annotated[str, typer.Argument(help="What to say; `-` reads it from standard input.")]
-Tenant = Annotated[str, typer.Option(help="Whose account and conversation it is.")]
-Key = Annotated[str, typer.Option("--id", help="The idempotency key: the same one again is the same message.")]
-Timeout = Annotated[float, typer.Option(min=0, help="Seconds to wait for the outcome; 0: do not wait.")]
 
 
 @app.command()
+@asking
 def send(
     channel: Annotated[str, typer.Argument(help="A channel's name; `parley channels` lists them.")],
     account: Annotated[str, typer.Argument(help="The account of the accounts file that sends.")],
     address: Annotated[str, typer.Argument(help="To whom, as the channel calls them.")],
     text: Words,
-    tenant: Tenant = "default",
-    key: Key = "",
-    timeout: Timeout = 30.0,
-    home: Home = None,
-    as_json: AsJson = False,
+    *,
+    how: How,
 ) -> None:
     """Write first, to an address, and wait until the provider has it.
 
@@ -62,7 +58,7 @@ def send(
 
     asked = valid(
         lambda: Send(
-            tenant=tenant,
+            tenant=how.tenant,
             channel=channel,
             account=account,
             address=address,
@@ -71,19 +67,17 @@ def send(
             automatic=False,
         )
     )
-    place = record_key(tenant, channel, account, address)
-    finish(find_running(home, unreachable=CANNOT), asked, place=place, key=key, timeout=timeout, as_json=as_json)
+    place = record_key(how.tenant, channel, account, address)
+    finish(find_running(how.home, unreachable=CANNOT), asked, place=place, how=how)
 
 
 @app.command()
+@asking
 def reply(
     conversation: Annotated[str, typer.Argument(help="The conversation's id; its first letters do.")],
     text: Words,
-    tenant: Tenant = "default",
-    key: Key = "",
-    timeout: Timeout = 30.0,
-    home: Home = None,
-    as_json: AsJson = False,
+    *,
+    how: How,
 ) -> None:
     """Answer in a conversation, on the channel the customer last wrote from, and wait until the provider has it.
 
@@ -92,12 +86,14 @@ def reply(
     from shared.contract.envelope import Text
     from shared.contract.requests import Reply
 
-    system = find_running(home, unreachable=CANNOT)
+    system = find_running(how.home, unreachable=CANNOT)
     place = as_uuid(conversation) or identified(system, conversation)
     asked = valid(
-        lambda: Reply(tenant=tenant, conversation=place, parts=(Text(text=words(text)),), author="cli", automatic=False)
+        lambda: Reply(
+            tenant=how.tenant, conversation=place, parts=(Text(text=words(text)),), author="cli", automatic=False
+        )
     )
-    finish(system, asked, place=str(place), key=key, timeout=timeout, as_json=as_json)
+    finish(system, asked, place=str(place), how=how)
 
 
 def identified(system: System, name: str, kind: str = "conversations") -> UUID:
@@ -120,12 +116,13 @@ def valid(make: Callable[[], Request]) -> Request:
         fail(f"This is no request: {error}. See `parley send --help` and docs/records.md.", MISUSED)
 
 
-def finish(system: System, asked: Request, *, place: str, key: str, timeout: float, as_json: bool) -> None:
+def finish(system: System, asked: Request, *, place: str, how: How) -> None:
     from shared.bus.cloudevents import new_id
 
-    show = _printer(as_json=as_json)
+    show = _printer(as_json=how.as_json)
     code = run(
-        ask(system.settings, asked, place=place, id_=key or new_id(), patience=timeout, show=show), unreachable=CANNOT
+        ask(system.settings, asked, place=place, id_=how.key or new_id(), patience=how.timeout, show=show),
+        unreachable=CANNOT,
     )
     raise typer.Exit(code)
 
