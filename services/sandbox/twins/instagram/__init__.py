@@ -6,39 +6,25 @@ Who is called ID.post writes where all can read it, as ID under the account's on
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-import orjson
 from aiohttp import web
 
 from services.sandbox.access import same
 from services.sandbox.chats import Chat
-from services.sandbox.said import choice_view, taken_back, words_of
-from services.sandbox.twins.proofs import mac
+from services.sandbox.said import choice_view, taken_back
+from services.sandbox.twins.instagram.events import POST, Tells, event
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Call, Post, Twin, digits
+from services.sandbox.twins.twin import Call, digits
 
 Json = dict[str, Any]
 TEXT: Final = 1000  # bytes
 ALBUM: Final = 10
-POST: Final = ".post"
-MEDIA: Final = "17918200110022334"
 LIFE: Final = 60 * 86400  # seconds of a token
 
 
-class Instagram(Twin):
-    channel = "instagram"
-    family = "social"
-    name = "Instagram"
-    key = "instagram_id"
-    person = ("66", 14)
-    can = ("media", "reply", "edit", "remove")
-    emoji = ("❤️", "😂", "😮", "😢", "😡", "👍")
-    offers = "beside"
-    malformed = "file_cannot_be_fetched"
-
+class Instagram(Tells):
     def calls(self) -> Iterator[web.RouteDef]:
         yield self.call("GET", "/refresh_access_token", self._refresh, anyone=True)
         yield self.call("GET", "/files/{id}", self.serve, anyone=True)
@@ -51,55 +37,6 @@ class Instagram(Twin):
     def allowed(self, seat: Seat, request: web.Request) -> bool:
         given, good = request.headers.get("Authorization", ""), str(seat.account["token"])
         return any(same(given, f"Bearer {token}") for token in (good, _refreshed(good)))
-
-    # what the adapter is told
-
-    def post(self, seat: Seat, event: Json) -> Post:
-        entry = {"id": self.id_of(seat), "time": _now(), **event}
-        body = orjson.dumps({"object": "instagram", "entry": [entry]})
-        return Post(self.hook(seat), body, {"X-Hub-Signature-256": f"sha256={mac(seat.app['secret'], body).hex()}"})
-
-    def said(self, chat: Chat, view: Json) -> Iterator[Json]:
-        if chat.user.endswith(POST):
-            yield self._comment(chat, view, {"id": chat.user.removesuffix(POST), "username": chat.name})
-        elif "pressed" in view and chat.view(view["reply_to"]).get("style") == "buttons":
-            about = {"mid": view["id"], "title": view["text"], "payload": view["pressed"]}
-            yield _event(chat, postback=about)
-        else:
-            yield _event(chat, message={"mid": view["id"], **self._message(chat, view)})
-
-    def edited(self, chat: Chat, view: Json) -> Iterator[Json]:
-        edits = chat.views[view["id"]].get("edits", 0) + 1
-        view["edits"] = edits
-        yield _event(chat, message_edit={"mid": view["id"], "text": view["text"], "num_edit": edits})
-
-    def removed(self, chat: Chat, view: Json) -> Iterator[Json]:
-        yield _event(chat, message={"mid": view["id"], "is_deleted": True})
-
-    def reacted(self, chat: Chat, view: Json, emoji: str | None) -> Iterator[Json]:
-        shown = {"action": "react", "reaction": "other", "emoji": emoji} if emoji else {"action": "unreact"}
-        yield _event(chat, reaction={"mid": view["id"], **shown})
-
-    def read(self, chat: Chat, views: list[Json]) -> Iterator[Json]:
-        yield from (_event(chat, read={"mid": view["id"]}) for view in views if not chat.user.endswith(POST))
-
-    def _comment(self, chat: Chat, view: Json, author: Json) -> Json:
-        parent = {"parent_id": view["reply_to"]} if "reply_to" in view else {}
-        media = {"id": MEDIA, "media_product_type": "FEED"}
-        value = {"from": author, "id": view["id"], "text": words_of(view), "media": media, **parent}
-        return {"changes": [{"field": "comments", "value": value}]}
-
-    def _message(self, chat: Chat, view: Json) -> Json:
-        media, quick = view.get("media"), "pressed" in view
-        link = {"url": f"{self.api(chat)}/files/{media['id']}"} if media else {}
-        return {
-            **({"text": words_of(view)} if words_of(view) else {}),
-            **({"quick_reply": {"payload": view["pressed"]}} if quick else {}),
-            **({"reply_to": {"mid": view["reply_to"]}} if "reply_to" in view and not quick else {}),
-            **({"attachments": [{"type": media["kind"], "payload": link}]} if media else {}),
-        }
-
-    # what the adapter calls
 
     def _refresh(self, call: Call) -> Json:
         good = [str(seat.account["token"]) for seat in self.seats.all()]
@@ -145,7 +82,7 @@ class Instagram(Twin):
             self.show_files(chat, {**view, **words, **({"choices": offered} if offered else {})}, files)
         else:
             raise self.no("unknown_error")
-        self.tell(chat, _event(chat, ours=True, message={"mid": name, "is_echo": True, **message}))
+        self.tell(chat, event(chat, ours=True, message={"mid": name, "is_echo": True, **message}))
         return {"recipient_id": chat.user, "message_id": name}
 
     def _act(self, chat: Chat, action: str, about: Json) -> None:
@@ -177,13 +114,3 @@ class Instagram(Twin):
 
 def _refreshed(token: str) -> str:
     return f"IGAA{hashlib.sha256(token.encode()).hexdigest()}"
-
-
-def _now() -> int:
-    return int(1000 * time.time())
-
-
-def _event(chat: Chat, *, ours: bool = False, **about: Any) -> Json:
-    sender, recipient = (chat.account, chat.user) if ours else (chat.user, chat.account)
-    told = {"sender": {"id": sender}, "recipient": {"id": recipient}, "timestamp": _now(), **about}
-    return {"messaging": [told]}

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-import orjson
 from aiohttp import web
 
 from services.sandbox.chats import Chat
 from services.sandbox.files import download
 from services.sandbox.said import choice_view
-from services.sandbox.twins.proofs import b64, mac
-from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Call, No, Post, Twin, digits
+from services.sandbox.twins.line.events import Tells
+from services.sandbox.twins.twin import Call, No, digits
 
 Json = dict[str, Any]
-LIVES: Final = 60.0  # seconds of a reply token
 TEXT: Final = 5000
 MESSAGES: Final = 5
 
 
-class Line(Twin):
-    channel = "line"
-    name = "LINE"
-    key = "user_id"
-    person = ("U", 32)
-    can = ("media", "location", "reply", "remove")
-    offers = "beside"
-    gone = "no_friend"
-
+class Line(Tells):
     def calls(self) -> Iterator[web.RouteDef]:
         yield self.call("GET", "/v2/bot/info", self._info)
         yield self.call("PUT", "/v2/bot/channel/webhook/endpoint", self._endpoint)
@@ -41,35 +29,6 @@ class Line(Twin):
         yield self.call("POST", "/v2/bot/chat/markAsRead", self._seen)
         yield self.call("POST", "/v2/bot/message/reply", self._reply, sends=True)
         yield self.call("POST", "/v2/bot/message/push", self._push, sends=True)
-
-    # what the adapter is told
-
-    def post(self, seat: Seat, event: Json) -> Post:
-        body = orjson.dumps({"destination": self.id_of(seat), "events": [event]})
-        return Post(self.hook(seat), body, {"X-Line-Signature": b64(mac(seat.app["secret"], body))})
-
-    def said(self, chat: Chat, view: Json) -> Iterator[Json]:
-        if "pressed" in view:
-            yield _event(chat, "postback", replyToken=self._token(chat), postback={"data": view["pressed"]})
-            return
-        told = {"id": view["id"], "quoteToken": f"q-{view['id']}", "markAsReadToken": f"m-{view['id']}"}
-        quotes = {"quotedMessageId": view["reply_to"]} if "reply_to" in view else {}
-        yield _event(chat, "message", message={**_message(view), **told, **quotes}, replyToken=self._token(chat))
-
-    def removed(self, chat: Chat, view: Json) -> Iterator[Json]:
-        yield _event(chat, "unsend", unsend={"messageId": view["id"]})
-
-    def blocked(self, chat: Chat, *, blocked: bool) -> Iterator[Json]:
-        back = {"follow": {"isUnblocked": True}, "replyToken": self._token(chat)}
-        yield _event(chat, "unfollow" if blocked else "follow", **({} if blocked else back))
-
-    def _token(self, chat: Chat) -> str:
-        token, now = secrets.token_hex(16), time.time()
-        good = {name: until for name, until in chat.about.get("tokens", {}).items() if until > now}
-        chat.remember(tokens={**good, token: now + LIVES})
-        return token
-
-    # what the adapter calls
 
     def _info(self, call: Call) -> Json:
         return {"userId": self.id_of(call.seat), "basicId": "@parley", "displayName": "Parley Shop", "chatMode": "bot"}
@@ -147,20 +106,3 @@ class Line(Twin):
             case ("image" | "video" | "audio") as kind:
                 return {**view, "media": await self.fetched(chat, message["originalContentUrl"], kind)}
         raise self.no("malformed")
-
-
-def _event(chat: Chat, kind: str, **about: Any) -> Json:
-    place = {"source": {"type": "user", "userId": chat.user}, "timestamp": int(1000 * time.time()), "mode": "active"}
-    told = {"webhookEventId": secrets.token_hex(13).upper(), "deliveryContext": {"isRedelivery": False}}
-    return {"type": kind, **place, **told, **about}
-
-
-def _message(view: Json) -> Json:
-    """https://developers.line.biz/en/reference/messaging-api/#message-event."""
-    if place := view.get("location"):
-        return {"type": "location", "title": place.get("name"), **{key: place[key] for key in place if key != "name"}}
-    if media := view.get("media"):
-        if media["kind"] in {"image", "video", "audio"}:
-            return {"type": media["kind"], "contentProvider": {"type": "line"}}
-        return {"type": "file", "fileName": media["name"], "fileSize": media["size"]}
-    return {"type": "text", "text": view["text"]}
