@@ -427,11 +427,11 @@ async def test_credentials_of_nobody_are_refused_as_the_provider_does(business: 
     await business.says(text="hello")
     message = await business.reads()
     nobodys = base64.b64encode(b"the secret of nobody who is known here").decode()
-    secrets = {
-        name: nobodys for name in ("token", "password", "secret", "refresh_token") if hasattr(business.account, name)
+    others = {
+        **dict.fromkeys(("token", "password", "secret", "refresh_token"), nobodys),
+        "credentials": service_account(),
     }
-    if hasattr(business.account, "credentials"):
-        secrets["credentials"] = service_account()
+    secrets = {name: other for name, other in others.items() if name in type(business.account).model_fields}
     stranger = business.account.model_validate({**business.account.model_dump(), **secrets})
     with pytest.raises(SendFailed) as failed:
         await business.sends(Text(text="x"), message, account=stranger, id="3f2f2c0e-6b1c-5c1e-8f43-0a8f1b3d9a11")
