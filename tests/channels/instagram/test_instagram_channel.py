@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from services.social_adapter.channels.instagram import CHANNEL
 from shared.contract.channel import Context, Message, Piece, Request
 from shared.contract.envelope import Choices, Media, Option, Text
+from shared.contract.errors import Unverified
 from shared.contract.fit import fit
+from shared.dialects import meta
 from shared.inbound import translate
 
 AT = datetime(2026, 11, 20, 4, tzinfo=UTC)
@@ -82,3 +84,17 @@ def test_a_text_is_split_by_bytes_and_a_title_is_not() -> None:
     assert isinstance(question, Choices)
     pieces = fit([Text(text="ក" * 400)], CHANNEL.capabilities).pieces
     assert [len(piece.text.encode()) <= 1000 for piece in pieces if isinstance(piece, Text)] == [True, True]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_only_what_is_posted_is_believed(method: str) -> None:
+    headers = {"x-hub-signature-256": meta.signature(APP.secret, b"{}")}
+    translate.verify(CHANNEL, APP, Request(headers=headers, body=b"{}"), Context(now=AT))
+    with pytest.raises(Unverified):
+        translate.verify(CHANNEL, APP, Request(method=method, headers=headers, body=b"{}"), Context(now=AT))
+
+
+def test_when_metas_version_ends_is_told() -> None:
+    version = CHANNEL.version(OWN.model_copy(update={"version": "v21.0"}))
+    assert version
+    assert version.ends_at == datetime(2027, 1, 21, tzinfo=UTC)
