@@ -40,6 +40,11 @@ class Chat(Screen[str]):
         at = self.views[name]["at"] if name in self.views else now()
         return self.put(name, {"at": at, **view})
 
+    def seen(self, until: str) -> None:
+        """The business has read what the person wrote up to that moment."""
+        for view in [one for one in self.views.values() if one["direction"] == "out" and one["at"] <= until]:
+            self.show({**view, "status": "read"})
+
     def call(self, name: object) -> None:
         """How the person is called from now on, where they say so."""
         if isinstance(name, str) and name.strip() and name[:64] != self.name:

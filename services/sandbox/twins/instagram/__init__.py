@@ -12,7 +12,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from services.sandbox.access import same
-from services.sandbox.chats import Chat
+from services.sandbox.chats import Chat, now
 from services.sandbox.said import choice_view, taken_back
 from services.sandbox.twins.instagram.events import POST, Tells, event
 from services.sandbox.twins.seats import Seat
@@ -88,6 +88,8 @@ class Instagram(Tells):
     def _act(self, chat: Chat, action: str, about: Json) -> None:
         if action == "typing_on":
             chat.types()
+        elif action == "mark_seen":
+            chat.seen(now())
         elif action in {"react", "unreact"}:
             view = self.standing(chat, about["message_id"], gone=self.no("unknown_error"))
             self.react(chat, view, about.get("reaction", ""), back=action == "unreact")

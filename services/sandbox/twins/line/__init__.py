@@ -57,10 +57,7 @@ class Line(Tells):
         chat = next((one for one in self.chats if name in one.views), None)
         if chat is None:
             raise self.no("seen_bad_token")
-        said = [view for view in chat.views.values() if view["direction"] == "out"]
-        for view in said:
-            if view["at"] <= chat.views[name]["at"]:
-                chat.show({**view, "status": "read"})
+        chat.seen(chat.views[name]["at"])
         return {}
 
     async def _reply(self, call: Call) -> Json:
