@@ -34,6 +34,7 @@ PATIENCE: Final = (
 
 NAMED: Final = {"whatsapp": "phone_number_id", "facebook": "page_id"}
 APPS: Final = {twin.channel: twin for twin in TWINS}
+WRITTEN: Final = [name for name, twin in APPS.items() if twin.writes]
 
 
 class Shown(NamedTuple):

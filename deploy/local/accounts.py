@@ -174,6 +174,18 @@ secret = "{teams_secret}"
 api = "{sandbox}/teams"
 login = "{sandbox}/teams"
 
+[apps.voicemail.sandbox]
+token = "{sms_token}"
+transcribe = true
+
+[accounts.voicemail.sandbox]
+number = "{voicemail_number}"
+mms = true
+per_second = 100
+sid = "{sms_sid}"
+token = "{sms_token}"
+api = "{sandbox}/voicemail"
+
 [apps.viber.sandbox]
 token = "{viber_token}"
 
@@ -255,6 +267,7 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         telnyx_profile=uuid.uuid4(),
         sms_token=secrets.token_hex(16),
         sms_number=f"+1{digits(10)}",
+        voicemail_number=f"+1{digits(10)}",
         sms_sid="AC" + secrets.token_hex(16),
         viber_token="-".join(secrets.token_hex(8) for _ in range(3)),
         youtube_channel="UC" + secrets.token_hex(11),

@@ -17,6 +17,7 @@ from services.chat_adapter.channels import (
     telegram,
     telnyx,
     viber,
+    voicemail,
     webhook,
     whatsapp,
 )
@@ -37,6 +38,7 @@ CHANNELS: Final[Mapping[str, Channel]] = {
         telegram.CHANNEL,
         telnyx.CHANNEL,
         viber.CHANNEL,
+        voicemail.CHANNEL,
         webhook.CHANNEL,
         webchat.CHANNEL,
         whatsapp.CHANNEL,

@@ -28,7 +28,7 @@ from shared.contract.requests import Grow, Reply
 from shared.runtime.settings import Settings
 from tests.chaos.log import Log, read_log, text_of
 from tests.customers import (
-    APPS,
+    WRITTEN,
     Commenter,
     Correspondent,
     Customer,
@@ -59,7 +59,7 @@ PEOPLE: Final[Mapping[str, Meet]] = {
     "whatsapp": lambda town, number: Phone(town, str(855_120_000_000 + number), "whatsapp", 4096),
     "smtp": lambda town, number: Correspondent(town, f"straight-{number}@customer.example"),
     "mailbox": lambda town, number: Penpal(town, f"queued-{number}@customer.example"),
-    **{channel: partial(_someone, channel) for channel in APPS},
+    **{channel: partial(_someone, channel) for channel in WRITTEN},
 }
 GROWN: Final = (4, 8)  # letters of an answer that are shown before it is whole
 GROWS: Final = 0.5  # seconds between them

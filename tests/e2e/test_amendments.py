@@ -13,7 +13,7 @@ from aiohttp import FormData
 from services.chat_adapter import registry as chat
 from services.social_adapter import registry as social
 from shared.contract.channel import Capabilities
-from tests.customers import APPS, Phone, someone
+from tests.customers import WRITTEN, Phone, someone
 from tests.e2e.agent import Agent, Json, at_work, text
 from tests.patience import until
 from tests.pictures import PIXEL
@@ -67,7 +67,7 @@ def shows(what: str, emoji: str, said: str, view: Json) -> bool:
     return bool(view.get("removed"))
 
 
-@pytest.mark.parametrize("channel", APPS)
+@pytest.mark.parametrize("channel", WRITTEN)
 async def test_what_the_channel_can_change_shows_on_the_phone_and_all_else_is_refused_in_words(
     agent: Agent, channel: str
 ) -> None:
@@ -96,7 +96,7 @@ async def test_what_the_channel_can_change_shows_on_the_phone_and_all_else_is_re
 
 
 @pytest.mark.parametrize(
-    "channel", [name for name in APPS if CHANNELS[name].fetch and CHANNELS[name].capabilities.choices != "full"]
+    "channel", [name for name in WRITTEN if CHANNELS[name].fetch and CHANNELS[name].capabilities.choices != "full"]
 )
 async def test_files_go_both_ways(agent: Agent, channel: str) -> None:
     """Where answers are pressed, the phone's page shows it (test_customer_pages.py)."""

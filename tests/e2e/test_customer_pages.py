@@ -40,7 +40,7 @@ FLEETING: Final = 4000  # milliseconds; who types is shown for seconds, and not 
 PHONES: Final = ("telegram", "whatsapp", "facebook")
 NAMES: Final = {"telegram", "whatsapp", "teams", "googlechat"}  # whose webhooks say what people are called
 READERS: Final = {"whatsapp", "facebook", "teams"}  # who are told what was read
-PERSONS: Final = {twin.channel: twin.person for twin in TWINS}
+PERSONS: Final = {twin.channel: twin.person for twin in TWINS if twin.writes}
 
 
 @dataclass

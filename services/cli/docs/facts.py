@@ -11,7 +11,7 @@ import orjson
 
 from services.cli.docs.markdown import page, table
 from services.cli.docs.matrix import NAMES, SIGNS, Mark, coming, going
-from services.cli.docs.samples import Sample, limits, parts, samples, settings
+from services.cli.docs.samples import Sample, limits, parts, refusals, samples, settings
 from services.cli.sample import settings_of
 from shared.contract.channel import Channel, Message, Version
 from shared.contract.envelope import Party, Surface, Text, Window
@@ -102,14 +102,14 @@ def _long(until: datetime | None) -> str:
 def _failures(name: str) -> Iterator[tuple[str, ...]]:
     for sample in samples(name):
         if code := (sample.told.get("failed") or {}).get("code"):
-            yield _answer(sample), f"`{code}`", _link(name, sample)
+            exchange = sample.told.get("exchange") or []
+            answered = _answer(exchange[-1].get("response") or {}) if exchange else "not asked: it would be refused"
+            yield answered, f"`{code}`", _link(name, sample)
+    for what, (answer, failed) in refusals(name).items():
+        yield _answer(answer), f"`{failed['code']}`", what
 
 
-def _answer(sample: Sample) -> str:
-    exchange = sample.told.get("exchange") or []
-    if not exchange:
-        return "not asked: it would be refused"
-    answer = exchange[-1].get("response") or {}
+def _answer(answer: Json) -> str:
     body = answer.get("body")
     text = body if isinstance(body, str) else orjson.dumps(body).decode() if body else ""
     shown = text[:SHOWN] + ("…" if len(text) > SHOWN else "")

@@ -12,7 +12,7 @@ import orjson
 Json = dict[str, Any]
 
 FOLDER: Final = Path(__file__).resolve().parents[3] / "tests/channels"
-NOT_SAMPLES: Final = ("settings.json", "limits.json")
+NOT_SAMPLES: Final = ("settings.json", "limits.json", "failures.json")
 
 
 class Sample(NamedTuple):
@@ -44,6 +44,13 @@ def limits(channel: str) -> dict[str, list[Any]]:
     """Each limit with the page that says it."""
     path = FOLDER / channel / "limits.json"
     found: dict[str, list[Any]] = orjson.loads(path.read_bytes()) if path.exists() else {}
+    return found
+
+
+def refusals(channel: str) -> dict[str, list[Json]]:
+    """Each way to say no of which there is no sample of its own: the answer, and what it is told as."""
+    path = FOLDER / channel / "failures.json"
+    found: dict[str, list[Json]] = orjson.loads(path.read_bytes()) if path.exists() else {}
     return found
 
 

@@ -19,6 +19,7 @@ from services.sandbox.twins.teams import Teams
 from services.sandbox.twins.telnyx import Telnyx
 from services.sandbox.twins.twin import Kit, Twin
 from services.sandbox.twins.viber import Viber
+from services.sandbox.twins.voicemail import Voicemail
 from services.sandbox.twins.x import X
 from services.sandbox.twins.youtube import YouTube
 
@@ -35,6 +36,7 @@ TWINS: Final[tuple[type[Twin], ...]] = (
     Teams,
     Telnyx,
     Viber,
+    Voicemail,
     X,
     YouTube,
 )

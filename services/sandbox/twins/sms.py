@@ -2,58 +2,40 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import secrets
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import parse_qsl, urldefrag, urlencode
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from services.sandbox.access import same
 from services.sandbox.chats import Chat
 from services.sandbox.said import words_of
-from services.sandbox.twins.proofs import b64, mac
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Call, Post, Twin
+from services.sandbox.twins.twilio import AT, Twilio
+from services.sandbox.twins.twin import Call, Post
 from shared.contract.segments import segments
 from shared.dialects.sms import FILES, word_of
 
 Json = dict[str, Any]
-AT: Final = "/2010-04-01/Accounts/{sid}"
 LONGEST: Final = 1600
 
 
-class Sms(Twin):
+class Sms(Twilio):
     channel = "sms"
     name = "SMS"
-    key = "number"
-    person = ("+855", 8)
     can = ("media", "caption")
-    gone = "file_is_gone"
+    hook_field = "SmsUrl"
 
     def calls(self) -> Iterator[web.RouteDef]:
-        yield self.call("GET", f"{AT}/IncomingPhoneNumbers.json", self._numbers)
-        yield self.call("POST", f"{AT}/IncomingPhoneNumbers/{{number}}.json", self._number)
+        yield from self.numbers()
         yield self.call("GET", f"{AT}/Messages/{{message}}/Media/{{id}}", self.serve)
         yield self.call("POST", f"{AT}/Messages.json", self._send, sends=True, raw=True)
-
-    def allowed(self, seat: Seat, request: web.Request) -> bool:
-        sid = str(seat.account.get("sid"))
-        pair = base64.b64encode(f"{sid}:{seat.account.get('token')}".encode()).decode()
-        return request.match_info["sid"] == sid and same(request.headers.get("Authorization", ""), f"Basic {pair}")
 
     # what the adapter is told
 
     def post(self, seat: Seat, event: Json) -> Post:
-        """To the number's webhook, or where the message said; what stands behind # is for Twilio itself."""
-        url = urldefrag(event["url"] or self.hook(seat)).url
-        fields = {**event["fields"], "AccountSid": seat.account["sid"], "ApiVersion": "2010-04-01"}
-        signed = url + "".join(name + fields[name] for name in sorted(fields))
-        proof = b64(mac(seat.app["token"], signed.encode(), hashlib.sha1))
-        kind = "application/x-www-form-urlencoded; charset=UTF-8"
-        return Post(url, urlencode(fields).encode(), {"Content-Type": kind, "X-Twilio-Signature": proof})
+        return self.form(seat, event["url"], event["fields"])
 
     def new_id(self, chat: Chat) -> str:
         return f"SM{secrets.token_hex(16)}"
@@ -73,15 +55,6 @@ class Sms(Twin):
         yield {"url": "", "fields": fields}
 
     # what the adapter calls
-
-    def _numbers(self, call: Call) -> Json:
-        number = self.id_of(call.seat)
-        found = call.values.get("PhoneNumber") == number
-        return {"incoming_phone_numbers": [{"sid": f"PN{number[1:]}", "phone_number": number}] if found else []}
-
-    def _number(self, call: Call) -> Json:
-        self.set_hook(call.seat, call.values["SmsUrl"])
-        return {"sid": call.path["number"]}
 
     async def _send(self, call: Call) -> web.Response:
         pairs = parse_qsl(call.body.decode(), keep_blank_values=True, max_num_fields=64)

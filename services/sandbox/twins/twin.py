@@ -94,7 +94,7 @@ Act = Callable[[Call], Answer | Awaitable[Answer]]
 class Twin(ABC):
     """`key`: the setting by which the provider names an account. `person`: how people's ids begin, and how many digits follow.
     `can`, of media, caption, location, contact, reply, edit, remove; `emoji`, `offers`: as the phone's apps have them
-    (page/phone/channels.js), and nothing else is taken from a phone. `stranger`, `malformed`, `gone`: the names of the
+    (page/phone/channels.js), and nothing else is taken from a phone. `writes`: what people send comes as they wrote it. `stranger`, `malformed`, `gone`: the names of the
     failures (services.sandbox.failures) that answer a call of nobody, one that cannot be read, one for a file that is not there.
     """
 
@@ -106,6 +106,7 @@ class Twin(ABC):
     can: tuple[str, ...] = ()
     emoji: tuple[str, ...] = ()
     offers: str = "under"
+    writes: bool = True
     stranger: str = "bad_token"
     malformed: str = "malformed"
     gone: str = ""
