@@ -51,7 +51,7 @@ from shared.contract.channel import (
     Send,
     Steps,
 )
-from shared.contract.envelope import Choice, Choices, Deletion, Edit, Media, Notice, Option, Text
+from shared.contract.envelope import Call, Choice, Choices, Deletion, Edit, Media, Notice, Option, Text
 from shared.contract.errors import AlreadySent, RouteGone, SendFailed
 from shared.inbound import translate
 from shared.provider.bodies import transformed
@@ -436,12 +436,11 @@ async def test_a_call_is_recorded_written_down_and_answered_by_text_and_by_a_cal
     assert fetched.request.url.endswith(".mp3")
     assert written.parts[-1] == Text(text="Do you have a table for four?")
     await business.sends(Text(text="Yes, at eight"), rings)
-    async with business.blobs.writer("default") as file:
-        await file.write(b"a sound")
-    back = Media(media="audio", state="stored", blob=file.blob, size=7, mime_type="audio/mpeg", name="yes.mp3")
+    kept = await business.blobs.put_bytes("default", b"a sound")
+    back = Media(media="audio", state="stored", blob=kept.ref, size=7, mime_type="audio/mpeg", name="yes.mp3")
     await business.sends(back, rings)
     answers = [view for view in await business.shows() if view["direction"] == "in"]
-    assert [view.get("text") or view["media"]["media"] for view in answers] == ["Yes, at eight", "audio"]
+    assert [view.get("text") or view["media"]["kind"] for view in answers] == ["Yes, at eight", "audio"]
 
 
 async def test_credentials_of_nobody_are_refused_as_the_provider_does(business: Business) -> None:
