@@ -366,7 +366,7 @@ async def _settle(connection: Connection, message: Order, number: int, outcome: 
         scrub(outcome.join_key),
         failure and failure.code,
         scrub(failure.detail) if failure else "",
-        outcome.cost and outcome.cost.model_dump(exclude_none=True),
+        outcome.cost and scrub(outcome.cost.model_dump(exclude_none=True)),
     )
 
 

@@ -14,7 +14,7 @@ from services.chat_adapter.channels.googlechat.errors import outcome
 from services.chat_adapter.channels.googlechat.outbound import TEXT, compose
 from services.chat_adapter.channels.googlechat.places import split
 from services.chat_adapter.channels.googlechat.proof import ACCOUNTS, ADDRESSES, CHAT, check
-from services.chat_adapter.channels.googlechat.requests import ask, bearer, change
+from services.chat_adapter.channels.googlechat.requests import ask, change
 from services.chat_adapter.channels.googlechat.sending import grow, outbound, own_name
 from services.chat_adapter.channels.googlechat.settings import Account, App
 from shared.contract.channel import (
@@ -34,6 +34,7 @@ from shared.contract.channel import (
     SendFailed,
     Steps,
     Token,
+    bearer,
 )
 from shared.contract.envelope import Media, Party
 from shared.dialects import google
@@ -87,7 +88,10 @@ def amend(account: Account, amendment: Amendment, context: Context) -> Steps[Non
         case DeletePiece(external_id=name):
             try:
                 yield Http(
-                    method="DELETE", url=f"{account.api}/v1/{quote(name)}", headers=bearer(context), throttles="peer"
+                    method="DELETE",
+                    url=f"{account.api}/v1/{quote(name)}",
+                    headers=bearer(context.token),
+                    throttles="peer",
                 )
             except SendFailed as failed:
                 if failed.reason != "bad_address":

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import orjson
 
 from services.chat_adapter.channels.googlechat.settings import Account
-from shared.contract.channel import Context, Http
+from shared.contract.channel import Context, Http, bearer
 
 Json = dict[str, Any]
 
@@ -21,14 +21,10 @@ def tell(
     account: Account, path: str, message: Json, context: Context, *, method: str = "POST", commits: bool = False
 ) -> Http:
     """What is written counts for its space above all: …/workspace/chat/limits."""
-    headers = {"content-type": "application/json", **bearer(context)}
+    headers = {"content-type": "application/json", **bearer(context.token)}
     url, body = f"{account.api}/v1/{path}", orjson.dumps(message)
     return Http(method=method, url=url, headers=headers, body=body, commits=commits, throttles="peer")
 
 
 def ask(account: Account, path: str, context: Context) -> Http:
-    return Http(method="GET", url=f"{account.api}/v1/{path}", headers=bearer(context))
-
-
-def bearer(context: Context) -> dict[str, str]:
-    return {"authorization": f"Bearer {context.token.get_secret_value()}"}
+    return Http(method="GET", url=f"{account.api}/v1/{path}", headers=bearer(context.token))

@@ -34,6 +34,7 @@ from shared.contract.channel import (
     Steps,
     Token,
     TypingMark,
+    bearer,
 )
 from shared.contract.envelope import Media, derive
 from shared.contract.readable import otherwise
@@ -115,7 +116,7 @@ def _explained(account: Account, piece: Piece, failed: SendFailed, context: Cont
     """
     url = _phone(account, piece.to, "capabilities", f"requestId={derive('event', piece.id)}")
     try:
-        answer = yield Http(method="GET", url=url, headers=_bearer(context))
+        answer = yield Http(method="GET", url=url, headers=bearer(context.token))
     except SendFailed:
         raise failed from None
     features = otherwise(lambda: ", ".join(answer.json()["features"]), "")[:500]
@@ -131,7 +132,7 @@ def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
     match change:
         case DeletePiece(external_id=name):
             url = _phone(account, change.to, f"agentMessages/{quote(name, safe='')}")
-            yield Http(method="DELETE", url=url, headers=_bearer(context))
+            yield Http(method="DELETE", url=url, headers=bearer(context.token))
         case MarkSeen(external_id=name):
             yield _event(account, change.to, str(derive("event", change.id)), context, messageId=name, eventType="READ")
         case _:
@@ -155,10 +156,6 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
 
 def refresh(account: Account, token: SecretStr | None, context: Context) -> Steps[Token]:
     return google.access(account, SCOPE, context)
-
-
-def _bearer(context: Context) -> dict[str, str]:
-    return {"authorization": f"Bearer {context.token.get_secret_value()}"}
 
 
 def _event(account: Account, to: str, name: str, context: Context, **event: str) -> Http:

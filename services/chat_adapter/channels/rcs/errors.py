@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final
 
 from shared.contract.channel import AlreadySent, Response, SendFailed
@@ -34,7 +33,7 @@ def outcome(response: Response) -> None:
         raise AlreadySent
     words, denied = otherwise(lambda: _said(response.json()), (f"HTTP {response.status}", False))
     code = "auth" if denied else STATUSES.get(response.status, "refused")
-    raise SendFailed(code, words, retry_after=_wait(response.headers.get("retry-after", "")))
+    raise SendFailed(code, words, retry_after=response.retry_after)
 
 
 def _said(body: Json) -> tuple[str, bool]:
@@ -43,11 +42,6 @@ def _said(body: Json) -> tuple[str, bool]:
     if isinstance(error, str):
         return f"{error}: {body.get('error_description')}"[:500], error in REFUSED
     return f"{error['status']}: {error['message']}"[:500], False
-
-
-def _wait(seconds: str) -> timedelta | None:
-    """Retry-After in seconds (RFC 9110 §10.2.3), at most a day."""
-    return timedelta(seconds=min(int(seconds[:6]), 86_400)) if seconds.isascii() and seconds.isdigit() else None
 
 
 def cost_of(answer: Response) -> Cost | None:

@@ -25,6 +25,7 @@ from shared.contract.channel import (
     Sent,
     Steps,
     Token,
+    bearer,
 )
 
 LIVES: Final = timedelta(hours=1)  # of a session's access token, which is good for about two
@@ -82,8 +83,8 @@ def refresh(account: Account, known: SecretStr | None, context: Context) -> Step
 
 
 def _ask(account: Account, method: str, asked: list[tuple[str, str]], context: Context) -> Http:
-    bearer = {"authorization": f"Bearer {context.token.get_secret_value()}"}
-    return Http(method="GET", url=f"{account.api}/xrpc/{method}?{urlencode(asked)}", headers=bearer)
+    url = f"{account.api}/xrpc/{method}?{urlencode(asked)}"
+    return Http(method="GET", url=url, headers=bearer(context.token))
 
 
 def _do(account: Account, method: str, content: object, context: Context, *, commits: bool = False) -> Http:

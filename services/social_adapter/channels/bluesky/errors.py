@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Final
 
 from shared.contract.channel import Response, SendFailed
@@ -21,7 +20,6 @@ STATUSES: Final[Mapping[int, Code]] = {
     413: "too_long",
     429: "throttled",
 }
-LONGEST: Final = 86_400.0  # seconds
 
 
 def outcome(response: Response) -> None:
@@ -32,6 +30,4 @@ def outcome(response: Response) -> None:
     name, words = otherwise(lambda: [str(response.json().get(field, "")) for field in ("error", "message")], ["", ""])
     detail = ": ".join(filter(None, (name, words)))[:500] or f"HTTP {response.status}"
     code = "auth" if name in ENDED else STATUSES.get(response.status, "refused")
-    seconds = otherwise(lambda: float(response.headers["retry-after"]), 0.0)
-    wait = timedelta(seconds=seconds) if 0 < seconds <= LONGEST else None
-    raise SendFailed(code, detail, retry_after=wait if code == "throttled" else None)
+    raise SendFailed(code, detail, retry_after=response.retry_after if code == "throttled" else None)

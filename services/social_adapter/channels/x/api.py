@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from shared.contract.channel import Http
+from shared.contract.channel import Http, bearer
 
 
 class At(Protocol):
@@ -35,7 +35,3 @@ def delete(account: At, path: str, token: SecretStr) -> Http:
 
 def url(account: At, path: str) -> str:
     return f"{account.api.rstrip('/')}/2/{path}"
-
-
-def bearer(token: SecretStr) -> dict[str, str]:
-    return {"authorization": f"Bearer {token.get_secret_value()}"}

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from services.social_adapter.channels.x import api
 from services.social_adapter.channels.x.posts import address_of
-from shared.contract.channel import Blob, Download, Field, Http, SendFailed, Steps
+from shared.contract.channel import Blob, Download, Field, Http, SendFailed, Steps, bearer
 from shared.contract.envelope import Media
 
 Json = dict[str, Any]
@@ -41,10 +41,8 @@ def upload(account: api.At, file: Media, token: SecretStr, *, place: Place) -> S
         part = Blob(file.blob, mime_type, file.name or "file", file.size, start=start, length=length)
         form = (Field("segment_index", str(number)), Field("media", part))
         where = api.url(account, f"media/upload/{name}/append")
-        yield Http(url=where, headers=api.bearer(token), body=form, timeout=LONG)
-    state = (yield Http(url=api.url(account, f"media/upload/{name}/finalize"), headers=api.bearer(token))).json()[
-        "data"
-    ]
+        yield Http(url=where, headers=bearer(token), body=form, timeout=LONG)
+    state = (yield Http(url=api.url(account, f"media/upload/{name}/finalize"), headers=bearer(token))).json()["data"]
     for _ in range(LOOKS):
         work = state.get("processing_info") or {"state": "succeeded"}
         if work["state"] == "succeeded":
@@ -56,7 +54,7 @@ def upload(account: api.At, file: Media, token: SecretStr, *, place: Place) -> S
 
 def _status(account: api.At, name: str, token: SecretStr, wait: timedelta) -> Http:
     where = api.url(account, f"media/upload?command=STATUS&media_id={name}")
-    return Http(method="GET", url=where, headers=api.bearer(token), after=wait)
+    return Http(method="GET", url=where, headers=bearer(token), after=wait)
 
 
 def _kind(file: Media) -> str:
