@@ -205,7 +205,7 @@ def several(source: Source, node: ast.AST) -> Iterator[Way]:
     looped = node.iter if isinstance(node, ast.For | ast.comprehension) else None
     if isinstance(node, ast.Call) and called(node) in {"each", "map"} and len(node.args) == 2:
         looped = node.args[1]
-    if looped is not None:
+    if looped is not None and not (isinstance(looped, ast.Tuple | ast.List) and len(looped.elts) == 1):
         yield source.way("batch", looped, f"list({source.text(looped)})[:1]")
     if isinstance(node, ast.comprehension):
         for condition in node.ifs:

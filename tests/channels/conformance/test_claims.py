@@ -14,7 +14,7 @@ from shared.contract.channel import Capabilities, Context, Handle, Http, Piece, 
 from shared.contract.envelope import Choices, Contact, Location, Media, MediaKind, Option, Part, Template, Text
 from shared.contract.fit import fit
 from shared.contract.text import measure
-from tests.channels.conformance.bench import CHANNELS, SENDERS, bench, plain
+from tests.channels.conformance.bench import CHANNELS, SENDERS, bench, plain, samples
 from tests.channels.conformance.exchanges import said
 
 OPTION = Option(id="a", title="A")
@@ -124,6 +124,25 @@ def test_a_piece_has_a_key_of_its_own_that_neither_time_nor_chance_changes(name)
         return said(next(on.channel.outbound(on.account, Piece(id=piece, to=on.to, part=part), context)))
 
     assert (request("p/0", on.context) & request("p/0", later)) - request("p/1", on.context)
+
+
+ANSWERS = [one for one in samples(SENDERS, ".out.json") if b'"reply_to"' in one.values[1].read_bytes()]
+
+
+@pytest.mark.parametrize(("name", "path"), ANSWERS)
+def test_a_message_that_is_sent_otherwise_as_an_answer_is_claimed_to_be_one(name, path):
+    """Or nobody's answer would ever be shown as one: only who claims it is told what is answered."""
+    on, sample = bench(name), orjson.loads(path.read_bytes())
+    piece = Piece.model_validate(sample["piece"])
+
+    def begun(piece: Piece) -> object:
+        try:
+            return next(on.channel.outbound(on.account_of(sample), piece, on.context))
+        except (Refusal, SendFailed) as no:
+            return no.reason
+
+    if begun(piece) != begun(piece.model_copy(update={"reply_to": None})):
+        assert on.channel.capabilities.shown(piece.surface, piece.way).reply_to
 
 
 LIMITS = [
