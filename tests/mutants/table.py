@@ -1373,6 +1373,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/shared/contract/test_ids.py",
     ),
     Mutant(
+        "A process takes in, sends, fetches and listens",
+        "webhooks of every channel are taken",
+        "shared/inbound/ingress.py",
+        "self._parts.channels.get(name) if self._parts.serves(name) else None",
+        "self._parts.channels.get(name)",
+        "tests/services/test_served.py",
+    ),
+    Mutant(
+        "A process takes in, sends, fetches and listens",
+        "lanes of every channel are claimed",
+        "shared/provider/workers.py",
+        "channels=self._parts.served",
+        "channels=None",
+        "tests/services/test_served.py",
+    ),
+    Mutant(
         "What is about a message is applied",
         "by address only",
         "services/router/fold/amendments.py",
