@@ -197,6 +197,7 @@ api = "{sandbox}/viber"
 [accounts.bluesky.sandbox]
 did = "did:plc:{bluesky_did}"
 password = "{bluesky_password}"
+per_second = 100
 api = "{sandbox}/bluesky"
 
 [accounts.email.support]

@@ -44,10 +44,17 @@ class Account(channel.Account):
     )
     password: SecretStr = Described(min_length=1, description="an app password: Settings, Privacy and security")
     api: str = Described(default="https://bsky.social", description="where the account is kept: its PDS")
+    per_second: float = Described(
+        default=1.0, gt=0, description="calls a second that it takes; one of your own may take more"
+    )
 
     @property
     def key(self) -> str:
         return self.did
+
+
+def able(account: Account) -> Capabilities:
+    return CAPABILITIES.model_copy(update={"per_second": account.per_second})
 
 
 def poll(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps[Polled]:
@@ -91,14 +98,16 @@ def _do(account: Account, method: str, content: object, context: Context, *, com
     return Http.post_json(f"{account.api}/xrpc/{method}", content, token=context.token, commits=commits)
 
 
+CAPABILITIES: Final = Capabilities(
+    text=300, unit="graphemes", starts="nothing", reply_to=True, changes={"delete": None}, per_second=1
+)
 CHANNEL = Channel(
     name="bluesky",
     docs="https://docs.bsky.app",
     app=App,
     account=Account,
-    capabilities=Capabilities(
-        text=300, unit="graphemes", starts="nothing", reply_to=True, changes={"delete": None}, per_second=1
-    ),
+    capabilities=CAPABILITIES,
+    able=able,
     poll=poll,
     outbound=outbound,
     amend=amend,
