@@ -5,6 +5,7 @@ At least nine of ten must be seen: what was written from a broken channel's own 
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import random
@@ -33,6 +34,8 @@ from shared.contract.channel import Channel
 from tests.mutants.operators import Way, broken, compiles, ways
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+DIALECTS: Final = ROOT / "shared" / "dialects"
+FUNCTION: Final = ast.FunctionDef
 PER_CHANNEL: Final = 32
 ENOUGH: Final = 0.9
 LAST: Final = ("all others", "test_proof.py", "test_other_shapes.py")
@@ -84,9 +87,13 @@ def files(channel: Channel) -> list[Path]:
 def chosen(name: str) -> Iterator[tuple[Path, Way]]:
     """Of each kind in turn, spread over the files by a chance that is the same every time."""
     kinds: dict[str, list[tuple[Path, Way]]] = {}
-    for place in files(CHANNELS[name]):
+    places = files(CHANNELS[name])
+    named = reached(places)
+    for place in places:
+        others = {line for one in functions(place) if one.name not in named for line in lines(one)}
         for way in ways(place.read_bytes()):
-            kinds.setdefault(way.kind, []).append((place, way))
+            if way.line not in others:
+                kinds.setdefault(way.kind, []).append((place, way))
     for kind, found in sorted(kinds.items()):
         random.Random(f"{name} {kind}").shuffle(found)
     while any(kinds.values()):
@@ -96,6 +103,37 @@ def chosen(name: str) -> Iterator[tuple[Path, Way]]:
                 if compiles(broken(place.read_bytes(), way)):
                     yield place, way
                     break
+
+
+def reached(places: Sequence[Path]) -> AbstractSet[str]:
+    """All functions of a channel's own folder, and of a dialect those that they name in turn: its others are another channel's."""
+    bodies: dict[str, list[ast.AST]] = {}
+    for place in DIALECTS.rglob("*.py"):
+        for one in functions(place):
+            bodies.setdefault(one.name, []).append(one)
+    dialect = [place for place in places if DIALECTS in place.parents]
+    own = [place for place in places if place not in dialect]
+    named = {one.name for place in own for one in functions(place)}
+    todo: list[ast.AST] = [ast.parse(place.read_bytes()) for place in own]
+    todo += [one for place in dialect for one in ast.parse(place.read_bytes()).body if not isinstance(one, FUNCTION)]
+    while todo:
+        new = names(todo.pop()) - named
+        named |= new
+        todo += [body for name in new for body in bodies.get(name, ())]
+    return named
+
+
+def functions(place: Path) -> list[ast.FunctionDef]:
+    return [one for one in ast.parse(place.read_bytes()).body if isinstance(one, FUNCTION)]
+
+
+def lines(function: ast.FunctionDef) -> range:
+    return range(function.lineno, (function.end_lineno or function.lineno) + 1)
+
+
+def names(tree: ast.AST) -> set[str]:
+    said = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name)}
+    return said | {one.attr for one in ast.walk(tree) if isinstance(one, ast.Attribute)}
 
 
 def described(place: Path, way: Way) -> str:
