@@ -210,6 +210,16 @@ def test_a_quiet_channel_costs_little_and_its_cursor_does_not_grow() -> None:
     assert len(orjson.dumps(reader.cursor)) < kept + 100
 
 
+def test_a_list_that_has_no_end_is_left_after_a_hundred_pages() -> None:
+    videos = Videos(page=1)
+    thread = videos.write("who is first?")
+    for number in range(120):
+        videos.write(f"not I, {number}", thread)
+    before, reader = videos.asked, Reader(videos)
+    reader.round()
+    assert videos.asked - before == 100 + 2, "its answers, and the lists of what is shown and of what waits for review"
+
+
 def test_a_reserve_above_the_quota_leaves_no_poll_a_unit():
     """Answers come first, also where the quota was made smaller than what is kept for them."""
     quota = CHANNEL.quota(ACCOUNT.model_copy(update={"quota": 100, "reserve": 500}))

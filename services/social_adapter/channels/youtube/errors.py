@@ -18,7 +18,6 @@ REASONS: Final[Mapping[str, Code]] = {
     "dailyLimitExceeded": "throttled",
     "rateLimitExceeded": "throttled",
     "userRateLimitExceeded": "throttled",
-    "authError": "auth",
     "insufficientPermissions": "auth",
     "accessNotConfigured": "auth",  # the YouTube Data API is not switched on for the project
     "accountDelegationForbidden": "auth",
