@@ -409,7 +409,6 @@ def _signed(
 
 
 _CODES: Final[Mapping[int, Code]] = {
-    400: "refused",
     401: "auth",
     403: "auth",
     404: "bad_address",
@@ -417,7 +416,6 @@ _CODES: Final[Mapping[int, Code]] = {
     410: "blocked",
     413: "too_long",
     415: "unsupported",
-    422: "refused",
     429: "throttled",
 }
 
