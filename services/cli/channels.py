@@ -117,9 +117,9 @@ def settings(model: type[S], given: Mapping[str, str], *, lenient: bool) -> S:
         return model.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)
-        if lenient and all(problem["type"] == "missing" for problem in problems):
+        if lenient and all(problem["type"] == "missing" or not problem["loc"] for problem in problems):
             return _incomplete(model, values)
-        wrong = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in problems)
+        wrong = "; ".join(": ".join([*map(str, problem["loc"]), problem["msg"]]) for problem in problems)
         misused(f"Give the setting with --set NAME=VALUE. {wrong}.")
 
 

@@ -40,7 +40,7 @@ def translate(
     """Show what Parley makes of a payload: a raw HTTP request, the bare body of one (also a page of a poll), or a mail.
 
     With --jsonl each line in is {"id", "method", "path", "headers", "body" or "body_b64"}, each line out
-    {"id", "envelopes", "deliveries", "error": {"code", "message"} or null}.
+    {"id", "envelopes", "deliveries", "error": {"code", "message"} or null}; what stands beside something unreadable is among them.
 
     Exit codes: 0 translated (with --jsonl: every line answered), 1 refused or unreadable, 2 misused.
     """
@@ -95,35 +95,46 @@ class Desk:
         try:
             with readable():
                 asked = request()
-            return {**self.translated(asked), "error": None}
+            return {"error": None, **self.translated(asked)}
         except ParleyError as error:
-            return {"envelopes": [], "deliveries": [], "error": {"code": error.code, "message": str(error)}}
+            return {"envelopes": [], "deliveries": [], **told(error)}
 
     def translated(self, request: Request) -> dict[str, Any]:
-        """The records of one request by kind. Raises Unverified, Malformed or Torn; a mail proves nothing that could be checked."""
+        """The records of one request by kind, and the error of one among them that cannot be read. Raises Unverified, Malformed
+        or Torn; a mail proves nothing that could be checked.
+        """
         now = self.now or datetime.now(UTC)
         context = Context(now=now)
         kinds: dict[str, Any] = {"envelopes": [], "deliveries": []}
-        if handshake := self.channel.handshake(self.app, request, context):
-            return {**kinds, "answer": {"status": handshake.status, "body": handshake.body.decode("utf-8", "replace")}}
+        if answer := translation.handshake(self.channel, self.app, request, context):
+            return {**kinds, "answer": {"status": answer.status, "body": answer.body.decode("utf-8", "replace")}}
         if self.verified and not self.channel.mail:
             translation.verify(self.channel, self.app, request, context)
         request = translation.unpacked(self.channel, request)
         for incoming in self.incoming(request, context):
+            if isinstance(incoming, Malformed):
+                kinds |= told(incoming)
+                continue
             record = translation.stamp(incoming, channel=self.channel, account=self.account, received_at=now)
             kinds.setdefault(_kind(record), []).append(record.model_dump(mode="json", exclude_none=True))
         return kinds
 
-    def incoming(self, request: Request, context: Context) -> tuple[Incoming, ...]:
+    def incoming(self, request: Request, context: Context) -> tuple[Incoming | Malformed, ...]:
         """What a mail says, or a webhook's request, or else a page of a poll, which looks different."""
         if self.channel.mail:
             return translation.read_mail(self.channel.mail, self.account, Mail(request.body), context).records
         try:
-            return translation.read(self.channel, self.app, request, context)
-        except Malformed:
+            found = translation.read_each(self.channel, self.app, request, context)
+        except Malformed as error:
+            found = (error,)
+        if found and all(isinstance(one, Malformed) for one in found):
             with suppress(ParleyError):
-                return translation.read_page(self.channel, self.account, request.body, context)
-            raise
+                return translation.read_page_each(self.channel, self.account, request.body, context)
+        return found
+
+
+def told(error: ParleyError) -> dict[str, Any]:
+    return {"error": {"code": error.code, "message": str(error)}}
 
 
 def _kind(record: Envelope | Delivery | Typing) -> str:

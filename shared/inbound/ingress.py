@@ -31,7 +31,7 @@ from shared.contract.errors import (
 )
 from shared.contract.readable import UNREADABLE
 from shared.inbound.accept import Intake
-from shared.inbound.translate import unpacked, verify
+from shared.inbound.translate import handshake, unpacked, verify
 from shared.provider.parts import Parts
 from shared.runtime.observe import ACKNOWLEDGED, IN_FLIGHT, INGRESS
 from shared.runtime.port import HOOK, HOOK_BEHIND, body_of, check_length
@@ -121,7 +121,7 @@ class Ingress:
         async with body_of(incoming, channel.body_limit) as body:
             context = await self._contexts.of(channel, app)
             request = self._request(incoming, body)
-            if (answer := _handshake(channel, app, request, context)) is not None:
+            if (answer := handshake(channel, app, request, context)) is not None:
                 return answer, "handshake"
             await self._verify(channel, app, request, context)
             request = unpacked(channel, request)
@@ -187,14 +187,6 @@ def _counted(channel: str, outcome: str) -> Count:
 @cache
 def _timed(channel: str) -> Histogram:
     return ACKNOWLEDGED.labels(channel)
-
-
-def _handshake(channel: Channel, app: App, request: Request, context: Context) -> Response | None:
-    """What must be answered at once; a request that is none of that, or nonsense, goes on to be verified."""
-    try:
-        return channel.handshake(app, request, context)
-    except (LookupError, TypeError, ValueError, AttributeError):
-        return None
 
 
 def _accepted(channel: Channel, app: App, request: Request, context: Context) -> Response:

@@ -57,6 +57,14 @@ SIGNED: Final = Assessment(authentication="signature")
 PROVIDED: Final = Assessment(authentication="provider")
 
 
+def handshake(channel: Channel, app: App, request: Request, context: Context) -> Response | None:
+    """What must be answered at once; a request that is none of that, or nonsense, goes on to be verified."""
+    try:
+        return channel.handshake(app, request, context)
+    except UNREADABLE:
+        return None
+
+
 def verify(channel: Channel, app: App, request: Request, context: Context) -> None:
     """Raise Unverified unless the request proves who sent it; nonsense in its headers is no proof either."""
     if channel.verify is None:

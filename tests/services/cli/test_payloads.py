@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.__main__ import app
+from services.cli.channels import CHANNELS
 from services.cli.wire import parse_http
 from shared.contract.deliveries import Delivery
 from shared.contract.envelope import Envelope
@@ -102,6 +103,30 @@ def test_a_body_may_come_in_base64():
     }
     answer = run("translate", "webhook", "--jsonl", "--unverified", given=orjson.dumps(line))
     assert answer["envelopes"][0]["parts"] == [{"kind": "text", "text": "hi"}]
+
+
+NONSENSE = (b"", b"{", b"[]", b"null", b'{"a": null}', b"\xff\xfe", b'{"a":' * 3000, b'{"id": [], "to": {}, "text": 7}')
+
+
+@pytest.mark.parametrize("channel", [name for name, one in CHANNELS.items() if one.inbound or one.mail or one.poll])
+def test_without_settings_every_channel_answers_whatever_is_written_to_it(channel):
+    lines = [
+        orjson.dumps({"id": str(n), "body_b64": base64.b64encode(body).decode()}) for n, body in enumerate(NONSENSE)
+    ]
+    given = b"\n".join([*lines, b"not json", b"{}", b"[]"])
+    result = CliRunner().invoke(app, ["translate", channel, "--jsonl", "--unverified"], input=given)
+    answers = [orjson.loads(line) for line in result.stdout.splitlines()]
+    assert (result.exit_code, len(answers)) == (0, len(NONSENSE) + 3)
+    assert [one["id"] for one in answers[: len(NONSENSE)]] == [str(number) for number in range(len(NONSENSE))]
+
+
+def test_what_stands_beside_something_unreadable_is_read():
+    raw = (SAMPLES / "line" / "batch_with_one_unreadable.in.http").read_bytes()
+    answer = run("translate", "line", "--unverified", given=raw, code=1)
+    told = orjson.loads((SAMPLES / "line" / "batch_with_one_unreadable.json").read_bytes())["records"]
+    readable = [one for one in told if one["type"] == "message"]
+    assert (len(answer["envelopes"]), answer["error"]["code"]) == (len(readable), "malformed")
+    assert readable
 
 
 @pytest.mark.parametrize(
