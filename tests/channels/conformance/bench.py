@@ -70,7 +70,8 @@ class Bench(Stand):
 
     def account_of(self, sample: Mapping[str, Any]) -> Account:
         """The account, with the settings that the sample has of its own."""
-        return self.account.model_validate({**vars(self.account), **sample.get("account", {})})
+        own = sample.get("account")
+        return self.account.model_validate({**vars(self.account), **own}) if own else self.account
 
     def read(self, request: Request) -> tuple[Incoming, ...]:
         """Those of its events that can be read."""
