@@ -18,7 +18,7 @@ class Capabilities(Model):
 
     `option_id`: the longest name of an option that is pressed, in units of its own; a longer one is refused early.
     `linked`: options of a question that has links among them, at most, and `link_text`: the characters of its words; where it
-    does not fit, links stand in the words. `grows`: how often at the most an answer may be shown that is still written, where it
+    does not fit, links stand in the words. `question`: the words above options, at most; a longer one goes as a list. `grows`: how often at the most an answer may be shown that is still written, where it
     can be. `starts`: what may be sent to someone who has not written. `attachments`: files that one send carries beside its text.
     `album`: pictures that one send carries, without words. `option_title_unit`: what titles count in, where it is not `unit`.
     `comment`: what a public comment or mention can show, where that is something else. `private_reply`: it may be answered in private.
@@ -33,6 +33,7 @@ class Capabilities(Model):
     media: dict[MediaKind, Level] = {}
     media_bytes: int = 20 * 1024 * 1024
     choices: Level = "degraded"
+    question: int | None = None
     options: int = 10
     option_title: int = 20
     option_title_unit: Unit | None = None

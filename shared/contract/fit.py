@@ -168,7 +168,7 @@ def _choices(part: Choices, capabilities: Capabilities) -> Fitted:
     if capabilities.choices == "refused":
         raise Refusal("unsupported", "The channel cannot offer choices.")
     _check_options(part.options)
-    if capabilities.choices == "full" and _pressable(part.options, capabilities):
+    if capabilities.choices == "full" and _pressable(part.options, capabilities) and _is_short(part, capabilities):
         _check_lengths(part.options, capabilities)
         return _question(part, capabilities)
     return Fitted(_texts(_split(_numbered(part), capabilities)), ("The choices go as a numbered list.",))
@@ -209,6 +209,12 @@ def _question(part: Choices, capabilities: Capabilities) -> Fitted:
         notes = (*notes, "The question is split; the last piece carries the choices.")
     last = part.model_copy(update={"text": question, "options": options}) if options else Text(text=question)
     return Fitted((*_texts(before), last), notes)
+
+
+def _is_short(part: Choices, capabilities: Capabilities) -> bool:
+    """Where words above options are fewer than others, there is no room for links among them either."""
+    most = capabilities.question
+    return most is None or (fits(part.text, most, capabilities.unit) and not any(one.url for one in part.options))
 
 
 def _pressable(options: tuple[Option, ...], capabilities: Capabilities) -> bool:

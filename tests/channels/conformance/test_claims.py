@@ -150,6 +150,7 @@ LIMITS = [
     "unit",
     "caption",
     "media_bytes",
+    "question",
     "options",
     "option_title",
     "option_title_unit",

@@ -75,6 +75,22 @@ def test_a_title_is_measured_in_a_unit_of_its_own(unit: Unit | None) -> None:
     assert isinstance(fit([asked], able).pieces[0], Choices if unit else Text)
 
 
+@pytest.mark.parametrize(
+    ("words", "url", "pressed"),
+    [
+        ("Which one do you want?", None, True),
+        ("Which one do you want, now?", None, False),
+        ("Where?", "https://a.example", False),
+    ],
+)
+def test_a_question_longer_than_fits_above_options_and_one_with_links_go_as_a_list(
+    words: str, url: str | None, *, pressed: bool
+) -> None:
+    asked = Choices(text=words, options=(Option(id="a", title="A"), Option(id="b", title="B", url=url)))
+    (shown,) = fit([asked], RICH.model_copy(update={"question": 22})).pieces
+    assert shown == asked if pressed else isinstance(shown, Text) and shown.text.startswith(words)
+
+
 def texts(fitted: Fitted) -> list[str]:
     return [piece.text for piece in fitted.pieces if isinstance(piece, Text)]
 
