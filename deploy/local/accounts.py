@@ -200,6 +200,17 @@ password = "{bluesky_password}"
 per_second = 100
 api = "{sandbox}/bluesky"
 
+[apps.tiktok.sandbox]
+app_id = "{tiktok_app}"
+secret = "{tiktok_secret}"
+
+[accounts.tiktok.sandbox]
+business_id = "{tiktok_business}"
+client_id = "{tiktok_app}"
+client_secret = "{tiktok_secret}"
+refresh_token = "{tiktok_refresh}"
+api = "{sandbox}/tiktok"
+
 [accounts.email.support]
 address = "support@parley.example"
 display_name = "Parley Shop"
@@ -285,6 +296,10 @@ def write_accounts(path: Path, addresses: Addresses) -> None:
         teams_secret=secrets.token_urlsafe(30),
         bluesky_did=digits(24),
         bluesky_password=secrets.token_urlsafe(12),
+        tiktok_app=digits(19),
+        tiktok_secret=secrets.token_hex(20),
+        tiktok_business=f"_000{secrets.token_urlsafe(24)}",
+        tiktok_refresh=f"rft.{secrets.token_urlsafe(48)}",
         mail_host=mail_host,
         mail_port=mail_port,
         webchat_secret=secrets.token_urlsafe(32),

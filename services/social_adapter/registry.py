@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from services.social_adapter.channels import bluesky, facebook, instagram, x, youtube
+from services.social_adapter.channels import bluesky, facebook, instagram, tiktok, x, youtube
 from shared.contract.channel import Channel
 
 CHANNELS: Final[Mapping[str, Channel]] = {
@@ -14,6 +14,7 @@ CHANNELS: Final[Mapping[str, Channel]] = {
         bluesky.CHANNEL,
         facebook.CHANNEL,
         instagram.CHANNEL,
+        tiktok.CHANNEL,
         x.CHANNEL,
         youtube.CHANNEL,
     )

@@ -17,6 +17,7 @@ from services.sandbox.twins.slack import Slack
 from services.sandbox.twins.sms import Sms
 from services.sandbox.twins.teams import Teams
 from services.sandbox.twins.telnyx import Telnyx
+from services.sandbox.twins.tiktok import TikTok
 from services.sandbox.twins.twin import Kit, Twin
 from services.sandbox.twins.viber import Viber
 from services.sandbox.twins.voicemail import Voicemail
@@ -35,6 +36,7 @@ TWINS: Final[tuple[type[Twin], ...]] = (
     Sms,
     Teams,
     Telnyx,
+    TikTok,
     Viber,
     Voicemail,
     X,

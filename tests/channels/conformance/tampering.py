@@ -43,6 +43,8 @@ def tree_of(request: Request) -> Any:
     if _is_form(request):
         return dict(parse_qsl(body.decode(), keep_blank_values=True))
     tree = orjson.loads(body)
+    if _is_folded(tree):
+        return tree | {"content": orjson.loads(tree["content"])}
     return changed(tree, PUSHED, orjson.loads(base64.b64decode(pushed))) if (pushed := _pushed(tree)) else tree
 
 
@@ -53,6 +55,8 @@ def holding(request: Request, tree: Any) -> Request:
         body = urlencode(fields, errors="replace").encode()
     else:
         wrapped = isinstance(pushed := _pushed(tree), dict | list)
+        if _is_folded(tree) and isinstance(tree.get("content"), dict | list):
+            tree = tree | {"content": orjson.dumps(tree["content"]).decode()}
         body = orjson.dumps(changed(tree, PUSHED, base64.b64encode(orjson.dumps(pushed)).decode()) if wrapped else tree)
     return replace(request, body=gzip.compress(body, mtime=0) if _is_packed(request) else body)
 
@@ -61,6 +65,11 @@ def _pushed(tree: Any) -> Any:
     """What Pub/Sub wraps up: https://cloud.google.com/pubsub/docs/push#receive_push."""
     message = tree.get(PUSHED[0]) if isinstance(tree, dict) else None
     return message.get(PUSHED[1]) if isinstance(message, dict) and "publishTime" in message else None
+
+
+def _is_folded(tree: Any) -> bool:
+    """JSON in a string of JSON: https://business-api.tiktok.com/portal/docs?id=1759977800177665."""
+    return isinstance(tree, dict) and tree.keys() >= {"client_key", "event", "content"}
 
 
 def _is_packed(request: Request) -> bool:

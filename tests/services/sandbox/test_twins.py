@@ -123,7 +123,7 @@ class Business:
 
     async def _reads(self) -> Message:
         """Receipts come between."""
-        if self.channel.poll:
+        if self.channel.poll and self.channel.polled(self.account):
             return await self._polls()
         while True:
             async with asyncio.timeout(SECONDS):
