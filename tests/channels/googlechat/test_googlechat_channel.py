@@ -10,10 +10,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import ValidationError
 
 from services.chat_adapter.channels.googlechat import CHANNEL
+from services.cli.wire import parse_http
 from services.sandbox.twins.serviced import service_account
 from shared.contract.channel import Context, Request, UnknownKey, Unverified
+from shared.contract.errors import Malformed
 from shared.dialects.rs256 import signers
 from shared.inbound import translate
+from tests.channels.conformance.bench import bench
 
 NOW = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
 PROJECT, HOOK = "482915537064", "https://parley.example.org/hooks/googlechat/main"
@@ -128,3 +131,11 @@ def test_credentials_that_are_none_are_refused_without_showing_them(broken):
     with pytest.raises(ValidationError) as refused:
         CHANNEL.account(name="main", credentials=json.dumps({**whole, "client_email": 7}))
     assert whole["private_key"][100:150] not in str(refused.value)
+
+
+def test_a_person_whose_own_space_has_no_name_is_told_of_as_unreadable():
+    """Where they came; an event that cannot be kept is no event."""
+    on = bench("googlechat")
+    came = parse_http((on.folder / "added_by_a_person.in.http").read_bytes())
+    body = json.dumps({**json.loads(came.body), "space": {**json.loads(came.body)["space"], "name": None}}).encode()
+    assert [type(one) for one in on.read_each(replace(came, body=body))] == [Malformed]

@@ -55,7 +55,7 @@ def in_place(space: Json, who: Party, message: Json) -> Json:
         way = otherwise(lambda: Route(value=name, expires_at=LATEST), None)
         if is_apps(message) and message["sender"]["name"] == who.address:
             return _at(name, who)  # what an app says there is said to the person whose space it is
-        own = who.model_copy(update={"aliases": (name,)}) if who.address != name else who
+        own = Party.model_validate({**dict(who), "aliases": (name,)}) if who.address != name else who
         return {**_at(who.address, own), "route": way}
     if "privateMessageViewer" in message:
         return {**_at(places.only(name, message["privateMessageViewer"]["name"]), who), "container": name}
