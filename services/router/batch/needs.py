@@ -11,7 +11,7 @@ from services.router.fold.brake import brake_ref, mail_names
 from services.router.fold.changes import told_of
 from services.router.fold.echoes import refs_of_echo
 from services.router.fold.facts import IdentityKey, PeerKey, RefKey
-from services.router.fold.files import media_ref
+from services.router.fold.files import has_files, media_ref
 from services.router.fold.mails import is_mail
 from services.router.fold.moves import names_of
 from services.router.fold.receipts import delivery_refs
@@ -108,6 +108,8 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
     own = [ref_key(envelope, "message", name) for name in envelope.all_external_ids]
     if isinstance(part, AMENDS):
         needs.mention([ref_key(envelope, "message", part.target)])
+        if has_files(envelope):
+            needs.mention([media_ref(envelope.tenant, envelope.channel, envelope.account, envelope.id)])
     elif envelope.direction == "outbound":
         needs.echoes = True
         needs.mention(refs_of_echo(envelope))

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from services.router.fold import identity
+from services.router.fold import files, identity
 from services.router.fold.events import emit, inbound_trail, preview_of, tell_apart
 from services.router.fold.facts import Conversation, Facts, Known, Ref, RefKey
 from services.router.fold.openings import open_conversation
@@ -54,6 +54,8 @@ def apply_amendment(facts: Facts, record: In, found: Envelope, ref: Ref, known: 
                 UNTOLD.labels("older_edit").inc()  # a newer text is shown already
                 return
             ref.edited_at, ref.changed = found.occurred_at, True
+            if ref.message_id is not None:
+                files.come_by_edit(facts, found, ref.message_id)
             show_change(conversation, ref.key, preview_of(found.parts[1:]))
         case Deletion():
             show_change(conversation, ref.key, "")

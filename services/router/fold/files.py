@@ -28,22 +28,24 @@ def has_files(found: Envelope) -> bool:
 
 
 def media(facts: Facts, record: In) -> None:
-    """Told in its message's conversation. An echo that waits has none yet, and an echo of our own send needs none; a file of
-    anything else that is not known is told without a conversation.
+    """Told in the conversation of its message, or of the message that it came to in an edit. An echo that waits has none yet,
+    and an echo of our own send needs none; a file of anything else that is not known is told without a conversation.
     """
     found: MediaUpdate = record.model
     once = derive("media", found.message_id, found.part, found.state)
     if once not in facts.fresh:
         return
     facts.fresh.discard(once)
-    known = facts.known.get(found.message_id)
+    ref = facts.ref(media_ref(found.tenant, found.channel, found.account, found.message_id))
+    known = facts.known.get(found.message_id) or (
+        facts.known.get(ref.message_id) if ref.message_id and ref.edited_at else None
+    )
     conversation = facts.conversations.get(known.conversation_id) if known else None
     data = {"media": orjson.Fragment(record.value)}
     trail = [{"place": "inbound", "at": record.at}]
     if conversation is not None:
         emit(facts, conversation, record, "message.media", data, message_id=found.message_id, trail=trail)
         return
-    ref = facts.ref(media_ref(found.tenant, found.channel, found.account, found.message_id))
     if ref.message_id is not None:
         UNTOLD.labels("file_of_our_own").inc()
     elif WAITS in ref.pending:
@@ -60,8 +62,14 @@ def wait_for_echo(facts: Facts, found: Envelope) -> None:
         ref.pending, ref.changed = [WAITS], True
 
 
+def come_by_edit(facts: Facts, edit: Envelope, message: uuid.UUID) -> None:
+    """The files of this edit are told where the message stands that it changed."""
+    if ref := belong(facts, edit, message):
+        ref.edited_at = edit.occurred_at
+
+
 def belong(facts: Facts, found: Envelope, message: uuid.UUID) -> Ref | None:
-    """The files of this echo are those of `message` from now on."""
+    """The files of this echo or edit are those of `message` from now on."""
     if not has_files(found):
         return None
     ref = facts.ref(media_ref(found.tenant, found.channel, found.account, found.id))

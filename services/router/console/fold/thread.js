@@ -11,7 +11,7 @@ const NOT_SENT = new Set(["failed", "refused", "expired", "cancelled"]);
  * whose messages do not say them.
  */
 export function createThread(id, seen = 0) {
-  return { id, seen, first: seen + 1, entries: [], messages: new Map(), external: new Map(), asked: new Map(), people: new Map(), refusal: null, linked: null };
+  return { id, seen, first: seen + 1, entries: [], messages: new Map(), edits: new Map(), external: new Map(), asked: new Map(), people: new Map(), refusal: null, linked: null };
 }
 
 /** What is no longer kept is no gap: the thread begins behind that sequence. */
@@ -106,9 +106,12 @@ const CHANGES = {
   },
   "message.media": (thread, event) => {
     const { media } = event.data;
-    change(thread, media.message_id, event, (message) => {
+    const edited = thread.edits.get(media.message_id); // of an edit, whose own part stands before what it shows
+    const place = edited ? media.part - 1 : media.part;
+    change(thread, edited ?? media.message_id, event, (message) => {
+      if (edited && message.edit !== media.message_id) return; // another edit stands there now
       const known = Object.fromEntries(Object.entries(media).filter(([field, value]) => value !== null && MEDIA.has(field)));
-      message.parts = message.parts.map((part, at) => (at === media.part ? { ...part, ...known } : part));
+      message.parts = message.parts.map((part, at) => (at === place ? { ...part, ...known } : part));
     });
   },
   "message.edited": (thread, event) => {
@@ -116,9 +119,10 @@ const CHANGES = {
     const parts = edit.parts.filter((part) => part.kind !== "edit");
     if (!thread.messages.has(target(thread, event))) return showWords(thread, event, parts);
     thread.entries = thread.entries.filter((entry) => entry.id !== edit.id); // its words were shown ahead of their message
+    thread.edits.set(edit.id, target(thread, event));
     return change(thread, target(thread, event), event, (message) => {
       message.earlier.push({ parts: message.parts, at: message.edited_at ?? message.at });
-      Object.assign(message, { parts, edited_at: event.at });
+      Object.assign(message, { parts, edited_at: event.at, edit: edit.id });
     });
   },
   "message.deleted": (thread, event) =>

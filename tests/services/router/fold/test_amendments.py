@@ -183,6 +183,17 @@ async def test_a_file_of_a_message_that_is_not_known_is_told_without_a_conversat
     assert (told["type"], told["apart"], told["media"]["message_id"]) == ("message.media", True, str(message))
 
 
+async def test_a_file_that_came_by_an_edit_is_told_where_the_message_stands(house: House) -> None:
+    customer = Customer()
+    conversation = await house.opened(customer)
+    await house.take(customer.says("a picture?", external_id="m1"))
+    edit = customer.says(parts=(Edit(target="m1"), Media(media="image", handle="h")))
+    await house.take(edit)
+    (told,) = events(await house.take(stored(customer, edit.id)))
+    assert (told["type"], told["conversation"]) == ("message.media", str(conversation))
+    assert told["media"]["message_id"] == str(edit.id)
+
+
 @pytest.mark.parametrize("whose", ["somebody else's", "ours"])
 async def test_the_file_of_an_echo_that_waits_is_told_with_the_message_that_the_echo_becomes(
     house: House, whose: str
