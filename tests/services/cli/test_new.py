@@ -89,8 +89,8 @@ def test_a_body_becomes_a_signed_sample_with_its_records(begun):
         (["line"], "already"),
         (["Big Name"], "small letters"),
         (["conformance"], "small letters"),
-        (["x", "--family", "chat"], "small letters"),
-        (["rcs", "--family", "social"], "family chat"),
+        (["9lives"], "small letters"),
+        (["snapchat", "--family", "chat"], "family social"),
         (["other", "--family", "mail"], "source tree"),
     ],
 )
