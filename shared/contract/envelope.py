@@ -71,8 +71,23 @@ def kind_of(mime_type: str | None) -> MediaKind:
             return "file"
 
 
+class Proof(Model):
+    """Another address that is shown in this very record to be its sender's, by whoever `by` names; never what a sender can type.
+
+    `kind`: `email`, `phone`, or of whose people `value` is one (shared.contract.identities.identity_kind). `value`: as
+    shared.contract.identities.normalised writes it.
+    """
+
+    kind: Annotated[str, Field(min_length=1, max_length=300)]
+    value: Address
+    by: Evidence
+
+
 class Party(Model):
     """A person or an account at the channel. `verified` names the evidence for the address; hints never merge identities.
+
+    `proofs`: addresses of other kinds that are this person's too; `phone` and `email` beside them are hints, which anybody may
+    have typed.
 
     `name_verified`: whoever vouches for the address vouches for the name too (a site, for its users in a web chat); else a
     name is what the person or the provider says.
@@ -83,6 +98,7 @@ class Party(Model):
 
     address: Address
     aliases: Annotated[Many[Address], Field(max_length=5, exclude_if=operator.not_)] = ()
+    proofs: Annotated[Many[Proof], Field(max_length=5, exclude_if=operator.not_)] = ()
     name: Annotated[Shown, Field(max_length=998)] | None = None
     name_verified: Annotated[bool, Field(exclude_if=operator.not_)] = False
     username: Annotated[Shown, Field(max_length=255)] | None = None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
 
 from services.email_adapter.mail.charsets import decode
 from services.email_adapter.mail.words import read_words
+from shared.contract.identities import mail_address
 from shared.contract.text import undirected
 
 ADDRESS: Final = 320  # characters of an address at the most (RFC 3696, errata 1690: 254 on the way)
@@ -23,7 +23,6 @@ LIKE_ADDRESS: Final = re.compile(
     r"(?<![^\s<>()\",;:])(?:\"[^\"]{1,64}\"|[^\s@<>()\",;:]{1,200})@[^\s@<>()\",;]{1,255}", re.ASCII
 )
 AROUND_AT: Final = re.compile(r"(?<=\S)\s*+@\s*+")  # obsolete (RFC 5322 §4.4), and seen
-ORDINARY: Final = re.compile(r"[a-z0-9][a-z0-9._+=-]{0,63}@(?!.*xn--)[a-z0-9][a-z0-9.-]{1,200}", re.ASCII)
 
 
 class Mailbox(NamedTuple):
@@ -44,26 +43,8 @@ def mailboxes(header: bytes, hint: str | None = None) -> Iterator[Mailbox]:
     for found in entries:
         if found.address:
             name = read_words(found.name.encode("latin-1"), hint).strip("'\" ")[:NAME].strip()
-            address = normal(undirected(decode(found.address.encode("latin-1"), guess=False)))
+            address = mail_address(undirected(decode(found.address.encode("latin-1"), guess=False)))
             yield Mailbox(address, name if name and name.lower() != address else None)
-
-
-@lru_cache(maxsize=512)  # a mail's are asked for twice, and one may take half a millisecond
-def normal(address: str) -> str:
-    """The one way in which an address is written here: lower case, NFC, its domain in Unicode (RFC 5891)."""
-    if ORDINARY.fullmatch(address := address.lower()):
-        return address
-    try:
-        checked = validate_email(
-            address,
-            check_deliverability=False,
-            allow_quoted_local=True,
-            allow_domain_literal=True,
-            globally_deliverable=False,
-        )
-    except EmailNotValidError:
-        return address
-    return checked.normalized.lower()
 
 
 def on_the_wire(address: str) -> str | None:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field as Described, SecretStr
 
-from services.email_adapter.mail.addresses import normal
 from shared.contract import channel
 from shared.contract.channel import Security
+from shared.contract.identities import mail_address
 
 
 class App(channel.App):
@@ -18,7 +18,7 @@ class App(channel.App):
 class Account(channel.Account):
     """An inbox: its address, and the server that its mail goes out by."""
 
-    address: Annotated[str, AfterValidator(normal)] = Described(
+    address: Annotated[str, AfterValidator(mail_address)] = Described(
         min_length=3, max_length=254, description="the inbox's address, the sender of what goes out"
     )
     display_name: str = Described(default="", max_length=255, description="the name beside it")

@@ -6,12 +6,13 @@ import codecs
 import pytest
 from hypothesis import given, strategies as st
 
-from services.email_adapter.mail.addresses import mailboxes, normal, on_the_wire
+from services.email_adapter.mail.addresses import mailboxes, on_the_wire
 from services.email_adapter.mail.charsets import codec, decode
 from services.email_adapter.mail.flowed import unflow
 from services.email_adapter.mail.parameters import parse
 from services.email_adapter.mail.transfer import undo
 from services.email_adapter.mail.words import read_words
+from shared.contract.identities import mail_address
 
 KHMER = "សួស្តី! តើការបញ្ជាទិញរបស់ខ្ញុំនឹងមកដល់នៅពេលណា?"
 
@@ -162,7 +163,7 @@ def test_whatever_an_address_header_says_every_mailbox_has_an_address(header):
     for box in mailboxes(header):
         assert "@" in box.address
         assert len(box.address) <= 400
-        assert normal(box.address) == box.address
+        assert mail_address(box.address) == box.address
 
 
 @pytest.mark.parametrize(
