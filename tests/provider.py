@@ -205,7 +205,7 @@ CODES = {400: "refused", 403: "blocked", 404: "bad_address", 410: "refused", 429
 
 
 def outcome(response: Response) -> None:
-    if response.status < 300:
+    if response.ok:
         return
     wait = response.headers.get("retry-after")
     code = "unreachable" if response.status >= 500 else CODES.get(response.status, "refused")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Literal, Self, TypeVar
@@ -12,7 +12,7 @@ import orjson
 from pydantic import SecretStr
 
 from shared.contract.bodies import Blob, Encoded, Form
-from shared.contract.errors import Scope
+from shared.contract.errors import Scope, SendFailed
 from shared.contract.mend import loads
 
 DAY: Final = 86_400.0  # seconds
@@ -44,6 +44,16 @@ class Response:
         return loads(self.body)
 
     @property
+    def ok(self) -> bool:
+        """That it was done (RFC 9110 §15.3). What sends elsewhere has done nothing, for nobody goes there with a token."""
+        return 200 <= self.status < 300
+
+    @property
+    def moved(self) -> bool:
+        """That it sends elsewhere (RFC 9110 §15.4): to its header `location`, where it has one."""
+        return 300 <= self.status < 400
+
+    @property
     def max_age(self) -> timedelta | None:
         """How long it may be kept, where it says so: https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.1."""
         said = re.search(r"(?<![\w-])max-age=\"?(\d{1,9})", self.headers.get("cache-control", ""), re.IGNORECASE)
@@ -73,7 +83,8 @@ class Http:
     see its effect, so the ledger turns to `sending` just before it and it is never repeated; all others are safe to repeat
     (docs/architecture.md, Sending). `stranger`: someone else chose the address, so only public ones are reached. `secret`: a part
     of the URL that no log may show. `throttles`: who must wait after a "too many" that does not say it itself. `cost`: units of
-    the channel's quota that it spends, whatever comes of it. `counts`: what it is, and of what, where the provider
+    the channel's quota that it spends, whatever comes of it. `moves`: the answer may say where it stands instead
+    (Response.moved), which the channel reads. `counts`: what it is, and of what, where the provider
     tells with its answers how many more of these there may be (Channel.limit). `after`: how long to wait before it is asked, ten
     seconds at the most, where the provider said when to come again.
     """
@@ -87,6 +98,7 @@ class Http:
     secret: SecretStr | None = None
     throttles: Scope = "account"
     cost: int = 0
+    moves: bool = False
     counts: tuple[str, ...] = ()
     after: timedelta = timedelta(0)
     timeout: timedelta = timedelta(seconds=20)
@@ -154,6 +166,17 @@ class Smtp:
 
 
 Asked = Http | Smtp
+
+
+def judge(request: Asked, answer: Response, outcome: Callable[[Response], None]) -> None:
+    """Raises what a channel's `outcome` says of an answer. One that sends elsewhere is asked for again, where that may be done:
+    it may be a gateway's, and says nothing of what was asked.
+    """
+    if isinstance(request, Http) and answer.moved and not request.commits:
+        if request.moves:
+            return
+        raise SendFailed("unreachable", f"HTTP {answer.status}: it sends elsewhere")
+    outcome(answer)
 
 
 T = TypeVar("T")

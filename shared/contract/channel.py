@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from shared.contract.accounts import Account, App, Settings
 from shared.contract.bodies import AesCtr, Blob, Encoded, Field, Form, Gzip
-from shared.contract.calls import Asked, Http, Limit, Request, Response, Security, Smtp, Steps, bearer
+from shared.contract.calls import Asked, Http, Limit, Request, Response, Security, Smtp, Steps, bearer, judge
 from shared.contract.capabilities import Capabilities, Level
 from shared.contract.envelope import Media, Party, Window
 from shared.contract.errors import (
@@ -106,6 +106,7 @@ __all__ = [
     "Version",
     "bearer",
     "is_trusted",
+    "judge",
     "no_handshake",
     "taken",
 ]

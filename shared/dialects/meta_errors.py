@@ -69,7 +69,7 @@ class Refusals:
         try:
             error = Answer.model_validate(response.json()).error
         except ValueError:
-            if response.status < 400:
+            if response.ok:
                 return
             raise SendFailed(
                 _by_status(response.status), f"HTTP {response.status}", retry_after=_wait(response)

@@ -31,6 +31,7 @@ from shared.contract.channel import (
     Socket,
     Steps,
     TypingSeen,
+    judge,
 )
 from shared.contract.deliveries import Delivery, Typing
 from shared.contract.envelope import (
@@ -210,7 +211,7 @@ def stamp(
 
 
 def answer(steps: Steps[T], *, given: Callable[[Asked], Response], outcome: Callable[[Response], None]) -> T:
-    """Run a channel's exchange over given answers, each judged by the channel's `outcome`, and return its result; what
+    """Run a channel's exchange over given answers, each judge by the channel's `outcome`, and return its result; what
     that raises is thrown where the request was yielded, as `shared.provider.drive.drive` does.
     """
     try:
@@ -218,7 +219,7 @@ def answer(steps: Steps[T], *, given: Callable[[Asked], Response], outcome: Call
         while True:
             response = given(request)
             try:
-                outcome(response)
+                judge(request, response, outcome)
             except (SendFailed, AlreadySent) as thrown:
                 request = steps.throw(thrown)
             else:

@@ -1,4 +1,4 @@
-"""Runs what a channel asks for: each request it yields is made, each answer judged, until it returns."""
+"""Runs what a channel asks for: each request it yields is made, each answer judge, until it returns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from shared.contract.channel import Asked, Channel, Response, Smtp, Steps
+from shared.contract.channel import Asked, Channel, Response, Smtp, Steps, judge
 from shared.contract.errors import AlreadySent, SendFailed
 from shared.contract.readable import readable
 
@@ -58,7 +58,7 @@ def _check(channel: Channel, request: Asked, answer: Response) -> None:
     """
     try:
         with readable():
-            channel.outcome(answer)
+            judge(request, answer, channel.outcome)
     except SendFailed as failed:
         if isinstance(request, Smtp):
             failed.nothing_done = True

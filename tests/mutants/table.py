@@ -1677,6 +1677,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/channels/conformance/test_private.py -k facebook",
     ),
     Mutant(
+        "An answer that sends elsewhere",
+        "it was done",
+        "shared/contract/calls.py",
+        "return 200 <= self.status < 300",
+        "return 200 <= self.status < 400",
+        "tests/channels/conformance/test_asked.py -k takes_an_answer",
+    ),
+    Mutant(
+        "An answer that sends elsewhere",
+        "what a gateway answers is the provider's no",
+        "shared/contract/calls.py",
+        "answer.moved and not request.commits:",
+        "False:",
+        "tests/channels/conformance/test_asked.py -k what_sends_elsewhere",
+    ),
+    Mutant(
         "A notice is nobody's message",
         "Telegram's service messages are somebody's",
         "services/chat_adapter/channels/telegram/service.py",

@@ -422,7 +422,7 @@ _CODES: Final[Mapping[int, Code]] = {
 
 def outcome(response: Response) -> None:
     """Every request carries its own id, which the other system keeps for a day, so what failed there may be repeated."""
-    if response.status < 300:
+    if response.ok:
         return
     if response.status == 409:
         told = _Answer.of(response)

@@ -40,7 +40,7 @@ POLICY: Final = 7  # the subject of enhanced codes that speak of rules, not of t
 
 def outcome(response: Response) -> None:
     """2xx is a yes; 4xx is tried again; all else is a no in the server's own words. Raises SendFailed."""
-    if 200 <= response.status < 300:
+    if response.ok:
         return
     words = " ".join(response.body.decode("utf-8", "replace").split())
     detail = f"{response.status} {words}"[:SAID].rstrip()

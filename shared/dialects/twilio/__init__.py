@@ -137,10 +137,9 @@ def fetch(account: Sender, media: Media, context: Context) -> Steps[Download]:
     """The API, asked with the token, says where the file is; what is elsewhere never sees the token."""
     file = Http(method="GET", url=media.handle or "", stranger=True)
     if urlsplit(file.url)[:2] == urlsplit(account.api)[:2]:
-        asked = Http(method="GET", url=file.url, headers=account.credentials)
+        asked = Http(method="GET", url=file.url, headers=account.credentials, moves=True)
         answer = yield asked
-        moved = 300 <= answer.status < 400
-        file = Http(method="GET", url=answer.headers["location"], stranger=True) if moved else asked
+        file = Http(method="GET", url=answer.headers["location"], stranger=True) if answer.moved else asked
     return Download(request=file, mime_type=media.mime_type, name=media.name)
 
 

@@ -28,7 +28,7 @@ STATUSES: Final[Mapping[int, Code]] = {400: "refused", 401: "auth", 403: "auth",
 
 
 def outcome(response: Response) -> None:
-    if response.status < 400:
+    if response.ok:
         return
     if response.status >= 500:
         raise SendFailed("unreachable", f"Twilio answered {response.status}")

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from shared.contract.channel import Http, PieceChange
+from shared.contract.channel import Asked, Http, PieceChange, Response, Smtp
 from shared.contract.errors import SendFailed
 from tests.channels.conformance.bench import BENCHED, CHANNELS, SAMPLES, bench, having, samples
 from tests.channels.conformance.exchanges import KINDS, Provider, address_in_logs, answered, came_to, refusal
@@ -73,6 +73,44 @@ def test_a_change_that_is_not_among_the_capabilities_is_unsupported_and_changes_
         assert came_to("amend", name, wanted, Provider(sample["exchange"][:-1])) == {
             "failed": {"code": "unsupported"}
         }, change
+
+
+class Elsewhere(Provider):
+    """The provider of a sample that sends elsewhere, as a gateway between us and it may, from the `at`th answer on."""
+
+    def __init__(self, exchange: list[Any], at: int) -> None:
+        super().__init__(exchange)
+        self.at = at
+
+    def __call__(self, request: Asked) -> Response:
+        answer = super().__call__(request)
+        if len(self.asked) <= self.at or isinstance(request, Smtp):
+            return answer
+        return Response(status=302, headers={"location": "https://elsewhere.example/"}, body=answer.body)
+
+
+@pytest.mark.parametrize(("name", "function", "path"), EXCHANGES)
+def test_what_sends_elsewhere_has_done_nothing(name, function, path):
+    """Nobody goes there, least of all with a token; so it is a no, whatever stands in the body and wherever in the exchange."""
+    sample = orjson.loads(path.read_bytes())
+    for at in range(len(sample["exchange"])):
+        provider = Elsewhere(sample["exchange"], at)
+        found = came_to(function, name, sample, provider)
+        last = provider.asked[-1]
+        if isinstance(last, Smtp) or last.moves:
+            continue
+        assert last.commits or found["failed"]["code"] in {"unreachable", sample.get("failed", {}).get("code")}
+        assert "failed" in found
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
+def test_no_channel_takes_an_answer_that_sends_elsewhere_for_a_yes(name, status):
+    for body in (b"", b"<html>Moved</html>", b'{"ok": true, "id": "7"}'):
+        with pytest.raises(SendFailed):
+            CHANNELS[name].outcome(
+                Response(status=status, headers={"location": "https://elsewhere.example/"}, body=body)
+            )
 
 
 @pytest.mark.parametrize("name", [name for name in BENCHED if (SAMPLES / name / "failures.json").exists()])

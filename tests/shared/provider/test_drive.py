@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import structlog
 from provider import Account, Provider, dead_port, hangs_up, make_channel, says, streams, waits_for
 from pydantic import SecretStr
 
-from shared.contract.channel import AesCtr, Blob, Context, Field, Gzip, Http, Piece, Sent
+from shared.contract.channel import AesCtr, Blob, Context, Field, Gzip, Http, Piece, Sent, Steps
 from shared.contract.envelope import Text
 from shared.contract.errors import DatabaseUnavailable, Malformed, SendFailed
 from shared.provider.bodies import open_body
@@ -426,6 +427,22 @@ async def test_credentials_do_not_travel_with_a_redirect(
             request = Http(method="GET", url=provider.address, stranger=stranger, **request_)
             assert (await caller.ask(request, principal)).status == 302
     assert len(provider.seen) == 2
+
+
+async def test_an_answer_that_sends_elsewhere_is_a_no_unless_where_it_stands_was_asked(
+    provider: Provider, caller: Caller, principal: Principal
+) -> None:
+    """What may be asked again is, for a gateway may have answered; a send is not."""
+
+    def steps(**asked: Any) -> Steps[str]:
+        return (yield Http(url=provider.address, **asked)).headers["location"]
+
+    provider.answers = [says(302, Location="/elsewhere")] * 3
+    answered = partial(drive, channel=CHANNEL, ask=partial(caller.ask, principal=principal))
+    assert await code(answered(steps())) == "unreachable"
+    assert await code(answered(steps(commits=True))) == "refused"
+    assert await answered(steps(moves=True)) == "/elsewhere"
+    assert len(provider.seen) == 3
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com/x", "gopher://x", "nonsense", "http://", ""])

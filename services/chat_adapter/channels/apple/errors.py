@@ -21,7 +21,7 @@ STATUSES: Final[Mapping[int, Code]] = {
 
 def outcome(response: Response) -> None:
     """The status says it all; the body may hold words for people."""
-    if response.status < 300:
+    if response.ok:
         return
     if response.status >= 500:
         raise SendFailed("unreachable", f"Apple answered {response.status}")

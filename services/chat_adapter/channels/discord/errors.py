@@ -37,7 +37,7 @@ TOO_LONG: Final = "BASE_TYPE_MAX_LENGTH"  # of a field: …/developers/reference
 
 def outcome(response: Response) -> None:
     """A 403 is of one channel, and of nobody else's; a 401 of the token."""
-    if response.status < 400:
+    if response.ok:
         return
     if response.status >= 500:
         raise SendFailed("unreachable", f"Discord answered {response.status}")

@@ -39,7 +39,7 @@ def outcome(response: Response) -> None:
     """A 409 is of a message that has the name which this one was to have (…/create-messages#name_a_created_message); or of two
     requests that met, of which nothing was done.
     """
-    if response.status < 400:
+    if response.ok:
         return
     if response.status >= 500:
         raise SendFailed("unreachable", f"Google answered {response.status}")

@@ -32,7 +32,7 @@ NO_TOKEN: Final = "invalid reply token"  # noqa: S105 LINE's words
 
 def outcome(response: Response) -> None:
     """A 409 is of a push that LINE has accepted before, and names its messages as the first answer did."""
-    if response.status < 400:
+    if response.ok:
         return
     if response.status >= 500:
         raise SendFailed("unreachable", f"LINE answered {response.status}")

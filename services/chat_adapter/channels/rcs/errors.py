@@ -25,7 +25,7 @@ STATUSES: Final[Mapping[int, Code]] = {
 
 def outcome(response: Response) -> None:
     """A 409 is of a message or an event that has been sent under this id before."""
-    if response.status < 400:
+    if response.ok:
         return
     if response.status >= 500:
         raise SendFailed("unreachable", f"Google answered {response.status}")

@@ -42,7 +42,7 @@ def outcome(response: Response) -> None:
     if response.status >= 500:
         raise SendFailed("unreachable", f"Slack answered {response.status}")
     word, more = otherwise(lambda: _refusal(response.json()), ("", ""))
-    if response.status < 400 and not word:
+    if response.ok and not word:
         return
     if word in AGAIN:
         raise AlreadySent(word)

@@ -33,7 +33,7 @@ STATUSES: Final[Mapping[int, Code]] = {
 
 def outcome(response: Response) -> None:
     """A 412 is of two requests that met in one conversation: nothing was done, and that conversation is tried again."""
-    if response.status < 400:
+    if response.ok:
         return
     if response.status >= 500:
         raise SendFailed("unreachable", f"Teams answered {response.status}")

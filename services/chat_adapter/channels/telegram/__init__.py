@@ -195,7 +195,7 @@ class Refused(Model):
 
 def outcome(response: Response) -> None:
     """Telegram says no in a sentence. What failed inside it says nothing: a send that ends so becomes unknown."""
-    if response.status < 400:
+    if response.ok:
         return
     if response.status >= 500:
         raise SendFailed("unreachable", f"Telegram answered {response.status}")

@@ -24,7 +24,7 @@ STATUSES: Final[Mapping[int, Code]] = {401: "auth", 403: "auth", 404: "bad_addre
 
 
 def outcome(response: Response) -> None:
-    if response.status < 400:
+    if response.ok:
         return
     if response.status >= 500:
         raise SendFailed("unreachable", f"Telnyx answered {response.status}")

@@ -38,7 +38,7 @@ def outcome(response: Response) -> None:
     """A no comes under 200, as the number of its kind. What cannot be read says nothing of what was done."""
     if response.status >= 500:
         raise SendFailed("unreachable", f"Viber answered {response.status}")
-    if response.status >= 400:
+    if not response.ok:
         raise SendFailed(STATUSES.get(response.status, "refused"), f"HTTP {response.status}")
     number, words = otherwise(lambda: _said(response.json()), (0, ""))
     if number:

@@ -23,7 +23,7 @@ STATUSES: Final[Mapping[int, Code]] = {
 
 
 def outcome(response: Response) -> None:
-    if response.status < 400:
+    if response.ok:
         return
     if response.status >= 500:
         raise SendFailed("unreachable", f"Bluesky answered {response.status}")

@@ -48,7 +48,7 @@ def outcome(response: Response) -> None:
     if code:
         kind = "throttled" if TOO_FAST in words.lower() else CODES.get(code, "refused")
         raise SendFailed(kind, f"{code}: {words}"[:500], retry_after=WAIT.get(code))
-    if response.status >= 300:
+    if not response.ok:
         raise SendFailed(STATUSES.get(response.status, "refused"), f"HTTP {response.status}")
 
 

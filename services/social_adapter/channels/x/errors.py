@@ -42,7 +42,7 @@ STATUSES: Final[Mapping[int, Code]] = {
 
 def outcome(response: Response) -> None:
     """A 200 may hold nothing but `errors`: …/response-codes-and-errors#partial-errors; or that a film cannot be shown."""
-    if response.status < 300:
+    if response.ok:
         if why := otherwise(lambda: _unshown(response), None):
             raise SendFailed("refused", f"X cannot show the file: {why}"[:500])
         if not otherwise(lambda: _only_errors(response), False):

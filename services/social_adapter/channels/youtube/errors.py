@@ -54,7 +54,7 @@ STATUSES: Final[Mapping[int, Code]] = {400: "malformed", 401: "auth", 404: "bad_
 
 
 def outcome(response: Response) -> None:
-    if response.status < 300:
+    if response.ok:
         return
     reason, message = otherwise(lambda: _told(response.json()["error"]), ("", f"HTTP {response.status}"))
     code = REASONS.get(reason) or STATUSES.get(response.status, "refused")
