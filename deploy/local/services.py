@@ -31,6 +31,7 @@ def make_environment(home: Path, addresses: Addresses, name: str, http: str | No
         "PARLEY_BLOBS": (home / "blobs").as_uri(),
         "PARLEY_ACCOUNTS": str(home / "accounts.toml"),
         "PARLEY_TOKEN": addresses.token,
+        "PARLEY_TOKENS": str(home / "tokens.toml"),
         "PARLEY_HTTP_HOST": LOOPBACK,
         "PARLEY_HTTP_PORT": http.rpartition(":")[2],
         "PARLEY_PUBLIC_URL": http,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.router.api import Deps, mount
+from services.router.api.tokens import Tokens
 from services.router.batch.publish import Outbox, Sweeper
 from services.router.batch.service import Router
 from services.router.directory import Directory
@@ -48,7 +49,11 @@ async def start(life: Life) -> None:
     life.health.ready["partitions"] = lambda: reader.waiting
     life.app.middlewares.append(hosts.only(settings))
     blobs = Blobs.open(settings.blobs)
-    mount(life.app, Deps(settings=settings, pool=pool, producer=producer, blobs=blobs, directory=directory))
+    tokens = Tokens(settings)
+    mount(
+        life.app,
+        Deps(settings=settings, pool=pool, producer=producer, blobs=blobs, directory=directory, tokens=tokens),
+    )
     life.on_stop(producer.stop)
     life.on_stop(publisher.stop)
     life.on_stop(router.flush)
@@ -58,6 +63,8 @@ async def start(life: Life) -> None:
     life.spawn(witness.run(pool, producer), "witness")
     life.spawn(producer.tend(), "producer")
     life.spawn(directory.run(), "directory")
+    if settings.tokens:
+        life.spawn(tokens.watch(), "tokens")
     life.spawn(sweeper.run(), "sweeper")
     life.spawn(router.flush_when_idle(), "flush")
     if settings.retention:

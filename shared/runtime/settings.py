@@ -67,6 +67,11 @@ class Settings(BaseSettings):
         SecretStr(""), description="the bearer token of the HTTP API and the page; empty: both are closed"
     )
     token_file: str = Field("", description="the file that holds the token, where PARLEY_TOKEN is empty")
+    tokens: str = Field(
+        "",
+        description="router: the file of further tokens, each with its tenants and its scope (integrate.md#tokens); read again when "
+        "it changes; empty, or no such file: none but PARLEY_TOKEN, which opens everything",
+    )
     secret_file: str = Field("", description="the file that holds the key, where PARLEY_SECRET is empty")
     secret: SecretStr = Field(
         SecretStr(""),

@@ -1958,4 +1958,29 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "if False:",
         f"{PROMISES}/test_amending.py",
     ),
+    # tokens
+    Mutant(
+        "A token opens its tenants",
+        "a message is shown to every tenant",
+        f"{ROUTER}/api/threads.py",
+        "fetchrow(MESSAGE, message, request[GRANT].only)",
+        "fetchrow(MESSAGE, message, None)",
+        "tests/services/router/test_api_tokens.py",
+    ),
+    Mutant(
+        "A token opens its tenants",
+        "a token writes for every tenant",
+        f"{ROUTER}/api/requests.py",
+        "    request[GRANT].check(asked.tenant)\n",
+        "",
+        "tests/services/router/test_api_tokens.py",
+    ),
+    Mutant(
+        "A token opens its tenants",
+        "every token may write",
+        f"{ROUTER}/api/tokens.py",
+        "return RANKS[self.scope] >= RANKS[scope]",
+        "return True",
+        "tests/services/router/test_api_tokens.py",
+    ),
 )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hmac
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import orjson
 import structlog
 from aiohttp import web
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared.contract.errors import (
     BusUnavailable,
@@ -48,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 
 class Mistake(Exception):
-    """A request that cannot be carried out; `code` is one of shared.contract.records.Code, or `not_found`."""
+    """A request that cannot be carried out; `code` is one of shared.contract.records.Code, `not_found` or `scope`."""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -79,19 +78,6 @@ def refuse(mistake: Mistake) -> web.Response:
     return response
 
 
-def guarded(token: SecretStr, handler: Handler) -> Handler:
-    """`handler`, for those who show the bearer token (RFC 6750); what it raises becomes an answer."""
-
-    async def guard(request: web.Request) -> web.StreamResponse:
-        try:
-            check_bearer(token, request.headers.get("Authorization", ""))
-        except Mistake as mistake:
-            return refuse(mistake)
-        return await answering(handler, request)
-
-    return guard
-
-
 def open_to_all(handler: Handler) -> Handler:
     """`handler` without a token: it proves the right to its answer in another way."""
 
@@ -99,16 +85,6 @@ def open_to_all(handler: Handler) -> Handler:
         return await answering(handler, request)
 
     return serve
-
-
-def check_bearer(token: SecretStr, header: str) -> None:
-    """Raises Mistake: 403 where no token is set (the API is closed), 401 where the header does not carry it."""
-    expected = token.get_secret_value()
-    if not expected:
-        raise Mistake(403, "auth", "the API is closed: set PARLEY_TOKEN")
-    shown = header.encode("utf-8", "surrogateescape")
-    if not hmac.compare_digest(shown, b"Bearer " + expected.encode()):
-        raise Mistake(401, "auth", "send the token as Authorization: Bearer …")
 
 
 async def answering(handler: Handler, request: web.Request) -> web.StreamResponse:
@@ -146,12 +122,14 @@ def explain(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['msg']}" for item in found)
 
 
-async def read_model(request: web.Request, model: type[M], **given: object) -> M:
-    """The JSON body as `model`, with what the address already says laid over it."""
+async def read_model(
+    request: web.Request, model: type[M], *, lacking: Mapping[str, object] | None = None, **given: object
+) -> M:
+    """The JSON body as `model`, with what the address already says laid over it, and `lacking` where it says nothing."""
     value = await read_json(request)
     if not isinstance(value, dict):
         raise Mistake(400, "malformed", "the body must be a JSON object")
-    return model.model_validate(value | given)
+    return model.model_validate({**(lacking or {}), **value, **given})
 
 
 async def read_json(request: web.Request) -> Any:

@@ -8,6 +8,8 @@ from aiohttp import web
 from pydantic import Field
 
 from services.router.api.answers import Mistake, answer, path_uuid, read_model
+from services.router.api.threads import SEEN
+from services.router.api.tokens import GRANT
 from services.router.directory import Directory
 from shared.contract.envelope import Model
 from shared.contract.errors import Refusal
@@ -15,7 +17,7 @@ from shared.contract.fit import fit
 from shared.contract.requests import Parts
 from shared.storage.database import Pool
 
-PLACE: Final = "SELECT tenant, channel, account, surface FROM conversation WHERE id = $1"
+PLACE: Final = f"SELECT tenant, channel, account, surface FROM conversation WHERE id = $1 AND {SEEN}"  # noqa: S608 a constant
 
 
 class Draft(Model):
@@ -32,7 +34,7 @@ async def show_fit(pool: Pool, directory: Directory, request: web.Request) -> we
     """
     conversation = path_uuid(request)
     draft = await read_model(request, Draft)
-    row = await pool.fetchrow(PLACE, conversation)
+    row = await pool.fetchrow(PLACE, conversation, request[GRANT].only)
     if row is None:
         raise Mistake(404, "unknown_conversation", f"no conversation {conversation}")
     able = directory.capabilities.get((row["tenant"], row["channel"], row["account"]))

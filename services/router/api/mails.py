@@ -23,6 +23,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from services.router.api import page, quotes
 from services.router.api.answers import Mistake, answer, number, path_uuid
 from services.router.api.media import VALID_SECONDS, check_address, shown_as, sign
+from services.router.api.threads import SEEN
+from services.router.api.tokens import GRANT
 from shared.runtime.elsewhere import elsewhere
 from shared.storage.blobs import Blobs, NotFound
 from shared.storage.database import Pool
@@ -32,7 +34,7 @@ MOST_HTML: Final = 1024 * 1024  # characters that are looked at
 MOST_TAGS: Final = 30_000  # a parser takes time in the square of what stands in each other
 MOST_PICTURES: Final = 1000  # of a body that are looked for
 INLINE: Final = 4 * 1024 * 1024  # bytes of all pictures that a body carries in itself
-BODY: Final = "SELECT body FROM message WHERE id = $1"
+BODY: Final = f"SELECT body FROM message WHERE id = $1 AND {SEEN}"  # noqa: S608 a constant
 REMOTE: Final = ("https://", "http://")
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:{remote}; frame-ancestors 'self'; sandbox"
 PAGE: Final = """\
@@ -53,7 +55,7 @@ async def give_address(pool: Pool, token: SecretStr, request: web.Request) -> we
     null: there are none.
     """
     message, part = path_uuid(request), number(request, "part", default=0, most=MOST_PARTS)
-    _, html = await find_body(pool, message, part)
+    _, html = await find_body(pool, message, part, request[GRANT].only)
     expires = int(time.time()) + VALID_SECONDS
     remote = await elsewhere(lambda: any(map(remote_source, LexborHTMLParser(html).css("img"))))
     return answer(
@@ -99,9 +101,11 @@ async def serve(pool: Pool, blobs: Blobs, token: SecretStr, request: web.Request
     )
 
 
-async def find_body(pool: Pool, message: uuid.UUID, part: int) -> tuple[list[dict[str, Any]], str]:
+async def find_body(
+    pool: Pool, message: uuid.UUID, part: int, tenants: list[str] | None = None
+) -> tuple[list[dict[str, Any]], str]:
     """All parts of the message, and the HTML of this one; raises Mistake where there is none, or too much of it."""
-    row = await pool.fetchrow(BODY, message)
+    row = await pool.fetchrow(BODY, message, tenants)
     parts: list[dict[str, Any]] = orjson.loads(row["body"])["message"]["parts"] if row else []
     html = parts[part].get("html") if part < len(parts) else None
     if not html:

@@ -15,8 +15,9 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from services.router.api.answers import Mistake, answer
+from services.router.api.tokens import GRANT
 from shared.runtime.port import content_of
-from shared.storage.blobs import Blobs
+from shared.storage.blobs import Blobs, belongs
 from shared.storage.giving import media_type
 
 LIMIT: Final = 25 * 1024 * 1024  # bytes of one file
@@ -47,9 +48,10 @@ SHOWN: Final[tuple[tuple[int, bytes, str], ...]] = (
 
 async def upload(blobs: Blobs, request: web.Request) -> web.Response:
     """POST /api/media?tenant: the raw body, at most 25 MB; X-Filename percent-encoded. 201 with what a media part needs."""
-    tenant = request.query.get("tenant") or "default"
+    tenant = request.query.get("tenant") or request[GRANT].own
     if len(tenant) > TENANT_LENGTH:
         raise Mistake(400, "malformed", f"tenant: at most {TENANT_LENGTH} characters")
+    request[GRANT].check(tenant)
     if (request.content_length or 0) > LIMIT:
         raise Mistake(413, "too_long", f"at most {LIMIT} bytes")
     content = await content_of(request)
@@ -70,7 +72,9 @@ async def upload(blobs: Blobs, request: web.Request) -> web.Response:
 
 async def give_address(blobs: Blobs, token: SecretStr, request: web.Request) -> web.Response:
     """GET /api/media/{ref}?name: {"url", "expires_at"}, an address for five minutes that needs no token."""
-    ref = request.match_info["ref"]
+    ref, tenants = request.match_info["ref"], request[GRANT].tenants
+    if tenants is not None and not any(belongs(ref, tenant) for tenant in tenants):
+        raise Mistake(404, "not_found", "there is no such file")
     await blobs.size(ref)
     expires = int(time.time()) + VALID_SECONDS
     name = file_name(request.query.get("name", ""))

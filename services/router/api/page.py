@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 
 from services.router.api.answers import Mistake, answer
+from services.router.api.tokens import GRANT
 from shared import page as shared_page
 from shared.runtime.settings import Settings
 
@@ -61,8 +62,14 @@ def words(language: str) -> dict[str, Any]:
 
 
 async def show_config(settings: Settings, request: web.Request) -> web.Response:
-    """GET /console/config.json: where the customer's side of the demonstration is."""
-    return answer({"console_chat": settings.console_chat, "console_sandbox": settings.console_sandbox})
+    """GET /console/config.json: where the customer's side of the demonstration is, and what the token may."""
+    return answer(
+        {
+            "console_chat": settings.console_chat,
+            "console_sandbox": settings.console_sandbox,
+            "scope": request[GRANT].scope,
+        }
+    )
 
 
 def policy(settings: Settings) -> str:

@@ -15,6 +15,8 @@ from aiokafka.errors import KafkaError
 
 from services.router.api.answers import answer, path_uuid
 from services.router.api.tail import SECONDS
+from services.router.api.threads import SEEN
+from services.router.api.tokens import GRANT
 from shared.bus.kafka import connection
 from shared.bus.leaving import leave
 from shared.bus.produce import partition_of
@@ -29,17 +31,17 @@ MOST_RECORDS: Final = 20_000  # read for one message; what lies further away is 
 EARLIER: Final = timedelta(seconds=2)  # the router's clock and the broker's are not one
 POLL_MS: Final = 300
 
-OF_MESSAGE: Final = """
-    SELECT conversation_id, sequence, at FROM message WHERE id = $1
+OF_MESSAGE: Final = f"""
+    SELECT conversation_id, sequence, at FROM message WHERE id = $1 AND {SEEN}
     UNION ALL
-    SELECT conversation_id, sequence, at FROM event WHERE message_id = $1
-    ORDER BY sequence LIMIT $2
-"""
+    SELECT conversation_id, sequence, at FROM event WHERE message_id = $1 AND {SEEN}
+    ORDER BY sequence LIMIT $3
+"""  # noqa: S608 constants only
 
 
 async def show_published(pool: Pool, log: Log, request: web.Request) -> web.Response:
     """GET /api/messages/{id}/published: {"published": {sequence: time}}; what the log no longer holds is left out."""
-    rows = await pool.fetch(OF_MESSAGE, path_uuid(request), MOST_EVENTS)
+    rows = await pool.fetch(OF_MESSAGE, path_uuid(request), request[GRANT].only, MOST_EVENTS)
     if not rows:
         return answer({"published": {}})
     found = await log.find(rows[0]["conversation_id"], {row["sequence"]: row["at"] for row in rows})

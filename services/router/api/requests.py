@@ -6,11 +6,12 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from aiohttp import web
 
 from services.router.api.answers import Mistake, answer, path_uuid, read_model
+from services.router.api.tokens import GRANT
 from shared.bus import cloudevents
 from shared.bus.produce import Producer
 from shared.contract import envelope
@@ -28,6 +29,8 @@ from shared.contract.requests import (
     SendTyping,
 )
 from shared.runtime.settings import Settings
+
+R = TypeVar("R", bound=Request)
 
 SOURCE: Final = "/router/api"
 OF_CONVERSATION: Final[Mapping[str, type[Request]]] = {
@@ -49,21 +52,29 @@ async def of_conversation(
     """POST /api/conversations/{id}/reply, …: 202 {"request_id", "message_id"}; whether it is refused, an event says."""
     conversation = str(path_uuid(request))
     given = {"conversation": conversation} if "conversation" in kind.model_fields else {}
-    asked = await read_model(request, kind, **given)
+    asked = await read_asked(request, kind, **given)
     return await ask(producer, settings, request, asked, key=conversation)
 
 
 async def send(producer: Producer, settings: Settings, request: web.Request) -> web.Response:
     """POST /api/send: a first message to an address."""
-    asked = await read_model(request, Send)
+    asked = await read_asked(request, Send)
     key = envelope.key(asked.tenant, asked.channel, asked.account, asked.address)
     return await ask(producer, settings, request, asked, key=key)
+
+
+async def read_asked(request: web.Request, kind: type[R], **given: object) -> R:
+    """The body as this request; of the token's tenant where it names none."""
+    return await read_model(request, kind, lacking={"tenant": request[GRANT].own}, **given)
 
 
 async def ask(
     producer: Producer, settings: Settings, request: web.Request, asked: Request, *, key: str
 ) -> web.Response:
-    """Answered when Kafka has acknowledged the record; raises BusUnavailable, Mistake: 413 where nobody would read it."""
+    """Answered when Kafka has acknowledged the record; raises BusUnavailable, Mistake: 403 for a tenant that is not the token's,
+    413 where nobody would read it.
+    """
+    request[GRANT].check(asked.tenant)
     request_id = idempotency_key(request) or str(uuid.uuid4())
     value = cloudevents.encode(asked)
     if len(value) > INBOUND_LIMIT:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import Final
 
 from aiohttp import web
 
 from services.router.api.answers import Mistake
-from services.router.api.feed import Dropped, Feed, Full
+from services.router.api.feed import QUIET_SECONDS, Dropped, Feed, Full
 from services.router.api.tail import Event, Positions, Start
+from services.router.api.tokens import GRANT, Tokens
 
 POSITIONS_LENGTH: Final = 8192
 WRITE_SECONDS: Final = 20.0
 
 
-async def stream_events(feed: Feed, request: web.Request) -> web.StreamResponse:
+async def stream_events(feed: Feed, tokens: Tokens, request: web.Request) -> web.StreamResponse:
     """Everything from now on, from ?from=beginning, or from Last-Event-ID ("partition:next offset,…", as each id says).
 
     `event: position` with empty data says where the stream stands when there is nothing to tell. A client that is too
-    slow is let go; it comes again with the last id it saw and misses nothing.
+    slow is let go; it comes again with the last id it saw and misses nothing. What is another tenant's is passed over, and
+    the stream ends with its token.
     """
+    grant = request[GRANT]
     start = read_start(request)
     try:
         listener = await feed.listen(start)
@@ -38,9 +42,16 @@ async def stream_events(feed: Feed, request: web.Request) -> web.StreamResponse:
     await response.prepare(request)
     with contextlib.suppress(ConnectionError, TimeoutError, Dropped):
         async with contextlib.aclosing(feed.events(listener, start)) as events:
+            quiet_since = time.monotonic()
             async for event in events:
+                if not tokens.stands(grant):
+                    break
+                shown = event if event and grant.sees(event.tenant) else None
+                if shown is None and event and time.monotonic() - quiet_since < QUIET_SECONDS:
+                    continue
+                quiet_since = time.monotonic()
                 async with asyncio.timeout(WRITE_SECONDS):
-                    await response.write(as_sse(event, listener.positions))
+                    await response.write(as_sse(shown, listener.positions))
     return response
 
 

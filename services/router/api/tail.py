@@ -32,6 +32,7 @@ class Event:
     partition: int
     offset: int
     data: bytes
+    tenant: str = ""
 
 
 class Tail:
@@ -98,7 +99,7 @@ def as_event(record: Any) -> Event:
         "offset": record.offset,
         "data": _parsed(record.value),
     }
-    return Event(record.partition, record.offset, orjson.dumps(shown))
+    return Event(record.partition, record.offset, orjson.dumps(shown), headers.get("ce_tenant", ""))
 
 
 def _parsed(value: bytes | None) -> Any:

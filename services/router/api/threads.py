@@ -14,6 +14,7 @@ import orjson
 from aiohttp import web
 
 from services.router.api.answers import Mistake, answer, number, path_uuid
+from services.router.api.tokens import GRANT
 from shared.contract.envelope import UNSTORABLE, storable
 from shared.runtime.settings import Settings
 from shared.storage.database import Pool
@@ -37,9 +38,11 @@ LIST: Final = f"""
     SELECT {COLUMNS} FROM conversation
     WHERE ($1::timestamptz IS NULL OR (last_at, id) < ($1, $2::uuid))
       AND ($3::text IS NULL OR peer ILIKE $3 OR name ILIKE $3)
+      AND ($5::text[] IS NULL OR tenant = ANY($5))
     ORDER BY last_at DESC, id DESC LIMIT $4
 """  # noqa: S608 constants only
-ONE: Final = f"SELECT {COLUMNS} FROM conversation WHERE id = $1"  # noqa: S608 constants only
+SEEN: Final = "($2::text[] IS NULL OR tenant = ANY($2))"  # by whoever asks (services/router/api/tokens.py:Grant)
+ONE: Final = f"SELECT {COLUMNS} FROM conversation WHERE id = $1 AND {SEEN}"  # noqa: S608 constants only
 EVENTS: Final = """
     SELECT sequence, id, type, at, body FROM message WHERE conversation_id = $1 AND sequence > $2
     UNION ALL
@@ -51,10 +54,10 @@ PEOPLE: Final = """
     ORDER BY sequence LIMIT 1000
 """
 BEGINNING: Final = {
-    "conversations": "SELECT id FROM conversation WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT 5",
-    "messages": "SELECT id FROM message WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT 5",
+    kind: f"SELECT id FROM {table} WHERE id BETWEEN $1 AND $3 AND {SEEN} ORDER BY id LIMIT 5"  # noqa: S608 constants only
+    for kind, table in (("conversations", "conversation"), ("messages", "message"))
 }
-MESSAGE: Final = "SELECT id, conversation_id, sequence, type, at, body FROM message WHERE id = $1"
+MESSAGE: Final = f"SELECT id, conversation_id, sequence, type, at, body FROM message WHERE id = $1 AND {SEEN}"  # noqa: S608 constants only
 SENDING: Final = "SELECT status, attempt, pieces, progress, request_id, at FROM sending WHERE message_id = $1"
 MENTIONS: Final = """
     SELECT sequence, id, type, at, body FROM event WHERE message_id = $1 ORDER BY sequence LIMIT 1000
@@ -69,7 +72,7 @@ async def list_conversations(pool: Pool, request: web.Request) -> web.Response:
     limit = max(1, number(request, "limit", default=50, most=MOST_CONVERSATIONS))
     last_at, last_id = read_cursor(request.query.get("before", ""))
     pattern = containing(request.query.get("q", "").strip())
-    rows = await pool.fetch(LIST, last_at, last_id, pattern, limit + 1)
+    rows = await pool.fetch(LIST, last_at, last_id, pattern, limit + 1, request[GRANT].only)
     page = rows[:limit]
     return answer(
         {"conversations": list(map(dict, page)), "next": write_cursor(page[-1]) if len(rows) > limit else None}
@@ -85,7 +88,7 @@ async def show_conversation(pool: Pool, settings: Settings, request: web.Request
     conversation = path_uuid(request)
     after = number(request, "after", default=0, most=2**62)
     limit = max(1, number(request, "limit", default=200, most=MOST_EVENTS))
-    row = await pool.fetchrow(ONE, conversation)
+    row = await pool.fetchrow(ONE, conversation, request[GRANT].only)
     if row is None:
         raise Mistake(404, "unknown_conversation", f"no conversation {conversation}{perhaps_removed(settings)}")
     after = max(after, row["removed_to"])
@@ -106,14 +109,15 @@ async def list_ids(pool: Pool, request: web.Request) -> web.Response:
     if not PREFIX.fullmatch(prefix):
         raise Mistake(400, "malformed", "an id begins with 4 to 32 hexadecimal digits")
     first, last = uuid.UUID(prefix.ljust(32, "0")), uuid.UUID(prefix.ljust(32, "f"))
-    found = {kind: await pool.fetch(query, first, last) for kind, query in BEGINNING.items()}
+    only = request[GRANT].only
+    found = {kind: await pool.fetch(query, first, only, last) for kind, query in BEGINNING.items()}
     return answer({kind: [row["id"] for row in rows] for kind, rows in found.items()})
 
 
 async def show_message(pool: Pool, settings: Settings, request: web.Request) -> web.Response:
     """GET /api/messages/{id}: the event that announced it, how far it is if it is ours, every event that mentions it."""
     message = path_uuid(request)
-    row = await pool.fetchrow(MESSAGE, message)
+    row = await pool.fetchrow(MESSAGE, message, request[GRANT].only)
     if row is None:
         detail = f"no message {message}; it may not have reached the router yet{perhaps_removed(settings)}"
         raise Mistake(404, "not_found", detail)

@@ -35,6 +35,7 @@ export function openDesk({ words, token, leave }) {
   let stop = () => {};
   app.leave = (status) => { stop(); leave(status); };
   app.account = (row) => app.accounts.get(accountKey(row));
+  app.mayWrite = () => app.config?.scope !== "read"; // whether the token may
   app.capabilities = (row) => app.account(row)?.capabilities;
   app.wayMessage = () => app.thread?.messages.get(app.chosen) ?? newestMessage(app.thread);
 

@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import SecretStr
 
 from services.router.api import Deps, mount
+from services.router.api.tokens import Tokens
 from services.router.directory import Directory
 from shared.bus import cloudevents
 from shared.bus.produce import Producer
@@ -49,8 +50,8 @@ async def make_database(url):
 
 
 @asynccontextmanager
-async def open_house(servers, blobs):
-    """PostgreSQL with the router's schema, topics of our own, the API mounted as the router mounts it."""
+async def open_house(servers, blobs, **given):
+    """PostgreSQL with the router's schema, topics of our own, the API mounted as the router mounts it; `given`: more settings."""
     name, database = await make_database(servers.database)
     settings = Settings(
         kafka=servers.kafka,
@@ -60,6 +61,7 @@ async def open_house(servers, blobs):
         prefix=f"api{uuid.uuid4().hex[:8]}.",
         console_chat="http://127.0.0.1:1111",
         console_sandbox="http://127.0.0.1:2222/",
+        **given,
     )
     await make_topics(settings)
     await asyncio.to_thread(upgrade, settings, "router")
@@ -70,7 +72,12 @@ async def open_house(servers, blobs):
     following = asyncio.create_task(directory.run())
     async with open_pool(settings, "router") as pool:
         deps = Deps(
-            pool=pool, producer=producer, settings=settings, blobs=Blobs.open(settings.blobs), directory=directory
+            pool=pool,
+            producer=producer,
+            settings=settings,
+            blobs=Blobs.open(settings.blobs),
+            directory=directory,
+            tokens=Tokens(settings),
         )
         async with serving(deps) as client:
             yield SimpleNamespace(client=client, deps=deps, pool=pool, settings=settings, producer=producer)
@@ -117,12 +124,12 @@ async def add_conversation(pool, *, name="Dara", peer=None, last_at=START, **col
     return row["id"]
 
 
-async def add_event(pool, conversation, sequence, type_, data, *, message=None, at=START):
+async def add_event(pool, conversation, sequence, type_, data, *, message=None, at=START, tenant="default"):
     """Announcing events are rows of `message`, all others of `event`, as the router writes them."""
     body = orjson.dumps({"sequence": sequence, **data})
     announced = type_ in ("message.received", "message.queued")
     row = {"conversation_id": conversation, "sequence": sequence, "type": type_, "at": at, "body": body}
-    row["tenant"] = "default"
+    row["tenant"] = tenant
     row["id"] = message if announced else uuid.uuid4()
     if not announced:
         row["message_id"] = message
@@ -135,16 +142,16 @@ async def insert(pool, table, row):
     await pool.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", *row.values())
 
 
-async def tell_account(settings, producer):
+async def tell_account(settings, producer, tenant="default"):
     """One adapter says how its account is."""
     state = AccountState(
-        tenant="default",
+        tenant=tenant,
         channel="webchat",
         account="site",
         healthy=True,
         capabilities={"text": 4000, "unit": "graphemes"},
         occurred_at=START,
     )
-    key = envelope.key("default", "webchat", "site").encode()
-    headers = cloudevents.headers("account", source="/test", id="1", time=START, tenant="default", subject="site")
+    key = envelope.key(tenant, "webchat", "site").encode()
+    headers = cloudevents.headers("account", source="/test", id="1", time=START, tenant=tenant, subject="site")
     await producer.send(cloudevents.Out(settings.topic(ACCOUNTS), key, cloudevents.encode(state), headers))

@@ -21,6 +21,7 @@ from services.router.api.page import ROOT
 from services.router.api.requests import OF_CONVERSATION
 from services.router.api.state import Standing
 from services.router.api.tail import Event
+from services.router.api.tokens import Tokens
 from shared.bus import cloudevents
 from shared.bus.produce import Producer
 from shared.contract import envelope
@@ -80,7 +81,7 @@ class TestTheDoor:
 
     async def test_of_a_router_without_a_token_opens_for_nobody(self, house):
         closed = house.settings.model_copy(update={"token": SecretStr("")})
-        deps = Deps(**{**vars(house.deps), "settings": closed})
+        deps = Deps(**{**vars(house.deps), "settings": closed, "tokens": Tokens(closed)})
         async with serving(deps) as client:
             for bearer in ("Bearer ", "Bearer x", ""):
                 async with client.get("/api/conversations", headers={"Authorization": bearer}) as answer:
@@ -602,6 +603,7 @@ class TestThePage:
         assert await get(house, "/console/config.json") == {
             "console_chat": "http://127.0.0.1:1111",
             "console_sandbox": "http://127.0.0.1:2222/",
+            "scope": "admin",
         }
 
     async def test_offers_every_language_that_has_a_file(self, house):

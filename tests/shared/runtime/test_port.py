@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from deploy.local.home import Addresses
 from services.chat_adapter.channels.webhook import CHANNEL as WEBHOOK
-from services.router.api.answers import guarded, read_json
+from services.router.api.answers import read_json
+from services.router.api.tokens import Tokens, guarded
 from services.sandbox.bodies import read_values
 from services.sandbox.refusals import answering
 from shared.bus.cloudevents import RAW
@@ -254,10 +255,10 @@ async def desk() -> AsyncIterator[int]:
     async def fill_in(request: web.Request) -> web.Response:
         return web.json_response(await read_values(request))
 
-    settings = Settings(hosts="localhost")
+    settings = Settings(hosts="localhost", token=SecretStr("of these tests"))
     app = web.Application(middlewares=[only(settings)])
     port.guard(app, settings)
-    app.router.add_post("/api", guarded(SecretStr("of these tests"), read))
+    app.router.add_post("/api", guarded(Tokens(settings), "write", read))
     app.router.add_post("/form", answering(fill_in))
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()

@@ -82,7 +82,7 @@ export function changeButtons(app, conversation, message) {
   const can = app.capabilities(conversation)?.changes ?? {};
   const own = message.direction === "outbound";
   const fits = (what) => what in can && (!OURS.has(what) || own) && (what !== "seen" || !(own || message.seen)) && (what !== "edit" || wordsOf(message) !== null);
-  if (message.deleted_at || message.echo || !STANDS.has(message.status)) return [];
+  if (!app.mayWrite() || message.deleted_at || message.echo || !STANDS.has(message.status)) return [];
   const act = (what) => (what === "seen" ? app.ask("seen", { message: message.id }) : app.open(what, message));
   return Object.keys(ICONS).filter(fits).map((what) =>
     h("button", { type: "button", class: "quiet act", data: { change: what }, on: { click: () => act(what) } }, icon(ICONS[what]), app.words.t(`change_${what}`)));
@@ -90,7 +90,7 @@ export function changeButtons(app, conversation, message) {
 
 /** Who is to have the conversation at the provider: given away by who has it, taken from somebody else. */
 export function handoverButtons(app, conversation) {
-  const can = app.capabilities(conversation)?.handovers ?? [];
+  const can = (app.mayWrite() && app.capabilities(conversation)?.handovers) || [];
   const now = can.filter((action) => (action === "take") === Boolean(conversation.responder));
   const act = (action) => (action === "pass" ? app.open("pass") : app.ask("handover", { action }));
   return now.map((action) => h("button", { type: "button", class: "tag link", data: { handover: action }, on: { click: () => act(action) } }, app.words.t(`change_${action}`)));

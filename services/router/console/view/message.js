@@ -98,7 +98,7 @@ function foot(app, node, conversation, message) {
 
 /** A channel that shows what is answered, and a message that it knows by a name. */
 export function canAnswer(app, conversation, message) {
-  return Boolean(message.external) && !message.deleted_at && message.surface !== "email" && Boolean(app.capabilities(conversation)?.reply_to || isPublic(message));
+  return app.mayWrite() && Boolean(message.external) && !message.deleted_at && message.surface !== "email" && Boolean(app.capabilities(conversation)?.reply_to || isPublic(message));
 }
 
 /** Why it did not arrive, or may not have; and the same again, as a new request. */
@@ -107,7 +107,7 @@ function ending(app, message) {
   const certain = message.status !== "unknown" && message.failure;
   return h("div", { class: "ending", data: { status: message.status } },
     h("p", {}, words.t(`end_${message.status}`, { why: meaningOf(words, message.failure) }), certain ? " " : "", detailOf(message.failure)),
-    h("button", { type: "button", class: "quiet", on: { click: () => app.writeAgain(message) } }, icon("again"), words.t("send_again")));
+    app.mayWrite() ? h("button", { type: "button", class: "quiet", on: { click: () => app.writeAgain(message) } }, icon("again"), words.t("send_again")) : "");
 }
 
 /** As open as it was in `node`, the message until now: a reaction or a receipt does not close it on whoever reads it. */

@@ -1,5 +1,6 @@
 // The reply: a draft per conversation, kept while the page is open, and the box that shows the chosen one's.
 
+import { h, present } from "../dom.js";
 import { createBox } from "./reply/box.js";
 import { alter, draftOf, emptyDraft, settle } from "./reply/draft.js";
 import { nameOf } from "./face.js";
@@ -17,11 +18,11 @@ export function createReply(app) {
 
   function render() {
     const conversation = app.conversations.get(app.selected);
-    const version = conversation && `${conversation.id} ${app.words.code} ${nameOf(conversation, app.words)}`;
+    const version = conversation && `${conversation.id} ${app.words.code} ${nameOf(conversation, app.words)} ${app.mayWrite()}`;
     if (version !== place.entryVersion) {
       place.entryVersion = version;
-      box = conversation ? createBox(app, conversation, draftFor(conversation.id)) : null;
-      place.replaceChildren(...(box ? [box.form] : []));
+      box = conversation && app.mayWrite() ? createBox(app, conversation, draftFor(conversation.id)) : null;
+      place.replaceChildren(...present([box?.form, conversation && !box && h("p", { class: "soft" }, app.words.t("only_reads"))]));
     }
     if (!box) return;
     const refusal = app.thread?.refusal;
