@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -132,10 +133,17 @@ def read(folder: Path, stand: Stand, body: bytes, kind: str = "application/json"
 
 def signed(folder: Path, name: str, app: Json, body: bytes, now: datetime, *, kind: str = "application/json") -> bytes:
     """The request in wire format, as the folder's sign.py proves it for this app at this time."""
-    proof = runpy.run_path(str(folder / "sign.py"))["sign"](app, body, now)
+    proof = _signer(folder)(app, body, now)
     headers = {"Host": "parley.example.org", "Content-Type": kind, "Content-Length": str(len(body)), **proof}
     head = "".join(f"{header}: {value}\n" for header, value in headers.items())
     return f"POST /hooks/{name}/main HTTP/1.1\n{head}\n".encode() + body
+
+
+@cache
+def _signer(folder: Path) -> Callable[[Json, bytes, datetime], Mapping[str, str]]:
+    """Once for all that it signs: what a signer makes for itself, as a key, it makes once."""
+    sign: Callable[[Json, bytes, datetime], Mapping[str, str]] = runpy.run_path(str(folder / "sign.py"))["sign"]
+    return sign
 
 
 def plain(value: Any) -> Any:

@@ -341,7 +341,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "services/email_adapter/mail/ids.py",
         "    return hmac.compare_digest(_bytes(tag), _bytes(_tag(name, account, domain, secret)))",
         "    return True",
-        "tests/services/email_adapter/test_mail_writing.py tests/services/email_adapter/test_mail_reading.py",
+        "tests/channels/email/test_mail_writing.py tests/channels/email/test_mail_reading.py",
     ),
     Mutant(
         "A mail under a name that we made",
@@ -357,7 +357,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "services/email_adapter/mail/inbound.py",
         "self.account.address and self.is_sealed()\n",
         "self.account.address\n",
-        "tests/services/email_adapter/test_mail_reading.py",
+        "tests/channels/email/test_mail_reading.py",
     ),
     Mutant(
         "What comes back under the name of a send",
@@ -365,7 +365,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "services/email_adapter/mail/inbound.py",
         "            files,\n            list(self.unread),\n",
         "            list(self.unread),\n",
-        "tests/services/email_adapter/test_mail_reading.py",
+        "tests/channels/email/test_mail_reading.py",
     ),
     Mutant(
         "A name in a web chat",

@@ -230,7 +230,8 @@ def _shown_mail(request: Smtp) -> Json:
         for part in request.data
     ]
     envelope = {"sender": request.sender, "recipients": list(request.recipients), "security": request.security}
-    return {"method": "SMTP", "url": f"{request.host}:{request.port}", "headers": envelope, "body": body}
+    known = {"username": request.username, "password": request.password.get_secret_value()}
+    return {"method": "SMTP", "url": f"{request.host}:{request.port}", "headers": {**envelope, **known}, "body": body}
 
 
 def _field(name: str, value: str | Blob) -> Json:

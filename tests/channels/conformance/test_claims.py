@@ -78,6 +78,11 @@ def test_what_a_channel_does_not_claim_is_unsupported_where_it_comes_all_the_sam
         assert no.reason == "unsupported"
 
 
+@pytest.mark.parametrize("name", [name for name in SENDERS if CHANNELS[name].capabilities.media.get("file") == "full"])
+def test_whoever_takes_any_file_takes_every_kind_of_media_as_one_at_least(name):
+    assert CHANNELS[name].capabilities.media.keys() == {*get_args(MediaKind)}
+
+
 def words(part: Part) -> list[str]:
     """What must be found in the request that sends this part."""
     match part:

@@ -15,9 +15,19 @@ from pydantic import SecretStr
 
 from services.cli.sample import signed
 from services.cli.wire import parse_http
-from shared.contract.channel import Request
+from shared.contract.channel import Mail, Message, Request
 from shared.contract.errors import Torn, Unverified
-from tests.channels.conformance.bench import CHANNELS, SAMPLES, WEBHOOKS, Bench, bench, requests, samples
+from tests.channels.conformance.bench import (
+    CHANNELS,
+    MAILS,
+    SAMPLES,
+    WEBHOOKS,
+    Bench,
+    bench,
+    mail_of,
+    requests,
+    samples,
+)
 from tests.channels.conformance.tampering import flipped
 
 UNPROVING = {
@@ -139,6 +149,30 @@ def test_a_secret_is_compared_in_constant_time(name, monkeypatch):
         compared.clear()
         on.verify(request)
         assert any(one == other for one, other in compared)
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_our_own_mail_is_known_again_in_constant_time_by_each_letter_of_what_proves_it(name, monkeypatch):
+    """By the name that we gave it, and by what seals its words."""
+    on, compared = bench(name), []
+    own = [mail for path in on.folder.glob("*.eml") if is_echo(on, mail := mail_of(path))]
+    assert own, f"write tests/channels/{name}/WHAT.eml, a mail of ours that comes back"
+    compare = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda one, other: compared.append((one, other)) or compare(one, other))
+    for mail in own:
+        compared.clear()
+        on.read_mail(mail)
+        proofs = [bytes(one) for one, other in compared if one == other]
+        assert len(proofs) > 1
+        for proof in {proof for proof in proofs if proof in mail.raw}:
+            for at in (0, len(proof) // 2, -1):
+                changed = bytearray(proof)
+                changed[at] = ord("a" if changed[at] != ord("a") else "b")
+                assert not is_echo(on, replace(mail, raw=mail.raw.replace(proof, changed)))
+
+
+def is_echo(on: Bench, mail: Mail) -> bool:
+    return any(isinstance(record, Message) and record.echo for record in on.read_mail(mail).records)
 
 
 @pytest.mark.parametrize("name", [name for name in WEBHOOKS if (SAMPLES / name / "sign.py").exists()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +12,8 @@ import pytest
 
 from services.cli.wire import parse_http
 from shared.contract.channel import Message, no_handshake, taken
-from shared.contract.envelope import Envelope, Notice
-from shared.contract.errors import Unverified
+from shared.contract.envelope import Envelope, Notice, Unsupported
+from shared.contract.errors import Malformed, Unverified
 from shared.inbound import translate
 from tests.channels.conformance.bench import (
     CHANNELS,
@@ -104,10 +105,23 @@ def shown_file(data: bytes) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", MAILS)
 def test_every_mail_of_the_samples_has_a_key_of_its_own(name):
-    mails = [bench(name).read_mail(mail_of(path)) for path in bench(name).folder.glob("*.eml")]
+    """Also of those that one transaction brings."""
+    given = [replace(mail_of(path), transaction="17") for path in bench(name).folder.glob("*.eml")]
+    mails = [bench(name).read_mail(mail) for mail in given]
     keys = [record.event_key for mail in mails for record in mail.records]
     assert keys
     assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_a_mail_that_could_not_be_read_is_its_senders_and_one_of_nobody_is_malformed(name):
+    for path in bench(name).folder.glob("*.eml"):
+        mail = replace(mail_of(path), unread="it took too long")
+        (record,) = bench(name).read_mail(mail).records
+        assert record.peer == bench(name).read_mail(mail_of(path)).records[0].peer
+        assert isinstance(record.parts[-1], Unsupported)
+        with pytest.raises(Malformed):
+            bench(name).read_mail(replace(mail, raw=b"\r\nwords", sender=""))
 
 
 @pytest.mark.parametrize("name", WEBHOOKS)

@@ -1,6 +1,7 @@
 """How Google signs for a body — https://developers.google.com/workspace/chat/verify-requests-from-chat, https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import jwt
@@ -13,9 +14,7 @@ CHAT = "chat@system.gserviceaccount.com"
 
 def sign(app, body, now):
     """Classic apps get a JWT of Chat's for the project's number, add-ons and Pub/Sub an ID token for the address."""
-    key = json.loads(SAMPLES["account"]["credentials"])["private_key"]
-    if app.get("another_key"):
-        key = rsa.generate_private_key(65537, 2048)
+    key = another_key() if app.get("another_key") else json.loads(SAMPLES["account"]["credentials"])["private_key"]
     times = {"iat": int(now.timestamp()), "exp": int(now.timestamp()) + 3600}
     if b'"subscription"' in body:
         kid, claims = "google-1", identity(app["publishers"][0])
@@ -30,3 +29,8 @@ def sign(app, body, now):
 def identity(email):
     about = {"azp": "115617349286", "sub": "115617349286", "email": email, "email_verified": True}
     return {"iss": "https://accounts.google.com", "aud": HOOK, **about}
+
+
+@cache
+def another_key():
+    return rsa.generate_private_key(65537, 2048)

@@ -77,7 +77,7 @@ def _edited(message: Json, about: Json) -> Message:
 
 def _whose(found: Message, message: Json, about: Json) -> Message:
     """What the app itself sent comes back with the name that it was given."""
-    if not about["bot"] or found.sender.address != about["bot"]:
+    if found.sender.address != about["bot"]:
         return found
     name = otherwise(lambda: message["clientAssignedMessageId"], None)
     return replace(found, echo=True, join_key=name, assessment=Assessment())

@@ -85,6 +85,7 @@ def test_the_sender_is_whoever_the_first_header_names_that_names_someone(headers
         ("Tue, 3 Feb 2026 10:00:00 +0700", "2026-02-03T03:00:00+00:00"),
         ("3 Feb 26 10:00 GMT", "2026-02-03T10:00:00+00:00"),
         ("Tue, 3 Feb 2026 10:00:00 -0000 (no zone)", "2026-02-03T10:00:00+00:00"),
+        ("Mon, 1 Jan 1990 00:00:00 +0000", "1990-01-01T00:00:00+00:00"),
         ("Thu, 1 Jan 1970 00:00:00 +0000", None),
         ("Tue, 99 Feb 2026 10:00:00 +0700", None),
         ("Tue, 3 Feb 99999 10:00:00 +0700", None),
