@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-UNSEEN: Final = {"description", "docs", "timeout", "detail", "repr", "pattern", "body_limit", "frozen", "slots", "strict"}
+UNSEEN: Final = {
+    "description",
+    "docs",
+    "timeout",
+    "detail",
+    "repr",
+    "pattern",
+    "body_limit",
+    "frozen",
+    "slots",
+    "strict",
+}
 """Arguments whose loss no provider and no person would notice, or only who reads a log; and what only promises of the code."""
 SAYING: Final = {"SendFailed", "Unverified", "Refusal", "Malformed", "ValueError", "Described"}
 """Calls whose words are for people: another word in them is no fault."""

@@ -5,17 +5,17 @@ What a person writes is a post that mentions the account, or an answer to what i
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from aiohttp import web
 
-from services.sandbox.access import same
 from services.sandbox.chats import Chat
 from services.sandbox.said import taken_back
+from services.sandbox.twins.proofs import derived
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Call, No, Twin, digits
+from services.sandbox.twins.silent import Silent, newest, page
+from services.sandbox.twins.twin import Call, No, digits
 from shared.contract.text import measure
 
 Json = dict[str, Any]
@@ -24,7 +24,7 @@ POST: Final = "app.bsky.feed.post"
 NO_SESSION: Final = {"error": "AuthenticationRequired", "message": "Invalid identifier or password"}
 
 
-class Bluesky(Twin):
+class Bluesky(Silent):
     channel = "bluesky"
     family = "social"
     name = "Bluesky"
@@ -43,35 +43,28 @@ class Bluesky(Twin):
         yield self.call("POST", "/xrpc/com.atproto.repo.createRecord", self._create, sends=True)
         yield self.call("POST", "/xrpc/com.atproto.repo.deleteRecord", self._delete)
 
-    def allowed(self, seat: Seat, request: web.Request) -> bool:
-        return same(request.headers.get("Authorization", ""), f"Bearer {_access(seat)}")
-
-    def said(self, chat: Chat, view: Json) -> Iterable[Json]:
-        return ()  # it is there when it is asked for
+    def access(self, seat: Seat) -> str:
+        return f"eyJ.{derived(seat.account.get('password'))}"
 
     # what the adapter calls
 
     def _session(self, call: Call) -> Json:
-        for seat in self.seats.all():
-            names = {"identifier": "did", "password": "password"}
-            if all(same(str(call.values.get(name)), str(seat.account[setting])) for name, setting in names.items()):
-                return {"did": seat.account["did"], "accessJwt": _access(seat), "refreshJwt": "eyJ.refresh"}
-        raise No(401, NO_SESSION)
+        if (seat := self.seats.known(call.values, "password", identifier="did")) is None:
+            raise No(401, NO_SESSION)
+        return {"did": seat.account["did"], "accessJwt": self.access(seat), "refreshJwt": "eyJ.refresh"}
 
     def _list(self, call: Call) -> Json:
-        found = [one for one in self._standing(call.seat) if one[1]["direction"] == "out"]
-        found.sort(key=lambda one: str(one[1]["at"]), reverse=True)
-        start, size = int(call.values.get("cursor", "0")), int(call.values["limit"])
-        more = {"cursor": str(start + size)} if start + size < len(found) else {}
-        return {"notifications": [self._told(*one) for one in found[start : start + size]], **more}
+        found = newest([one for one in self.everything(call.seat) if one[1]["direction"] == "out"])
+        shown, cursor = page(found, call.values.get("cursor", "0"), call.values["limit"])
+        return {"notifications": [self._told(*one) for one in shown], **({"cursor": cursor} if cursor else {})}
 
     def _posts(self, call: Call) -> Json:
         name = call.values["uris"]
-        return {"posts": [self._told(*one) for one in self._standing(call.seat) if one[1]["id"] == name]}
+        return {"posts": [self._told(*one) for one in self.everything(call.seat) if one[1]["id"] == name]}
 
     def _create(self, call: Call) -> Json:
         record = call.values["record"]
-        for chat, view in self._standing(call.seat):
+        for chat, view in self.everything(call.seat):
             if view["id"] == record["reply"]["parent"]["uri"]:
                 if not 0 < measure(record["text"], "graphemes") <= TEXT:
                     raise self.no("not_a_record")
@@ -81,16 +74,10 @@ class Bluesky(Twin):
 
     def _delete(self, call: Call) -> Json:
         """What is not there is a success as well."""
-        for chat, view in self._standing(call.seat):
+        for chat, view in self.everything(call.seat):
             if view["id"] == f"at://{chat.account}/{POST}/{call.values['rkey']}":
                 chat.show(taken_back(view))
         return {}
-
-    def _standing(self, seat: Seat) -> Iterator[tuple[Chat, Json]]:
-        """All posts that are there."""
-        for chat in self.chats:
-            if chat.account == self.id_of(seat):
-                yield from ((chat, view) for view in list(chat.views.values()) if not view.get("removed"))
 
     def _told(self, chat: Chat, view: Json) -> Json:
         parent, root = view.get("reply_to"), view["id"]
@@ -103,13 +90,9 @@ class Bluesky(Twin):
         return {**_ref(view["id"]), **about, "record": record, "isRead": False}
 
 
-def _access(seat: Seat) -> str:
-    return f"eyJ.{hashlib.sha256(str(seat.account.get('password')).encode()).hexdigest()}"
-
-
 def _uri(did: str) -> str:
     return f"at://{did}/{POST}/{digits(13)}"
 
 
 def _ref(uri: str) -> Json:
-    return {"uri": uri, "cid": f"bafyrei{hashlib.sha256(uri.encode()).hexdigest()}"}
+    return {"uri": uri, "cid": f"bafyrei{derived(uri)}"}

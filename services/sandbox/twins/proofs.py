@@ -26,6 +26,11 @@ def mac(secret: object, data: bytes, by: Callable[..., Any] = hashlib.sha256) ->
     return hmac.digest(str(secret).encode(), data, by)
 
 
+def derived(secret: object, kind: str = "") -> str:
+    """A token that follows from what is known of the account, so that nothing of it is kept."""
+    return hashlib.sha256(f"{kind}{secret}".encode()).hexdigest()
+
+
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 

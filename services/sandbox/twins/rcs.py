@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
 
-from services.sandbox.chats import Chat
+from services.sandbox.chats import Chat, now
 from services.sandbox.said import choice_view, taken_back
 from services.sandbox.twins.proofs import b64, mac
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.serviced import Serviced
-from services.sandbox.twins.twin import Call, Post, digits
+from services.sandbox.twins.serviced import Serviced, pushed
+from services.sandbox.twins.twin import Call, Post
 
 Json = dict[str, Any]
 TEXT: Final = 3072
@@ -46,10 +45,9 @@ class Rcs(Serviced):
         return f"Mx{uuid.uuid4().hex[:22]}"
 
     def post(self, seat: Seat, event: Json) -> Post:
-        told = orjson.dumps({**event, "agentId": f"{self.id_of(seat)}@rbm.goog"})
-        pushed = {"data": b64(told), "messageId": digits(16), "publishTime": _now()}
-        body = orjson.dumps({"message": pushed, "subscription": "projects/sandbox/subscriptions/parley"})
-        return Post(self.hook(seat), body, {"X-Goog-Signature": b64(mac(seat.app["token"], told, hashlib.sha512))})
+        told = {**event, "agentId": f"{self.id_of(seat)}@rbm.goog"}
+        proof = b64(mac(seat.app["token"], orjson.dumps(told), hashlib.sha512))
+        return Post(self.hook(seat), orjson.dumps(pushed(told)), {"X-Goog-Signature": proof})
 
     def said(self, chat: Chat, view: Json) -> Iterator[Json]:
         yield {**_said(view, f"{self.api(chat)}/files"), **_place(chat), "messageId": view["id"]}
@@ -76,7 +74,7 @@ class Rcs(Serviced):
             uuid.UUID(name)
             self.show(chat, {"id": name, **await self._content(chat, content)})
             self.tell(chat, _told(chat, "DELIVERED", messageId=name))
-        return {"name": f"phones/{chat.user}/agentMessages/{name}", "sendTime": _now(), "contentMessage": content}
+        return {"name": f"phones/{chat.user}/agentMessages/{name}", "sendTime": now(), "contentMessage": content}
 
     async def _content(self, chat: Chat, content: Json) -> Json:
         suggestions = content.get("suggestions", ())
@@ -103,12 +101,8 @@ class Rcs(Serviced):
         return {"name": f"phones/{chat.user}/agentEvents/{call.values['eventId']}", "eventType": kind}
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
-
-
 def _place(chat: Chat) -> Json:
-    return {"senderPhoneNumber": chat.user, "sendTime": _now()}
+    return {"senderPhoneNumber": chat.user, "sendTime": now()}
 
 
 def _told(chat: Chat, kind: str, **about: str) -> Json:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from services.sandbox.access import same
 
 Json = dict[str, Any]
 
@@ -37,6 +40,18 @@ class Seats:
         except (OSError, ValueError):
             return []
         return self._read[1]
+
+    def known(self, given: Mapping[str, object], *names: str, **named: str) -> Seat | None:
+        """The account whose settings of these `names` are given; `named`: what is given, and the setting that it is."""
+        wanted = {**dict(zip(names, names, strict=True)), **named}
+
+        def is_its(seat: Seat) -> bool:
+            return all(
+                setting in seat.account and same(str(given.get(name)), str(seat.account[setting]))
+                for name, setting in wanted.items()
+            )
+
+        return next(filter(is_its, self.all()), None)
 
     def _found(self, file: Json) -> list[Seat]:
         apps = file.get("apps", {}).get(self._channel, {})

@@ -1,23 +1,20 @@
-"""Google's service accounts: whoever signs with the key of one is given an access token for an hour."""
+"""Google's service accounts: whoever signs with the key of one is given an access token; and what comes by its Pub/Sub."""
 
 from __future__ import annotations
 
 import secrets
-import time
 from typing import Any, Final
 
 import jwt
 import orjson
-from aiohttp import web
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from services.sandbox.access import same
-from services.sandbox.twins.proofs import new_rsa
-from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Call, No, Twin
+from services.sandbox.chats import now
+from services.sandbox.twins.grants import Granting
+from services.sandbox.twins.proofs import b64, new_rsa
+from services.sandbox.twins.twin import Call, No, digits
 
 Json = dict[str, Any]
-HOUR: Final = 3600
 NO_KEY: Final = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
 
 
@@ -27,13 +24,15 @@ def service_account() -> str:
     return orjson.dumps({**about, "client_email": "parley@parley-sandbox.iam.gserviceaccount.com"}).decode()
 
 
-class Serviced(Twin):
-    """A provider whose accounts have `credentials` and a `login`."""
+def pushed(event: Json, **attributes: str) -> Json:
+    """As Pub/Sub brings it: https://cloud.google.com/pubsub/docs/push."""
+    message = {"data": b64(orjson.dumps(event)), "messageId": digits(16), "publishTime": now()}
+    told = {**message, "attributes": attributes} if attributes else message
+    return {"message": told, "subscription": "projects/sandbox/subscriptions/parley"}
 
-    def allowed(self, seat: Seat, request: web.Request) -> bool:
-        """By an access token of the last hour."""
-        token, until = self.shelf.get(f"token/{seat.name}") or ("", 0)
-        return same(request.headers.get("Authorization", ""), f"Bearer {token}") and time.time() < until
+
+class Serviced(Granting):
+    """A provider whose accounts have `credentials` and a `login`."""
 
     def token(self, call: Call) -> Json:
         """By a JWT that the service account of one of the accounts has signed."""
@@ -45,7 +44,5 @@ class Serviced(Twin):
                 jwt.decode(call.values["assertion"], key.public_key(), ["RS256"], audience=address)
             except jwt.PyJWTError:
                 continue
-            token = f"ya29.{secrets.token_urlsafe(60)}"
-            self.shelf.put(f"token/{seat.name}", (token, time.time() + HOUR))
-            return {"access_token": token, "expires_in": HOUR - 1, "token_type": "Bearer"}
+            return self.grant(seat)
         raise No(400, NO_KEY)

@@ -158,9 +158,13 @@ class Twin(ABC):
     def new_id(self, chat: Chat) -> str:
         return digits(18)
 
+    def access(self, seat: Seat) -> str:
+        """The account's access token."""
+        return str(seat.account.get("token", ""))
+
     def allowed(self, seat: Seat, request: web.Request) -> bool:
         """Whether the call is made with this account's credentials."""
-        return same(request.headers.get("Authorization", ""), f"Bearer {seat.account.get('token', '')}")
+        return same(request.headers.get("Authorization", ""), f"Bearer {self.access(seat)}")
 
     async def deliver(self, seat: Seat, event: Json) -> bool:
         """Tell the adapter; whether it was taken."""
@@ -233,6 +237,12 @@ class Twin(ABC):
         """The chat of someone who has written before and has not blocked the account. Raises `no`."""
         chat = self.chats.get(self.id_of(call.seat), str(user))
         if chat is None or chat.blocked:
+            raise no
+        return chat
+
+    def chat_where(self, fits: Callable[[Chat], bool], no: No) -> Chat:
+        """The first that fits. Raises `no`."""
+        if (chat := next(filter(fits, self.chats), None)) is None:
             raise no
         return chat
 

@@ -5,17 +5,17 @@ What a person writes is a comment on the one video; what they write in reply sta
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from aiohttp import web
 
-from services.sandbox.access import same
 from services.sandbox.chats import Chat, now
 from services.sandbox.said import taken_back
+from services.sandbox.twins.proofs import derived
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Call, No, Twin, digits
+from services.sandbox.twins.silent import Silent, newest, page
+from services.sandbox.twins.twin import Call, No, digits
 
 Json = dict[str, Any]
 API: Final = "/youtube/v3"
@@ -24,7 +24,7 @@ HOUR: Final = 3600
 NO_GRANT: Final = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
 
 
-class YouTube(Twin):
+class YouTube(Silent):
     channel = "youtube"
     family = "social"
     name = "YouTube"
@@ -41,13 +41,8 @@ class YouTube(Twin):
         yield self.call("PUT", f"{API}/comments", self._update)
         yield self.call("DELETE", f"{API}/comments", self._delete)
 
-    def allowed(self, seat: Seat, request: web.Request) -> bool:
-        return same(request.headers.get("Authorization", ""), f"Bearer {_access(seat)}")
-
-    # what a person does, which is there when it is asked for
-
-    def said(self, chat: Chat, view: Json) -> Iterable[Json]:
-        return ()
+    def access(self, seat: Seat) -> str:
+        return f"ya29.{derived(seat.account.get('refresh_token'))}"
 
     def edited(self, chat: Chat, view: Json) -> Iterable[Json]:
         chat.remember(edited={**chat.about.get("edited", {}), view["id"]: now()})
@@ -57,33 +52,30 @@ class YouTube(Twin):
 
     def _token(self, call: Call) -> Json:
         """https://developers.google.com/identity/protocols/oauth2/web-server#offline."""
-        names = ("client_id", "client_secret", "refresh_token")
-        for seat in self.seats.all():
-            if all(same(str(call.values.get(name)), str(seat.account.get(name))) for name in names):
-                return {"access_token": _access(seat), "expires_in": HOUR, "token_type": "Bearer"}
-        raise No(400, NO_GRANT)
+        if (seat := self.seats.known(call.values, "client_id", "client_secret", "refresh_token")) is None:
+            raise No(400, NO_GRANT)
+        return {"access_token": self.access(seat), "expires_in": HOUR, "token_type": "Bearer"}
 
     def _threads(self, call: Call) -> Json:
-        found = [(chat, view) for chat, view in self._standing(call.seat) if not _parent(chat, view)]
+        found = [(chat, view) for chat, view in newest(self.everything(call.seat)) if not _parent(chat, view)]
         if call.values.get("moderationStatus", "published") != "published":
             found = []
         if names := call.values.get("id"):
             found = [(chat, view) for chat, view in found if view["id"] in names.split(",")]
-        found.sort(key=lambda one: str(one[1]["at"]), reverse=True)
         return _page("commentThread", [self._thread(call.seat, chat, view) for chat, view in found], call)
 
     def _comments(self, call: Call) -> Json:
         parent, names = call.values.get("parentId"), call.values.get("id", "").split(",")
         found = [
             self._comment(chat, view)
-            for chat, view in self._standing(call.seat)
+            for chat, view in self.everything(call.seat)
             if (_parent(chat, view) == parent if parent else _name(chat, view) in names)
         ]
         return _page("comment", found, call)
 
     def _insert(self, call: Call) -> Json:
         parent, text = call.values["snippet"]["parentId"], self._text(call)
-        for chat, view in self._standing(call.seat):
+        for chat, view in self.everything(call.seat):
             if view["id"] == parent and not _parent(chat, view):
                 return self._comment(
                     chat, self.show(chat, {"id": f"{parent}.{digits(18)}", "text": text, "reply_to": parent})
@@ -100,14 +92,8 @@ class YouTube(Twin):
         chat, view = self._ours(call, call.values["id"])
         chat.show(taken_back(view))
 
-    def _standing(self, seat: Seat) -> Iterator[tuple[Chat, Json]]:
-        """All comments that are there."""
-        for chat in self.chats:
-            if chat.account == self.id_of(seat):
-                yield from ((chat, view) for view in list(chat.views.values()) if not view.get("removed"))
-
     def _ours(self, call: Call, name: object) -> tuple[Chat, Json]:
-        for chat, view in self._standing(call.seat):
+        for chat, view in self.everything(call.seat):
             if _name(chat, view) == name:
                 if view["direction"] == "in":
                     return chat, view
@@ -121,7 +107,7 @@ class YouTube(Twin):
         return text
 
     def _thread(self, seat: Seat, chat: Chat, view: Json) -> Json:
-        standing = [one for there, one in self._standing(seat) if there is chat]
+        standing = [one for there, one in self.everything(seat) if there is chat]
         answers = [self._comment(chat, one) for one in standing if _parent(chat, one) == view["id"]]
         first = self._comment(chat, view)
         snippet = {"topLevelComment": first, "canReply": True, "totalReplyCount": len(answers), "isPublic": True}
@@ -140,10 +126,6 @@ class YouTube(Twin):
         return {"kind": "youtube#comment", "id": _name(chat, view), "snippet": snippet}
 
 
-def _access(seat: Seat) -> str:
-    return f"ya29.{hashlib.sha256(str(seat.account.get('refresh_token')).encode()).hexdigest()}"
-
-
 def _parent(chat: Chat, view: Json) -> str | None:
     """The comment under which it stands: YouTube has one storey of answers."""
     while (above := view.get("reply_to")) in chat.views:
@@ -160,6 +142,6 @@ def _name(chat: Chat, view: Json) -> str:
 
 
 def _page(kind: str, items: list[Json], call: Call) -> Json:
-    start, size = int(call.values.get("pageToken", "0")), int(call.values.get("maxResults", "50"))
-    more = {"nextPageToken": str(start + size)} if start + size < len(items) else {}
-    return {"kind": f"youtube#{kind}ListResponse", **more, "items": items[start : start + size]}
+    shown, token = page(items, call.values.get("pageToken", "0"), call.values.get("maxResults", "50"))
+    more = {"nextPageToken": token} if token else {}
+    return {"kind": f"youtube#{kind}ListResponse", **more, "items": shown}

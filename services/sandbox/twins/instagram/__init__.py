@@ -95,10 +95,10 @@ class Instagram(Tells):
             self.react(chat, view, about.get("reaction", ""), back=action == "unreact")
 
     def _post_of(self, call: Call, comment: str) -> Chat:
-        for chat in self.chats:
-            if chat.account == self.id_of(call.seat) and comment in chat.views and chat.user.endswith(POST):
-                return chat
-        raise self.no("comment_is_gone")
+        def has_it(chat: Chat) -> bool:
+            return chat.account == self.id_of(call.seat) and comment in chat.views and chat.user.endswith(POST)
+
+        return self.chat_where(has_it, self.no("comment_is_gone"))
 
     def _replies(self, call: Call) -> Json:
         """Under the first comment, also an answer to an answer."""

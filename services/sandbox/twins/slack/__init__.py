@@ -13,7 +13,7 @@ from emoji import emojize
 
 from services.sandbox.chats import Chat
 from services.sandbox.said import choice_view, media_view, taken_back
-from services.sandbox.twins.slack.events import BOT, Tells, event, file_shown, hidden, place_of, short_name, ts_of
+from services.sandbox.twins.slack.events import BOT, Tells, event, file_shown, place_of, short_name, ts_of
 from services.sandbox.twins.twin import Call, No
 
 Json = dict[str, Any]
@@ -71,17 +71,13 @@ class Slack(Tells):
 
     def _delete(self, call: Call) -> Json:
         chat, view = self._standing(call, theirs=self.no("delete_is_refused"))
+        self.tell(chat, *self.removed(chat, view))
         chat.show(taken_back(view))
-        ts = call.values["ts"]
-        self.tell(chat, hidden(chat, "message_deleted", deleted_ts=ts, previous_message={**BOT, "ts": ts}))
         return {"ok": True}
 
     def _react(self, call: Call) -> Json:
-        chat, view = self._standing(call, "timestamp")
-        emoji, removing = (
-            emojize(f":{call.values.get('name')}:", language="alias"),
-            call.request.path.endswith("remove"),
-        )
+        (chat, view), removing = self._standing(call, "timestamp"), call.request.path.endswith("remove")
+        emoji = emojize(f":{call.values.get('name')}:", language="alias")
         if emoji.startswith(":"):
             raise self.no("react_with_no_emoji")
         if not self.react(chat, view, emoji, back=removing):
@@ -133,10 +129,8 @@ class Slack(Tells):
         team, place = self.id_of(call.seat), call.values.get(name)
         if isinstance(place, str) and self.knows(place):
             return self.chats.meet(team, place)
-        found = (chat for chat in self.chats if chat.account == team and place == place_of(chat))
-        if (chat := next(found, None)) is None:
-            raise self.no("channel_is_unknown")
-        return chat
+        no = self.no("channel_is_unknown")
+        return self.chat_where(lambda chat: (chat.account, place_of(chat)) == (team, place), no)
 
     def _standing(self, call: Call, ts: str = "ts", theirs: No | None = None) -> tuple[Chat, Json]:
         chat = self._chat(call)

@@ -91,7 +91,8 @@ def hidden(chat: Chat, subtype: str, **about: Any) -> Json:
 def message(chat: Chat, view: Json) -> Json:
     """…/reference/events/message."""
     shared = {"subtype": "file_share", "files": [file_shown(view["media"])]} if "media" in view else {}
-    return {"user": chat.user, "ts": ts_of(view["id"]), "text": html.escape(words_of(view), quote=False), **shared}
+    by = BOT if view.get("direction") == "in" else {"user": chat.user}
+    return {**by, "ts": ts_of(view["id"]), "text": html.escape(words_of(view), quote=False), **shared}
 
 
 def place_of(chat: Chat) -> str:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
 
-from services.sandbox.access import same
 from services.sandbox.chats import Chat
 from services.sandbox.said import choice_view
 from services.sandbox.twins.proofs import Signer
-from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.teams.events import HOUR, REACTIONS, Tells, number_of, place_of
+from services.sandbox.twins.teams.events import REACTIONS, Tells, number_of, place_of
 from services.sandbox.twins.twin import Call, No, digits
 
 Json = dict[str, Any]
@@ -39,11 +35,6 @@ class Teams(Tells):
         yield self.call("DELETE", f"{ACTIVITY}/reactions/{{kind}}", self._reaction)
         yield self.call("GET", "/v3/attachments/{id}/views/original", self.serve)
 
-    def allowed(self, seat: Seat, request: web.Request) -> bool:
-        """By an access token of the last hour."""
-        token, until = self.shelf.get(f"token/{seat.name}") or ("", 0)
-        return same(request.headers.get("Authorization", ""), f"Bearer {token}") and time.time() < until
-
     def _openid(self, call: Call) -> Json:
         return {"issuer": "https://api.botframework.com", "jwks_uri": f"{call.seat.account['api']}/.well-known/keys"}
 
@@ -53,13 +44,10 @@ class Teams(Tells):
     def _token(self, call: Call) -> Json:
         """https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow."""
         given = {**call.values, **call.path}
-        names = {"client_id": "app_id", "client_secret": "secret", "directory": "directory"}
-        for seat in self.seats.all():
-            if all(same(str(given.get(name)), str(seat.account[setting])) for name, setting in names.items()):
-                token = secrets.token_urlsafe(40)
-                self.shelf.put(f"token/{seat.name}", (token, time.time() + HOUR))
-                return {"token_type": "Bearer", "expires_in": HOUR, "access_token": token}
-        raise No(401, NO_CLIENT)
+        seat = self.seats.known(given, "directory", client_id="app_id", client_secret="secret")  # noqa: S106 a setting's name
+        if seat is None:
+            raise No(401, NO_CLIENT)
+        return self.grant(seat)
 
     def _conversation(self, call: Call) -> Json:
         (member,) = call.values["members"]

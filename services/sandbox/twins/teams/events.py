@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 
-from services.sandbox.chats import Chat
+from services.sandbox.chats import Chat, now
 from services.sandbox.said import words_of
+from services.sandbox.twins.grants import HOUR, Granting
 from services.sandbox.twins.proofs import Signer
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Post, Twin, digits
+from services.sandbox.twins.twin import Post, digits
 
 Json = dict[str, Any]
 REACTIONS: Final = {"👍": "like", "❤️": "heart", "😆": "laugh", "😮": "surprised", "😢": "sad", "😠": "angry"}
-HOUR: Final = 3600
 FILE: Final = "application/vnd.microsoft.teams.file.download.info"
 
 
-class Tells(Twin):
+class Tells(Granting):
     channel = "teams"
     name = "Microsoft Teams"
     person = ("29:", 18)
@@ -76,10 +75,9 @@ class Tells(Twin):
 
     def _told(self, chat: Chat, kind: str, name: str, /, **about: Any) -> Json:
         app, _, directory = chat.account.partition("@")
-        at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         place = {"conversationType": "personal", "tenantId": directory, "id": place_of(chat.user)}
         whose = {"recipient": {"id": f"28:{app}", "name": "Parley Shop"}, "channelData": {"tenant": {"id": directory}}}
-        said = {"type": kind, "id": name, "timestamp": at, "from": {"id": chat.user, "name": chat.name}, **about}
+        said = {"type": kind, "id": name, "timestamp": now(), "from": {"id": chat.user, "name": chat.name}, **about}
         where = {"channelId": "msteams", "locale": "km-KH", "serviceUrl": f"{self.api(chat)}/", "conversation": place}
         return where | whose | said
 

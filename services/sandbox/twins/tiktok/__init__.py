@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from aiohttp import web
 from services.sandbox.access import same
 from services.sandbox.chats import Chat
 from services.sandbox.said import choice_view, media_view
+from services.sandbox.twins.proofs import derived
 from services.sandbox.twins.seats import Seat
 from services.sandbox.twins.tiktok.events import Tells
 from services.sandbox.twins.twin import Call, No
@@ -35,19 +35,18 @@ class TikTok(Tells):
         yield self.call("GET", f"{API}/business/message/content/list/", self._list)
         yield self.call("GET", "/kept/{id}", self._kept, anyone=True)
 
+    def access(self, seat: Seat) -> str:
+        return f"act.{derived(seat.account.get('refresh_token'), 'access ')}"
+
     def allowed(self, seat: Seat, request: web.Request) -> bool:
-        return same(request.headers.get("Access-Token", ""), _access(seat))
+        return same(request.headers.get("Access-Token", ""), self.access(seat))
 
     def _token(self, call: Call) -> Json:
-        for seat in self.seats.all():
-            client = all(
-                same(str(call.values[name]), str(seat.account[name])) for name in ("client_id", "client_secret")
-            )
-            if client and call.values["refresh_token"] in (seat.account["refresh_token"], _rotated(seat)):
-                return _ok(
-                    access_token=_access(seat), expires_in=DAY, refresh_token=_rotated(seat), open_id=self.id_of(seat)
-                )
-        raise No(200, NO_GRANT)
+        seat = self.seats.known(call.values, "client_id", "client_secret")
+        if seat is None or call.values["refresh_token"] not in (seat.account["refresh_token"], _rotated(seat)):
+            raise No(200, NO_GRANT)
+        given = {"access_token": self.access(seat), "refresh_token": _rotated(seat)}
+        return _ok(**given, expires_in=DAY, open_id=self.id_of(seat))
 
     def _webhook(self, call: Call) -> Json:
         for seat in self.seats.all():
@@ -102,7 +101,7 @@ class TikTok(Tells):
     def _kept(self, call: Call) -> web.Response:
         """By the token in a header of its own; what is of a sticker by anyone."""
         given = call.request.headers.get("X-User")
-        if given is not None and not any(same(given, _access(seat)) for seat in self.seats.all()):
+        if given is not None and not any(same(given, self.access(seat)) for seat in self.seats.all()):
             raise self.no("bad_token")
         return self.serve(call)
 
@@ -118,9 +117,5 @@ def _ok(**data: Any) -> Json:
     return {"code": 0, "message": "OK", "request_id": "sandbox", "data": data}
 
 
-def _access(seat: Seat) -> str:
-    return "act." + hashlib.sha256(f"access {seat.account.get('refresh_token')}".encode()).hexdigest()
-
-
 def _rotated(seat: Seat) -> str:
-    return "rft." + hashlib.sha256(f"refresh {seat.account.get('refresh_token')}".encode()).hexdigest()
+    return f"rft.{derived(seat.account.get('refresh_token'), 'refresh ')}"

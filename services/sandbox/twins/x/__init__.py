@@ -7,7 +7,6 @@ else is a direct message.
 from __future__ import annotations
 
 import base64
-import hashlib
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -17,6 +16,7 @@ from aiohttp import web
 from services.sandbox.access import same
 from services.sandbox.chats import Chat
 from services.sandbox.said import media_view, taken_back
+from services.sandbox.twins.proofs import derived
 from services.sandbox.twins.seats import Seat
 from services.sandbox.twins.twin import Call, No, digits
 from services.sandbox.twins.x.events import Tells, users_of
@@ -47,9 +47,12 @@ class X(Tells):
         yield self.call("DELETE", "/2/tweets/{id}", self._delete)
         yield self.call("POST", "/2/dm_conversations/with/{user}/messages", self._message, sends=True)
 
+    def access(self, seat: Seat) -> str:
+        return derived(seat.account.get("refresh_token"), "access ")
+
     def allowed(self, seat: Seat, request: web.Request) -> bool:
         given = request.headers.get("Authorization", "")
-        return any(same(given, f"Bearer {one}") for one in (_access(seat), seat.app.get("bearer_token")))
+        return any(same(given, f"Bearer {one}") for one in (self.access(seat), seat.app.get("bearer_token")))
 
     def _token(self, call: Call) -> Json:
         """A client proves itself by its head (RFC 6749 §2.3.1)."""
@@ -58,7 +61,7 @@ class X(Tells):
             proof = f"Basic {base64.b64encode(client.encode()).decode()}"
             known = (str(seat.account.get("refresh_token")), _rotated(seat))
             if same(call.request.headers.get("Authorization", ""), proof) and call.values["refresh_token"] in known:
-                given = {"access_token": _access(seat), "refresh_token": _rotated(seat)}
+                given = {"access_token": self.access(seat), "refresh_token": _rotated(seat)}
                 return {"token_type": "bearer", "expires_in": LIVES, **given}
         raise No(400, NO_GRANT)
 
@@ -116,15 +119,8 @@ class X(Tells):
         return self.show_files(chat, view, [media_view(self.file(one)) for one in files])
 
     def _of(self, name: object) -> Chat:
-        found = next((chat for chat in self.chats if str(name) in chat.views), None)
-        if found is None:
-            raise self.no("nobody_there")
-        return found
-
-
-def _access(seat: Seat) -> str:
-    return hashlib.sha256(f"access {seat.account.get('refresh_token')}".encode()).hexdigest()
+        return self.chat_where(lambda chat: str(name) in chat.views, self.no("nobody_there"))
 
 
 def _rotated(seat: Seat) -> str:
-    return hashlib.sha256(f"refresh {seat.account.get('refresh_token')}".encode()).hexdigest()
+    return derived(seat.account.get("refresh_token"), "refresh ")
