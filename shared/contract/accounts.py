@@ -28,6 +28,11 @@ class Account(Settings):
 
     tenant: str = Described(default="default", description="whose account this is")
     app: str = Described(default="", description="the app that receives for it; default: the account's name")
+    region: str = Described(
+        default="",
+        pattern=r"^([A-Z]{2})?$",
+        description="the country (ISO 3166: KH) of phone numbers that do not say theirs",
+    )
 
     @property
     def key(self) -> str:

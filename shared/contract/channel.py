@@ -13,7 +13,7 @@ from shared.contract.accounts import Account, App, Settings
 from shared.contract.bodies import AesCtr, Blob, Encoded, Field, Form, Gzip
 from shared.contract.calls import Asked, Http, Limit, Request, Response, Security, Smtp, Steps, bearer, judge
 from shared.contract.capabilities import Capabilities, Level
-from shared.contract.envelope import Media, Party, Window
+from shared.contract.envelope import Media, Party, Proof, Window
 from shared.contract.errors import (
     TRANSIENT,
     AlreadySent,
@@ -183,6 +183,10 @@ def one_socket(account: Any) -> int:
     return 1
 
 
+def no_more(account: Any, sender: Party) -> tuple[Proof, ...]:
+    return ()
+
+
 def always_open(account: Any, message: Message) -> Window | None:
     return Window()
 
@@ -216,6 +220,7 @@ class Channel:
     is polled. `connect`: the address of an account's socket, given its cursor; `socket`: what is said on it, until it should be
     closed; raises SendFailed where it cannot be used (`auth`: only a person can mend that). `shards`: how many sockets the
     account has. `window`: what a message of the customer, just received, allows; None where it is nothing that they wrote.
+    `proves`: what a sender's address proves besides, by the account's settings.
 
     What goes out. `join_key`: by what the echo of a piece can be known when its answer was lost: what was sent along and comes
     back, the piece's id; or what is known of it on both sides. `amend`: what changes a message that stands there, as far as the
@@ -267,6 +272,7 @@ class Channel:
     register: Callable[[Any, Any, Context], Steps[None]] | None = None
     version: Callable[[Any], Version | None] = no_version
     window: Callable[[Any, Message], Window | None] = always_open
+    proves: Callable[[Any, Party], tuple[Proof, ...]] = no_more
 
     def refreshes(self, account: Account) -> bool:
         return self.refresh is not None and self.refreshed(account)

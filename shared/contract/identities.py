@@ -63,17 +63,22 @@ def normalised(kind: str, value: str, *, region: str | None = None) -> str:
             return value
 
 
+def as_known(kind: str, value: str, *, region: str | None = None) -> str:
+    """Normalised; as it is where it is none."""
+    return _otherwise_none(kind, value, region) or value
+
+
 def proved(kind: str, value: str | None, *, by: Evidence, region: str | None = None) -> tuple[Proof, ...]:
     """What this proves of a sender: one address, or none where it cannot be one."""
     written = _otherwise_none(kind, value, region)
     return (Proof(kind=kind, value=written, by=by),) if written else ()
 
 
-def hints_of(envelope: Envelope, *, region: str | None = None) -> tuple[tuple[str, str], ...]:
+def hints_of(envelope: Envelope) -> tuple[tuple[str, str], ...]:
     """Kind and address, normalised, of whatever the sender is said to be reached at, unproved: at the most a suggestion."""
     sender = envelope.sender
     told = ((EMAIL, sender.email), (PHONE, sender.phone)) if envelope.direction == "inbound" else ()
-    hints = [(kind, written) for kind, value in told if (written := _otherwise_none(kind, value, region))]
+    hints = [(kind, written) for kind, value in told if (written := _otherwise_none(kind, value, None))]
     proofs = {(proof.kind, proof.value) for proof in sender.proofs}
     return tuple(hint for hint in hints if hint not in proofs)
 

@@ -10,7 +10,8 @@ from pydantic import Field as Described
 
 from shared.contract import channel
 from shared.contract.channel import Capabilities, Message, Piece, SendFailed
-from shared.contract.envelope import Assessment, Media, Notice, Part, Party, Text, Unsupported, kind_of
+from shared.contract.envelope import Assessment, Media, Notice, Part, Party, Proof, Text, Unsupported, kind_of
+from shared.contract.identities import proved
 
 Word = Literal["stop", "start", "help"]
 
@@ -30,7 +31,22 @@ WORDS: Final[Mapping[str, Word]] = {
 ANSWERED: Final = Assessment(may_auto_answer=False, reasons=("the provider answers this word",))
 
 
-class Sender(channel.Account):
+class Numbered(channel.Account):
+    """Whom people reach, and are known by, by phone number."""
+
+    proves_phone: bool = Described(
+        default=False,
+        description="whether a number that writes is proved to be its owner's everywhere: channels that know it too are one "
+        "person's then; who sends an SMS or calls can forge a number",
+    )
+
+
+def proves(account: Numbered, sender: Party) -> tuple[Proof, ...]:
+    """Their number, where the account's owner believes in it."""
+    return proved("phone", sender.phone, by="provider") if account.proves_phone else ()
+
+
+class Sender(Numbered):
     """A number, a short code or a name that SMS are sent from."""
 
     number: str = Described(

@@ -41,11 +41,13 @@ from shared.contract.envelope import (
     Envelope,
     Notice,
     Part,
+    Party,
     Unsupported,
     message_id,
     scrub,
 )
 from shared.contract.errors import AlreadySent, Malformed, SendFailed, TooLarge, Torn, Unverified
+from shared.contract.identities import PHONE, as_known
 from shared.contract.mend import loads
 from shared.contract.readable import UNREADABLE, readable, where
 
@@ -278,7 +280,7 @@ def _envelope(
         external_id=incoming.external_id,
         external_ids=incoming.external_ids,
         join_key=incoming.join_key,
-        sender=incoming.sender,
+        sender=_sender(incoming, channel, account),
         recipients=incoming.recipients,
         surface=incoming.surface,
         container=incoming.container,
@@ -295,6 +297,18 @@ def _envelope(
         assessment=_assessed(incoming.assessment, channel),
         window=None if incoming.echo or isinstance(incoming.parts[0], Notice) else channel.window(account, incoming),
     )
+
+
+def _sender(incoming: Message, channel: Channel, account: Account) -> Party:
+    """Who wrote it, with what the account's settings let their address prove, their phone number as all are written."""
+    sender = incoming.sender
+    if incoming.echo:
+        return sender
+    phone = sender.phone and as_known(PHONE, sender.phone, region=account.region or None)
+    proofs = (*sender.proofs, *channel.proves(account, sender))
+    if (phone, proofs) == (sender.phone, sender.proofs):
+        return sender
+    return sender.model_copy(update={"phone": phone, "proofs": proofs})
 
 
 def _most(parts: tuple[Part, ...]) -> tuple[Part, ...]:

@@ -42,7 +42,7 @@ class App(channel.App):
     secret: Secret = Field(description="signs session tokens and addresses of files; changing it ends every session")
     identity_secret: Secret | None = Field(
         None,
-        description="with it the site signs the ids and names of people it knows: hex HMAC-SHA256(identity_secret, id + line feed + name)",
+        description="with it the site signs the ids and names of people it knows: hex HMAC-SHA256(identity_secret, id + line feed + name), or a JSON Web Token",
     )
     origins: tuple[str, ...] = Field(
         (), description="the origins whose pages may use the widget, as https://shop.example"

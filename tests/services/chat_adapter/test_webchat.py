@@ -8,13 +8,14 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import jwt
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from pydantic import SecretStr, ValidationError
@@ -39,7 +40,7 @@ from services.chat_adapter.webchat.session import (
 )
 from services.chat_adapter.webchat.transcript import Said, Transcript
 from shared.contract.channel import DeletePiece, EditPiece, MarkSeen, Piece
-from shared.contract.envelope import Choices, Media, Option, Text
+from shared.contract.envelope import Choices, Media, Option, Proof, Text
 from shared.contract.errors import SendFailed, Unverified
 from shared.contract.seal import seal, unseal
 from shared.runtime import crowd
@@ -69,6 +70,13 @@ async def chat(world: Settings) -> AsyncIterator[Running]:
 
 def signed(*said: str) -> str:
     return hmac.new(IDENTITY_SECRET.encode(), "\n".join(said).encode(), hashlib.sha256).hexdigest()
+
+
+def site_token(secret: str | None = IDENTITY_SECRET, **told: Any) -> str:
+    """As the site's server says it of user 42."""
+    claims = {"sub": "42", "exp": int(NOW.timestamp()) + 300, **told}
+    said = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(said, secret or "", algorithm="HS256" if secret else "none")
 
 
 async def post(chat: Running, token: str, **message: Any) -> tuple[int, Any, Any]:
@@ -128,6 +136,44 @@ class TestSession:
     def test_a_wrong_signature_opens_nothing(self, signature: str) -> None:
         with pytest.raises(Unverified):
             open_session(SHOP, Opening(user=User(id="42", signature=signature)), NOW)
+
+    def test_an_address_is_proved_where_the_site_says_that_it_has_seen_it(self) -> None:
+        told = {"name": "សុភា", "email": "Dara@Example.org", "email_verified": True, "phone_number": "+855 12 345 678"}
+        user = User(id="42", name="the manager", email="x@y.example", token=site_token(**told))
+        party = open_session(SHOP, Opening(user=user), NOW).party
+        assert (party.address, party.verified, party.name, party.name_verified) == ("user:42", "signature", "សុភា", True)
+        assert party.proofs == (Proof(kind="email", value="dara@example.org", by="signature"),)
+        assert (party.email, party.phone) == ("Dara@Example.org", "+855 12 345 678")
+        visitor = open_session(
+            SHOP, Opening(user=User(id="42", token=site_token(**told, phone_number_verified=True))), NOW
+        )
+        kept = read_session_token(SHOP, write_session_token(SHOP, visitor), NOW).party
+        assert [proof.value for proof in kept.proofs] == ["dara@example.org", "+85512345678"]
+
+    def test_an_address_beside_a_token_or_a_signature_proves_nothing(self) -> None:
+        for proof in ({"token": site_token()}, {"signature": signed("42")}):
+            user = User(id="42", email="manager@shop.example", phone="+85512345678", **proof)
+            assert open_session(SHOP, Opening(user=user), NOW).party.proofs == ()
+
+    @pytest.mark.parametrize(
+        "token",
+        [
+            "",
+            "a.b.c",
+            pytest.param(lambda: site_token(sub="43"), id="of another"),
+            pytest.param(lambda: site_token(exp=int(NOW.timestamp())), id="ended"),
+            pytest.param(lambda: site_token(exp=None), id="endless"),
+            pytest.param(lambda: site_token(secret="another secret of thirty-two letters"), id="of another secret"),
+            pytest.param(lambda: site_token(secret=None), id="unsigned"),
+            pytest.param(lambda: site_token(email=["a@b.example"]), id="of another shape"),
+        ],
+    )
+    def test_a_token_that_is_not_the_sites_for_this_user_now_opens_nothing(
+        self, token: str | Callable[[], str]
+    ) -> None:
+        told = token if isinstance(token, str) else token()
+        with pytest.raises(Unverified):
+            open_session(SHOP, Opening(user=User(id="42", token=told, signature=signed("42"))), NOW)
 
     def test_without_an_identity_secret_no_signature_counts(self) -> None:
         with pytest.raises(Unverified):

@@ -54,6 +54,16 @@ def test_an_echo_is_outbound():
     assert stamped(replace(MESSAGE, echo=True)).direction == "outbound"
 
 
+def test_a_phone_number_is_written_as_everywhere_by_the_accounts_country():
+    def phone(told, region):
+        account = ACCOUNT.model_copy(update={"region": region})
+        said = replace(MESSAGE, sender=Party(address="55", phone=told))
+        return stamp(said, channel=CHANNEL, account=account, received_at=NOW).sender.phone
+
+    assert phone("012 345 678", "KH") == phone("+855 12-345-678", "") == "+85512345678"
+    assert (phone("012 345 678", ""), phone("call me", "KH")) == ("012 345 678", "call me")
+
+
 def test_what_verified_the_message_is_said_unless_the_channel_knows_better():
     signed = replace(CHANNEL, signed=True)
     assert stamped(MESSAGE).assessment == Assessment(authentication="provider")

@@ -38,7 +38,7 @@ from shared.contract.channel import (
 )
 from shared.contract.envelope import Media, derive
 from shared.contract.readable import otherwise
-from shared.dialects import google
+from shared.dialects import google, sms
 
 SCOPE: Final = "https://www.googleapis.com/auth/rcsbusinessmessaging"
 DOMAIN: Final = "@rbm.goog"  # behind an agent's id where Google writes it out
@@ -51,7 +51,7 @@ class App(channel.App):
     token: SecretStr = Described(min_length=1, description="the webhook's clientToken, with which Google signs")
 
 
-class Account(google.Serviced):
+class Account(google.Serviced, sms.Numbered):
     """One agent."""
 
     agent: str = Described(min_length=1, description="the agent's id, of its page in the developer console")
@@ -191,6 +191,7 @@ CHANNEL = Channel(
     handshake=handshake,
     verify=verify,
     inbound=inbound,
+    proves=sms.proves,
     outbound=outbound,
     join_key=join_key,
     amend=amend,

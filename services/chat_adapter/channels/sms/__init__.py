@@ -66,6 +66,7 @@ CHANNEL = Channel(
     body_limit=256 * 1024,
     verify=twilio.verify,
     inbound=inbound,
+    proves=sms.proves,
     accepted=accepted,
     outbound=outbound,
     outcome=outcome,

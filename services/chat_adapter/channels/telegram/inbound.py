@@ -26,6 +26,7 @@ from shared.contract.envelope import (
     Thread,
     Unsupported,
 )
+from shared.contract.identities import proved
 from shared.contract.readable import otherwise
 
 Json = dict[str, Any]
@@ -193,13 +194,16 @@ def _place(message: Json, update: Json) -> Json:
 def _person(speaker: Json, message: Json) -> Party:
     found = context.party(speaker)
     phone = otherwise(lambda: _own_phone(message, speaker), None)
-    more = {"verified": "provider", "phone": phone, "locale": speaker.get("language_code")}
-    return otherwise(lambda: Party(**{**dict(found), **more}), found)
+    told = {"verified": "provider", "phone": phone, "proofs": proved("phone", phone, by="provider")}
+    known = otherwise(lambda: Party(**{**dict(found), **told}), found)
+    return otherwise(lambda: Party(**{**dict(known), "locale": speaker.get("language_code")}), known)
 
 
 def _own_phone(message: Json, speaker: Json) -> str | None:
-    """Telegram puts the user id on a contact; who shares their own card has shown whose number it is."""
-    contact = message.get("contact") or {}
+    """Telegram puts the user id on a contact; who shares their own card has shown whose number it is. One that is passed on may
+    be of a number that they had once.
+    """
+    contact = {} if message.get("forward_origin") else message.get("contact") or {}
     return f"+{contact['phone_number'].lstrip('+')}" if contact.get("user_id") == speaker["id"] else None
 
 

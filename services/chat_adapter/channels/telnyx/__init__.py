@@ -122,6 +122,7 @@ CHANNEL = Channel(
     body_limit=256 * 1024,
     verify=verify,
     inbound=inbound,
+    proves=sms.proves,
     outbound=outbound,
     outcome=outcome,
     fetch=fetch,

@@ -1,5 +1,6 @@
 // What the site says in its script tag: <script src=".../webchat/{app}/widget.js" async data-lang data-theme data-accent
-// data-position data-open data-title data-user-id data-user-name data-user-email data-user-phone data-user-signature>
+// data-position data-open data-title data-user-id data-user-name data-user-email data-user-phone data-user-signature
+// data-user-token>
 
 export function readOptions(script) {
   const said = script.dataset;
@@ -28,6 +29,7 @@ function readUser(said) {
     email: said.userEmail,
     phone: said.userPhone,
     signature: said.userSignature,
+    token: said.userToken,
   };
   return Object.freeze(Object.fromEntries(Object.entries(user).filter(([, value]) => value)));
 }
