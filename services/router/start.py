@@ -5,13 +5,14 @@ from __future__ import annotations
 from services.router.api import Deps, mount
 from services.router.api.tokens import Tokens
 from services.router.batch.publish import Outbox, Sweeper
+from services.router.batch.rounds import Rounds
 from services.router.batch.service import Router
 from services.router.directory import Directory
 from services.router.retention import Retention
 from shared.bus.consume import Reader
 from shared.bus.produce import Producer, Publisher
 from shared.bus.witness import Witness
-from shared.contract.records import ROUTER_GROUP, ROUTER_INPUTS
+from shared.contract.records import REQUESTS, ROUTER_GROUP, ROUTER_INPUTS
 from shared.runtime import hosts
 from shared.runtime.lifecycle import Life
 from shared.storage.blobs import Blobs
@@ -67,6 +68,10 @@ async def start(life: Life) -> None:
         life.spawn(tokens.watch(), "tokens")
     life.spawn(sweeper.run(), "sweeper")
     life.spawn(router.flush_when_idle(), "flush")
+    rounds = Rounds(
+        settings=settings, pool=pool, router=router, mine=lambda: reader.seated(REQUESTS), health=life.health
+    )
+    life.spawn(rounds.run(), "rounds")
     if settings.retention:
         life.spawn(Retention(settings, pool, blobs).run(), "retention")
     reader.begin(life.spawn(_read(reader, witness, directory), "reader"))

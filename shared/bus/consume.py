@@ -103,6 +103,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._moved: dict[TopicPartition, float] = {}
         self._former: dict[TopicPartition, asyncio.Task[None]] = {}
         self._seated: set[TopicPartition] = set()
+        self._untold: set[TopicPartition] = set()
         self._agreeing = self._ending = False
         self._failed: asyncio.Future[None] | None = None
         self._reading: set[TopicPartition] = set()
@@ -336,6 +337,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
         log_id = await self._log_of(partition.topic)
         position = await self._owner.claim(partition.topic, partition.partition, log_id)
         if position is None:
+            self._untold.add(partition)
             position = await self._committed_position(partition, log_id)
         position = await self._check_place(partition, position)
         if not self._is_mine(partition):
@@ -401,6 +403,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             self._check_log(partition)
             start = self._positions[partition]
             records = [one for one in found if one.offset >= start]  # what was under way when we kept it comes again
+            if not found:
+                await self._rest(partition, start)
             if not records:
                 continue
             end = records[-1].offset + 1
@@ -410,6 +414,16 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             self._positions[partition], self._moved[partition] = end, time.monotonic()
             self._waiting.pop(partition, None)
             RECORDS_IN.labels(partition.topic).inc(len(records))
+
+    async def _rest(self, partition: TopicPartition, start: int) -> None:
+        """All that is given has been taken, and behind it stand the marks of transactions, which are given to nobody: the owner
+        keeps the position behind them, so that who asks whether all is read finds it at the end.
+        """
+        position = await self._consumer.position(partition)
+        if position > start or partition in self._untold:
+            await self._owner.handle(partition.topic, partition.partition, (), start, position)
+            self._untold.discard(partition)
+            self._positions[partition] = position
 
     def _check_log(self, partition: TopicPartition) -> None:
         """Raises OtherLog where the topic was made anew since its partition was claimed."""
@@ -593,6 +607,10 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]
             silent = time.monotonic() - self._moved[partition]
             if lag and idle and silent > STALLED:
                 raise KafkaTimeoutError(f"{partition.topic}/{partition.partition}: {lag} records do not come")
+
+    def seated(self, topic: str) -> set[int]:
+        """The partitions of a topic (its name without the prefix) that are read here at the moment."""
+        return {one.partition for one in self._seated if one.topic == self._settings.topic(topic)}
 
     @property
     def trouble(self) -> str | None:

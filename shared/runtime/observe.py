@@ -131,6 +131,19 @@ WALK_ENDED = Gauge(
     ["walk"],
 )
 WALK_FAILURES = Counter("parley_walk_failures_total", "Steps of retention that failed, and are tried again.", ["walk"])
+ALARMS_FIRED = Counter("parley_alarms_fired_total", "What was due and is done, by kind.", ["kind"])
+ALARMS_FAILED = Counter(
+    "parley_alarms_failed_total",
+    "What was due and could not be done, by kind; it is tried again after ten minutes.",
+    ["kind"],
+)
+ALARMS_LATE = Gauge("parley_alarms_late_seconds", "How long ago the oldest thing was due that is not done.")
+ALARMS_HELD = Gauge(
+    "parley_alarms_held_seconds",
+    "For how long what is due has waited for this partition to be read as far as it went when it was due.",
+    ["topic", "partition"],
+)
+CLOCKS_APART = Gauge("parley_clocks_apart_seconds", "By how much PostgreSQL's clock and this process's differ.")
 READY = Gauge("parley_ready", "1 while this process may be given work.")
 STOPPED = Gauge(
     "parley_partitions_stopped",

@@ -1,9 +1,10 @@
-"""What a transaction begins with, in one statement: its offsets, the rows that may be forgotten, and which ids are new."""
+"""What a transaction begins with, in one statement: its offsets, the rows that may be forgotten, which ids are new, and the time."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Final
 
 from services.router.batch.publish import Place
@@ -14,13 +15,13 @@ from shared.storage.database import Connection
 
 async def begin(
     connection: Connection, batches: Sequence[Batch], *, forget: Collection[Place], ids: Collection[uuid.UUID]
-) -> set[uuid.UUID]:
-    """The ids that were never seen before. Raises Fenced where a partition has another owner or stands elsewhere."""
-    offsets = [(b.topic, b.partition, b.epoch, b.start, b.end) for b in batches]
-    moved, fresh = await connection.fetchrow(BEGIN, *_columns(offsets, 5), *_columns(list(forget), 3), list(ids))
-    if moved != len(batches):
+) -> tuple[datetime, set[uuid.UUID]]:
+    """PostgreSQL's time, by which all is judged, and the ids that were never seen before. Raises Fenced where a partition has another owner or stands elsewhere."""
+    offsets = [(b.topic, b.partition, b.epoch, b.start, b.end) for b in batches if b.topic]
+    now, moved, fresh = await connection.fetchrow(BEGIN, *_columns(offsets, 5), *_columns(list(forget), 3), list(ids))
+    if moved != len(offsets):
         raise Fenced(", ".join(f"{b.topic}/{b.partition} at {b.start}" for b in batches))
-    return set(fresh)
+    return now, set(fresh)
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
@@ -51,4 +52,4 @@ WITH own AS MATERIALIZED (
 ), fresh AS (
     INSERT INTO seen SELECT id FROM unnest($9::uuid[]) id ORDER BY id ON CONFLICT DO NOTHING RETURNING id
 )
-SELECT (SELECT count(*) FROM moved), ARRAY(SELECT id FROM fresh)"""
+SELECT clock_timestamp(), (SELECT count(*) FROM moved), ARRAY(SELECT id FROM fresh)"""

@@ -15,6 +15,7 @@ from services.router.batch.publish import Row
 from services.router.fold import identity, moves, reach
 from services.router.fold.brake import brake_ref
 from services.router.fold.facts import (
+    AlarmKey,
     Conversation,
     Facts,
     IdentityKey,
@@ -35,7 +36,7 @@ BEGUN: Final = 1000  # conversations under posts and in groups that are told of 
 OPEN_PLACE: Final = "c.container IS NOT NULL AND c.thread_key IS NULL AND c.status = 'open'"
 CONVERSATION = """id, tenant, customer_id, channel, account, peer, container, thread_key, opened_at, last_at, surface,
     status, last_sequence, name, subject, preview, last_inbound_at, last_external_id, "window", delivered_to, read_to,
-    blocked_at, responder, responder_at, brake, signed_name, route, parked, chain"""
+    blocked_at, responder, responder_at, brake, signed_name, route, alarms, parked, chain"""
 
 
 async def load(
@@ -60,6 +61,7 @@ async def load(
     check_brakes(facts, needs)
     named |= await find_private_answers(connection, facts, needs)
     await find_sendings(connection, facts, needs, named)
+    await lock_alarms(connection, facts, needs)
     return await find_outbox(connection, facts)
 
 
@@ -321,6 +323,17 @@ async def lock_conversations(connection: Connection, facts: Facts, needs: Needs)
 def _conversation(row: Any) -> Conversation:
     """The columns of CONVERSATION stand in the order of the fields."""
     return Conversation(*(*row[:-2], row[-2] or [], row[-1] or []))
+
+
+async def lock_alarms(connection: Connection, facts: Facts, needs: Needs) -> None:
+    """Those that fire, as they stand now: the candidates were seen without locks."""
+    if needs.alarms:
+        rows = await connection.fetch(
+            """SELECT a.entity, a.kind, a.due FROM alarm a JOIN unnest($1::uuid[], $2::text[]) k(entity, kind)
+                USING (entity, kind) ORDER BY a.entity, a.kind FOR UPDATE OF a""",
+            *(list(column) for column in zip(*needs.alarms, strict=True)),
+        )
+        facts.standing = {AlarmKey(row[0], row[1]): row[2] for row in rows}
 
 
 async def find_private_answers(connection: Connection, facts: Facts, needs: Needs) -> set[uuid.UUID]:

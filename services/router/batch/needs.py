@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from services.router.fold import identity, reach
+from services.router.fold.alarms import Fired
 from services.router.fold.brake import brake_ref, mail_names
 from services.router.fold.changes import told_of
 from services.router.fold.echoes import refs_of_echo
-from services.router.fold.facts import IdentityKey, PeerKey, RefKey
+from services.router.fold.facts import AlarmKey, IdentityKey, PeerKey, RefKey
 from services.router.fold.files import has_files, media_ref
 from services.router.fold.mails import is_mail
 from services.router.fold.moves import names_of
@@ -53,6 +54,7 @@ class Needs:
     moves: list[Envelope] = field(default_factory=list)
     files: dict[uuid.UUID, RefKey] = field(default_factory=dict)
     private: list[Reply] = field(default_factory=list)
+    alarms: set[AlarmKey] = field(default_factory=set)
     echoes: bool = False
     blocks: bool = False
 
@@ -83,6 +85,9 @@ def of(records: Sequence[In], secret: bytes) -> Needs:
                 _profile(needs, profile)
             case Typing() as typing:
                 needs.peers.add(PeerKey(typing.tenant, typing.channel, typing.account, typing.peer))
+            case Fired() as fired:
+                needs.alarms.add(fired.key)
+                needs.conversations.add(fired.entity)
             case SendTyping() as asked:
                 needs.conversations.add(asked.conversation)
             case Grow() as asked:

@@ -18,6 +18,7 @@ from services.router.batch.publish import Outbox, Row, Sweeper, out, row_of
 from services.router.batch.together import Batch, Together
 from services.router.batch.write import write
 from services.router.directory import Directory
+from services.router.fold.alarms import Fired, record_of
 from services.router.fold.facts import Facts
 from services.router.fold.rules import decide
 from shared.bus.cloudevents import In
@@ -88,6 +89,10 @@ class Router:
         batch = Batch(topic, partition, self._epochs[topic, partition], records, start, end)
         await asyncio.shield(await self._together.take(batch))
 
+    async def fire(self, alarms: Sequence[Fired]) -> asyncio.Future[None]:
+        """What is due, done; what is given back ends when all is published."""
+        return await self._together.take(Batch("", 0, 0, [record_of(fired) for fired in alarms], 0, 0))
+
     async def _route(self, batches: Sequence[Batch]) -> asyncio.Future[None]:
         """One transaction, again with fresh facts where it met another; what is given back ends when all is published."""
         for attempt in range(1, TRIES + 1):
@@ -110,9 +115,9 @@ class Router:
         wanted = needs.of(records, self._secret)
         with self._outbox.forgetting() as places:
             async with transaction(self._pool) as connection:
-                fresh = await begin(connection, batches, forget=places, ids=wanted.ids)
+                now, fresh = await begin(connection, batches, forget=places, ids=wanted.ids)
                 facts = Facts(
-                    datetime.now(UTC),
+                    now,
                     self._secret,
                     fresh,
                     capabilities=self._directory.capabilities,
@@ -127,7 +132,7 @@ class Router:
     async def _publish(self, batches: Sequence[Batch], facts: Facts, leftover: Sequence[Row]) -> None:
         await self._outbox.publish([*leftover, *map(row_of, facts.emissions)])
         await self._pass_on(facts)
-        _measure([record for batch in batches for record in batch.records])
+        _measure([record for batch in batches if batch.topic for record in batch.records])
 
     async def _pass_on(self, facts: Facts) -> None:
         """What is fleeting goes out once, and only if the bus takes it now."""

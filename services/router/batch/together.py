@@ -17,7 +17,9 @@ LANES: Final = 2  # transactions at once, where there is a backlog: while one wa
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The records of one partition's offsets [start, end), and the epoch in which they were read."""
+    """The records of one partition's offsets [start, end), and the epoch in which they were read; no topic: what fires, without
+    offsets.
+    """
 
     topic: str
     partition: int

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from services.router.fold.alarms import shard_of
 from services.router.fold.facts import Conversation, Emission, Facts, Sending
 from shared.contract.records import EVENTS
 from shared.storage.database import Connection
@@ -23,6 +24,7 @@ async def write(connection: Connection, facts: Facts) -> None:
     await write_events(connection, [e for e in facts.emissions if e.stored and not e.announces])
     await write_sendings(connection, {*map(id, facts.queued)}, list(facts.sendings.values()))
     await write_outbox(connection, [e for e in facts.emissions if not e.stored])
+    await write_alarms(connection, facts)
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -129,16 +131,16 @@ async def write_conversations(connection: Connection, conversations: Sequence[Co
                 read_to = n.read_to, parked = n.parked, chain = n.chain, peer = n.peer, container = n.container,
                 customer_id = n.customer_id, blocked_at = n.blocked_at, responder = n.responder,
                 responder_at = n.responder_at, brake = n.brake, subject = n.subject, signed_name = n.signed_name,
-                route = n.route
+                route = n.route, alarms = n.alarms
             FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[], $6::text[]::jsonb[],
                 $7::text[]::jsonb[], $8::text[], $9::text[], $10::uuid[], $11::timestamptz[], $12::text[],
-                $13::timestamptz[], $14::jsonb[], $15::text[], $16::text[], $17::jsonb[])
+                $13::timestamptz[], $14::jsonb[], $15::text[], $16::text[], $17::jsonb[], $18::jsonb[])
                 n(id, status, "window", delivered_to, read_to, parked, chain, peer, container, customer_id, blocked_at,
-                responder, responder_at, brake, subject, signed_name, route)
+                responder, responder_at, brake, subject, signed_name, route, alarms)
             WHERE c.id = n.id""",
             *_columns([(c.id, c.status, c.window, c.delivered_to, c.read_to, _json(c.pending), _json(c.chain), c.peer,
                         c.container, c.customer_id, c.blocked_at, c.responder, c.responder_at, c.brake, c.subject,
-                        c.signed_name, c.route)
+                        c.signed_name, c.route, c.alarms)
                        for c in seldom]),
         )  # fmt: skip
 
@@ -203,3 +205,20 @@ async def write_outbox(connection: Connection, emissions: Sequence[Emission]) ->
             *_columns([(e.conversation_id, e.sequence, e.topic, e.tenant, e.traceparent, e.id, e.name, e.value)
                        for e in emissions]),
         )  # fmt: skip
+
+
+async def write_alarms(connection: Connection, facts: Facts) -> None:
+    """What has rung goes; of two times the earlier stands. Whoever writes one holds the lock of its entity."""
+    if facts.rung:
+        await connection.execute(
+            """DELETE FROM alarm a USING unnest($1::uuid[], $2::text[]) n(entity, kind)
+            WHERE (a.entity, a.kind) = (n.entity, n.kind)""",
+            *_columns(sorted(facts.rung)),
+        )
+    if facts.alarms:
+        await connection.execute(
+            """INSERT INTO alarm (entity, kind, shard, due)
+            SELECT * FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::timestamptz[])
+            ON CONFLICT (entity, kind) DO UPDATE SET due = excluded.due WHERE alarm.due > excluded.due""",
+            *_columns([(*key, shard_of(key.entity), due) for key, due in sorted(facts.alarms.items())]),
+        )

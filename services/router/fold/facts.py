@@ -51,6 +51,13 @@ class PeerKey(NamedTuple):
     peer: str
 
 
+class AlarmKey(NamedTuple):
+    """Of what is to be looked at later, and why: a kind of services/router/fold/rules.py:FIRES."""
+
+    entity: uuid.UUID
+    kind: str
+
+
 @dataclass(slots=True)
 class Ref:
     """`pending`: what came ahead of its message, in order of arrival; its column has an older name, `parked`."""
@@ -70,7 +77,7 @@ class Conversation:
     `chain`: of a mail conversation the first and the newest Message-IDs, oldest first. `blocked_at`: since when its customer has
     stopped the account; `responder`: who else has the thread at the provider; `brake`: of services/router/fold/brake.py;
     `signed_name`: the name, where whoever vouches for its customer's address vouches for it too; `route`: of
-    services/router/fold/routes.py. `changed`: to be written; `moved`: what changes seldom as well, which is all but sequence, name,
+    services/router/fold/routes.py; `alarms`: when it is to be looked at, by kind. `changed`: to be written; `moved`: what changes seldom as well, which is all but sequence, name,
     preview and what is newest.
     """
 
@@ -101,6 +108,7 @@ class Conversation:
     brake: dict[str, Any] | None = None
     signed_name: str | None = None
     route: dict[str, Any] | None = None
+    alarms: dict[str, str] = field(default_factory=dict)
     pending: list[dict[str, Any]] = field(default_factory=list)
     chain: list[str] = field(default_factory=list)
     changed: bool = False
@@ -211,10 +219,13 @@ class Facts:
 
     floors: Mapping[uuid.UUID, int] = field(default_factory=dict)
     blocked: dict[Place, datetime] = field(default_factory=dict)
+    standing: dict[AlarmKey, datetime] = field(default_factory=dict)
 
     blocks: dict[PeerKey, datetime | None] = field(default_factory=dict)
     lifted: dict[Place, datetime] = field(default_factory=dict)
     merged: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)
+    alarms: dict[AlarmKey, datetime] = field(default_factory=dict)
+    rung: set[AlarmKey] = field(default_factory=set)
     emissions: list[Emission] = field(default_factory=list)
     fleeting: list[Emission] = field(default_factory=list)
     opened: list[Conversation] = field(default_factory=list)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from services.router.fold import changes, outbound, participants
+from services.router.fold import alarms, changes, outbound, participants
+from services.router.fold.alarms import Fired
 from services.router.fold.echoes import echo
 from services.router.fold.events import pass_by
 from services.router.fold.facts import Facts, PeerKey
@@ -55,6 +56,15 @@ def typing(facts: Facts, record: In) -> None:
             pass_by(facts, conversation, record, "conversation.typing", topic=EVENTS, value=value)
 
 
+def fire(facts: Facts, record: In) -> None:
+    """What was to be looked at later: whoever looks finds in the facts what is due."""
+    found: Fired = record.model
+    if alarms.take(facts, found):
+        FIRES[found.kind](facts, record, found)
+
+
+FIRES: Final[dict[str, Callable[[Facts, In, Fired], None]]] = {}
+
 RULES: Final[dict[type[object], Callable[[Facts, In], None]]] = {
     Envelope: envelope,
     Delivery: delivery,
@@ -62,5 +72,6 @@ RULES: Final[dict[type[object], Callable[[Facts, In], None]]] = {
     MediaUpdate: media,
     ProfileUpdate: participants.learn,
     Typing: typing,
+    Fired: fire,
     Failure: outbound.unread,
 }

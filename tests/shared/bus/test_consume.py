@@ -528,6 +528,7 @@ async def test_the_marks_of_transactions_are_no_missing_records(
             while await running.reader._consumer.position(TopicPartition(settings.topic(TOPIC), 0)) < 4:
                 await asyncio.sleep(0.05)
         await running.reader._measure()
+        await owner.reaches(4)  # where the log ends
     assert owner.ids == ["a", "b"]
     assert len(owner.claims) == 1
 
