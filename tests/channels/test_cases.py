@@ -90,7 +90,7 @@ RIGHT: Final[dict[str, dict[str, Right]]] = {
     "whatsapp": {
         "first": both(
             says("my password is 1234"),
-            lambda record: (record.external_id, record.sender.aliases) == ("wamid.1", ("KH.1349",)),
+            lambda record: (record.external_id, record.sender.aliases) == ("wamid.1", ("85512000111",)),
         ),
         "revoked_under_other_name": lambda record: (
             part(record) == Deletion(target="wamid.1") and record.sender.address == "KH.1349"
@@ -98,7 +98,7 @@ RIGHT: Final[dict[str, dict[str, Right]]] = {
         "reacted_under_other_name": lambda record: (
             part(record) == Reaction(target="wamid.1", emoji="❤", replaces=True) and record.sender.address == "KH.1349"
         ),
-        "interactive_empty": lambda record: isinstance(part(record), Unsupported) and record.peer == "85512000111",
+        "interactive_empty": lambda record: isinstance(part(record), Unsupported) and record.peer == "KH.1349",
         "order_without_price": lambda record: (
             "SKU7" in orjson.dumps([one.model_dump() for one in record.parts]).decode()
             and "fast please" in orjson.dumps([one.model_dump() for one in record.parts]).decode()

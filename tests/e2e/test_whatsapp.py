@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import pytest
 
+from services.sandbox.whatsapp.webhooks import user_id
 from shared.contract.codes import CODES
 from tests.customers import Phone
 from tests.e2e import letters
@@ -64,7 +65,7 @@ async def test_khmer_arrives_and_its_long_answer_is_cut_between_words_and_read(s
     person, question, answer = shop.person(), letters.khmer(3, 1500), letters.khmer(7, 2 * LIMIT + 100)
     await person.writes(question)
     heard = await shop.hears(question)
-    assert heard["message"]["sender"]["address"] == person.user
+    assert heard["message"]["sender"]["address"] == user_id(person.user)
     assert heard["message"]["window"]["allows"] == ["free_text", "template"]
     message = await shop.answers(heard, text(answer))
     delivered = await shop.status(message, "delivered")
@@ -151,8 +152,10 @@ async def test_who_has_not_written_is_sent_a_template_and_nothing_else(shop: Sho
     refused = await shop.listener.first("request.refused", lambda event: event.get("request_id") == asked["request_id"])
     assert refused["failure"]["code"] == "template_required"
     sent = await shop.asks("send", **to, parts=[TEMPLATE])
-    await shop.status(sent["message_id"], "delivered")
+    delivered = await shop.status(sent["message_id"], "delivered")
     assert [one.text for one in await person.reads()] == [TEMPLATE_TEXT]
+    await person.writes(f"yes, {person.user}")
+    assert (await shop.hears(f"yes, {person.user}"))["conversation"] == delivered["conversation"]
 
 
 async def test_what_whatsapp_refuses_later_fails_with_its_reason(shop: Shop) -> None:
@@ -202,7 +205,7 @@ async def test_a_status_of_a_message_that_nobody_sent_does_no_harm(shop: Shop) -
     assert await shop.posts({"statuses": [status, {**status, "status": "read"}]}) == 200
     assert await shop.posts({"errors": [{"code": 130429, "title": "Rate limit hit"}]}) == 200
     await person.writes("all is well")
-    assert (await shop.hears("all is well"))["message"]["peer"] == person.user
+    assert (await shop.hears("all is well"))["message"]["peer"] == user_id(person.user)
 
 
 async def test_a_person_whose_number_is_withheld_and_shown_later_is_one_customer(shop: Shop) -> None:
@@ -233,7 +236,7 @@ async def test_many_in_bodies_of_five_delivered_twice_are_each_one_message_in_or
     ]
     assert len(told) == 48
     for person in people:
-        own = [said(event) for event in told if event["message"]["peer"] == person.user]
+        own = [said(event) for event in told if event["message"]["peer"] == user_id(person.user)]
         assert own == [f"{mark} {number}" for number in range(6)]
 
 

@@ -29,6 +29,7 @@ from shared.contract.envelope import (
     Thread,
     Unsupported,
 )
+from shared.contract.identities import proved
 from shared.contract.readable import each, otherwise
 from shared.dialects.meta import moment
 
@@ -95,7 +96,8 @@ def _echo(item: Item) -> Message:
     https://…/webhooks/reference/smb_message_echoes, …/webhooks/reference/standby
     """
     message = {**item.content, **item.content.get("message", {})}
-    peer = _digits(message.get("to") or message.get("recipient")) or message["to_user_id"]
+    number = _digits(message.get("to") or message.get("recipient"))
+    peer = message.get("to_user_id") or number or message["to_user_id"]
     sender = otherwise(lambda: _own(message, item.value), Party(address=item.account_key, verified="signature"))
     return _said(replace(item, content=message), peer=peer, sender=sender, echo=True)
 
@@ -174,11 +176,13 @@ def _referral(came_by: Json) -> Referral:
 
 
 def _person(item: Item) -> Party:
-    """Their phone number, or where it is withheld their id with this business; the others are aliases."""
+    """Their id with this business, or where there is none their phone number, which may be somebody else's one day; the others are
+    aliases.
+    """
     message = item.content
     phone, user = _digits(message.get("from")), message.get("from_user_id")
     contact = otherwise(lambda: _contact(item.value, phone, user), {})
-    names = [phone, user, _digits(contact.get("wa_id")), contact.get("user_id")]
+    names = [user, phone, _digits(contact.get("wa_id")), contact.get("user_id")]
     names += [message.get("from_parent_user_id"), contact.get("parent_user_id")]  # …/whatsapp/business-scoped-user-ids
     return _party(names, phone=phone, profile=contact.get("profile") or {})
 
@@ -187,7 +191,8 @@ def _party(names: list[str | None], *, phone: str | None, profile: Json) -> Part
     """The first of their names is the address; all are one person by WhatsApp's word. One that is none takes none along."""
     address, *aliases = dict.fromkeys(name for name in names if isinstance(name, str) and 0 < len(name) <= NAMES)
     number = f"+{phone}" if phone else None
-    plain = Party(address=address, aliases=tuple(aliases[:ALIASES]), verified="signature", phone=number)
+    proofs = proved("phone", number, by="signature") if address != phone else ()
+    plain = Party(address=address, aliases=tuple(aliases[:ALIASES]), verified="signature", phone=number, proofs=proofs)
     told = {"name": lambda: profile.get("name") or profile.get("username"), "username": lambda: profile.get("username")}
     readable = {field: otherwise(partial(_checked, field, read), None) for field, read in told.items()}
     return plain.model_copy(update=readable)
@@ -217,8 +222,8 @@ def _new_name(item: Item) -> Message:
     """The person has another number or id: https://…/webhooks/reference/messages/system. They are the same person as before."""
     message, system = item.content, item.content["system"]
     phone = _digits(system.get("wa_id") or system.get("new_wa_id"))
-    now = [phone, system.get("user_id")]
-    before = [_digits(message.get("from")), message.get("from_user_id"), system.get("previous_user_id")]
+    now = [system.get("user_id"), phone]
+    before = [message.get("from_user_id"), system.get("previous_user_id"), _digits(message.get("from"))]
     return _moved(item, now, before, phone=phone, event=message["id"], kind=system["type"], words=system.get("body"))
 
 
@@ -227,7 +232,7 @@ def _new_user_id(item: Item) -> Message:
     update, user = item.content, item.content["user_id"]
     phone = _digits(update.get("wa_id"))
     event = f"user_id_update/{user['previous']}/{user['current']}/{update.get('timestamp')}"
-    now, before = [phone, user["current"]], [user["previous"]]
+    now, before = [user["current"], phone], [user["previous"]]
     return _moved(item, now, before, phone=phone, event=event, kind="user_id_update", words=update.get("detail"))
 
 
@@ -236,7 +241,7 @@ def _preference(item: Item) -> Message:
     wish = item.content
     phone, user = _digits(wish.get("wa_id")), wish.get("user_id")
     contact = otherwise(lambda: _contact(item.value, phone, user), {})
-    person = _party([phone, user, contact.get("user_id")], phone=phone, profile=contact.get("profile") or {})
+    person = _party([user, phone, contact.get("user_id")], phone=phone, profile=contact.get("profile") or {})
     said = f"{wish['category']}: {wish['value']}"
     event = f"user_preferences/{person.address}/{said}/{wish.get('timestamp')}"
     return _notice(item, person.address, person, event=event, part=Notice(type="other", text=said))
@@ -278,8 +283,8 @@ def _handover(item: Item) -> Message:
     """
     value = item.content
     sender, kind = value.get("sender") or {}, value["type"]
-    names = [_digits(sender.get("phone_number") or sender.get("wa_id")), sender.get("user_id")]
-    person = _party(names, phone=names[0], profile={})
+    phone = _digits(sender.get("phone_number") or sender.get("wa_id"))
+    person = _party([sender.get("user_id"), phone], phone=phone, profile={})
     event = f"handover/{kind}/{person.address}/{value.get('timestamp')}"
     told = value.get(kind) or {}
     return _notice(item, person.address, person, event=event, part=_responder(kind, told))
@@ -335,7 +340,7 @@ def _status(item: Item) -> Receipt | None:
     errors = status.get("errors") or ()
     return Receipt(
         account_key=item.account_key,
-        peer=_digits(status.get("recipient_id")) or status["recipient_user_id"],
+        peer=status.get("recipient_user_id") or _digits(status["recipient_id"]) or status["recipient_user_id"],
         status=STATUSES[status["status"]],
         occurred_at=_time(item),
         external_ids=(status["id"],),
