@@ -172,6 +172,8 @@ WITH doomed AS MATERIALIZED (
     RETURNING m.id, m.conversation_id
 ), sends AS (
     DELETE FROM sending s USING messages m WHERE s.message_id = m.id
+), words AS (
+    DELETE FROM indexed_message i USING messages m WHERE i.message_id = m.id
 ), events AS (
     DELETE FROM event e USING doomed d WHERE (e.conversation_id, e.sequence) = (d.id, d.sequence)
     RETURNING e.conversation_id
@@ -215,9 +217,14 @@ WITH doomed AS MATERIALIZED (
 DELETE FROM external_ref r USING doomed d WHERE (r.tenant, r.channel, r.account, r.kind, r.external_id)
     = (d.tenant, d.channel, d.account, d.kind, d.external_id)"""
 REMOVE_CONVERSATIONS: Final = """
-DELETE FROM conversation c WHERE id = ANY($1::uuid[])
-    AND NOT EXISTS (SELECT FROM external_ref r WHERE r.conversation_id = c.id)
-    AND NOT EXISTS (SELECT FROM event e WHERE e.conversation_id = c.id) RETURNING id"""
+WITH gone AS (
+    DELETE FROM conversation c WHERE id = ANY($1::uuid[])
+        AND NOT EXISTS (SELECT FROM external_ref r WHERE r.conversation_id = c.id)
+        AND NOT EXISTS (SELECT FROM event e WHERE e.conversation_id = c.id) RETURNING id
+), named AS (
+    DELETE FROM indexed_conversation i USING gone WHERE i.conversation_id = gone.id
+)
+SELECT id FROM gone"""
 NEXT_REFERENCES: Final = """
 SELECT tenant, channel, account, kind, external_id, mentioned_at FROM external_ref
 WHERE (tenant, channel, account, kind, external_id) > ($1, $2, $3, $4, $5)

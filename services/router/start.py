@@ -9,6 +9,7 @@ from services.router.batch.rounds import Rounds
 from services.router.batch.service import Router
 from services.router.directory import Directory
 from services.router.retention import Retention
+from services.router.search.index import Index
 from shared.bus.consume import Reader
 from shared.bus.produce import Producer, Publisher
 from shared.bus.witness import Witness
@@ -72,6 +73,7 @@ async def start(life: Life) -> None:
         settings=settings, pool=pool, router=router, mine=lambda: reader.seated(REQUESTS), health=life.health
     )
     life.spawn(rounds.run(), "rounds")
+    life.spawn(Index(settings, pool).run(), "search")
     if settings.retention:
         life.spawn(Retention(settings, pool, blobs).run(), "retention")
     reader.begin(life.spawn(_read(reader, witness, directory), "reader"))

@@ -130,7 +130,11 @@ WALK_ENDED = Gauge(
     "When retention last had looked at all of these, in seconds since 1970; before the first time: when it began.",
     ["walk"],
 )
-WALK_FAILURES = Counter("parley_walk_failures_total", "Steps of retention that failed, and are tried again.", ["walk"])
+WALK_FAILURES = Counter(
+    "parley_walk_failures_total",
+    "Steps of retention and of the search's index that failed, and are tried again.",
+    ["walk"],
+)
 ALARMS_FIRED = Counter("parley_alarms_fired_total", "What was due and is done, by kind.", ["kind"])
 ALARMS_FAILED = Counter(
     "parley_alarms_failed_total",

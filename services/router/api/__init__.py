@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from services.router.api import fitting, mails, media, page, published, requests, state, stream, threads
+from services.router.api import fitting, mails, media, page, published, requests, search, state, stream, threads
 from services.router.api.answers import answer, open_to_all
 from services.router.api.feed import Feed
 from services.router.api.tokens import GRANT, Scope, Tokens, guarded
@@ -71,6 +71,7 @@ async def list_accounts(directory: Directory, request: web.Request) -> web.Respo
 TABLE: Final = (
     get("/api/conversations", threads.list_conversations, "pool"),
     get("/api/conversations/{id}", threads.show_conversation, "pool", "settings"),
+    get("/api/search", search.search, "pool"),
     get("/api/ids/{prefix}", threads.list_ids, "pool"),
     get("/api/messages/{id}", threads.show_message, "pool", "settings"),
     get("/api/messages/{id}/published", published.show_published, "pool", "log"),

@@ -55,10 +55,14 @@ class Tail:
 
     async def read(self) -> list[Event]:
         """What came within half a second, each partition in order."""
+        return list(map(as_event, await self.records()))
+
+    async def records(self) -> list[Any]:
+        """The same, as Kafka has it."""
         batches = await self._consumer.getmany(timeout_ms=POLL_MS)
-        events = [as_event(record) for records in batches.values() for record in records]
-        self.positions |= {event.partition: event.offset + 1 for event in events}
-        return events
+        found = [record for records in batches.values() for record in records]
+        self.positions |= {record.partition: record.offset + 1 for record in found}
+        return found
 
     async def is_behind(self) -> bool:
         async with asyncio.timeout(SECONDS):

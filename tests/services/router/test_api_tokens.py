@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from services.router.api import FILE, TABLE
 from services.router.api.requests import OF_CONVERSATION
 from services.router.api.tokens import RANKS, Grant, Tokens
+from services.router.search.index import Index
 from shared.bus import cloudevents
 from shared.contract.errors import Misconfigured
 from shared.contract.records import EVENTS
@@ -46,6 +47,7 @@ HTML = '<p>{}</p><img src="https://elsewhere.example/a.png">'
 JUDGED = {
     ("GET", "/api/conversations"): (200, 200),
     ("GET", "/api/conversations/{id}"): (200, 404),
+    ("GET", "/api/search"): (200, 200),
     ("GET", "/api/ids/{prefix}"): (200, 200),
     ("GET", "/api/messages/{id}"): (200, 404),
     ("GET", "/api/messages/{id}/published"): (200, 200),
@@ -63,6 +65,7 @@ JUDGED = {
 # What another tenant's token is answered with success, and which sees nothing of the shop: this stands in its owner's answer.
 TELLS = {
     "/api/conversations": MARK,
+    "/api/search": "{message}",
     "/api/ids/{prefix}": "{message}",
     "/api/messages/{id}/published": '"1":',
     "/api/events": MARK,
@@ -105,6 +108,7 @@ async def furnish(house):
         yield PNG
 
     stored = await house.deps.blobs.put("shop", chunks(), limit=10_000)
+    await Index(house.settings, house.pool).look_at([message])
     await tell_account(house.settings, house.producer, "shop")
     value = orjson.dumps({"sequence": 1, "conversation": str(conversation), **data})
     headers = cloudevents.headers(
@@ -126,6 +130,8 @@ async def asked(house, holder, method, path):
     options = {}
     if path == "/api/media":
         options = {"params": {"tenant": "shop"}, "data": b"x"}
+    elif path == "/api/search":
+        options = {"params": {"q": MARK}}
     elif path == "/api/events":
         options = {"params": {"from": "beginning"}, "timeout": ClientTimeout(total=SECONDS)}
     elif path.endswith("/fit"):
