@@ -20,6 +20,7 @@ from services.cli import (
     topics,
     trace,
     translate,
+    work,
 )
 from services.cli.dlq import command as dlq
 from services.cli.docs import command as docs
@@ -36,6 +37,7 @@ GROUPS = (
     grow,
     amend,
     handover,
+    work,
     trace,
     search,
     translate,

@@ -29,7 +29,18 @@ FAILED: Final = 6
 UNKNOWN: Final = 7
 ENDS: Final = {"sent": 0, "delivered": 0, "read": 0, "failed": FAILED, "expired": FAILED, "cancelled": FAILED}
 CHANGED: Final = frozenset(
-    {"message.edited", "message.deleted", "message.reaction", "message.seen", "conversation.responder"}
+    {
+        "message.edited",
+        "message.deleted",
+        "message.reaction",
+        "message.seen",
+        "conversation.responder",
+        "conversation.closed",
+        "conversation.reopened",
+        "conversation.assigned",
+        "conversation.tagged",
+        "conversation.read",
+    }
 )
 SOURCE: Final = "/cli"
 

@@ -17,6 +17,7 @@ from shared.bus.leaving import leave
 from shared.contract.channel import Capabilities
 from shared.contract.errors import Malformed
 from shared.contract.events import AccountState
+from shared.contract.policy import Policy
 from shared.contract.records import ACCOUNTS, RECORD_LIMIT
 from shared.runtime.lifecycle import Health
 from shared.runtime.settings import Settings
@@ -31,6 +32,7 @@ class Directory:
         self._settings, self._health = settings, health
         self._states: dict[tuple[str, str, str], AccountState] = {}
         self.capabilities: dict[tuple[str, str, str], Capabilities] = {}
+        self.policies: dict[tuple[str, str, str], Policy] = {}
         self.complete = asyncio.Event()
 
     def all(self) -> list[AccountState]:
@@ -85,6 +87,6 @@ class Directory:
             state = decode(record).model
             place = (state.tenant, state.channel, state.account)
             self.capabilities[place] = Capabilities.model_validate(state.capabilities)
-            self._states[place] = state
+            self._states[place], self.policies[place] = state, state.policy
         except (Malformed, ValidationError, AttributeError) as error:
             log.warning("directory.passed_over", offset=record.offset, error=type(error).__name__)

@@ -14,6 +14,7 @@ from shared.contract.codes import Code, Failure
 from shared.contract.envelope import derive, key, utc
 from shared.contract.errors import BusUnavailable
 from shared.contract.events import AccountState
+from shared.contract.policy import Policy
 from shared.contract.records import ACCOUNTS
 from shared.provider.parts import Parts
 from shared.runtime.accounts import Accounts
@@ -119,6 +120,7 @@ class States:
             api_version=version.name or None,
             api_ends_at=version.ends_at,
             capabilities=by.capabilities_of(of).model_dump(mode="json"),
+            policy=Policy(**dict(of.policy)),
             occurred_at=now,
         )
         return Out(

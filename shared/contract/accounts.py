@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field as Described
 
+from shared.contract.policy import PolicySettings
+
 
 class Settings(BaseModel):
     """One table of the accounts file. An unknown name in it is a mistake and refused."""
@@ -32,6 +34,10 @@ class Account(Settings):
         default="",
         pattern=r"^([A-Z]{2})?$",
         description="the country (ISO 3166: KH) of phone numbers that do not say theirs",
+    )
+    policy: PolicySettings = Described(
+        default=PolicySettings(),
+        description="what is done with its conversations: a table of its own ([settings](../../settings.md#an-accounts-policy))",
     )
 
     @property

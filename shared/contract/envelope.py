@@ -47,6 +47,8 @@ Moment = Annotated[AwareDatetime, AfterValidator(storable)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 Address = Annotated[str, Field(min_length=1, max_length=998)]
 Shown = Annotated[str, AfterValidator(undirected)]  # what people know something by
+Label = Annotated[Shown, Field(min_length=1, max_length=255)]  # what the desk calls something: who answers, a tag
+Priority = Literal["low", "normal", "high", "urgent"]
 ExternalId = Annotated[str, Field(min_length=1, max_length=998)]
 
 Direction = Literal["inbound", "outbound"]

@@ -14,6 +14,7 @@ from shared.contract.envelope import (
     Direction,
     Envelope,
     ExternalId,
+    Label,
     Many,
     MessageContext,
     Model,
@@ -21,9 +22,11 @@ from shared.contract.envelope import (
     Name,
     Notice,
     Party,
+    Priority,
     Surface,
     Window,
 )
+from shared.contract.policy import Policy
 
 
 class Step(Model):
@@ -50,11 +53,12 @@ class MessageReceived(Event):
     """Someone wrote; or, with direction outbound, the business did, from elsewhere.
 
     `flagged`: it came with our own name for the conversation, but from someone who does not take part in it: agents may
-    read it, nobody is answered because of it, and nothing else of the conversation changes.
+    read it, nobody is answered because of it, and nothing else of the conversation changes. `waited_since`: as in `message.queued`.
     """
 
     message: Envelope
     flagged: Literal["stranger"] | None = None
+    waited_since: Moment | None = None
 
 
 class MessageEdited(Event):
@@ -108,9 +112,13 @@ class MessageMedia(Event):
 
 
 class MessageQueued(Event):
-    """A reply or first message was accepted and is on its way to the adapter."""
+    """A reply or first message was accepted and is on its way to the adapter.
+
+    `waited_since`: since when a person had waited for it; what lies between is the response time.
+    """
 
     message: Outbound
+    waited_since: Moment | None = None
 
 
 class MessageStatus(Event):
@@ -171,6 +179,25 @@ class ConversationReopened(Event):
     """It goes on."""
 
     reason: str = ""
+
+
+class ConversationAssigned(Event):
+    """Who answers from now on; nobody in particular, without an assignee."""
+
+    assignee: Label | None = None
+
+
+class ConversationTagged(Event):
+    """All labels that it has now, and how urgent it is, where somebody has said so."""
+
+    tags: Many[Label] = ()
+    priority: Priority | None = None
+
+
+class ConversationRead(Event):
+    """Somebody of ours has read it up to this sequence."""
+
+    upto: Annotated[int, Field(ge=1)]
 
 
 class ConversationMerged(Event):
@@ -258,7 +285,8 @@ class CustomerErased(Event):
 class AccountState(Model):
     """How an account is, and what its channel can do: the router refuses by it, people watch it.
 
-    `api_version`: of the provider's API, which it takes away at `api_ends_at`, where it has said so.
+    `api_version`: of the provider's API, which it takes away at `api_ends_at`, where it has said so. `policy`: what is done with
+    its conversations, as its table of the accounts file says.
     """
 
     tenant: Name
@@ -270,6 +298,7 @@ class AccountState(Model):
     api_version: Annotated[str, Field(max_length=64)] | None = None
     api_ends_at: Moment | None = None
     capabilities: dict[str, object] = {}
+    policy: Policy = Policy()
     occurred_at: Moment
 
 

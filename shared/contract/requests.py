@@ -9,11 +9,13 @@ from pydantic import Field
 
 from shared.contract.envelope import (
     Address,
+    Label,
     Many,
     Model,
     Moment,
     Name,
     Part,
+    Priority,
 )
 
 
@@ -155,27 +157,43 @@ class Assign(Request):
     """Say who answers; nobody, without an assignee."""
 
     conversation: uuid.UUID
-    assignee: str | None = None
+    assignee: Label | None = None
+
+
+Labels = Annotated[Many[Label], Field(max_length=50)]
 
 
 class Tag(Request):
-    """Put labels on a conversation, or take them off."""
+    """Put labels on a conversation, or take them off, and say how urgent it is; fifty labels are the most that one has.
+
+    Its end is `conversation.tagged`, with all labels that it has then.
+    """
 
     conversation: uuid.UUID
-    add: Many[str] = ()
-    remove: Many[str] = ()
+    add: Labels = ()
+    remove: Labels = ()
+    priority: Priority | None = None
 
 
 class Close(Request):
-    """The conversation is done."""
+    """The conversation is done: nobody waits in it any more. A message may reopen it (the account's policy, `reopen_days`)."""
 
     conversation: uuid.UUID
+    reason: Annotated[str, Field(max_length=1000)] = ""
 
 
 class Reopen(Request):
-    """The conversation goes on."""
+    """The conversation goes on. One that goes on in another stays closed."""
 
     conversation: uuid.UUID
+    reason: Annotated[str, Field(max_length=1000)] = ""
+
+
+class Read(Request):
+    """Somebody of ours has read the conversation up to this sequence; no customer is told. Its end is `conversation.read`."""
+
+    conversation: uuid.UUID
+    upto: Annotated[int, Field(ge=1, le=2**62)]
 
 
 class Link(Request):

@@ -7,6 +7,7 @@ from typing import Final
 
 ROUTER: Final = "services/router"
 PROMISES: Final = "tests/promises"
+WORK: Final = "tests/services/router/fold/test_work.py"
 
 
 @dataclass(frozen=True)
@@ -1563,6 +1564,86 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         'if envelope.surface == "direct" and envelope.recipients:',
         "if False:",
         "tests/services/router/fold/test_threads.py",
+    ),
+    Mutant(
+        "A conversation that was closed",
+        "a machine opens it",
+        f"{ROUTER}/fold/work.py",
+        '    if conversation.status == "open" or is_automatic(found):\n        return\n',
+        '    if conversation.status == "open":\n        return\n',
+        WORK,
+    ),
+    Mutant(
+        "A conversation that was closed",
+        "it is opened for ever",
+        f"{ROUTER}/fold/work.py",
+        "is_automatic(found) or facts.now < conversation.closed_at + policy.reopens_within",
+        "policy is not None",
+        WORK,
+    ),
+    Mutant(
+        "A conversation that was closed",
+        "a request opens what goes on in another",
+        f"{ROUTER}/fold/work.py",
+        "    if not conversation.reopens:\n        raise Refusal(",
+        "    if False:\n        raise Refusal(",
+        WORK,
+    ),
+    Mutant(
+        "A conversation that was closed",
+        "what has a successor may go on",
+        f"{ROUTER}/fold/facts.py",
+        "                former.reopens, former.changed",
+        "                former.changed, former.changed",
+        WORK,
+    ),
+    Mutant(
+        "A person waits from the oldest",
+        "they wait from the newest",
+        f"{ROUTER}/fold/work.py",
+        'conversation.status == "open" and conversation.waiting_since is None:',
+        'conversation.status == "open":',
+        WORK,
+    ),
+    Mutant(
+        "A person waits from the oldest",
+        "what was written before answers",
+        f"{ROUTER}/fold/work.py",
+        "    if since is None or moment < since:",
+        "    if since is None:",
+        WORK,
+    ),
+    Mutant(
+        "A person waits from the oldest",
+        "who reads has read what is to come",
+        f"{ROUTER}/fold/work.py",
+        "conversation.unread_from = upto + 1 if above else None",
+        "conversation.unread_from = None",
+        WORK,
+    ),
+    Mutant(
+        "A person waits from the oldest",
+        "a machine waits",
+        f"{ROUTER}/fold/work.py",
+        "    if not is_automatic(found) and conversation.status",
+        "    if conversation.status",
+        WORK,
+    ),
+    Mutant(
+        "The next message of a burst",
+        "the list knows the second",
+        f"{ROUTER}/batch/write.py",
+        "return before if before and before <= now < before + LATE else now",
+        "return now",
+        WORK,
+    ),
+    Mutant(
+        "The next message of a burst",
+        "lists are sorted by what every message changes",
+        f"{ROUTER}/migrations/0013_lists.sql",
+        "CREATE INDEX conversation_listed ON conversation (listed_at DESC, id DESC);",
+        "CREATE INDEX conversation_listed ON conversation (last_at DESC, id DESC);",
+        WORK,
     ),
     Mutant(
         "Who else has the thread",

@@ -20,6 +20,7 @@ from services.cli.docs.markdown import page, said, table
 from services.cli.docs.matrix import console_matrix
 from services.cli.docs.records import records_page
 from shared.contract import errors, schema
+from shared.contract.policy import Policy
 from shared.runtime.settings import Settings
 
 
@@ -52,6 +53,16 @@ def settings_page() -> str:
         "Every process reads the environment; accounts and their secrets have a file of their own (`PARLEY_ACCOUNTS`), "
         "which is read again when it changes. `parley doctor` looks whether all of it fits.",
         table(("variable", "default", "meaning"), rows),
+        "## An account's policy",
+        "What is done with an account's conversations stands in its table of the accounts file, "
+        "`[accounts.CHANNEL.NAME.policy]`. A change is taken up at once: the adapter tells it on the account's state.",
+        table(
+            ("setting", "default", "meaning"),
+            (
+                (f"`{name}`", _default(field.default), field.description or "")
+                for name, field in Policy.model_fields.items()
+            ),
+        ),
     )
 
 

@@ -17,16 +17,21 @@ from shared.bus.produce import Producer
 from shared.contract import envelope
 from shared.contract.records import BY_MODEL, INBOUND_LIMIT, REQUESTS
 from shared.contract.requests import (
+    Assign,
+    Close,
     DeleteMessage,
     EditMessage,
     Grow,
     HandOverThread,
     ReactMessage,
+    Read,
+    Reopen,
     Reply,
     Request,
     SeenMessage,
     Send,
     SendTyping,
+    Tag,
 )
 from shared.runtime.settings import Settings
 
@@ -42,6 +47,11 @@ OF_CONVERSATION: Final[Mapping[str, type[Request]]] = {
     "react": ReactMessage,
     "seen": SeenMessage,
     "handover": HandOverThread,
+    "close": Close,
+    "reopen": Reopen,
+    "assign": Assign,
+    "tag": Tag,
+    "read": Read,
 }
 IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 

@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -29,18 +29,27 @@ PREFIX: Final = re.compile(r"[0-9a-f]{4,32}")
 COLUMNS: Final = """
     id, tenant, customer_id AS customer, channel, account, peer, name, subject, preview, status, "window",
     last_sequence, opened_at, last_at, last_inbound_at, container, surface, blocked_at, responder,
-    responder_at, removed_to, (brake ->> 'until')::timestamptz AS braked_until,
+    responder_at, removed_to, closed_at, assignee, coalesce(tags, '[]') AS tags, priority, waiting_since, unread_from,
+    failure, responses, (brake ->> 'until')::timestamptz AS braked_until,
     name IS NOT NULL AND name IS NOT DISTINCT FROM signed_name AS name_verified,
     (SELECT jsonb_build_object('message', message_id, 'status', status) FROM sending
      WHERE conversation_id = conversation.id ORDER BY at DESC LIMIT 1) AS sending
 """
-LIST: Final = f"""
-    SELECT {COLUMNS} FROM conversation
-    WHERE ($1::timestamptz IS NULL OR (last_at, id) < ($1, $2::uuid))
-      AND ($3::text IS NULL OR peer ILIKE $3 OR name ILIKE $3)
-      AND ($5::text[] IS NULL OR tenant = ANY($5))
-    ORDER BY last_at DESC, id DESC LIMIT $4
-"""  # noqa: S608 constants only
+LIST: Final = "SELECT {columns}, {place} AS place FROM conversation WHERE {which} ORDER BY {order} LIMIT $1"
+NEWEST: Final = "listed_at DESC, id DESC"
+LONGEST: Final = "waiting_since, id"
+FLAGS: Final = {
+    "waiting": "waiting_since IS NOT NULL",
+    "unread": "unread_from IS NOT NULL",
+    "failed": "failure IS NOT NULL",
+}
+VALUES: Final = {
+    "channel": "channel = {}",
+    "account": "account = {}",
+    "assignee": "assignee = {}",
+    "tag": "tags @> {}::jsonb",
+}
+STATUSES: Final = {"open": "status = 'open'", "closed": "status = 'closed'"}
 SEEN: Final = "($2::text[] IS NULL OR tenant = ANY($2))"  # by whoever asks (services/router/api/tokens.py:Grant)
 ONE: Final = f"SELECT {COLUMNS} FROM conversation WHERE id = $1 AND {SEEN}"  # noqa: S608 constants only
 EVENTS: Final = """
@@ -65,18 +74,61 @@ MENTIONS: Final = """
 
 
 async def list_conversations(pool: Pool, request: web.Request) -> web.Response:
-    """GET /api/conversations?limit&before&q: newest first; `next` goes into `before` for the page after this one.
+    """GET /api/conversations?limit&before&q&channel&account&waiting&unread&failed&assignee&tag&status: newest first, by the minute,
+    and within a page by the newest message; those in which somebody waits (`waiting=1`) in the order in which they wait. `next` goes
+    into `before` for the page after this one.
 
-    `sending`: our newest message there and how far it is.
+    `sending`: our newest message there and how far it is. `failure`: how it failed. `responses`: how long answers took, in seconds.
     """
     limit = max(1, number(request, "limit", default=50, most=MOST_CONVERSATIONS))
-    last_at, last_id = read_cursor(request.query.get("before", ""))
-    pattern = containing(request.query.get("q", "").strip())
-    rows = await pool.fetch(LIST, last_at, last_id, pattern, limit + 1, request[GRANT].only)
-    page = rows[:limit]
-    return answer(
-        {"conversations": list(map(dict, page)), "next": write_cursor(page[-1]) if len(rows) > limit else None}
-    )
+    query, given, waiting = listing(request.query, request[GRANT].only)
+    rows = await pool.fetch(query, limit + 1, *given)
+    more = write_cursor(rows[limit - 1]) if len(rows) > limit else None
+    page = [{name: said for name, said in row.items() if name != "place"} for row in rows[:limit]]
+    if not waiting:
+        page.sort(key=lambda row: (row["last_at"], row["id"]), reverse=True)
+    return answer({"conversations": page, "next": more})
+
+
+def listing(asked: Mapping[str, str], only: Sequence[str] | None) -> tuple[str, list[object], bool]:
+    """The query of a list, what fills its places behind the first, its limit, and whether it is in the order of waiting."""
+    which, given = ["true"], []
+
+    def place(value: object) -> str:
+        given.append(value)
+        return f"${len(given) + 1}"
+
+    if only is not None:
+        which.append(f"tenant = ANY({place(only)}::text[])")
+    which += [condition for name, condition in FLAGS.items() if is_set(asked, name)]
+    for name, condition in VALUES.items():
+        if value := readable(name, asked.get(name, "").strip()):
+            which.append(condition.format(place([value] if name == "tag" else value)))
+    if asked.get("account") and not asked.get("channel"):
+        raise Mistake(400, "malformed", "account: name its channel too")
+    if status := asked.get("status"):
+        if status not in STATUSES:
+            raise Mistake(400, "malformed", f"status: one of {', '.join(STATUSES)}")
+        which.append(STATUSES[status])
+    if pattern := containing(asked.get("q", "").strip()):
+        which.append("(peer ILIKE {0} OR name ILIKE {0})".format(place(pattern)))
+    waiting = is_set(asked, "waiting")
+    at, last = read_cursor(asked.get("before", ""))
+    by = "waiting_since" if waiting else "listed_at"
+    if at is not None:
+        which.append(f"({by}, id) {'>' if waiting else '<'} ({place(at)}, {place(last)}::uuid)")
+    order = LONGEST if waiting else NEWEST
+    return LIST.format(columns=COLUMNS, place=by, which=" AND ".join(which), order=order), given, waiting
+
+
+def is_set(asked: Mapping[str, str], name: str) -> bool:
+    match asked.get(name, ""):
+        case "1" | "true":
+            return True
+        case "" | "0" | "false":
+            return False
+        case _:
+            raise Mistake(400, "malformed", f"{name}: 1, or leave it out")
 
 
 async def show_conversation(pool: Pool, settings: Settings, request: web.Request) -> web.Response:
@@ -151,16 +203,21 @@ def as_event(row: Row) -> dict[str, object]:
 
 def containing(words: str) -> str | None:
     """An ILIKE pattern for text that contains `words` as they stand."""
-    if not words:
+    if not readable("q", words, most=SEARCH_LENGTH):
         return None
-    if len(words) > SEARCH_LENGTH or UNSTORABLE.search(words):
-        raise Mistake(400, "malformed", f"q: at most {SEARCH_LENGTH} characters, none of them NUL")
     escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
 
 
+def readable(name: str, value: str, *, most: int = 255) -> str:
+    """What is asked for; raises Mistake where no row can have it."""
+    if len(value) > most or UNSTORABLE.search(value):
+        raise Mistake(400, "malformed", f"{name}: at most {most} characters, none of them NUL")
+    return value
+
+
 def write_cursor(row: Row) -> str:
-    plain = f"{row['last_at'].isoformat()} {row['id']}"
+    plain = f"{row['place'].isoformat()} {row['id']}"
     return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 

@@ -36,7 +36,8 @@ BEGUN: Final = 1000  # conversations under posts and in groups that are told of 
 OPEN_PLACE: Final = "c.container IS NOT NULL AND c.thread_key IS NULL AND c.status = 'open'"
 CONVERSATION = """id, tenant, customer_id, channel, account, peer, container, thread_key, opened_at, last_at, surface,
     status, last_sequence, name, subject, preview, last_inbound_at, last_external_id, "window", delivered_to, read_to,
-    blocked_at, responder, responder_at, brake, signed_name, route, alarms, parked, chain"""
+    blocked_at, responder, responder_at, brake, signed_name, route, alarms, listed_at, reopens, closed_at, assignee, tags,
+    priority, waiting_since, heard, unread_from, failure, responses, parked, chain"""
 
 
 async def load(
@@ -301,7 +302,7 @@ async def lock_conversations(connection: Connection, facts: Facts, needs: Needs)
     if needs.profiles:
         found = await connection.fetch(
             """SELECT id FROM conversation WHERE customer_id = ANY($1::uuid[]) AND status = 'open'
-                AND container IS NOT NULL ORDER BY last_at DESC LIMIT $2""",
+                AND container IS NOT NULL ORDER BY listed_at DESC LIMIT $2""",
             [facts.customers[key] for key in needs.profiles],
             BEGUN,
         )
@@ -310,7 +311,7 @@ async def lock_conversations(connection: Connection, facts: Facts, needs: Needs)
         return
     rows = await connection.fetch(
         f"""SELECT {CONVERSATION} FROM conversation
-        WHERE id = ANY($1::uuid[]) OR (customer_id = ANY($2::uuid[]) AND status = 'open' AND container IS NULL
+        WHERE id = ANY($1::uuid[]) OR (customer_id = ANY($2::uuid[]) AND (status = 'open' OR reopens) AND container IS NULL
             AND surface <> 'email')
         ORDER BY id FOR NO KEY UPDATE""",  # noqa: S608 a constant's columns
         list(ids),

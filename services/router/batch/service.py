@@ -121,6 +121,7 @@ class Router:
                     self._secret,
                     fresh,
                     capabilities=self._directory.capabilities,
+                    policies=self._directory.policies,
                     floors=self._floors,
                 )
                 leftover = await load(connection, wanted, facts)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import orjson
 
@@ -11,6 +12,8 @@ from services.router.fold.alarms import shard_of
 from services.router.fold.facts import Conversation, Emission, Facts, Sending
 from shared.contract.records import EVENTS
 from shared.storage.database import Connection
+
+LATE: Final = timedelta(minutes=1)
 
 
 async def write(connection: Connection, facts: Facts) -> None:
@@ -105,12 +108,18 @@ async def open_conversations(connection: Connection, conversations: Sequence[Con
     if conversations:
         await connection.execute(
             """INSERT INTO conversation (id, tenant, customer_id, channel, account, peer, container, thread_key, subject,
-                surface, opened_at, last_at)
+                surface, opened_at, last_at, listed_at)
             SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-                $8::text[], $9::text[], $10::text[], $11::timestamptz[], $11::timestamptz[])""",
+                $8::text[], $9::text[], $10::text[], $11::timestamptz[], $11::timestamptz[], $12::timestamptz[])""",
             *_columns([(c.id, c.tenant, c.customer_id, c.channel, c.account, c.peer, c.container, c.thread_key,
-                        c.subject, c.surface, c.opened_at) for c in conversations]),
+                        c.subject, c.surface, c.opened_at, listed_at(c)) for c in conversations]),
         )  # fmt: skip
+
+
+def listed_at(conversation: Conversation) -> datetime:
+    """The time of its newest message, a minute late at the most: while it stays the same, no index has to be written."""
+    before, now = conversation.listed_at, conversation.last_at
+    return before if before and before <= now < before + LATE else now
 
 
 async def write_conversations(connection: Connection, conversations: Sequence[Conversation]) -> None:
@@ -118,11 +127,16 @@ async def write_conversations(connection: Connection, conversations: Sequence[Co
     if conversations:
         await connection.execute(
             """UPDATE conversation c SET last_sequence = n.last_sequence, name = n.name, preview = n.preview,
-                last_at = n.last_at, last_inbound_at = n.last_inbound_at, last_external_id = n.last_external_id
+                last_at = n.last_at, last_inbound_at = n.last_inbound_at, last_external_id = n.last_external_id,
+                listed_at = n.listed_at, waiting_since = n.waiting_since, heard = n.heard, unread_from = n.unread_from,
+                responses = n.responses
             FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-                $7::text[]) n(id, last_sequence, name, preview, last_at, last_inbound_at, last_external_id)
+                $7::text[], $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::jsonb[])
+                n(id, last_sequence, name, preview, last_at, last_inbound_at, last_external_id, listed_at, waiting_since,
+                heard, unread_from, responses)
             WHERE c.id = n.id""",
-            *_columns([(c.id, c.last_sequence, c.name, c.preview, c.last_at, c.last_inbound_at, c.last_external_id)
+            *_columns([(c.id, c.last_sequence, c.name, c.preview, c.last_at, c.last_inbound_at, c.last_external_id,
+                        listed_at(c), c.waiting_since, c.heard, c.unread_from, c.responses)
                        for c in conversations]),
         )  # fmt: skip
     if seldom := [c for c in conversations if c.moved]:
@@ -131,16 +145,20 @@ async def write_conversations(connection: Connection, conversations: Sequence[Co
                 read_to = n.read_to, parked = n.parked, chain = n.chain, peer = n.peer, container = n.container,
                 customer_id = n.customer_id, blocked_at = n.blocked_at, responder = n.responder,
                 responder_at = n.responder_at, brake = n.brake, subject = n.subject, signed_name = n.signed_name,
-                route = n.route, alarms = n.alarms
+                route = n.route, alarms = n.alarms, reopens = n.reopens, closed_at = n.closed_at, assignee = n.assignee, tags = n.tags,
+                priority = n.priority, failure = n.failure
             FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[], $6::text[]::jsonb[],
                 $7::text[]::jsonb[], $8::text[], $9::text[], $10::uuid[], $11::timestamptz[], $12::text[],
-                $13::timestamptz[], $14::jsonb[], $15::text[], $16::text[], $17::jsonb[], $18::jsonb[])
+                $13::timestamptz[], $14::jsonb[], $15::text[], $16::text[], $17::jsonb[], $18::jsonb[],
+                $19::boolean[], $20::timestamptz[], $21::text[], $22::text[]::jsonb[], $23::text[], $24::jsonb[])
                 n(id, status, "window", delivered_to, read_to, parked, chain, peer, container, customer_id, blocked_at,
-                responder, responder_at, brake, subject, signed_name, route, alarms)
+                responder, responder_at, brake, subject, signed_name, route, alarms, reopens, closed_at, assignee,
+                tags, priority, failure)
             WHERE c.id = n.id""",
             *_columns([(c.id, c.status, c.window, c.delivered_to, c.read_to, _json(c.pending), _json(c.chain), c.peer,
                         c.container, c.customer_id, c.blocked_at, c.responder, c.responder_at, c.brake, c.subject,
-                        c.signed_name, c.route, c.alarms)
+                        c.signed_name, c.route, c.alarms, c.reopens, c.closed_at, c.assignee, _json(c.tags or ()), c.priority,
+                        c.failure)
                        for c in seldom]),
         )  # fmt: skip
 

@@ -12,7 +12,9 @@ from typing import Any, Final, NamedTuple
 from shared.contract.channel import Capabilities
 from shared.contract.codes import Status
 from shared.contract.envelope import Surface
+from shared.contract.policy import Policy
 
+UNTOLD: Final = Policy()  # of an account whose adapter has not said anything
 NEWEST: Final = 10  # Message-IDs that are kept beside the first
 
 
@@ -77,8 +79,12 @@ class Conversation:
     `chain`: of a mail conversation the first and the newest Message-IDs, oldest first. `blocked_at`: since when its customer has
     stopped the account; `responder`: who else has the thread at the provider; `brake`: of services/router/fold/brake.py;
     `signed_name`: the name, where whoever vouches for its customer's address vouches for it too; `route`: of
-    services/router/fold/routes.py; `alarms`: when it is to be looked at, by kind. `changed`: to be written; `moved`: what changes seldom as well, which is all but sequence, name,
-    preview and what is newest.
+    services/router/fold/routes.py; `alarms`: when it is to be looked at, by kind. What the desk works with is of
+    services/router/fold/work.py: `reopens`: it was closed, and may go on; `waiting_since`: of the oldest message that nobody of ours has answered; `heard`: the sequence of the newest message
+    of others, `unread_from`: of the oldest that nobody has read; `failure`: of our newest send, {"message", "status", "code"?,
+    "at"}; `responses`: how long people have waited for answers, {"first", "last", "total": seconds, "count"}; `listed_at`:
+    `last_at` to the minute, by which lists are sorted: what stands in an index is seldom written. `changed`: to be written;
+    `moved`: what changes seldom as well, which is all but sequence, name, preview, what is newest, who waits and what is unread.
     """
 
     id: uuid.UUID
@@ -109,6 +115,17 @@ class Conversation:
     signed_name: str | None = None
     route: dict[str, Any] | None = None
     alarms: dict[str, str] = field(default_factory=dict)
+    listed_at: datetime | None = None
+    reopens: bool = False
+    closed_at: datetime | None = None
+    assignee: str | None = None
+    tags: list[str] | None = None
+    priority: str | None = None
+    waiting_since: datetime | None = None
+    heard: int | None = None
+    unread_from: int | None = None
+    failure: dict[str, Any] | None = None
+    responses: dict[str, Any] | None = None
     pending: list[dict[str, Any]] = field(default_factory=list)
     chain: list[str] = field(default_factory=list)
     changed: bool = False
@@ -120,10 +137,13 @@ class Conversation:
 
     @property
     def goes_on(self) -> bool:
-        """Whether what its customer writes next belongs here of itself: a mail must say what it answers, and what stands in a
-        thread says in which.
-        """
-        return self.status == "open" and self.container is None and self.thread_key is None and self.surface != "email"
+        """Whether what its customer writes next belongs here of itself."""
+        return self.status == "open" and self.is_chat
+
+    @property
+    def is_chat(self) -> bool:
+        """What its customer writes needs to name nothing: a mail must say what it answers, and what stands in a thread says in which."""
+        return self.container is None and self.thread_key is None and self.surface != "email"
 
     def link(self, external_id: str) -> None:
         """Remember a mail's name for those that answer (EMAIL rule 3)."""
@@ -216,6 +236,7 @@ class Facts:
     sendings: dict[uuid.UUID, Sending] = field(default_factory=dict)
     people: dict[IdentityKey, Person] = field(default_factory=dict)
     capabilities: Mapping[tuple[str, str, str], Capabilities] = field(default_factory=dict)
+    policies: Mapping[tuple[str, str, str], Policy] = field(default_factory=dict)
 
     floors: Mapping[uuid.UUID, int] = field(default_factory=dict)
     blocked: dict[Place, datetime] = field(default_factory=dict)
@@ -231,6 +252,7 @@ class Facts:
     opened: list[Conversation] = field(default_factory=list)
     queued: list[Sending] = field(default_factory=list)
     _open: dict[tuple[uuid.UUID, str, str], Conversation] = field(default_factory=dict)
+    _closed: dict[tuple[uuid.UUID, str, str], Conversation] = field(default_factory=dict)
     _peers: dict[PeerKey, list[Conversation]] | None = None
     _emitted: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -238,16 +260,26 @@ class Facts:
         """A conversation the rules may find: by id, by peer, and as its customer's open one."""
         self.conversations[conversation.id] = conversation
         self._peers = None
-        if conversation.goes_on:
+        if conversation.goes_on or (conversation.reopens and conversation.is_chat):
             place = (conversation.customer_id, conversation.channel, conversation.account)
-            other = self._open.get(place)
+            latest = self._closed if conversation.reopens else self._open
+            other = latest.get(place)
             if other is None or other.last_at <= conversation.last_at:
-                self._open[place] = conversation
+                latest[place] = conversation
         return conversation
+
+    def policy(self, tenant: str, channel: str, account: str) -> Policy:
+        """What is done with the account's conversations, as its adapter has told."""
+        return self.policies.get((tenant, channel, account), UNTOLD)
 
     def open_conversation(self, customer: uuid.UUID, channel: str, account: str) -> Conversation | None:
         """The customer's latest conversation there that goes on."""
         return self._open.get((customer, channel, account))
+
+    def closed_conversation(self, customer: uuid.UUID, channel: str, account: str) -> Conversation | None:
+        """The customer's latest conversation there that was closed and may go on, if none does."""
+        place = (customer, channel, account)
+        return None if place in self._open else self._closed.get(place)
 
     def open_at(self, place: PeerKey) -> Conversation | None:
         """The open conversation of a group, or of one person's place within another chat; none of its topics."""
@@ -279,14 +311,30 @@ class Facts:
             if mine and is_here and since is not None and since <= moment:
                 self.blocks[key] = None
 
-    def close(self, conversation: Conversation) -> None:
-        """What its customer writes next is not its any more."""
+    def close(self, conversation: Conversation, *, reopens: bool = False) -> None:
+        """What its customer writes next is not its any more, unless it `reopens`. Nobody waits in it."""
         conversation.status, conversation.changed, conversation.moved = "closed", True, True
-        self._open = {place: one for place, one in self._open.items() if one is not conversation}
+        conversation.reopens, conversation.closed_at = reopens, self.now
+        conversation.waiting_since = conversation.unread_from = conversation.failure = None
+        self._forget(conversation)
+        self.load(conversation)
+
+    def reopen(self, conversation: Conversation) -> None:
+        """What its customer writes next is its again."""
+        conversation.status, conversation.changed, conversation.moved = "open", True, True
+        conversation.reopens, conversation.closed_at = False, None
+        self._forget(conversation)
+        self.load(conversation)
+
+    def _forget(self, conversation: Conversation) -> None:
+        self._open, self._closed = (
+            {place: one for place, one in latest.items() if one is not conversation}
+            for latest in (self._open, self._closed)
+        )
 
     def give(self, conversation: Conversation, customer: uuid.UUID) -> None:
         """Its customer is known as another one from now on."""
-        self._open = {place: one for place, one in self._open.items() if one is not conversation}
+        self._forget(conversation)
         conversation.customer_id, conversation.changed, conversation.moved = customer, True, True
         self.load(conversation)
 
@@ -298,6 +346,10 @@ class Facts:
     def add(self, conversation: Conversation) -> Conversation:
         """A conversation that begins in this batch; above what consumers have seen of it, where a restored copy forgot it."""
         conversation.last_sequence = max(conversation.last_sequence, self.floors.get(conversation.id, 0))
+        if conversation.is_chat:
+            place = (conversation.customer_id, conversation.channel, conversation.account)
+            if former := self._closed.pop(place, None):
+                former.reopens, former.changed, former.moved = False, True, True
         self.opened.append(conversation)
         return self.load(conversation)
 

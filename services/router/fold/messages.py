@@ -18,6 +18,7 @@ from services.router.fold.responders import note_responder
 from services.router.fold.routes import note_route
 from services.router.fold.threads import choose, is_strangers, named, ref_key
 from services.router.fold.windows import note_window
+from services.router.fold.work import go_on, note_answer, note_question
 from shared.bus.cloudevents import In, encode
 from shared.contract.envelope import Envelope, Party
 
@@ -30,7 +31,7 @@ def receive(facts: Facts, record: In, found: Envelope) -> None:
     if conversation := choose(facts, found, customer):
         take_in(facts, record, found, conversation)
         return
-    linked = named(facts, found)
+    linked = named(facts, found, customer)
     if linked and is_strangers(facts, found, linked, customer):
         announce(facts, record, found, linked, flagged="stranger")
     else:
@@ -39,6 +40,7 @@ def receive(facts: Facts, record: In, found: Envelope) -> None:
 
 def take_in(facts: Facts, record: In, found: Envelope, conversation: Conversation) -> None:
     """The next message of this conversation."""
+    go_on(facts, record, conversation, found)
     note_message(facts, conversation, found)
     if found.direction == "inbound":
         note_responder(facts, record, conversation, found.responder, found.occurred_at)
@@ -50,22 +52,26 @@ def announce(
     facts: Facts, record: In, found: Envelope, conversation: Conversation, flagged: Literal["stranger"] | None = None
 ) -> None:
     """The event; what was pending for it follows."""
-    emit(
+    ours = found.direction == "outbound"
+    answers = note_answer(conversation, found.occurred_at) if ours else {}
+    event = emit(
         facts,
         conversation,
         record,
         "message.received",
-        {"message": orjson.Fragment(shown(record, found)), **({"flagged": flagged} if flagged else {})},
+        {"message": orjson.Fragment(shown(record, found)), **({"flagged": flagged} if flagged else {}), **answers},
         id_=found.id,
         message_id=found.id,
         trail=inbound_trail(record, found),
     )
+    if not ours and not flagged:
+        note_question(conversation, found, event.sequence)
     author = frozenset((found.sender.address, *found.sender.aliases))
     facts.known[found.id] = Known(
         conversation.id,
         found.external_id,
         author,
-        ours=found.direction == "outbound",
+        ours=ours,
         at=found.occurred_at,
         parts=found.parts,
         external_ids=found.all_external_ids,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import orjson
 
-from services.router.fold import changes, handovers
+from services.router.fold import changes, handovers, work
 from services.router.fold.blocks import check_block
 from services.router.fold.brake import check_brake, note_answer
 from services.router.fold.events import announce_opening, emit, pass_by, preview_of, tell_apart
@@ -79,7 +79,7 @@ def answered(facts: Facts, conversation: Conversation, asked: Reply | Grow) -> s
     return known.external_id
 
 
-def asked_in(facts: Facts, asked: Reply | Grow | SendTyping | HandOverThread) -> Conversation:
+def asked_in(facts: Facts, asked: Reply | Grow | SendTyping | HandOverThread | work.Asked) -> Conversation:
     """The conversation that a request names. Raises Refusal where its tenant has none of this id."""
     conversation = facts.conversations.get(asked.conversation)
     if conversation is None or conversation.tenant != asked.tenant:
@@ -129,7 +129,7 @@ def check(facts: Facts, conversation: Conversation, asked: Reply | Send, *, priv
     """Refuse now what the channel would refuse later; what allows it to be sent otherwise."""
     check_when(facts, asked)
     if conversation.status != "open":
-        raise Refusal("refused", f"the conversation is {conversation.status}")
+        raise Refusal("refused", f"the conversation is {conversation.status}: reopen it, or write a first message")
     check_block(facts, conversation)
     able = able_in(facts, conversation)
     way = private_way(facts, conversation, able) if private else way_of(facts, conversation, asked, able)
@@ -204,12 +204,16 @@ def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | S
     message = requested_id(conversation.tenant, record.id)
     conversation.last_at, conversation.preview = facts.now, preview_of(asked.parts)
     note_answer(facts, conversation, record, asked)
+    if asked.by_person:
+        work.note_read(conversation, conversation.last_sequence)
+    if conversation.failure:
+        conversation.failure, conversation.moved = None, True
     event = emit(
         facts,
         conversation,
         record,
         "message.queued",
-        {"message": orjson.Fragment(order), "request_id": record.id},
+        {"message": orjson.Fragment(order), "request_id": record.id, **work.note_answer(conversation, facts.now)},
         id_=message,
         message_id=message,
         trail=trail_of(record),
@@ -306,6 +310,11 @@ def hand_over(facts: Facts, record: In, asked: HandOverThread) -> None:
     handovers.hand_over(facts, record, asked_in(facts, asked), asked)
 
 
+def work_on(facts: Facts, record: In, asked: work.Asked) -> None:
+    check_when(facts, asked)
+    work.carry_out(facts, record, asked_in(facts, asked), asked)
+
+
 NOWHERE: Final = uuid.UUID(int=0)
 FLEETING: Final = (SendTyping, Grow)  # neither they nor their ids are kept
 
@@ -317,4 +326,5 @@ CARRIED_OUT: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {
     Grow: grow,
     **dict.fromkeys(changes.CHANGES, change),
     HandOverThread: hand_over,
+    **dict.fromkeys(get_args(work.Asked), work_on),
 }

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 from services.router.fold import statuses
 from services.router.fold.events import emit
 from services.router.fold.facts import Conversation, Facts, Ref, Sending
+from services.router.fold.work import note_status
 from shared.bus.cloudevents import In
 from shared.contract.codes import Failure, Status, advances
 from shared.contract.deliveries import Cost
@@ -51,6 +52,7 @@ def advance(
     ]
     if taken_at:
         trail.insert(0, {"place": "outbound", "at": taken_at})
+    note_status(facts, conversation, sending)
     about = {"failure": statuses.failure_of(sending), "cost": statuses.cost_of(sending)}
     emit(
         facts,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from services.router.fold.facts import Conversation, Facts, RefKey
+from services.router.fold.work import may_enter
 from shared.contract.envelope import Envelope, derive, key
 from shared.contract.thread_tokens import read_thread_token
 
@@ -42,17 +43,21 @@ def choose(facts: Facts, envelope: Envelope, customer: uuid.UUID | None) -> Conv
     """The conversation by the first rule that finds one whose participant this is; None: rule 6, a new one."""
     thread = thread_ref(envelope)
     for conversation in _candidates(facts, envelope, thread):
-        if conversation.status == "open" and takes_part(facts, conversation, envelope, customer):
+        if may_enter(facts, conversation, envelope) and takes_part(facts, conversation, envelope, customer):
             return conversation
     if thread is None and customer is not None:
-        return facts.open_conversation(customer, envelope.channel, envelope.account)
+        place = (customer, envelope.channel, envelope.account)
+        closed = facts.closed_conversation(*place)
+        return closed if closed and may_enter(facts, closed, envelope) else facts.open_conversation(*place)
     return None
 
 
-def named(facts: Facts, envelope: Envelope) -> Conversation | None:
-    """The first conversation of its tenant that a message names, whether or not it may enter it."""
-    found = _candidates(facts, envelope, thread_ref(envelope))
-    return next((one for one in found if one.tenant == envelope.tenant), None)
+def named(facts: Facts, envelope: Envelope, customer: uuid.UUID | None = None) -> Conversation | None:
+    """The first conversation of its tenant that a message names, or the customer's that was closed, whether or not it may enter it."""
+    thread = thread_ref(envelope)
+    found = _candidates(facts, envelope, thread)
+    closed = customer and thread is None and facts.closed_conversation(customer, envelope.channel, envelope.account)
+    return next((one for one in found if one.tenant == envelope.tenant), None) or closed or None
 
 
 def is_strangers(facts: Facts, envelope: Envelope, conversation: Conversation, customer: uuid.UUID | None) -> bool:

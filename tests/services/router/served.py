@@ -118,6 +118,7 @@ async def add_conversation(pool, *, name="Dara", peer=None, last_at=START, **col
         "name": name,
         "opened_at": START,
         "last_at": last_at,
+        "listed_at": last_at,
         **columns,
     }
     await insert(pool, "conversation", row)

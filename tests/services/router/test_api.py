@@ -348,6 +348,11 @@ class TestRequests:
             ("react", {"message": str(uuid.uuid4()), "emoji": "🙏", "removed": True}),
             ("seen", {"message": str(uuid.uuid4())}),
             ("handover", {"action": "pass", "to": "inbox", "note": "please"}),
+            ("close", {"reason": "answered"}),
+            ("reopen", {}),
+            ("assign", {"assignee": "Sophea"}),
+            ("tag", {"add": ["vip"], "remove": [], "priority": "high"}),
+            ("read", {"upto": 12}),
         ],
     )
     async def test_what_is_asked_of_a_conversation_travels_as_a_request_under_its_key(self, house, name, body):

@@ -39,6 +39,7 @@ BODIES = {
     "react": {"message": MESSAGE},
     "seen": {"message": MESSAGE},
     "handover": {"action": "take"},
+    "read": {"upto": 1},
 }
 SENT = {"channel": "webchat", "account": "site", "address": "v-1", "parts": PARTS}
 HTML = '<p>{}</p><img src="https://elsewhere.example/a.png">'

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from services.chat_adapter.channels import telegram, webhook
 from shared.contract.channel import Channel
 from shared.contract.errors import Misconfigured
+from shared.contract.policy import PolicySettings
 from shared.runtime.accounts import Accounts, AccountsFile, load
 from tests.patience import SECONDS
 
@@ -60,6 +61,18 @@ def test_an_account_is_found_by_the_app_that_received_and_the_providers_name(pat
     assert accounts.by_key("telegram", "main", "main").name == "main"
     assert accounts.by_key("telegram", "main", "second").name == "second"
     assert accounts.by_key("telegram", "second", "second") is None
+
+
+def test_what_is_done_with_an_accounts_conversations_stands_in_a_table_of_its_own(path):
+    accounts = read(path, TELEGRAM + "[accounts.telegram.main.policy]\nreopen_days = 30\n")
+    assert accounts.account("telegram", "main").policy.reopen_days == 30
+    assert read(path, TELEGRAM).account("telegram", "main").policy == PolicySettings()
+
+
+@pytest.mark.parametrize("line", ["reopen_day = 30", "reopen_days = -1", 'reopen_days = "often"'])
+def test_a_mistake_in_a_policy_is_named_with_its_table(path, line):
+    told = refused(path, f"{TELEGRAM}[accounts.telegram.main.policy]\n{line}\n")
+    assert f"[accounts.telegram.main.policy.{line.split()[0]}]" in told
 
 
 def test_a_value_may_stand_in_a_file_beside_it(path, tmp_path):

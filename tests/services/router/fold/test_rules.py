@@ -15,7 +15,7 @@ from shared.contract.deliveries import Growing, MediaUpdate, Outbound, Typing
 from shared.contract.envelope import Deletion, Media, Model, Party, Reaction, Template, Text, Window
 from shared.contract.events import MessageGrowing, MessageReaction
 from shared.contract.records import EVENTS, RECORDS, outbound_topic
-from shared.contract.requests import Assign, Cancel, Grow, Hop, Send, SendTyping
+from shared.contract.requests import Cancel, Erase, Grow, Hop, Send, SendTyping
 from tests.promises.house import NOON, Customer, House, as_read, at
 
 LATER = datetime.now(UTC) + timedelta(days=1)
@@ -279,7 +279,7 @@ async def test_refused_in_words_that_programs_understand(house: House) -> None:
                 update={"parts": (Media(media="video", state="stored", blob="b"),)}
             ),
             Cancel(tenant=customer.tenant, message=uuid.uuid4()),
-            Assign(tenant=customer.tenant, conversation=conversation),
+            Erase(tenant=customer.tenant, customer=uuid.uuid4(), reason="asked"),
         ],
         "too_long": [customer.reply(conversation, "x " * 200)],
         "malformed": [customer.reply(conversation, in_reply_to=hello.id)],

@@ -1,0 +1,10 @@
+"""What the desk works with."""
+
+from shared.storage.migrate import run_sql
+
+revision = "router_0012"
+down_revision = "router_0011"
+
+
+def upgrade() -> None:
+    run_sql(__file__)
