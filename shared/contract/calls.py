@@ -183,3 +183,13 @@ T = TypeVar("T")
 
 
 Steps = Generator[Asked, Response, T]
+
+
+def unless_gone(request: Http) -> Steps[Response | None]:
+    """The answer; None where what it is about is not there any more: whoever takes it back has what they want."""
+    try:
+        return (yield request)
+    except SendFailed as failed:
+        if failed.reason != "bad_address":
+            raise
+        return None

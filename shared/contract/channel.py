@@ -11,7 +11,19 @@ from pydantic import SecretStr
 
 from shared.contract.accounts import Account, App, Settings
 from shared.contract.bodies import AesCtr, Blob, Encoded, Field, Form, Gzip
-from shared.contract.calls import Asked, Http, Limit, Request, Response, Security, Smtp, Steps, bearer, judge
+from shared.contract.calls import (
+    Asked,
+    Http,
+    Limit,
+    Request,
+    Response,
+    Security,
+    Smtp,
+    Steps,
+    bearer,
+    judge,
+    unless_gone,
+)
 from shared.contract.capabilities import Capabilities, Level
 from shared.contract.envelope import Media, Party, Proof, Window
 from shared.contract.errors import (
@@ -42,7 +54,7 @@ from shared.contract.pieces import (
     TypingMark,
 )
 from shared.contract.sockets import Close, Frame, Publish, Receive, Send, Socket
-from shared.contract.trust import is_trusted
+from shared.contract.trust import file_at, is_trusted
 
 __all__ = [
     "TRANSIENT",
@@ -105,10 +117,12 @@ __all__ = [
     "Unverified",
     "Version",
     "bearer",
+    "file_at",
     "is_trusted",
     "judge",
     "no_handshake",
     "taken",
+    "unless_gone",
 ]
 
 

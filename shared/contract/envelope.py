@@ -365,6 +365,10 @@ class Assessment(Model):
     reasons: Many[str] = ()
 
 
+SYSTEM: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
+"""Of what the provider tells, as that somebody joined: nobody wrote it."""
+
+
 class Window(Model):
     """Until when, and with what, this party may be written to. No `until`: for ever.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field as Described
 
@@ -151,3 +151,8 @@ class Download:
     decrypt: AesCtr | None = None
     mime_type: str | None = None
     name: str | None = None
+
+    @classmethod
+    def of(cls, media: Media, request: Http, *, decrypt: AesCtr | None = None) -> Self:
+        """Of what is told of the file already."""
+        return cls(request=request, decrypt=decrypt, mime_type=media.mime_type, name=media.name)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
+
+from shared.contract.calls import Http
 
 UNSEEN: Final = re.compile(r"[\x00-\x20\x7f\\]")  # what some readers of addresses pass over, and others not
 
@@ -25,3 +27,12 @@ def is_trusted(url: str, home: str, hosts: Iterable[str], *, scheme: str = "http
     host = there.netloc.lower()
     known = (host == one or (one.startswith(".") and host.endswith(one) and "@" not in host) for one in hosts)
     return there.scheme == scheme and any(known)
+
+
+def file_at(url: str, home: str, hosts: Iterable[str] = (), *, headers: Mapping[str, str] = {}) -> Http:
+    """What asks for a file by its address, which somebody else names: with `headers` (a token) where they may go, elsewhere a
+    stranger's.
+    """
+    if is_trusted(url, home, hosts):
+        return Http(method="GET", url=url, headers=headers)
+    return Http(method="GET", url=url, stranger=True)

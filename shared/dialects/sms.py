@@ -10,7 +10,7 @@ from pydantic import Field as Described
 
 from shared.contract import channel
 from shared.contract.channel import Capabilities, Message, Piece, SendFailed
-from shared.contract.envelope import Assessment, Media, Notice, Part, Party, Proof, Text, Unsupported, kind_of
+from shared.contract.envelope import SYSTEM, Assessment, Media, Notice, Part, Party, Proof, Text, Unsupported, kind_of
 from shared.contract.identities import proved
 
 Word = Literal["stop", "start", "help"]
@@ -115,7 +115,7 @@ def told(message: Message, word: Word | None) -> Iterator[Message]:
             event_key=f"{message.event_key}/{word}",
             external_id=None,
             parts=(Notice(type="blocked" if word == "stop" else "unblocked"),),
-            assessment=Assessment(kind="automatic", may_auto_answer=False, reasons=("system",)),
+            assessment=SYSTEM,
         )
 
 

@@ -434,7 +434,7 @@ def outcome(response: Response) -> None:
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     request = Http(method="GET", url=media.handle or "", stranger=True)
     yield from ()  # nothing need be asked beforehand
-    return Download(request=request, mime_type=media.mime_type, name=media.name)
+    return Download.of(media, request)
 
 
 def window(account: Account, message: Message) -> Window:

@@ -14,4 +14,4 @@ def fetch(account: meta.Account, media: Media, context: Context) -> Steps[Downlo
     beside = bool(account.api) and media.handle.startswith(account.api.rstrip("/") + "/")
     request = Http(method="GET", url=media.handle, stranger=not beside)
     yield from ()
-    return Download(request=request, mime_type=media.mime_type, name=media.name)
+    return Download.of(media, request)

@@ -140,7 +140,7 @@ def fetch(account: Sender, media: Media, context: Context) -> Steps[Download]:
         asked = Http(method="GET", url=file.url, headers=account.credentials, moves=True)
         answer = yield asked
         file = Http(method="GET", url=answer.headers["location"], stranger=True) if answer.moved else asked
-    return Download(request=file, mime_type=media.mime_type, name=media.name)
+    return Download.of(media, file)
 
 
 def set_hooks(account: Sender, number: str, fields: list[tuple[str, str]]) -> Steps[None]:

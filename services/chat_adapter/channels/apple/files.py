@@ -54,7 +54,7 @@ def fetch(api: str, signed: dict[str, str], media: Media) -> Steps[Download]:
     place = (yield Http(method="GET", url=f"{api}/preDownload", headers={**signed, **named})).json()
     request = Http(method="GET", url=str(place["download-url"]))
     if not app:
-        return Download(request=request, decrypt=AesCtr(key), mime_type=media.mime_type, name=media.name)
+        return Download.of(media, request, decrypt=AesCtr(key))
     reply = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).decryptor().update((yield request).body)
     request = Http(url=f"{api}/decodePayload", headers={**signed, **app}, body=reply)
-    return Download(request=request, mime_type=media.mime_type, name=media.name)
+    return Download.of(media, request)

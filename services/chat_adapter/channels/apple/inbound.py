@@ -9,13 +9,12 @@ from urllib.parse import unquote
 
 from services.chat_adapter.channels.apple.content import read_parts
 from shared.contract.channel import Incoming, Message, TypingSeen
-from shared.contract.envelope import Assessment, MessageContext, Notice, Party, Referral, Route
+from shared.contract.envelope import SYSTEM, Assessment, MessageContext, Notice, Party, Referral, Route
 from shared.contract.readable import otherwise
 
 Json = dict[str, Any]
 
 SHOWS_FOR: Final = timedelta(days=365)  # that a device can do no less than it said
-NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
 
 
 def read(body: Json, shows: str, now: datetime) -> Iterator[Incoming]:
@@ -39,7 +38,7 @@ def _message(body: Json, account: str, peer: str, now: datetime, shows: str) -> 
         occurred_at=now,
         external_id=None if closed else body["id"],
         context=otherwise(lambda: _context(body), None),
-        assessment=NOTICE if closed else Assessment(),
+        assessment=SYSTEM if closed else Assessment(),
         route=None if closed else otherwise(lambda: _route(shows, now), None),
     )
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import orjson
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field as Described, SecretStr
 
 from services.chat_adapter.channels.discord import gateway, inbound as events, places
@@ -49,12 +47,14 @@ from shared.contract.channel import (
     Steps,
     TypingMark,
     Unverified,
+    file_at,
     is_trusted,
+    unless_gone,
 )
 from shared.contract.envelope import Media
 from shared.contract.readable import each, otherwise
+from shared.dialects.stamped import check_ed25519, check_time
 
-SKEW: Final = 300  # seconds; Discord names none
 FILE_BYTES: Final = 10 * 1024 * 1024  # …/developers/reference#uploading-files
 GROWS: Final = timedelta(seconds=2)  # ours; how many edits there may be Discord tells with its answers
 PONG, MESSAGE, LATER, SUGGESTED = 1, 4, 6, 8  # …#interaction-response-object-interaction-callback-type
@@ -100,16 +100,11 @@ class Account(channel.Account):
 def verify(app: App, request: Request, context: Context) -> None:
     """…/interactions/overview#setting-up-an-endpoint: Ed25519 over the time and the body as it was sent."""
     stamp = request.headers.get("x-signature-timestamp", "")
-    if not (stamp.isascii() and stamp.isdecimal()) or abs(context.now.timestamp() - int(stamp[:15])) > SKEW:
-        raise Unverified("signed too long ago")
+    check_time(stamp, context.now)
     given = request.headers.get("x-signature-ed25519", "")
     if len(given) != 128 or given != given.lower():
         raise Unverified("no signature")
-    try:
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(app.public_key))
-        key.verify(bytes.fromhex(given), stamp.encode() + request.body)
-    except InvalidSignature:
-        raise Unverified("another signature") from None
+    check_ed25519(bytes.fromhex(app.public_key), bytes.fromhex(given), stamp.encode() + request.body)
 
 
 def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming | Malformed]:
@@ -173,19 +168,14 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
         return Sent(external_ids=(piece.grown,))
     path = f"channels/{place}/messages"
     answer = yield _call(account, "POST", path, form(message, sent) if sent else message, commits=True)
-    return Sent(external_ids=(answer.json()["id"],), join_key=places.nonce(piece.id, piece.to))
+    return Sent(external_ids=(answer.json()["id"],), join_key=join_key(piece))
 
 
 def _is_whole(account: Account, piece: Piece, path: str) -> Steps[bool]:
     """Whether the answer stands in the place of what showed it so far; not where that has gone."""
     message, sent = {"content": "", **words(piece.part)}, piece.files
-    try:
-        yield _call(account, "PATCH", path, form(message, sent) if sent else message)
-    except SendFailed as failed:
-        if failed.reason != "bad_address":
-            raise
-        return False
-    return True
+    change = _call(account, "PATCH", path, form(message, sent) if sent else message)
+    return (yield from unless_gone(change)) is not None
 
 
 def join_key(piece: Piece) -> str:
@@ -199,11 +189,7 @@ def amend(account: Account, amendment: Amendment, context: Context) -> Steps[Non
         case EditPiece(part=part):
             yield _call(account, "PATCH", path, words(part))
         case DeletePiece():
-            try:
-                yield _call(account, "DELETE", path)
-            except SendFailed as failed:
-                if failed.reason != "bad_address":  # else it is gone already
-                    raise
+            yield from unless_gone(_call(account, "DELETE", path))
         case React(emoji=None):
             shown = (yield _call(account, "GET", path)).json().get("reactions", ())
             for one in [one["emoji"] for one in shown if one["me"]]:
@@ -237,9 +223,7 @@ def grow(account: Account, piece: Piece, context: Context) -> Steps[str]:
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     """Files are public to whoever has their address, which is good for a day; no token goes there."""
     yield from ()
-    address = media.handle or ""
-    file = Http(method="GET", url=address, stranger=urlsplit(address)[:2] != urlsplit(account.api)[:2])
-    return Download(request=file, mime_type=media.mime_type, name=media.name)
+    return Download.of(media, file_at(media.handle or "", account.api))
 
 
 def register(app: App, account: Account, context: Context) -> Steps[None]:

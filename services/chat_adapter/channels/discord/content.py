@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from shared.contract.envelope import Choice, Media, MediaKind, Notice, Part, Text, Unsupported
+from shared.contract import hints
+from shared.contract.envelope import Choice, Media, Notice, Part, Text, Unsupported, kind_of
 from shared.contract.readable import few, otherwise
 
 Json = dict[str, Any]
 
-KINDS: Final[Mapping[str, MediaKind]] = {"image": "image", "video": "video", "audio": "audio"}
 # …/developers/reference#image-formatting-cdn-endpoints: by format, of which a Lottie (3) is no picture
 STICKERS: Final[Mapping[int, tuple[str, str]]] = {
     1: ("https://cdn.discordapp.com/stickers/{}.png", "image/png"),
@@ -36,20 +36,15 @@ def read(message: Json) -> tuple[Part, ...]:
 def _parts(message: Json) -> Iterator[Part]:
     if words := otherwise(lambda: _words(message), None):
         yield Text(text=words)
-    for file in _list(message, "attachments"):
+    for file in hints.listed(message.get("attachments")):
         yield otherwise(lambda: _file(file), Unsupported(type="attachment"))  # noqa: B023 called at once
-    for sticker in _list(message, "sticker_items"):
+    for sticker in hints.listed(message.get("sticker_items")):
         yield otherwise(lambda: _sticker(sticker), Unsupported(type="sticker"))  # noqa: B023
     if "poll" in message:
         question = otherwise(lambda: Text(text=message["poll"]["question"]["text"]).text, None)
         yield Unsupported(type="poll", text=question)
     if not (message.get("content") or message.get("attachments")):
         yield from _shown(message)
-
-
-def _list(message: Json, name: str) -> list[Any]:
-    found = message.get(name)
-    return found if isinstance(found, list) else []
 
 
 def _words(message: Json) -> str | None:
@@ -68,7 +63,7 @@ def _file(file: Json) -> Media:
     """Its address is good for a day: …/developers/reference#signed-attachment-cdn-urls."""
     kind = otherwise(lambda: file["content_type"].partition(";")[0], None)
     return Media(
-        media=KINDS.get((kind or "").partition("/")[0], "file"),
+        media=kind_of(kind),
         handle=file["url"],
         mime_type=kind,
         size=otherwise(lambda: Media(media="file", size=file["size"]).size, None),
@@ -90,7 +85,7 @@ def _sticker(sticker: Json) -> Media:
 def _shown(message: Json) -> Iterator[Part]:
     """What programs show instead of words."""
     for name in ("embeds", "components"):
-        if _list(message, name):
+        if hints.listed(message.get(name)):
             words = otherwise(lambda: "\n".join(filter(None, map(_embedded, message["embeds"]))), "")
             yield Unsupported(type=name, text=words[:4000] or None)
 
@@ -104,19 +99,17 @@ def notice(message: Json) -> Notice:
     kind = otherwise(lambda: NOTICES.get(message["type"], "other"), "other")
     words = otherwise(lambda: Text(text=message["content"]).text, "")
     if kind == "renamed":
-        return otherwise(lambda: Notice(type="renamed", to=words[:900]), Notice(type="other"))
+        return otherwise(lambda: Notice(type="renamed", to=hints.word(words)), Notice(type="other"))
     unnamed = f"message of type {str(message.get('type'))[:20]}" if kind == "other" else None
-    return Notice(type=kind, text=words[:900] or unnamed)
+    return Notice(type=kind, text=hints.word(words) or unnamed)
 
 
 def pressed(interaction: Json) -> tuple[Part, ...]:
     """A button by its id, a menu by what was chosen: …/receiving-and-responding#interaction-object-message-component-data-structure."""
-    data, target = (
-        interaction["data"],
-        otherwise(lambda: Choice(id="", target=interaction["message"]["id"]).target, None),
-    )
+    data = interaction["data"]
+    target = otherwise(lambda: Choice(id="", target=interaction["message"]["id"]).target, None)
     titles = otherwise(lambda: dict(_titles(interaction["message"]["components"])), {})
-    chosen = few(_list(data, "values")) or [data["custom_id"]]
+    chosen = hints.listed(data.get("values")) or [data["custom_id"]]
     return tuple(
         otherwise(lambda: Choice(id=one, title=titles.get(one), target=target), Unsupported(type="component"))  # noqa: B023
         for one in chosen
@@ -125,7 +118,7 @@ def pressed(interaction: Json) -> tuple[Part, ...]:
 
 def _titles(components: list[Json]) -> Iterator[tuple[str, str]]:
     for row in components:
-        for one in _list(row, "components"):
-            yield from ((option["value"], option["label"]) for option in _list(one, "options"))
+        for one in hints.listed(row.get("components")):
+            yield from ((option["value"], option["label"]) for option in hints.listed(one.get("options")))
             if "custom_id" in one and "label" in one:
                 yield one["custom_id"], one["label"]

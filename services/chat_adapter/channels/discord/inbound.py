@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from services.chat_adapter.channels.discord import content, places
+from shared.contract import hints
 from shared.contract.channel import Incoming, Malformed, Message, TypingSeen
 from shared.contract.envelope import (
     LATEST,
+    SYSTEM,
     Assessment,
     Deletion,
     Edit,
@@ -28,13 +30,8 @@ from shared.contract.readable import each, otherwise
 Json = dict[str, Any]
 
 REPLY, FORWARD = 0, 1  # …/resources/message#message-reference-types
-PING, COMMAND, COMPONENT, SUGGEST = (
-    1,
-    2,
-    3,
-    4,
-)  # …/interactions/receiving-and-responding#interaction-object-interaction-type
-TELLING: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
+# …/interactions/receiving-and-responding#interaction-object-interaction-type
+PING, COMMAND, COMPONENT, SUGGEST = 1, 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ def _created(told: Json, known: Known) -> Iterator[Message]:
     key = {"event_key": told["id"], "external_id": told["id"]}
     if otherwise(lambda: told["type"] not in content.SAID, False):
         part = otherwise(lambda: content.notice(told), Notice(type="other"))
-        yield Message(**place, **key, sender=_author(told, place), parts=(part,), assessment=TELLING)
+        yield Message(**place, **key, sender=_author(told, place), parts=(part,), assessment=SYSTEM)
         return
     if own := told["author"]["id"] == known.bot:
         if places.is_growing(told.get("nonce")):
@@ -145,9 +142,9 @@ def _member_changed(told: Json, known: Known, *, joined: bool) -> Iterator[Messa
         event_key=f"{told['guild_id']}/{user['id']}/{'joined' if joined else 'left'}/{known.number}",
         peer=address,
         sender=places.party(user, told, {"peer": address, "container": told["guild_id"]}),
-        parts=(Notice(type="joined" if joined else "left", text=str(told["guild_id"])[:900]),),
+        parts=(Notice(type="joined" if joined else "left", text=hints.word(told["guild_id"])),),
         occurred_at=known.now,
-        assessment=TELLING,
+        assessment=SYSTEM,
     )
 
 
@@ -189,7 +186,7 @@ def _other(kind: str, told: Json, known: Known) -> Iterator[Message]:
     sender = Party(address=places.person(user) if isinstance(user, str) else place["peer"])
     part: Part = Unsupported(type=kind[:200]) if user else Notice(type="other", text=kind[:200])
     name = told.get("message_id") or told.get("id") or ""
-    assessment = Assessment() if user else TELLING
+    assessment = Assessment() if user else SYSTEM
     key = f"{kind[:200]}/{str(name)[:30]}/{known.number}"
     yield Message(**place, event_key=key, sender=sender, parts=(part,), assessment=assessment)
 
@@ -228,13 +225,9 @@ def _answered(told: Json) -> str | None:
 
 
 def _assessed(told: Json) -> Assessment:
-    for name, found in (
-        ("author.bot", otherwise(lambda: told["author"].get("bot"), None)),
-        ("webhook_id", told.get("webhook_id")),
-    ):
-        if found:
-            return Assessment(kind="automatic", may_auto_answer=False, reasons=(name,))
-    return Assessment()
+    programs = {"author.bot": otherwise(lambda: told["author"].get("bot"), None), "webhook_id": told.get("webhook_id")}
+    reason = next((name for name, found in programs.items() if found), None)
+    return Assessment(kind="automatic", may_auto_answer=False, reasons=(reason,)) if reason else Assessment()
 
 
 QUIET: Final = frozenset({"CHANNEL_PINS_UPDATE", "VOICE_STATE_UPDATE", "VOICE_CHANNEL_EFFECT_SEND"})

@@ -27,14 +27,10 @@ MARKS: Final = re.compile(r"[\\*_~`|<\[]|^(?:>|#{1,3}(?=\s)|-#(?=\s))", re.MULTI
 
 def compose(piece: Piece) -> Json:
     """Its words, what it answers, and the key by which it is known again."""
-    return {
-        **words(piece.part),
-        "nonce": places.nonce(piece.id, piece.to),
-        "enforce_nonce": True,
-        **(
-            {"message_reference": {"message_id": piece.reply_to, "fail_if_not_exists": False}} if piece.reply_to else {}
-        ),
-    }
+    message = {**words(piece.part), "nonce": places.nonce(piece.id, piece.to), "enforce_nonce": True}
+    if piece.reply_to:
+        message["message_reference"] = {"message_id": piece.reply_to, "fail_if_not_exists": False}
+    return message
 
 
 def so_far(piece: Piece) -> Json:
@@ -66,12 +62,8 @@ def escaped(text: str) -> str:
 
 
 def _button(option: Option) -> Json:
-    button = {"type": BUTTON, "label": option.title}
-    return (
-        {**button, "style": LINK, "url": option.url}
-        if option.url
-        else {**button, "style": GREY, "custom_id": option.id}
-    )
+    does = {"style": LINK, "url": option.url} if option.url else {"style": GREY, "custom_id": option.id}
+    return {"type": BUTTON, "label": option.title, **does}
 
 
 def form(message: Json, sent: tuple[Media, ...]) -> Form:

@@ -9,6 +9,7 @@ import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from shared.contract import hints
 from shared.contract.envelope import Party, derive
 from shared.contract.readable import otherwise
 
@@ -39,9 +40,8 @@ def party(user: Json, member: Any, place: Json) -> Party:
     address = person(user["id"])
     aliases = () if place["container"] else (place["peer"],)
     names = otherwise(lambda: member["nick"], None), user.get("global_name"), user.get("username")
-    more = {"name": next(filter(None, names), None), "username": user.get("username"), "verified": "provider"}
     plain = Party(address=address, aliases=aliases, verified="provider")
-    return otherwise(lambda: Party(address=address, aliases=aliases, **more), plain)
+    return hints.party(plain, name=next(filter(None, names), None), username=user.get("username"))
 
 
 def made_at(snowflake: str) -> datetime:

@@ -35,6 +35,7 @@ from shared.contract.channel import (
     Steps,
     Token,
     bearer,
+    unless_gone,
 )
 from shared.contract.envelope import Media, Party
 from shared.dialects import google
@@ -86,16 +87,8 @@ def amend(account: Account, amendment: Amendment, context: Context) -> Steps[Non
         case EditPiece(part=part, external_id=name):
             yield change(account, name, compose(part, context.link, context.hook), context)
         case DeletePiece(external_id=name):
-            try:
-                yield Http(
-                    method="DELETE",
-                    url=f"{account.api}/v1/{quote(name)}",
-                    headers=bearer(context.token),
-                    throttles="peer",
-                )
-            except SendFailed as failed:
-                if failed.reason != "bad_address":
-                    raise
+            url = f"{account.api}/v1/{quote(name)}"
+            yield from unless_gone(Http(method="DELETE", url=url, headers=bearer(context.token), throttles="peer"))
         case _:
             raise SendFailed("unsupported", "an app of Google Chat shows no reactions and no read marks")
 
@@ -108,7 +101,7 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
         file = Http(method="GET", url=handle, stranger=True)
     else:
         file = ask(account, f"media/{quote(handle)}?alt=media", context)
-    return Download(request=file, mime_type=media.mime_type, name=media.name)
+    return Download.of(media, file)
 
 
 def profile(account: Account, address: str, peer: str, context: Context) -> Steps[Party]:

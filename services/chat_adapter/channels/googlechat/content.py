@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from shared.contract import hints
 from shared.contract.envelope import Choice, Media, MessageContext, Part, Quote, Text, Unsupported, kind_of
 from shared.contract.readable import few, otherwise
 
@@ -18,19 +19,14 @@ WORDS: Final = 4000  # characters of what a form holds
 def read_parts(message: Json) -> tuple[Part, ...]:
     """The words and the files; each that cannot be read is `unsupported`."""
     text = otherwise(lambda: _text(message), None)
-    files = [_part(_file, one, "attachment") for one in _list(message, "attachment")]
-    gifs = [_part(_gif, one, "gif") for one in _list(message, "attachedGifs")]
+    files = [_part(_file, one, "attachment") for one in hints.listed(message.get("attachment"))]
+    gifs = [_part(_gif, one, "gif") for one in hints.listed(message.get("attachedGifs"))]
     found = [*([text] if text else []), *files, *gifs]
     return tuple(few(found or [Unsupported(type="message", text=otherwise(lambda: _fallback(message), None))]))
 
 
 def _part(read: Callable[[Json], Part], found: Json, kind: str) -> Part:
     return otherwise(lambda: read(found), Unsupported(type=kind))
-
-
-def _list(message: Json, field: str) -> list[Any]:
-    found = message.get(field)
-    return few(found) if isinstance(found, list) else []
 
 
 def _text(message: Json) -> Text | None:

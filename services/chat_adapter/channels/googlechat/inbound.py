@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from services.chat_adapter.channels.googlechat import subscribed
 from services.chat_adapter.channels.googlechat.content import commanded, pressed
-from services.chat_adapter.channels.googlechat.messages import NOTICE, in_place, moment, person, said, word
+from services.chat_adapter.channels.googlechat.messages import in_place, person, said
 from services.chat_adapter.channels.googlechat.settings import App
+from shared.contract import hints
 from shared.contract.channel import Incoming, Malformed, Message
-from shared.contract.envelope import Choice, Notice, Party, Unsupported
+from shared.contract.envelope import SYSTEM, Choice, Notice, Party, Unsupported
 from shared.contract.mend import loads
 from shared.contract.readable import each, otherwise
 
@@ -67,7 +68,7 @@ def _event(event: Json, account_key: str) -> Iterator[Incoming]:
     if kind == "MESSAGE" or (kind == "APP_COMMAND" and _is_slash(event)):
         yield said({**event["message"], "space": event.get("space") or event["message"]["space"]}, place)
     elif kind in PRESSES and event.get("dialogEventType") != "CANCEL_DIALOG":
-        part = otherwise(lambda: PRESSES[kind](event), Unsupported(type=word(kind)))
+        part = otherwise(lambda: PRESSES[kind](event), Unsupported(type=hints.word(kind)))
         yield Message(**place, parts=(part,))
     else:
         yield from _told(kind, event, place)
@@ -89,8 +90,8 @@ def _place(event: Json, account_key: str) -> Json:
     return {
         **in_place(space, who, message),
         "account_key": account_key,
-        "event_key": "|".join(map(word, key)),
-        "occurred_at": moment(event.get("eventTime")),
+        "event_key": "|".join(map(hints.word, key)),
+        "occurred_at": hints.moment(event.get("eventTime")),
     }
 
 
@@ -100,9 +101,9 @@ def _told(kind: str, event: Json, place: Json) -> Iterator[Incoming]:
     Whoever adds it by naming it in a message has said that message, which comes along.
     """
     shared = place["container"]
-    notice = (SHARED if shared else OWN).get(kind) or Notice(type="other", text=word(kind))
+    notice = (SHARED if shared else OWN).get(kind) or Notice(type="other", text=hints.word(kind))
     sender = Party(address=shared, verified="provider") if shared and kind in SHARED else place["sender"]
-    yield Message(**{**place, "sender": sender}, parts=(notice,), assessment=NOTICE)
+    yield Message(**{**place, "sender": sender}, parts=(notice,), assessment=SYSTEM)
     if kind == ADDED and "name" in (event.get("message") or {}):
         yield said({**event["message"], "space": event.get("space") or event["message"]["space"]}, place)
 

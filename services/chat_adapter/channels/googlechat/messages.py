@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from services.chat_adapter.channels.googlechat import places
 from services.chat_adapter.channels.googlechat.content import quoted, read_parts
+from shared.contract import hints
 from shared.contract.channel import Message
 from shared.contract.envelope import LATEST, Assessment, Party, Route, Thread
 from shared.contract.readable import otherwise
 
 Json = dict[str, Any]
 
-NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
 BOT: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("an app wrote it",))
 
 
@@ -26,7 +25,7 @@ def said(message: Json, place: Json) -> Message:
     told = {
         "event_key": name,
         "thread": Thread(thread_key=thread, reply_to=reply_to or (root if answers else None)),
-        "occurred_at": moment(message["createTime"]) if "createTime" in message else place["occurred_at"],
+        "occurred_at": hints.moment(message["createTime"]) if "createTime" in message else place["occurred_at"],
     }
     return Message(
         **{**place, **told},
@@ -68,26 +67,10 @@ def _at(peer: str, who: Party) -> Json:
 
 
 def person(user: Json, common: Json | None = None) -> Party:
-    """One hint that cannot be read takes no other along."""
-    plain = Party(address=user["name"], verified="provider")
-    told = {
-        "name": user.get("displayName"),
-        "email": user.get("email"),
-        "locale": otherwise(lambda: (common or {})["userLocale"], None),
-        "time_zone": otherwise(lambda: (common or {})["timeZone"]["id"], None),
-    }
-    hints = (otherwise(lambda one=one: _hint(plain, *one), {}) for one in told.items())  # type: ignore[misc]
-    return plain.model_copy(update={name: value for hint in hints for name, value in hint.items()})
-
-
-def _hint(plain: Party, name: str, value: Any) -> Json:
-    return {name: getattr(Party.model_validate({"address": plain.address, name: value}), name)}
-
-
-def word(value: Any) -> str:
-    return str(value)[: places.LONGEST]
-
-
-def moment(value: Any) -> datetime:
-    """RFC 3339; LATEST, which is when it comes, where it is none."""
-    return otherwise(lambda: datetime.fromisoformat(value).astimezone(UTC), LATEST)
+    return hints.party(
+        Party(address=user["name"], verified="provider"),
+        name=user.get("displayName"),
+        email=user.get("email"),
+        locale=otherwise(lambda: (common or {})["userLocale"], None),
+        time_zone=otherwise(lambda: (common or {})["timeZone"]["id"], None),
+    )

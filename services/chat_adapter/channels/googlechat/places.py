@@ -11,7 +11,6 @@ from typing import Any, Final
 
 Json = dict[str, Any]
 
-LONGEST: Final = 900  # characters of a name
 SPACE: Final = re.compile(r"spaces/[\w-]{1,200}")
 MESSAGE: Final = re.compile(r"spaces/[\w-]{1,200}/messages/[\w.-]{1,400}")
 USERS: Final = "/users/"

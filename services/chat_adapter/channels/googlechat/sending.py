@@ -10,7 +10,7 @@ from services.chat_adapter.channels.googlechat.outbound import compose
 from services.chat_adapter.channels.googlechat.places import SPACE, split, thread_in
 from services.chat_adapter.channels.googlechat.requests import ask, change, tell
 from services.chat_adapter.channels.googlechat.settings import Account
-from shared.contract.channel import AlreadySent, Context, Http, Piece, Response, SendFailed, Sent, Steps
+from shared.contract.channel import AlreadySent, Context, Http, Piece, Response, Sent, Steps, unless_gone
 
 Json = dict[str, Any]
 
@@ -72,13 +72,8 @@ def _create(
 
 def _whole(account: Account, grown: str, message: Json, context: Context) -> Steps[Sent | None]:
     """The answer in the place of what showed it so far; None where that has gone."""
-    try:
-        told = yield change(account, grown, message, context)
-    except SendFailed as failed:
-        if failed.reason != "bad_address":
-            raise
-        return None
-    return _sent(told.json())
+    told = yield from unless_gone(change(account, grown, message, context))
+    return _sent(told.json()) if told else None
 
 
 def grow(account: Account, piece: Piece, context: Context) -> Steps[str]:

@@ -12,19 +12,11 @@ from functools import partial
 from typing import Any, Final
 
 from services.chat_adapter.channels.googlechat.content import emoji_of, read_parts
-from services.chat_adapter.channels.googlechat.messages import (
-    BOT,
-    NOTICE,
-    in_place,
-    is_apps,
-    moment,
-    person,
-    said,
-    word,
-)
+from services.chat_adapter.channels.googlechat.messages import BOT, in_place, is_apps, person, said
 from services.chat_adapter.channels.googlechat.places import SPACE
+from shared.contract import hints
 from shared.contract.channel import Incoming, Malformed, Message
-from shared.contract.envelope import Assessment, Deletion, Edit, Notice, Party, Reaction
+from shared.contract.envelope import SYSTEM, Assessment, Deletion, Edit, Notice, Party, Reaction
 from shared.contract.readable import each, otherwise
 
 Json = dict[str, Any]
@@ -39,7 +31,7 @@ def read(data: Json, attributes: Mapping[str, str], account_key: str, bot: str) 
     kind = attributes["ce-type"]
     about = {
         "account_key": account_key,
-        "occurred_at": moment(attributes.get("ce-time")),
+        "occurred_at": hints.moment(attributes.get("ce-time")),
         "key": attributes.get("ce-id"),
         "bot": bot,
     }
@@ -48,7 +40,7 @@ def read(data: Json, attributes: Mapping[str, str], account_key: str, bot: str) 
         items = data[f"{entity}s"] if batch else [data]
         yield from each(lambda item: [reader(item[entity], about)], items)
     elif space := SPACE.search(attributes.get("ce-subject", "")):
-        yield _told({"name": space[0]}, about, Notice(type="other", text=word(kind)))
+        yield _told({"name": space[0]}, about, Notice(type="other", text=hints.word(kind)))
 
 
 def _place(resource: Json, about: Json, user: Json | None) -> Json:
@@ -59,7 +51,7 @@ def _place(resource: Json, about: Json, user: Json | None) -> Json:
     return {
         **in_place(space, who, resource),
         "account_key": about["account_key"],
-        "event_key": f"{word(about['key'])}|{word(name)}",
+        "event_key": f"{hints.word(about['key'])}|{hints.word(name)}",
         "occurred_at": about["occurred_at"],
     }
 
@@ -97,7 +89,7 @@ def _reaction(reaction: Json, about: Json, *, removed: bool) -> Message:
 def _member(membership: Json, about: Json, notice: Notice) -> Message:
     """Of a member who left only the membership's name is told, whose last word is the member's."""
     member = membership.get("member") or {"name": f"users/{membership['name'].rpartition('/')[2]}"}
-    return Message(**_place(membership, about, member), parts=(notice,), assessment=NOTICE)
+    return Message(**_place(membership, about, member), parts=(notice,), assessment=SYSTEM)
 
 
 def _updated(space: Json, about: Json) -> Message:
@@ -106,7 +98,7 @@ def _updated(space: Json, about: Json) -> Message:
 
 
 def _told(space: Json, about: Json, notice: Notice) -> Message:
-    return Message(**_place({**space, "space": space}, about, None), parts=(notice,), assessment=NOTICE)
+    return Message(**_place({**space, "space": space}, about, None), parts=(notice,), assessment=SYSTEM)
 
 
 READERS: Final[Mapping[tuple[str, str], Callable[[Json, Json], Message]]] = {

@@ -120,7 +120,7 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
         )
     else:
         file = Http(method="GET", url=handle, stranger=True)
-    return Download(request=file, mime_type=media.mime_type, name=media.name)
+    return Download.of(media, file)
 
 
 class Profile(Model):

@@ -8,9 +8,11 @@ from functools import partial
 from typing import Any, Final
 
 from services.chat_adapter.channels.line.content import read_part, read_press
+from shared.contract import hints
 from shared.contract.channel import Incoming, Malformed, Message
 from shared.contract.envelope import (
     LATEST,
+    SYSTEM,
     Assessment,
     Deletion,
     MessageContext,
@@ -27,10 +29,8 @@ Json = dict[str, Any]
 
 # "within a minute after the webhook", …/messaging-api/#send-reply-message; the rest is for the way to us and back
 REPLY_TOKEN_LIVES: Final = timedelta(seconds=50)
-LONGEST: Final = 900  # characters of a name
 OTHER: Final = "another channel"  # of a chat on standby: LINE does not say which (…/docs/partner-docs/module/)
 STANDBY: Final = Assessment(may_auto_answer=False, reasons=("standby: another channel has the chat",))
-NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
 
 
 def read(body: Json, now: datetime) -> Iterator[Incoming | Malformed]:
@@ -51,8 +51,8 @@ def _event(event: Json, bot: str, now: datetime) -> Iterator[Message | Malformed
     elif kind in MEMBERS:
         yield from _members(event, place)
     else:
-        part = otherwise(lambda: NOTICES.get(kind, _other)(event), Notice(type="other", text=_word(kind)))
-        yield Message(**place, parts=(part,), assessment=NOTICE)
+        part = otherwise(lambda: NOTICES.get(kind, _other)(event), Notice(type="other", text=hints.word(kind)))
+        yield Message(**place, parts=(part,), assessment=SYSTEM)
 
 
 def _place(event: Json, bot: str) -> Json:
@@ -99,7 +99,7 @@ def names(message: Json) -> tuple[str, tuple[str, ...]]:
     by which LINE itself names it. A quote token is good for ever, in that chat: …/docs/messaging-api/get-quote-tokens/.
     """
     name, quote_token = message["id"], message.get("quoteToken")
-    if isinstance(quote_token, str) and quote_token and len(name) + len(quote_token) < LONGEST:
+    if isinstance(quote_token, str) and quote_token and len(name) + len(quote_token) < hints.LONGEST:
         return f"{name}:{quote_token}", (name,)
     return name, ()
 
@@ -109,7 +109,7 @@ def _route(reply_token: str, now: datetime) -> Route:
 
 
 def _read_mark(read_token: str) -> str | None:
-    return read_token if isinstance(read_token, str) and 0 < len(read_token) < LONGEST else None
+    return hints.name(read_token)
 
 
 def _members(event: Json, place: Json) -> Iterator[Message | Malformed]:
@@ -119,7 +119,7 @@ def _members(event: Json, place: Json) -> Iterator[Message | Malformed]:
     def told(member: Json) -> Iterator[Message]:
         who: str = member["userId"]
         key, sender = f"{place['event_key']}/{who}", Party(address=who, verified="signature")
-        yield Message(**{**place, "event_key": key, "sender": sender}, parts=(Notice(type=kind),), assessment=NOTICE)
+        yield Message(**{**place, "event_key": key, "sender": sender}, parts=(Notice(type=kind),), assessment=SYSTEM)
 
     return each(told, event[field]["members"])
 
@@ -132,16 +132,12 @@ def _follow(event: Json) -> Notice:
 
 def _told(field: str, names: tuple[str, ...], event: Json) -> Notice:
     """A notice that says what it is of."""
-    words = (otherwise(lambda name=name: _word(event[field][name]), None) for name in names)  # type: ignore[misc]
+    words = (otherwise(lambda name=name: hints.word(event[field][name]), None) for name in names)  # type: ignore[misc]
     return Notice(type="other", text=" ".join(filter(None, (event["type"], *words))))
 
 
 def _other(event: Json) -> Notice:
-    return Notice(type="other", text=_word(event["type"]))
-
-
-def _word(value: Any) -> str:
-    return str(value)[:LONGEST]
+    return Notice(type="other", text=hints.word(event["type"]))
 
 
 SAID: Final = frozenset({"message", "postback"})

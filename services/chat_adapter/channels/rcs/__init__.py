@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import Field as Described, SecretStr
 
@@ -35,6 +35,7 @@ from shared.contract.channel import (
     Token,
     TypingMark,
     bearer,
+    file_at,
 )
 from shared.contract.envelope import Media, derive
 from shared.contract.readable import otherwise
@@ -148,10 +149,7 @@ def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     """Where it stands, for whoever has the address; the token goes to the API alone."""
     yield from ()
-    address = media.handle or ""
-    stranger = urlsplit(address)[:2] != urlsplit(account.api)[:2]
-    request = Http(method="GET", url=address, stranger=stranger)
-    return Download(request=request, mime_type=media.mime_type, name=media.name)
+    return Download.of(media, file_at(media.handle or "", account.api))
 
 
 def refresh(account: Account, token: SecretStr | None, context: Context) -> Steps[Token]:

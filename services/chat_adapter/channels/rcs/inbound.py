@@ -10,11 +10,12 @@ import orjson
 from pydantic import AwareDatetime, TypeAdapter
 
 from services.chat_adapter.channels.rcs.proof import told
+from shared.contract import hints
 from shared.contract.channel import Incoming, Malformed, Message, Receipt, TypingSeen
 from shared.contract.codes import Failure, Status
 from shared.contract.envelope import (
     LATEST,
-    Assessment,
+    SYSTEM,
     Choice,
     Location,
     Media,
@@ -29,7 +30,6 @@ from shared.contract.readable import each, otherwise
 
 Json = dict[str, Any]
 
-NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
 RECEIPTS: Final[Mapping[str, Status]] = {"DELIVERED": "delivered", "READ": "read", "TTL_EXPIRATION_REVOKED": "failed"}
 EXPIRED: Final = Failure(code="expired", detail="it was not delivered in time, and was taken back")
 AROUND: Final = frozenset(
@@ -64,9 +64,9 @@ def _event(event: Json, domain: str) -> Iterator[Incoming]:
     elif kind == "IS_TYPING":
         yield TypingSeen(**place)
     else:
-        notice = NOTICES.get(kind) or Notice(type="other", text=str(kind)[:900])
+        notice = NOTICES.get(kind) or Notice(type="other", text=hints.word(kind))
         key = f"{phone}/{event['eventId']}"
-        yield Message(**place, event_key=key, sender=_party(phone), parts=(notice,), assessment=NOTICE)
+        yield Message(**place, event_key=key, sender=_party(phone), parts=(notice,), assessment=SYSTEM)
 
 
 def _moment(event: Json) -> datetime:

@@ -33,8 +33,8 @@ from shared.contract.channel import (
     Unverified,
 )
 from shared.contract.readable import otherwise
+from shared.dialects.stamped import check_time
 
-SKEW: Final = 300  # seconds: …/authentication/verifying-requests-from-slack
 FILE_BYTES: Final = 200 * 1024 * 1024  # of the 1 GB that Slack keeps, what one call carries in its time
 GROWS: Final = timedelta(seconds=3)  # chat.update is tier 3, 50 a minute in a workspace: …/apis/web-api/rate-limits
 
@@ -42,8 +42,7 @@ GROWS: Final = timedelta(seconds=3)  # chat.update is tier 3, 50 a minute in a w
 def verify(app: App, request: Request, context: Context) -> None:
     """https://docs.slack.dev/authentication/verifying-requests-from-slack."""
     stamp = request.headers.get("x-slack-request-timestamp", "")
-    if not (stamp.isascii() and stamp.isdecimal()) or abs(context.now.timestamp() - int(stamp)) > SKEW:
-        raise Unverified("signed too long ago")
+    check_time(stamp, context.now)
     signed = b"v0:%b:%b" % (stamp.encode(), request.body)
     digest = hmac.digest(app.secret.get_secret_value().encode(), signed, hashlib.sha256).hex()
     given = request.headers.get("x-slack-signature", "").encode(errors="surrogatepass")

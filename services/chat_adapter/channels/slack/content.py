@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from services.chat_adapter.channels.slack.places import names
 from services.chat_adapter.channels.slack.words import link, plain, rich, shown
+from shared.contract import hints
 from shared.contract.envelope import Media, MediaKind, MessageContext, Part, Party, Quote, Text, Unsupported
 from shared.contract.readable import few, otherwise
 
@@ -63,7 +64,7 @@ def is_share(attachment: Json) -> bool:
 
 
 def _files(message: Json) -> Iterator[Part]:
-    for file in few(otherwise(lambda: list(message.get("files") or ()), [])):
+    for file in hints.listed(message.get("files")):
         nameless = Unsupported(type=NAMELESS)
         yield otherwise(lambda file=file: _file(file), nameless)  # type: ignore[misc]
 

@@ -9,9 +9,11 @@ from urllib.parse import parse_qsl
 
 from services.chat_adapter.channels.slack import content, interactions, places
 from services.chat_adapter.channels.slack.words import emoji, plain
+from shared.contract import hints
 from shared.contract.channel import Incoming, Malformed, Message
 from shared.contract.envelope import (
     LATEST,
+    SYSTEM,
     Assessment,
     Deletion,
     Edit,
@@ -26,12 +28,10 @@ from shared.contract.readable import each, otherwise
 
 Json = dict[str, Any]
 
-LONGEST: Final = 900  # characters of a name
 OURS: Final = "parley_piece"  # the type of the metadata that our messages carry
 GROWING: Final = "parley_growing"  # and of what shows an answer that is not whole yet: nothing has been said by it
 FIELDS: Final = 100  # of a form
 BOT: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("bot",))
-NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
 SLACKBOT: Final = "USLACKBOT"
 
 
@@ -177,7 +177,7 @@ def _notice(event: Json, body: Json) -> Iterator[Message]:
         event_key=f"{channel or person}/{kind}/{person or ''}/{at}",
         parts=(part,),
         occurred_at=_time(at),
-        assessment=NOTICE,
+        assessment=SYSTEM,
     )
 
 
@@ -236,8 +236,7 @@ def _shows_so_far(said: Any, body: Json) -> bool:
 
 
 def _sent_to(said: Json) -> str | None:
-    found = otherwise(lambda: _ours(said)["to"], None)
-    return found if isinstance(found, str) and 0 < len(found) < LONGEST else None
+    return otherwise(lambda: hints.name(_ours(said)["to"]), None)
 
 
 def _key(said: Json, body: Json) -> str | None:
@@ -245,7 +244,7 @@ def _key(said: Json, body: Json) -> str | None:
     if not _is_own(said, body):
         return None
     found = otherwise(lambda: _ours(said)["piece"], None) or otherwise(lambda: said["files"][0]["id"], None)
-    return found if isinstance(found, str) and 0 < len(found) < LONGEST else None
+    return hints.name(found)
 
 
 def _thread(said: Json, channel: str, ts: str) -> Thread:
@@ -256,9 +255,9 @@ def _thread(said: Json, channel: str, ts: str) -> Thread:
 
 def _name(value: Any) -> str:
     """What things are told apart by; anything else there is no name."""
-    if not isinstance(value, str) or not 0 < len(value) < LONGEST:
+    if (found := hints.name(value)) is None:
         raise TypeError("no name")
-    return value
+    return found
 
 
 def _time(ts: str) -> datetime:
@@ -267,7 +266,7 @@ def _time(ts: str) -> datetime:
 
 def _other(event: Json) -> Notice:
     words = otherwise(lambda: plain(event["text"]), "")
-    return Notice(type="other", text=str(words or _subtype(event) or event["type"])[:LONGEST])
+    return Notice(type="other", text=hints.word(words or _subtype(event) or event["type"]))
 
 
 def _renamed(event: Json) -> Notice:

@@ -9,7 +9,18 @@ from services.chat_adapter.channels.slack import places
 from services.chat_adapter.channels.slack.calls import ask, call, path_of
 from services.chat_adapter.channels.slack.outbound import comment
 from services.chat_adapter.channels.slack.settings import Account
-from shared.contract.channel import Blob, Context, Download, Http, Piece, SendFailed, Sent, Steps, bearer, is_trusted
+from shared.contract.channel import (
+    Blob,
+    Context,
+    Download,
+    Http,
+    Piece,
+    SendFailed,
+    Sent,
+    Steps,
+    bearer,
+    file_at,
+)
 from shared.contract.envelope import Media
 
 LONG: Final = timedelta(minutes=2)
@@ -66,10 +77,7 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     """Where the file is now, and with the token only where that is Slack's own: https://docs.slack.dev/reference/methods/files.info."""
     told = (yield ask(account, "files.info", {"file": media.handle or ""})).json()["file"]
     address = told.get("url_private_download") or told["url_private"]
-    if is_trusted(address, account.api, HOSTS):
-        file = Http(method="GET", url=address, headers=bearer(account.token))
-    else:
-        file = Http(method="GET", url=address, stranger=True)
+    file = file_at(address, account.api, HOSTS, headers=bearer(account.token))
     return Download(
         request=file, mime_type=media.mime_type or told.get("mimetype"), name=media.name or told.get("name")
     )

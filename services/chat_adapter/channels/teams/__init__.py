@@ -43,7 +43,9 @@ from shared.contract.channel import (
     Token,
     TypingMark,
     bearer,
+    file_at,
     is_trusted,
+    unless_gone,
 )
 from shared.contract.envelope import Media, Part, Text
 from shared.contract.readable import otherwise
@@ -54,9 +56,8 @@ Json = dict[str, Any]
 UUID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 FILE_BYTES: Final = 100 * 1024 * 1024  # ours: Teams only opens their address
 GROWS: Final = timedelta(seconds=1.5)  # …/bots/streaming-ux: texts are gathered for so long, at least a second
-OPTIONS: Final = (
-    6  # more are not shown, says nobody but who tried: https://github.com/atc0005/go-teams-notify/issues/161
-)
+# More are not shown, says nobody but who tried: https://github.com/atc0005/go-teams-notify/issues/161
+OPTIONS: Final = 6
 
 
 class App(channel.App):
@@ -158,25 +159,16 @@ def amend(account: Account, amendment: Amendment, context: Context) -> Steps[Non
         case EditPiece(part=part):
             yield call(compose(part, context), name, method="PUT")
         case DeletePiece():
-            yield from _gone(call(None, name, method="DELETE"))
+            yield from unless_gone(call(None, name, method="DELETE"))
         case React(emoji=str() as emoji) if emoji not in TYPES:
             raise SendFailed("unsupported", f"Teams has no reaction {emoji}")
         case React(emoji=str() as emoji, removed=False):
             yield call(None, name, "reactions", TYPES[emoji], method="PUT")
         case React(emoji=emoji):
             for kind in [TYPES[emoji]] if emoji else TYPES.values():
-                yield from _gone(call(None, name, "reactions", kind, method="DELETE"))
+                yield from unless_gone(call(None, name, "reactions", kind, method="DELETE"))
         case MarkSeen():
             raise SendFailed("unsupported", "Teams shows no read marks of bots")
-
-
-def _gone(request: Http) -> Steps[None]:
-    """What is not there any more is what was asked for."""
-    try:
-        yield request
-    except SendFailed as failed:
-        if failed.reason != "bad_address":
-            raise
 
 
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:
@@ -216,12 +208,8 @@ def grow(account: Account, piece: Piece, context: Context) -> Steps[str]:
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     """Pictures within a text lie at Teams, which wants the token; files where their sender keeps them, which does not get it."""
     yield from ()
-    handle = media.handle or ""
-    if is_trusted(handle, account.api, HOSTS | {*account.services}):
-        file = Http(method="GET", url=handle, headers=bearer(context.token))
-    else:
-        file = Http(method="GET", url=handle, stranger=True)
-    return Download(request=file, mime_type=media.mime_type, name=media.name)
+    hosts = HOSTS | {*account.services}
+    return Download.of(media, file_at(media.handle or "", account.api, hosts, headers=bearer(context.token)))
 
 
 def refresh(account: Account, token: SecretStr | None, context: Context) -> Steps[Token]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import nh3
 
+from shared.contract import hints
 from shared.contract.envelope import Choice, Media, MediaKind, MessageContext, Part, Party, Quote, Text, Unsupported
 from shared.contract.readable import few, otherwise
 
@@ -25,22 +26,7 @@ ENDINGS: Final[Mapping[str, MediaKind]] = {
     **dict.fromkeys(("mp3", "m4a", "wav", "ogg", "oga", "opus", "aac", "flac"), "audio"),
 }
 FORMATS: Final = {
-    "a",
-    "b",
-    "strong",
-    "i",
-    "em",
-    "u",
-    "s",
-    "strike",
-    "code",
-    "pre",
-    "ul",
-    "ol",
-    "li",
-    "blockquote",
-    "p",
-    "br",
+    *["a", "b", "strong", "i", "em", "u", "s", "strike", "code", "pre", "ul", "ol", "li", "blockquote", "p", "br"]
 }
 FORMATTED: Final = re.compile(r"<(?!/?(?:p|br)\b)")
 
@@ -57,10 +43,10 @@ def read_parts(activity: Json) -> tuple[Part, ...]:
     """A pressed option, or the words and the files; each that cannot be read is `unsupported`."""
     if (pressed := otherwise(lambda: activity["value"], None)) is not None:
         return (otherwise(lambda: _press(activity, pressed), Unsupported(type="submit", text=_words(activity))),)
-    attachments = otherwise(lambda: list(activity.get("attachments") or ()), [])
+    attachments = hints.listed(activity.get("attachments"))
     html = next((one["content"] for one in attachments if _is_html(one)), "")
     text = otherwise(lambda: _text(activity, html), None)
-    files = [_file(one) for one in few(attachments) if _type(one) != HTML]
+    files = [_file(one) for one in attachments if _type(one) != HTML]
     parts = [*([text] if text else []), *files]
     return tuple(few(parts or _pictures(html) or [Unsupported(type="message")]))
 
@@ -80,7 +66,7 @@ def _words(activity: Json) -> str | None:
 def _text(activity: Json, html: str) -> Text | None:
     """The words without the mark of being addressed before them; whoever else is mentioned stands in them as people read it, @Dara."""
     words: str = QUOTED.sub("", activity.get("text") or "").strip()
-    for entity in few(_entities(activity, "mention")):
+    for entity in _entities(activity, "mention"):
         words = otherwise(lambda entity=entity, words=words: _mention(entity, words, activity), words)  # type: ignore[misc]
     words = AT.sub("", words)
     if activity.get("textFormat") == "xml":
@@ -107,9 +93,8 @@ def _formatted(html: str) -> str | None:
 
 
 def _entities(activity: Json, kind: str) -> Iterator[Json]:
-    entities = activity.get("entities")
-    found = entities if isinstance(entities, list) else []
-    return (one for one in found if isinstance(one, dict) and one.get("type") == kind)
+    entities = hints.listed(activity.get("entities"))
+    return (one for one in entities if isinstance(one, dict) and one.get("type") == kind)
 
 
 def quoted(activity: Json, base: str) -> tuple[str, MessageContext] | None:

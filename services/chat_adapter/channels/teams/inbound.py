@@ -10,9 +10,11 @@ from typing import Any, Final, Literal
 from services.chat_adapter.channels.teams.content import PRESSED, quoted, read_parts
 from services.chat_adapter.channels.teams.places import THREAD, is_shared, named, names
 from services.chat_adapter.channels.teams.reactions import emoji_of
+from shared.contract import hints
 from shared.contract.channel import Incoming, Malformed, Message, Receipt, TypingSeen
 from shared.contract.envelope import (
     LATEST,
+    SYSTEM,
     Assessment,
     Choice,
     Deletion,
@@ -30,8 +32,6 @@ from shared.contract.readable import each, few, otherwise
 
 Json = dict[str, Any]
 
-LONGEST: Final = 900  # characters of a name
-NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
 BOT: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("a bot wrote it",))
 READ: Final = "application/vnd.microsoft.readReceipt"
 CARD: Final = "adaptiveCard/action"
@@ -54,7 +54,7 @@ def _place(activity: Json, app_id: str) -> Json:
         "event_key": _event_key(activity, base),
         "peer": base if shared else person,
         "sender": _person(activity),
-        "occurred_at": otherwise(lambda: datetime.fromisoformat(activity["timestamp"]).astimezone(UTC), LATEST),
+        "occurred_at": hints.moment(activity.get("timestamp")),
         "surface": "group" if shared else "direct",
         "container": base if shared else None,
         "thread": otherwise(lambda: Thread(thread_key=thread or None), Thread()) if shared else Thread(),
@@ -66,25 +66,18 @@ def _event_key(activity: Json, base: str) -> str:
     """What changes a message has the message's id, and is told apart by its time."""
     kind = activity["type"]
     when = (activity.get("timestamp"),) if kind in CHANGES else ()
-    return "/".join(map(_word, (kind, base, activity.get("id"), *when)))
+    return "/".join(map(hints.word, (kind, base, activity.get("id"), *when)))
 
 
 def _person(activity: Json) -> Party:
-    """One hint that cannot be read takes no other along."""
     who = activity["from"]
-    plain = Party(address=who["id"], verified="provider")
-    told = {
-        "aliases": (who.get("aadObjectId"),),
-        "name": who.get("name"),
-        "locale": activity.get("locale"),
-        "time_zone": activity.get("localTimezone"),
-    }
-    hints = (otherwise(lambda one=one: _hint(plain, *one), {}) for one in told.items())  # type: ignore[misc]
-    return plain.model_copy(update={name: value for hint in hints for name, value in hint.items()})
-
-
-def _hint(plain: Party, name: str, value: Any) -> Json:
-    return {name: getattr(Party.model_validate({"address": plain.address, name: value}), name)}
+    return hints.party(
+        Party(address=who["id"], verified="provider"),
+        aliases=(who.get("aadObjectId"),),
+        name=who.get("name"),
+        locale=activity.get("locale"),
+        time_zone=activity.get("localTimezone"),
+    )
 
 
 def _said(activity: Json, place: Json) -> Iterator[Incoming]:
@@ -143,19 +136,18 @@ def _changed(activity: Json, place: Json) -> Iterator[Incoming | Malformed]:
     """Who comes and who goes is told of by themselves; in a chat of two it is the app that does."""
 
     def told(kind: Literal["joined", "left"], member: Json) -> Iterator[Message]:
-        who = Party(address=member["id"], name=otherwise(lambda: member.get("name"), None), verified="provider")
+        who = hints.party(Party(address=member["id"], verified="provider"), name=member.get("name"))
         key = f"{place['event_key']}/{kind}/{who.address}"
-        yield Message(**{**place, "event_key": key, "sender": who}, parts=(Notice(type=kind),), assessment=NOTICE)
+        yield Message(**{**place, "event_key": key, "sender": who}, parts=(Notice(type=kind),), assessment=SYSTEM)
 
     joined, left = (few(activity.get(field) or ()) for field in ("membersAdded", "membersRemoved"))
     if place["container"] and (joined or left):
         yield from each(partial(told, "joined"), joined)
         yield from each(partial(told, "left"), left)
         return
-    event = otherwise(lambda: _word(activity["channelData"]["eventType"]), "conversationUpdate")
-    yield _told(
-        otherwise(lambda: _renamed(event, activity), None) or Notice(type="other", text=event), _where(activity, place)
-    )
+    event = otherwise(lambda: hints.word(activity["channelData"]["eventType"]), "conversationUpdate")
+    notice = otherwise(lambda: _renamed(event, activity), None) or Notice(type="other", text=event)
+    yield _told(notice, _where(activity, place))
 
 
 def _renamed(event: str, activity: Json) -> Notice | None:
@@ -165,14 +157,13 @@ def _renamed(event: str, activity: Json) -> Notice | None:
 
 def _where(activity: Json, place: Json) -> Json:
     """What is told of a channel comes in the team's name."""
-    channel = otherwise(lambda: activity["channelData"]["channel"]["id"], None)
-    here = isinstance(channel, str) and 0 < len(channel) < LONGEST and place["container"]
-    return {**place, "peer": channel, "container": channel} if here else place
+    channel = otherwise(lambda: hints.name(activity["channelData"]["channel"]["id"]), None)
+    return {**place, "peer": channel, "container": channel} if channel and place["container"] else place
 
 
 def _installed(activity: Json, place: Json) -> Iterator[Incoming]:
     """Whoever removes the app from their own chat can be sent nothing any more."""
-    action = _word(activity["action"])
+    action = hints.word(activity["action"])
     kind = INSTALLED.get(action) if place["container"] is None else None
     yield _told(kind or Notice(type="other", text=f"installationUpdate {action}"), place)
 
@@ -198,11 +189,10 @@ def _whose(place: Json) -> Json:
 
 def _invoked(activity: Json, place: Json) -> Iterator[Incoming]:
     """Something that waits for an answer (see `answer_to`)."""
-    name = _word(activity.get("name"))
-    if name == CARD:
+    if activity.get("name") == CARD:
         yield Message(**place, parts=(otherwise(lambda: _pressed(activity), Unsupported(type=CARD)),))
     else:
-        yield _told(Notice(type="other", text=name), place)
+        yield _told(Notice(type="other", text=hints.word(activity.get("name"))), place)
 
 
 def _pressed(activity: Json) -> Part:
@@ -219,17 +209,12 @@ def answer_to(activity: Json) -> Json | None:
 
 
 def _other(activity: Json, place: Json) -> Iterator[Incoming]:
-    yield _told(
-        Notice(type="other", text=" ".join(map(_word, filter(None, (activity["type"], activity.get("name")))))), place
-    )
+    words = map(hints.word, filter(None, (activity["type"], activity.get("name"))))
+    yield _told(Notice(type="other", text=" ".join(words)), place)
 
 
 def _told(notice: Notice, place: Json) -> Message:
-    return Message(**place, parts=(notice,), assessment=NOTICE)
-
-
-def _word(value: Any) -> str:
-    return str(value)[:LONGEST]
+    return Message(**place, parts=(notice,), assessment=SYSTEM)
 
 
 CHANGES: Final = frozenset({"messageUpdate", "messageDelete", "messageReaction"})

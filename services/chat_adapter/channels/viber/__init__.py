@@ -6,7 +6,6 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import Field as Described, SecretStr
 
@@ -29,6 +28,7 @@ from shared.contract.channel import (
     Sent,
     Steps,
     Unverified,
+    file_at,
 )
 from shared.contract.envelope import Media
 from shared.contract.readable import otherwise
@@ -85,10 +85,7 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     """Where it stands, for whoever has the address; the token goes to the API alone."""
     yield from ()
-    address = media.handle or ""
-    stranger = urlsplit(address)[:2] != urlsplit(account.api)[:2]
-    request = Http(method="GET", url=address, stranger=stranger)
-    return Download(request=request, mime_type=media.mime_type, name=media.name)
+    return Download.of(media, file_at(media.handle or "", account.api))
 
 
 def register(app: App, account: Account, context: Context) -> Steps[None]:

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from services.chat_adapter.channels.viber.content import read_part
+from shared.contract import hints
 from shared.contract.channel import Incoming, Malformed, Message, Receipt
 from shared.contract.codes import Failure, Status
-from shared.contract.envelope import LATEST, Assessment, MessageContext, Notice, Party, Referral
+from shared.contract.envelope import LATEST, SYSTEM, MessageContext, Notice, Party, Referral
 from shared.contract.readable import each, otherwise
 
 Json = dict[str, Any]
 
-NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
 RECEIPTS: Final[Mapping[str, Status]] = {"delivered": "delivered", "seen": "read", "failed": "failed"}
 
 
@@ -42,7 +42,7 @@ def _event(event: Json, account: str) -> Iterator[Incoming]:
         yield Message(
             **_place(event, person, account),
             parts=(part,),
-            assessment=NOTICE,
+            assessment=SYSTEM,
             context=otherwise(lambda: _came_by(event["context"]), None),
         )
 
@@ -97,7 +97,7 @@ def _came_by(context: str) -> MessageContext | None:
 
 
 def _other(event: Json) -> Notice:
-    return Notice(type="other", text=str(event["event"])[:900])
+    return Notice(type="other", text=hints.word(event["event"]))
 
 
 NOTICES: Final[Mapping[str, Callable[[Json], Notice]]] = {

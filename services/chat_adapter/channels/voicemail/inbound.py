@@ -13,7 +13,7 @@ from typing import Final
 
 from shared.contract.channel import Incoming, Message, Receipt
 from shared.contract.codes import Failure, Status
-from shared.contract.envelope import Assessment, Call, Edit, Media, Notice, Party, Text
+from shared.contract.envelope import SYSTEM, Call, Edit, Media, Notice, Party, Text
 from shared.dialects import sms, twilio
 
 HIDDEN: Final = "hidden:"  # whom a call is from that tells no number: each is somebody of its own
@@ -84,8 +84,7 @@ def _written(form: twilio.Form, call: Message) -> Message:
         text = Text(text=form["TranscriptionText"])
         return replace(named, parts=(Edit(target=form["CallSid"]), Call(outcome="voicemail"), _sound(form), text))
     told = Notice(type="other", text=f"transcription {form['TranscriptionStatus']}")
-    system = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
-    return replace(named, parts=(told,), assessment=system)
+    return replace(named, parts=(told,), assessment=SYSTEM)
 
 
 def _sound(form: twilio.Form) -> Media:

@@ -16,6 +16,7 @@ from shared.contract.codes import Failure
 from shared.contract.deliveries import Cost
 from shared.contract.envelope import (
     LATEST,
+    SYSTEM,
     Assessment,
     Call,
     Deletion,
@@ -273,7 +274,7 @@ def _notice(item: Item, peer: str, person: Party, *, event: str, part: Notice) -
         sender=person,
         parts=(part,),
         occurred_at=_time(item),
-        assessment=NOTICE,
+        assessment=SYSTEM,
     )
 
 
@@ -360,7 +361,6 @@ ALIASES: Final = 5
 NAMES: Final = 998  # characters of an address
 OTHER: Final = "another responder"  # of a thread on standby: WhatsApp does not say which (…/webhooks/reference/standby)
 STANDBY: Final = Assessment(may_auto_answer=False, reasons=("standby: another responder has the thread",))
-NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
 READERS: Final[Mapping[str, Callable[[Item], Incoming | None]]] = {
     "messages": _message,
     "message_echoes": _echo,

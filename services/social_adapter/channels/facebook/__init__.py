@@ -24,7 +24,6 @@ from services.social_adapter.channels.facebook.tables import (
 )
 from shared.contract import channel
 from shared.contract.channel import (
-    AlreadySent,
     Amendment,
     Capabilities,
     Channel,
@@ -36,11 +35,11 @@ from shared.contract.channel import (
     Message,
     Piece,
     Request,
-    SendFailed,
     Sent,
     Steps,
     ThreadControl,
     TypingMark,
+    unless_gone,
 )
 from shared.contract.envelope import Media, Party, Window
 from shared.contract.readable import each
@@ -129,12 +128,11 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
 
 def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
     """A comment that is gone has been taken back."""
-    try:
-        yield amending.compose(account, change)
-    except SendFailed as failed:
-        if isinstance(change, DeletePiece) and failed.reason == "bad_address":
-            raise AlreadySent(failed.detail) from failed
-        raise
+    request = amending.compose(account, change)
+    if isinstance(change, DeletePiece):
+        yield from unless_gone(request)
+    else:
+        yield request
 
 
 def handover(account: Account, wanted: ThreadControl, context: Context) -> Steps[None]:

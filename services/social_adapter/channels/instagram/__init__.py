@@ -24,7 +24,6 @@ from services.social_adapter.channels.instagram.tables import (
 from shared.contract import channel
 from shared.contract.channel import (
     TRANSIENT,
-    AlreadySent,
     Amendment,
     Capabilities,
     Channel,
@@ -39,6 +38,7 @@ from shared.contract.channel import (
     ThreadControl,
     Token,
     TypingMark,
+    unless_gone,
 )
 from shared.contract.envelope import PUBLIC, Party, Window
 from shared.dialects import meta, meta_profiles
@@ -133,12 +133,7 @@ def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
         return
     if not isinstance(change, DeletePiece) or change.way == "private":
         raise SendFailed("unsupported", f"{change.change}: a comment is only taken back, a private answer stays")
-    try:
-        yield meta.delete(actor, sends.quoted(change.external_id))
-    except SendFailed as failed:
-        if failed.reason == "bad_address":
-            raise AlreadySent(failed.detail) from failed
-        raise
+    yield from unless_gone(meta.delete(actor, sends.quoted(change.external_id)))
 
 
 def handover(account: Account, wanted: ThreadControl, context: Context) -> Steps[None]:

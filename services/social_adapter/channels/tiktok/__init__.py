@@ -15,7 +15,6 @@ from services.social_adapter.channels.tiktok import api, inbound as webhooks, me
 from services.social_adapter.channels.tiktok.errors import outcome
 from shared.contract import channel
 from shared.contract.channel import (
-    AlreadySent,
     Amendment,
     Capabilities,
     Channel,
@@ -33,12 +32,12 @@ from shared.contract.channel import (
     React,
     Refusal,
     Request,
-    SendFailed,
     Sent,
     Steps,
     Token,
     TypingMark,
     Unverified,
+    unless_gone,
 )
 from shared.contract.envelope import PUBLIC, Media, Party, Window
 
@@ -119,12 +118,8 @@ def amend(account: Account, wanted: Amendment, context: Context) -> Steps[None]:
         case MarkSeen() if under is None:
             yield api.post(account, sends.SEND, sends.action(wanted.to, "MARK_READ"), context.token)
         case DeletePiece() if under:
-            try:
-                yield api.post(account, "business/comment/delete", {"comment_id": wanted.external_id}, context.token)
-            except SendFailed as failed:
-                if failed.reason == "bad_address":
-                    raise AlreadySent("it is gone") from None
-                raise
+            named = {"comment_id": wanted.external_id}
+            yield from unless_gone(api.post(account, "business/comment/delete", named, context.token))
         case React() if under:
             does = "LIKE" if wanted.emoji and not wanted.removed else "UNLIKE"
             about = {"video_id": under, "comment_id": wanted.external_id, "action": does}

@@ -30,7 +30,7 @@ def fetch(account: api.At, file: Media, token: SecretStr) -> Steps[Download]:
     if not handle:
         raise SendFailed("bad_address", "TikTok does not say where the file is")
     if " " not in handle:
-        return Download(request=Http(method="GET", url=handle, stranger=True), mime_type=file.mime_type, name=file.name)
+        return Download.of(file, Http(method="GET", url=handle, stranger=True))
     conversation, message, name = handle.split(" ", 2)
     wanted = {
         "conversation_id": conversation,
@@ -45,4 +45,4 @@ def fetch(account: api.At, file: Media, token: SecretStr) -> Steps[Download]:
     request = Http(
         method="GET", url=where, headers=headers, stranger=not where.startswith(f"{account.api.rstrip('/')}/")
     )
-    return Download(request=request, mime_type=file.mime_type, name=file.name)
+    return Download.of(file, request)

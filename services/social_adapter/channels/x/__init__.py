@@ -17,7 +17,6 @@ from services.social_adapter.channels.x import api, inbound as webhooks, media a
 from services.social_adapter.channels.x.errors import limit, outcome
 from shared.contract import channel
 from shared.contract.channel import (
-    AlreadySent,
     Amendment,
     Capabilities,
     Channel,
@@ -32,11 +31,11 @@ from shared.contract.channel import (
     Refusal,
     Request,
     Response,
-    SendFailed,
     Sent,
     Steps,
     Token,
     Unverified,
+    unless_gone,
 )
 from shared.contract.envelope import Media, Party
 
@@ -151,12 +150,7 @@ def amend(account: Account, wanted: Amendment, context: Context) -> Steps[None]:
         raise Refusal("unsupported", "X changes no direct message for both sides")
     match wanted:
         case DeletePiece():
-            try:
-                yield api.delete(account, f"tweets/{quote(wanted.external_id, safe='')}", context.token)
-            except SendFailed as failed:
-                if failed.reason == "bad_address":
-                    raise AlreadySent("it is gone") from None
-                raise
+            yield from unless_gone(api.delete(account, f"tweets/{quote(wanted.external_id, safe='')}", context.token))
         case React(removed=False, emoji=str()):
             path = f"users/{account.user_id}/likes"
             yield api.post(account, path, {"tweet_id": wanted.external_id}, context.token)

@@ -75,4 +75,4 @@ def fetch(account: api.At, file: Media, token: SecretStr) -> Steps[Download]:
         if not handle:
             raise SendFailed("bad_address", "X does not say where the file is")
         request = Http(method="GET", url=handle, stranger=not handle.startswith(f"{account.api.rstrip('/')}/"))
-    return Download(request=request, mime_type=file.mime_type, name=file.name)
+    return Download.of(file, request)

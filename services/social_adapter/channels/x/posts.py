@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 from services.social_adapter.channels.x.events import Event, milliseconds, plain
+from shared.contract import hints
 from shared.contract.channel import Message
 from shared.contract.envelope import (
     LATEST,
@@ -65,7 +65,7 @@ def _message(event: Event, author: str, answered: str | None, quoted: str | None
         event_key=name,
         sender=event.party(author),
         parts=parts if first == name else (Edit(target=first), *parts),
-        occurred_at=otherwise(lambda: datetime.fromisoformat(post["created_at"]), LATEST),
+        occurred_at=hints.moment(post.get("created_at")),
         external_id=name if first == name else None,
         join_key=likeness.key(answered or "", text) if ours and first == name else None,
         thread=Thread(thread_key=first, reply_to=_reply_to(post, answered, event.account)),

@@ -14,7 +14,6 @@ from services.social_adapter.channels.youtube import polling
 from services.social_adapter.channels.youtube.errors import outcome
 from shared.contract import channel
 from shared.contract.channel import (
-    AlreadySent,
     Amendment,
     Capabilities,
     Channel,
@@ -26,11 +25,11 @@ from shared.contract.channel import (
     Polled,
     Quota,
     Refusal,
-    SendFailed,
     Sent,
     Steps,
     Token,
     bearer,
+    unless_gone,
 )
 from shared.contract.envelope import Text
 from shared.dialects import likeness
@@ -94,12 +93,7 @@ def amend(account: Account, wanted: Amendment, context: Context) -> Steps[None]:
             yield replace(edit, method="PUT")
         case DeletePiece():
             url = f"{_url(account)}/comments?{urlencode({'id': wanted.external_id})}"
-            try:
-                yield Http(method="DELETE", url=url, headers=bearer(context.token), cost=WRITE)
-            except SendFailed as failed:
-                if failed.reason == "bad_address":
-                    raise AlreadySent("it is gone") from None
-                raise
+            yield from unless_gone(Http(method="DELETE", url=url, headers=bearer(context.token), cost=WRITE))
         case _:
             raise Refusal("unsupported", "the API has neither reactions nor read marks")
 
