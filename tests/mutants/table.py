@@ -1640,7 +1640,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     Mutant(
         "The next message of a burst",
         "lists are sorted by what every message changes",
-        f"{ROUTER}/migrations/0013_lists.sql",
+        f"{ROUTER}/migrations/0014_lists.sql",
         "CREATE INDEX conversation_listed ON conversation (listed_at DESC, id DESC);",
         "CREATE INDEX conversation_listed ON conversation (last_at DESC, id DESC);",
         WORK,

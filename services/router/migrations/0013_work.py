@@ -2,8 +2,8 @@
 
 from shared.storage.migrate import run_sql
 
-revision = "router_0012"
-down_revision = "router_0011"
+revision = "router_0013"
+down_revision = "router_0012"
 
 
 def upgrade() -> None:

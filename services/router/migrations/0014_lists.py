@@ -4,8 +4,8 @@ from alembic.op import get_bind, get_context
 
 from shared.storage.migrate import change_indexes
 
-revision = "router_0013"
-down_revision = "router_0012"
+revision = "router_0014"
+down_revision = "router_0013"
 
 FILL = """WITH next AS (SELECT id FROM conversation WHERE id > %(after)s ORDER BY id LIMIT 2000 FOR NO KEY UPDATE),
     filled AS (UPDATE conversation c SET listed_at = last_at FROM next WHERE c.id = next.id AND c.listed_at <> c.last_at)
