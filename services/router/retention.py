@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from services.router.batch.snapshots import mark
 from shared.runtime.settings import OTHERS, Settings
 from shared.storage.blobs import Blobs, folder_of
 from shared.storage.database import Connection, Pool, transaction
@@ -143,7 +144,9 @@ async def _end(connection: Connection, due: Sequence[Due]) -> Counter[tuple[str,
     counted = Counter({("event", row["id"]): row["count"] for row in removed})
     if sum(counted.values()) < STEP:
         await connection.execute(REMOVE_NAMES, ended)
-        counted.update(("conversation", row[0]) for row in await connection.fetch(REMOVE_CONVERSATIONS, ended))
+        gone = [row[0] for row in await connection.fetch(REMOVE_CONVERSATIONS, ended)]
+        await mark(connection, "conversation", gone)
+        counted.update(("conversation", one) for one in gone)
     return counted
 
 

@@ -7,6 +7,7 @@ from services.router.api.tokens import Tokens
 from services.router.batch.publish import Outbox, Sweeper
 from services.router.batch.rounds import Rounds
 from services.router.batch.service import Router
+from services.router.batch.snapshots import Snapshots
 from services.router.directory import Directory
 from services.router.retention import Retention
 from services.router.search.index import Index
@@ -33,6 +34,8 @@ async def start(life: Life) -> None:
     directory = Directory(settings, life.health)
     outbox = Outbox(settings, publisher)
     sweeper = Sweeper(pool, outbox, life.health)
+    telling = Publisher(producer)
+    snapshots = Snapshots(settings, pool, telling, outbox.name)
     router = Router(
         settings=settings, pool=pool, producer=producer, outbox=outbox, sweeper=sweeper, directory=directory
     )
@@ -58,6 +61,7 @@ async def start(life: Life) -> None:
     )
     life.on_stop(producer.stop)
     life.on_stop(publisher.stop)
+    life.on_stop(telling.stop)
     life.on_stop(router.flush)
     life.on_stop(reader.stop)
     await producer.start()
@@ -68,6 +72,8 @@ async def start(life: Life) -> None:
     if settings.tokens:
         life.spawn(tokens.watch(), "tokens")
     life.spawn(sweeper.run(), "sweeper")
+    life.spawn(snapshots.tend(), "publishers")
+    life.spawn(snapshots.run(), "snapshots")
     life.spawn(router.flush_when_idle(), "flush")
     rounds = Rounds(
         settings=settings, pool=pool, router=router, mine=lambda: reader.seated(REQUESTS), health=life.health

@@ -36,11 +36,13 @@ RAW_TYPE: Final = "parley_raw_type"  # a header: its content type
 
 @dataclass(slots=True)
 class Out:
-    """A record to write. `topic` is the full name. Only a stranger's record that is set aside may have no key."""
+    """A record to write. `topic` is the full name. Only a stranger's record that is set aside may have no key; no value says, on a
+    compacted topic, that what the key names is gone.
+    """
 
     topic: str
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: Headers
 
 

@@ -295,12 +295,15 @@ class Publisher:
     Per output partition, rows are packed in order into explicit record batches with one outstanding; nothing behind a
     batch that failed leaves until that one is acknowledged. (Single sends do not stop each other: one refused alone lets
     the next ones through, and a consumer that drops what it has passed loses the refused one for ever.)
+
+    `failures`: how many batches were sent once more; what was not acknowledged may still come to stand behind.
     """
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._partitions: dict[str, int] = {}
+        self.failures = 0
 
     async def publish(self, rows: Sequence[Out]) -> None:
         """Return when all rows are durable; waits as long as that takes. Rows of one key keep their order."""
@@ -347,6 +350,7 @@ class Publisher:
             try:
                 sent = await self._send_batch(place, lane.waiting)
             except Exception as error:  # noqa: BLE001 whatever it is: whoever waits for these rows waits for this task
+                self.failures += 1
                 log.warning("publish.failed", topic=place[0], partition=place[1], error=repr(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 5.0)

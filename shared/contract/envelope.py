@@ -428,7 +428,7 @@ class Envelope(Model):
 
 Cause = Literal[
     "message", "request", "media", "conversation", "customer", "event", "fleeting", "apart",
-    "delivery", "profile", "piece", "account", "thread",
+    "delivery", "profile", "piece", "account", "thread", "snapshot",
 ]  # fmt: skip
 
 

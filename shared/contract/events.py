@@ -11,7 +11,6 @@ from shared.contract.codes import Failure, Status
 from shared.contract.deliveries import Cost, MediaUpdate, Outbound
 from shared.contract.envelope import (
     Address,
-    Direction,
     Envelope,
     ExternalId,
     Label,
@@ -303,10 +302,12 @@ class AccountState(Model):
 
 
 class ConversationState(Model):
-    """A conversation as it is now; `version` grows with every change.
+    """A conversation as it is now. `version` grows with every change: drop what is lower than what you have.
 
+    `last_sequence`: of the last event that it knows of; those above it are news. What was said stands in events only.
     `blocked_at`: since when its customer has stopped the account. `responder`: who else has the thread at the provider, since
-    `responder_at`. `braked_until`: until when programs are refused, since they answer each other here.
+    `responder_at`. `braked_until`: until when programs are refused, since they answer each other here. `waiting_since`: of the
+    oldest message that nobody of ours has answered; `unread_from`: the sequence of the oldest that nobody of ours has read.
     """
 
     id: uuid.UUID
@@ -315,17 +316,27 @@ class ConversationState(Model):
     channel: Name
     account: Name
     peer: Address
+    surface: Surface = "direct"
+    container: ExternalId | None = None
     status: Literal["open", "idle", "closed", "erased"]
     version: int
     last_sequence: int
+    name: str | None = None
     subject: str | None = None
     window: Window = Window()
     opened_at: Moment
-    last_direction: Direction | None = None
+    last_at: Moment | None = None
+    last_inbound_at: Moment | None = None
     blocked_at: Moment | None = None
     responder: Name | None = None
     responder_at: Moment | None = None
     braked_until: Moment | None = None
+    closed_at: Moment | None = None
+    assignee: Label | None = None
+    tags: Many[Label] = ()
+    priority: Priority | None = None
+    waiting_since: Moment | None = None
+    unread_from: Annotated[int, Field(ge=1)] | None = None
 
 
 class CustomerState(Model):

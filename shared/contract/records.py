@@ -226,6 +226,7 @@ def adapter_group(family: Family) -> str:
 EVENTS: Final = "events.v1"
 REQUESTS: Final = "requests.v1"
 DELIVERY: Final = "delivery.v1"
+CONVERSATIONS: Final = "conversations.v1"
 ACCOUNTS: Final = "accounts.v1"
 WITNESS: Final = "witness.v1"
 ROUTER_GROUP: Final = "router"
@@ -241,7 +242,7 @@ def _topics() -> tuple[Topic, ...]:
     return (
         *(Topic.deleting(inbound_topic(family), 7) for family in FAMILIES),
         Topic.deleting(EVENTS, 30),
-        Topic.compacting("conversations.v1"),
+        Topic.compacting(CONVERSATIONS),
         Topic.compacting("customers.v1"),
         Topic.compacting(ACCOUNTS),
         Topic.compacting(WITNESS),

@@ -151,11 +151,12 @@ class House:
         await self.pool.execute("INSERT INTO source_offset VALUES ($1, $2, -1, 1)", *place)
         return place
 
-    async def take(self, *models: Model | cloudevents.In) -> Facts:
+    async def take(self, *models: Model | cloudevents.In, router: Router | None = None) -> Facts:
         """Load, fold and write a batch, with a fresh partition, as a replica that then dies before it publishes."""
+        router = router or self.router
         place = await self.partition()
         records = [one if isinstance(one, cloudevents.In) else as_read(one, offset=n) for n, one in enumerate(models)]
-        facts, _ = await self.router._commit([Batch(*place, 1, records, 0, len(records))])
+        facts, _ = await router._commit([Batch(*place, 1, records, 0, len(records))])
         return facts
 
     async def handle(self, *models: Model | cloudevents.In, router: Router | None = None) -> None:

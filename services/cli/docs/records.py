@@ -75,7 +75,7 @@ CE_HEADERS: Final = (
     ("ce_subject", "what it is about: the conversation, or channel/account"),
     ("ce_dataschema", f"`{schema.urn('…')}`: the schema below"),
     ("ce_tenant", "whose it is"),
-    ("ce_sequence", "events of a conversation: 1, 2, 3 …, as in the value"),
+    ("ce_sequence", "events of a conversation: 1, 2, 3 …, as in the value; of a snapshot its `version`"),
     ("content-type", "`application/json`"),
     ("traceparent", "W3C trace context"),
     (

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 
 from services.cli.offsets.positions import positions
 from services.cli.reading import consumer, headers_of, seek, standing
+from services.router.batch.snapshots import mark
 from shared.bus import witness
 from shared.bus.cloudevents import decode
 from shared.bus.produce import Producer
@@ -20,6 +21,7 @@ from shared.contract.codes import FAMILIES, Family
 from shared.contract.deliveries import Amended, Delivery, Order
 from shared.contract.errors import Malformed
 from shared.contract.records import (
+    CONVERSATIONS,
     DELIVERY,
     EVENTS,
     REQUESTS,
@@ -99,14 +101,16 @@ async def _recover(settings: Settings, connection: Connection, schema: str, know
 async def _recover_router(settings: Settings, connection: Connection) -> Recovered:
     seen: dict[uuid.UUID, int] = {}
     raised: set[uuid.UUID] = set()
-    async for record in _each(settings, EVENTS):
-        if sequence := headers_of(record).get("ce_sequence"):
-            key = uuid.UUID(record.key.decode())
-            seen[key] = max(seen.get(key, 0), int(sequence))
-        if len(seen) >= AT_ONCE:
-            raised |= await _raise(connection, seen)
-            seen.clear()
+    for topic in (EVENTS, CONVERSATIONS):
+        async for record in _each(settings, topic):
+            if sequence := headers_of(record).get("ce_sequence"):
+                key = uuid.UUID(record.key.decode())
+                seen[key] = max(seen.get(key, 0), int(sequence))
+            if len(seen) >= AT_ONCE:
+                raised |= await _raise(connection, seen)
+                seen.clear()
     raised |= await _raise(connection, seen)
+    await mark(connection, "conversation", sorted(raised))  # what stands on the topic is of what the copy has forgotten
     await connection.execute("UPDATE source_offset SET epoch = epoch + 1")
     await _stand_at_the_beginning(settings, connection)
     await _read_first(settings, connection)

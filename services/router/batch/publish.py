@@ -85,11 +85,12 @@ def place(row: Row) -> Place:
 class Outbox:
     """Publishes rows in order, and knows which of them this process has published or is about to.
 
-    Rows of its own are not helped with again: they stand in the publisher's queue before whatever comes later, or have
+    `name`: who it is, as long as its process lives. Rows of its own are not helped with again: they stand in the publisher's queue before whatever comes later, or have
     been acknowledged. Only what other processes left is helped with.
     """
 
     def __init__(self, settings: Settings, publisher: Publisher) -> None:
+        self.name = uuid.uuid4()
         self._settings, self._publisher = settings, publisher
         self._mine: set[Place] = set()
         self._acknowledged: set[Place] = set()

@@ -127,7 +127,7 @@ class Router:
                 leftover = await load(connection, wanted, facts)
                 for record in records:
                     decide(facts, record)
-                await write(connection, facts)
+                await write(connection, facts, self._outbox.name)
         return facts, leftover
 
     async def _publish(self, batches: Sequence[Batch], facts: Facts, leftover: Sequence[Row]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,13 +17,14 @@ from shared.storage.database import Connection
 LATE: Final = timedelta(minutes=1)
 
 
-async def write(connection: Connection, facts: Facts) -> None:
+async def write(connection: Connection, facts: Facts, publisher: uuid.UUID) -> None:
+    """`publisher`: who is to tell how things are now."""
     await write_refs(connection, facts)
     await write_people(connection, facts)
     await write_merges(connection, facts)
     await write_blocks(connection, facts)
     await open_conversations(connection, facts.opened)
-    await write_conversations(connection, [c for c in facts.conversations.values() if c.changed])
+    await write_conversations(connection, [c for c in facts.conversations.values() if c.changed], publisher)
     await write_messages(connection, [e for e in facts.emissions if e.stored and e.announces])
     await write_events(connection, [e for e in facts.emissions if e.stored and not e.announces])
     await write_sendings(connection, {*map(id, facts.queued)}, list(facts.sendings.values()))
@@ -122,11 +124,14 @@ def listed_at(conversation: Conversation) -> datetime:
     return before if before and before <= now < before + LATE else now
 
 
-async def write_conversations(connection: Connection, conversations: Sequence[Conversation]) -> None:
-    """What moves with every message; what moves seldom is written apart, for those that have it."""
+async def write_conversations(
+    connection: Connection, conversations: Sequence[Conversation], publisher: uuid.UUID
+) -> None:
+    """What moves with every message, and that it is to be told; what moves seldom is written apart, for those that have it."""
     if conversations:
         await connection.execute(
-            """UPDATE conversation c SET last_sequence = n.last_sequence, name = n.name, preview = n.preview,
+            """WITH moved AS (
+            UPDATE conversation c SET last_sequence = n.last_sequence, name = n.name, preview = n.preview,
                 last_at = n.last_at, last_inbound_at = n.last_inbound_at, last_external_id = n.last_external_id,
                 listed_at = n.listed_at, waiting_since = n.waiting_since, heard = n.heard, unread_from = n.unread_from,
                 responses = n.responses
@@ -134,10 +139,14 @@ async def write_conversations(connection: Connection, conversations: Sequence[Co
                 $7::text[], $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::jsonb[])
                 n(id, last_sequence, name, preview, last_at, last_inbound_at, last_external_id, listed_at, waiting_since,
                 heard, unread_from, responses)
-            WHERE c.id = n.id""",
+            WHERE c.id = n.id RETURNING c.id, c.last_sequence)
+            INSERT INTO untold (publisher, kind, entity, version)
+            SELECT $13, 'conversation', id, last_sequence FROM moved ORDER BY id
+            ON CONFLICT (publisher, kind, entity) DO UPDATE SET version = excluded.version""",
             *_columns([(c.id, c.last_sequence, c.name, c.preview, c.last_at, c.last_inbound_at, c.last_external_id,
                         listed_at(c), c.waiting_since, c.heard, c.unread_from, c.responses)
                        for c in conversations]),
+            publisher,
         )  # fmt: skip
     if seldom := [c for c in conversations if c.moved]:
         await connection.execute(

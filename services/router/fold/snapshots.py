@@ -1,0 +1,16 @@
+"""What a snapshot says: a conversation as it stands in its row. Neither its words nor what only adapters may know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+CONVERSATION: Final = """id, tenant, customer_id AS customer, channel, account, peer, surface, container, status,
+    last_sequence AS version, last_sequence, name, subject, "window", opened_at, last_at, last_inbound_at, blocked_at,
+    responder, responder_at, (brake ->> 'until')::timestamptz AS braked_until, closed_at, assignee, tags, priority,
+    waiting_since, unread_from"""
+
+
+def state(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The value of a snapshot, without what is absent. `row`: the columns of one kind, under the names of its model's fields."""
+    return {name: value for name, value in row.items() if value is not None}
