@@ -55,6 +55,7 @@ Code = Literal[
     "auth",
     "malformed",
     "unknown_conversation",
+    "unknown_customer",
     "unknown_account",
     "expired",
     "cancelled",

@@ -36,11 +36,16 @@ class Step(Model):
 
 
 class Event(Model):
-    """What every event says. `sequence` counts 1, 2, 3 … per conversation (per customer for `customer.*`): drop what is not above the last one seen."""
+    """What every event says. `sequence` counts 1, 2, 3 … per conversation (per customer for `customer.*`): drop what is not above the last one seen.
+
+    `customer`: of a conversation, the person at that moment; of `customer.*`, whose sequence it is. `home`: the customer with whose
+    address the conversation began, for ever; whoever `home` is now is whose it is now.
+    """
 
     tenant: Name
     conversation: uuid.UUID | None = None
     customer: uuid.UUID | None = None
+    home: uuid.UUID | None = None
     sequence: Annotated[int, Field(ge=1)] | None = None
     occurred_at: Moment
     request_id: str | None = None
@@ -262,16 +267,57 @@ class MessageGrowing(Event):
 
 
 class CustomerMerged(Event):
-    """Two customers turned out to be one person; `into` is who stays."""
+    """Two customers turned out to be one person; `into`, the oldest, is who stays, and `customers` are all who are that person now.
+
+    Told of each whose person is another now, and of who stays. `bond`: the two whose addresses were joined; `source`: by proof
+    or by a request.
+    """
 
     into: uuid.UUID
+    customers: Many[uuid.UUID] = ()
+    bond: Many[uuid.UUID] = ()
+    source: Literal["proved", "asked"] = "proved"
     reason: str
 
 
 class CustomerSplit(Event):
-    """A merge was undone: these are the people again."""
+    """A merge was undone: this customer is `into` now, with all of `customers`. Told of each who is another now, and of whoever
+    they were.
+    """
 
+    into: uuid.UUID | None = None
     customers: Many[uuid.UUID]
+    reason: str
+
+
+class CustomerLinked(Event):
+    """An address is this customer's from now on, by a system's word. `home`: the address's own customer, for life."""
+
+    kind: Name
+    address: Address
+    home: uuid.UUID
+    reason: str = ""
+
+
+class CustomerUnlinked(CustomerLinked):
+    """An address is not this customer's any more."""
+
+
+class CustomerSuggested(Event):
+    """This customer and the `other` may be one person: `reason` says why. `pair`: whose addresses it is of.
+
+    Answered by `request.merge`, or by `request.apart`.
+    """
+
+    other: uuid.UUID
+    pair: Many[uuid.UUID]
+    reason: str
+
+
+class CustomerParted(Event):
+    """This customer and the `other` are two people: no proof joins them."""
+
+    other: uuid.UUID
     reason: str
 
 

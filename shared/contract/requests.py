@@ -196,34 +196,62 @@ class Read(Request):
     upto: Annotated[int, Field(ge=1, le=2**62)]
 
 
+Reason = Annotated[str, Field(max_length=500)]
+
+
 class Link(Request):
-    """This address is that customer's: the evidence is the system that says so."""
+    """This address is that customer's: the evidence is the system that says so. Its end is `customer.linked`, or `request.refused`.
+
+    `kind`: `email`, `phone`, a name of your own for the ids of your own systems (`crm`), or the kind of a channel's user ids: its
+    name, with the account where they are that account's only (`telegram`, `facebook:shop`).
+    """
 
     customer: uuid.UUID
     kind: Name
     address: Address
+    reason: Reason = ""
 
 
 class Unlink(Request):
-    """This address is not that customer's."""
+    """This address is not that customer's: what joined it to others is cut, and no proof joins them again.
+
+    Its end is `customer.unlinked`, or `request.refused`.
+    """
 
     customer: uuid.UUID
     kind: Name
     address: Address
+    reason: Reason = ""
 
 
 class Merge(Request):
-    """These customers are one person: the oldest stays, the merge can be undone."""
+    """These customers are one person: the oldest stays, the merge can be undone. Its end is `customer.merged` of each whose person
+    is another now, and of who stays; or `request.refused`.
+    """
 
-    customers: Annotated[Many[uuid.UUID], Field(min_length=2)]
-    reason: str
+    customers: Annotated[Many[uuid.UUID], Field(min_length=2, max_length=64)]
+    reason: Reason
 
 
 class Split(Request):
-    """Undo the merge that made this customer."""
+    """Undo what joined this customer to the oldest of their person, or of the oldest the last merge; and whatever proved the same
+    since. Whoever came later stays with whom they came by. No proof joins these two again, a merge may.
+
+    Its end is `customer.split` of each whose person is another now, and of whoever they were; or `request.refused`.
+    """
 
     customer: uuid.UUID
-    reason: str
+    reason: Reason
+
+
+class KeepApart(Request):
+    """These two customers are two people: the answer to a suggestion that is wrong. No proof joins them, a merge may.
+
+    Its end is `customer.parted` of both, or `request.refused`.
+    """
+
+    customers: Annotated[Many[uuid.UUID], Field(min_length=2, max_length=2)]
+    reason: Reason
 
 
 class Erase(Request):

@@ -50,7 +50,9 @@ async def references(house: House) -> Order:
 async def people(house: House) -> Order:
     """New addresses are rows that two batches may make at the same moment."""
     customer, names = Customer(), [f"p{n}" for n in range(SEVERAL)]
-    insert = "INSERT INTO identity (tenant, kind, value, customer_id) VALUES ($1, 'webhook', $2, gen_random_uuid())"
+    insert = (
+        "INSERT INTO identity (tenant, kind, value, customer_id) VALUES ($1, 'webhook:main', $2, gen_random_uuid())"
+    )
     rows = [(insert, (customer.tenant, name)) for name in names]
     return Order(rows[0], rows[1:], lambda: house.take(*(says(customer, name) for name in reversed(names))))
 

@@ -235,9 +235,12 @@ async def test_a_customer_who_has_just_been_merged_away_gets_no_conversation(hou
     await house.pool.execute("INSERT INTO customer (id, tenant) VALUES ($1, $2)", survivor, customer.tenant)
     async with elsewhere(house) as connection:
         await connection.execute("UPDATE customer SET merged_into = $2 WHERE id = $1", old, survivor)
-        late = await while_waiting(house, connection, house.take(customer.says("again")))
-    facts = await late
-    assert [conversation.customer_id for conversation in facts.opened] == [survivor]
+        late = await while_waiting(house, connection, house.handle(customer.says("again")))
+    await late
+    newest = "SELECT id, customer_id FROM conversation WHERE tenant = $1 AND status = 'open'"
+    conversation, home = await house.pool.fetchrow(newest, customer.tenant)
+    assert [event["customer"] for event in await house.story(conversation)] == [str(survivor)] * 2
+    assert home == old, "which never changes"
 
 
 async def test_two_first_messages_of_one_person_by_two_partitions_open_one_conversation(house: House) -> None:
@@ -303,7 +306,7 @@ async def test_an_address_of_another_tenant_is_another_person(house: House) -> N
 
 async def test_a_name_that_another_partition_learns_meanwhile_names_the_conversation_that_begins(house: House) -> None:
     customer = Customer()
-    await house.take(customer.says(account="other"))
+    await house.take(customer.says(thread={"thread_key": "elsewhere"}))
     async with elsewhere(house) as connection:
         own = "SELECT customer_id FROM identity WHERE tenant = $1"
         await connection.execute(f"SELECT FROM customer WHERE id = ({own}) FOR UPDATE", customer.tenant)

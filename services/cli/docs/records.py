@@ -56,6 +56,7 @@ CODE_MEANINGS: Final[Mapping[Code, str]] = {
     "auth": "a credential is missing, wrong or expired",
     "malformed": "it cannot be read",
     "unknown_conversation": "there is no such conversation",
+    "unknown_customer": "there is no such customer",
     "unknown_account": "there is no such account in the accounts file",
     "expired": "it came too late",
     "cancelled": "it was taken back",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -13,22 +13,28 @@ import orjson
 from services.router.batch.needs import Needs
 from services.router.batch.publish import Row
 from services.router.fold import identity, moves, reach
+from services.router.fold.bonds import pair_of
 from services.router.fold.brake import brake_ref
 from services.router.fold.facts import (
     AlarmKey,
+    Atom,
+    Bond,
     Conversation,
     Facts,
     IdentityKey,
     Known,
+    Pair,
     PeerKey,
     Person,
     Place,
     Ref,
     RefKey,
     Sending,
+    Suggestion,
 )
 from services.router.fold.windows import answered_ref
 from shared.contract.envelope import Envelope, Notice
+from shared.contract.identities import identity_kind
 from shared.contract.requests import Reply
 from shared.storage.database import Connection
 
@@ -38,6 +44,56 @@ CONVERSATION = """id, tenant, customer_id, channel, account, peer, container, th
     status, last_sequence, name, subject, preview, last_inbound_at, last_external_id, "window", delivered_to, read_to,
     blocked_at, responder, responder_at, brake, signed_name, route, alarms, listed_at, reopens, closed_at, assignee, tags,
     priority, waiting_since, heard, unread_from, failure, responses, parked, chain"""
+
+# One snapshot for who belongs together and of what shape that is. A row without a home is an address that nobody has: `was_known`
+# says whether somebody had it when kinds did not say at which account.
+_PERSON: Final = """coalesce(c.merged_into, i.customer_id) AS person, coalesce(r.shape, 0) AS shape, coalesce(c.shared, false) AS shared,
+    r.merged_into IS NOT NULL AS is_chain,
+    ARRAY(SELECT m.id FROM customer m WHERE m.merged_into = coalesce(c.merged_into, i.customer_id)) AS members"""
+FIND: Final = f"""
+SELECT k.tenant, k.kind, k.value, i.customer_id AS home, {_PERSON},
+    i.customer_id IS NULL AND k.kind LIKE '%:%' AND EXISTS (
+        SELECT FROM identity o WHERE (o.tenant, o.kind, o.value) = (k.tenant, split_part(k.kind, ':', 1), k.value)
+            AND o.adopted IS NULL) AS was_known
+FROM unnest($1::text[], $2::text[], $3::text[]) k(tenant, kind, value)
+LEFT JOIN identity i USING (tenant, kind, value) LEFT JOIN customer c ON c.id = i.customer_id
+LEFT JOIN customer r ON r.id = coalesce(c.merged_into, i.customer_id)"""  # noqa: S608 constants only
+FIND_NAMED: Final = f"""
+SELECT i.tenant, NULL AS kind, NULL AS value, i.customer_id AS home, {_PERSON}, false AS was_known
+FROM (SELECT id AS customer_id, tenant FROM customer WHERE id = ANY($1::uuid[])) i JOIN customer c ON c.id = i.customer_id
+LEFT JOIN customer r ON r.id = coalesce(c.merged_into, c.id)"""  # noqa: S608 constants only
+# Kinds that were a channel's name said nothing of the account: whoever is met at one first since was that person.
+ADOPT: Final = """
+WITH old AS MATERIALIZED (
+    SELECT n.kind AS now, o.* FROM unnest($1::text[], $2::text[], $3::text[]) n(tenant, kind, value)
+    JOIN identity o ON (o.tenant, o.kind, o.value) = (n.tenant, split_part(n.kind, ':', 1), n.value)
+    WHERE n.kind LIKE '%:%' AND (o.adopted IS NULL OR o.adopted = n.kind)
+    ORDER BY o.tenant, o.kind, o.value, n.kind FOR NO KEY UPDATE OF o
+), first AS (
+    SELECT DISTINCT ON (tenant, kind, value) * FROM old ORDER BY tenant, kind, value, now
+), marked AS (
+    UPDATE identity i SET adopted = first.now FROM first
+    WHERE (i.tenant, i.kind, i.value) = (first.tenant, first.kind, first.value)
+)
+INSERT INTO identity (tenant, kind, value, customer_id, name, profile)
+SELECT tenant, now, value, customer_id, name, profile FROM first ORDER BY tenant, now, value ON CONFLICT DO NOTHING"""
+# The release before may have merged somebody into who was merged before: one step is what everybody relies on.
+FLATTEN: Final = """
+WITH RECURSIVE up AS (
+    SELECT id, merged_into AS root FROM customer WHERE id = ANY($1::uuid[]) AND merged_into IS NOT NULL
+    UNION SELECT up.id, c.merged_into FROM up JOIN customer c ON c.id = up.root WHERE c.merged_into IS NOT NULL
+), ends AS (
+    SELECT up.id, up.root FROM up JOIN customer r ON r.id = up.root AND r.merged_into IS NULL
+)
+UPDATE customer c SET merged_into = ends.root FROM ends WHERE c.id = ends.id OR c.merged_into = ends.id"""
+LOCK_CUSTOMERS: Final = """
+SELECT id, tenant, coalesce(merged_into, id), shape, coalesce(born, created_at), last_sequence, shared FROM customer
+WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"""
+LEDGER: Final = {
+    "bond": "a, b, source, n, reason, cause, at, live, cut_by, cut_at",
+    "veto": "a, b, reason",
+    "suggestion": "a, b, reason, is_open",
+}
 
 
 async def load(
@@ -52,7 +108,7 @@ async def load(
     await mention_brakes(connection, needs)
     named = await lock_refs(connection, facts, needs)
     await find_identities(connection, facts, needs)
-    await lock_customers(connection, facts)
+    await lock_customers(connection, facts, needs)
     await find_people(connection, facts, needs)
     await find_blocks(connection, facts, needs)
     await find_messages(connection, facts, needs.messages | named)
@@ -177,64 +233,119 @@ async def lock_refs(connection: Connection, facts: Facts, needs: Needs) -> set[u
 
 
 async def find_identities(connection: Connection, facts: Facts, needs: Needs) -> None:
-    """The customer of each address and its aliases; new ones are made. Merges move pointers under the customers' locks, read after this."""
-    keys = sorted({*needs.identities, *needs.sought, *(alias for some in needs.aliases.values() for alias in some)})
-    if not keys:
-        return
-    columns = [list(column) for column in zip(*keys, strict=True)]
-    find = """SELECT i.tenant, i.kind, i.value, i.customer_id FROM identity i
-        JOIN unnest($1::text[], $2::text[], $3::text[]) k(tenant, kind, value) USING (tenant, kind, value)"""
-    for row in await connection.fetch(find, *columns):
-        facts.customers[IdentityKey(*row[:3])] = row[3]
-    sought = needs.sought - needs.identities.keys() - {alias for some in needs.aliases.values() for alias in some}
-    missing = [key for key in keys if key not in facts.customers and key not in sought]
-    if not missing:
-        return
-    columns = [list(column) for column in zip(*missing, strict=True)]
-    customers = identity.match(facts.customers, {key: needs.aliases.get(key, ()) for key in sorted(needs.identities)})
-    ids = [customers[key] for key in missing]
-    names = [needs.identities.get(key) for key in missing]
+    """Whose each address is, who is one person with them, and of what shape the person is; whoever writes first becomes known."""
+    if needs.named:
+        await _find(connection, facts, FIND_NAMED, [list(needs.named)])
+    for address, customer, at in needs.linked:
+        if customer in facts.persons:
+            needs.meet(address, None, at)
+    keys = sorted({*needs.identities, *needs.sought})
+    if keys and await _find(connection, facts, FIND, _columns(keys)):
+        await connection.execute(ADOPT, *_columns([key for key in keys if key not in facts.homes]))
+        await _find(connection, facts, FIND, _columns(keys))
+    missing = [key for key in sorted(needs.identities) if key not in facts.homes]
+    if missing:
+        await _begin_customers(connection, facts, needs, missing)
+
+
+def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+async def _find(connection: Connection, facts: Facts, statement: str, columns: Sequence[object]) -> bool:
+    """Whether somebody was known, before, by a kind that does not say at which account."""
+    rows = await connection.fetch(statement, *columns)
+    if chained := {row["person"] for row in rows if row["is_chain"]}:
+        await connection.execute(FLATTEN, list(chained))
+        rows = await connection.fetch(statement, *columns)
+    for row in rows:
+        if (home := row["home"]) is None:
+            continue
+        if row["value"] is not None:
+            address = IdentityKey(row["tenant"], row["kind"], row["value"])
+            facts.homes[address], facts.customers[address] = home, row["person"]
+        facts.persons.update(dict.fromkeys((home, row["person"], *row["members"]), row["person"]))
+        facts.shapes[row["person"]] = row["shape"]
+        if row["shared"]:
+            facts.shared.add(home)
+    return any(row["was_known"] for row in rows)
+
+
+async def _begin_customers(connection: Connection, facts: Facts, needs: Needs, missing: Sequence[IdentityKey]) -> None:
+    own = {key: identity.new_customer(facts.secret, key) for key in missing}
     made = await connection.fetch(
         """INSERT INTO identity (tenant, kind, value, customer_id, name)
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[])
-        ON CONFLICT (tenant, kind, value) DO NOTHING RETURNING tenant, kind, value, customer_id""",
-        *columns,
-        ids,
-        names,
+        ON CONFLICT (tenant, kind, value) DO NOTHING RETURNING tenant, kind, value""",
+        *_columns([(*key, own[key], needs.identities[key]) for key in missing]),
+    )
+    for row in made:
+        address = IdentityKey(*row)
+        facts.homes[address] = facts.customers[address] = facts.persons[own[address]] = own[address]
+        facts.shapes[own[address]] = 0
+    await connection.execute(
+        """INSERT INTO customer (id, tenant, born)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) u(id, tenant, born) ORDER BY id
+        ON CONFLICT DO NOTHING""",
+        *_columns([(own[key], key.tenant, needs.born[key]) for key in missing]),
     )
     if len(made) < len(missing):  # another transaction made some of them meanwhile
-        made = await connection.fetch(find, *columns)
-    for row in made:
-        facts.customers[IdentityKey(*row[:3])] = row[3]
-    await connection.execute(
-        """INSERT INTO customer (id, tenant) SELECT * FROM unnest($1::uuid[], $2::text[]) u(id, tenant) ORDER BY id
-        ON CONFLICT DO NOTHING""",
-        ids,
-        columns[0],
+        await _find(connection, facts, FIND, _columns([key for key in missing if key not in facts.homes]))
+
+
+async def lock_customers(connection: Connection, facts: Facts, needs: Needs) -> None:
+    """Lock them by id: the oldest of each person, and where others may become one person, everybody. Whoever belongs together
+    otherwise than was read: begin again.
+    """
+    facts.reshapes = bool(needs.named) or await _is_news(connection, facts, needs)
+    wanted = facts.persons if facts.reshapes else facts.shapes
+    if not wanted:
+        return
+    for row in await connection.fetch(LOCK_CUSTOMERS, list(wanted)):
+        atom = Atom(*row)
+        atom.last_sequence = max(atom.last_sequence, facts.floors.get(atom.id, 0))
+        facts.atoms[atom.id] = atom
+    for atom in facts.atoms.values():
+        if atom.person != facts.persons[atom.id] or atom.shape != facts.shapes.get(atom.id, atom.shape):
+            raise asyncpg.SerializationError("others are one person meanwhile")
+    if facts.reshapes:
+        await find_bonds(connection, facts)
+
+
+async def _is_news(connection: Connection, facts: Facts, needs: Needs) -> bool:
+    """Whether something says that two are one person who are not known as that, and nobody has said it before."""
+    pairs: set[tuple[object, ...]] = set()
+    for claim in needs.claims:
+        a, b = facts.homes.get(claim.address), facts.homes.get(claim.other)
+        if a and b and a != b and not {a, b} & facts.shared and (claim.by or facts.persons[a] != facts.persons[b]):
+            pairs.add(pair_of(a, b))
+    if not pairs:
+        return False
+    return bool(
+        await connection.fetchval(
+            """SELECT EXISTS (SELECT FROM unnest($1::uuid[], $2::uuid[]) k(a, b)
+            WHERE NOT EXISTS (SELECT FROM bond o WHERE (o.a, o.b, o.source) = (k.a, k.b, 'proved'))
+                AND NOT EXISTS (SELECT FROM suggestion s WHERE (s.a, s.b) = (k.a, k.b)))""",
+            *_columns(list(pairs)),
+        )
     )
 
 
-async def lock_customers(connection: Connection, facts: Facts) -> None:
-    """Lock them by id, and follow merges as they stand after the lock."""
-    wanted = set(facts.customers.values())
-    merged: dict[uuid.UUID, uuid.UUID | None] = {}
-    while missing := wanted - merged.keys():
-        for row in await connection.fetch(
-            "SELECT id, merged_into FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE",
-            list(missing),
-        ):
-            merged[row[0]] = row[1]
-        for absent in missing - merged.keys():
-            merged[absent] = None
-        wanted |= {into for into in merged.values() if into}
-    for key, customer in facts.customers.items():
-        facts.customers[key] = _follow(merged, customer)
-
-
-def _follow(merged: Mapping[uuid.UUID, uuid.UUID | None], customer: uuid.UUID) -> uuid.UUID:
-    while into := merged[customer]:
-        customer = into
-    return customer
+async def find_bonds(connection: Connection, facts: Facts) -> None:
+    """The ledger of everybody who is locked, and what was said of them."""
+    own = list(facts.atoms)
+    of_them = "WHERE a = ANY($1::uuid[]) UNION SELECT {0} FROM {1} WHERE b = ANY($1::uuid[])"
+    for table, columns in LEDGER.items():
+        rows = await connection.fetch(f"SELECT {columns} FROM {table} {of_them.format(columns, table)}", own)  # noqa: S608 constants only
+        for a, b, *said in rows:
+            pair = Pair(a, b)
+            match table:
+                case "bond":
+                    facts.bonds[pair, said[0]] = Bond(pair, *said)
+                case "veto":
+                    facts.vetoes[pair] = said[0]
+                case "suggestion":
+                    facts.suggestions[pair] = Suggestion(*said)
 
 
 async def find_people(connection: Connection, facts: Facts, needs: Needs) -> None:
@@ -252,12 +363,14 @@ async def find_blocks(connection: Connection, facts: Facts, needs: Needs) -> Non
     """Who has stopped which account, by whichever of their addresses it came."""
     if needs.blocks and facts.customers:
         rows = await connection.fetch(
-            """SELECT i.customer_id, b.channel, b.account, max(b.since) FROM identity i
-            JOIN blocked b ON (b.tenant, b.channel, b.address) = (i.tenant, i.kind, i.value)
-            WHERE i.customer_id = ANY($1::uuid[]) GROUP BY 1, 2, 3""",
-            list({*facts.customers.values()}),
+            """SELECT i.customer_id, b.channel, b.account, b.since, i.kind FROM identity i
+            JOIN blocked b ON (b.tenant, b.address) = (i.tenant, i.value) WHERE i.customer_id = ANY($1::uuid[])""",
+            list(facts.persons),
         )
-        facts.blocked = {Place(*row[:3]): row[3] for row in rows}
+        for customer, channel, account, since, kind in rows:
+            place = Place(facts.persons[customer], channel, account)
+            if kind == identity_kind(channel, account):
+                facts.blocked[place] = max(since, facts.blocked.get(place, since))
 
 
 async def find_messages(connection: Connection, facts: Facts, ids: set[uuid.UUID]) -> None:
@@ -290,7 +403,7 @@ def _known(conversation: uuid.UUID, message: Mapping[str, Any]) -> Known:
 async def lock_conversations(connection: Connection, facts: Facts, needs: Needs) -> None:
     """Lock by id all that may be touched: named ones, those of named messages and peers, open ones of the customers."""
     ids = needs.conversations | {known.conversation_id for known in facts.known.values()}
-    customers = set(facts.customers.values())
+    customers = set(facts.persons)
     for peers, which in ((needs.peers, "true"), (needs.places, OPEN_PLACE)):
         if peers:
             found = await connection.fetch(
@@ -303,25 +416,27 @@ async def lock_conversations(connection: Connection, facts: Facts, needs: Needs)
         found = await connection.fetch(
             """SELECT id FROM conversation WHERE customer_id = ANY($1::uuid[]) AND status = 'open'
                 AND container IS NOT NULL ORDER BY listed_at DESC LIMIT $2""",
-            [facts.customers[key] for key in needs.profiles],
+            [one for key in needs.profiles & facts.customers.keys() for one in facts.members(facts.customers[key])],
             BEGUN,
         )
         ids |= {row[0] for row in found}
     if not ids and not customers:
         return
     rows = await connection.fetch(
-        f"""SELECT {CONVERSATION} FROM conversation
+        f"""SELECT {CONVERSATION}, (SELECT merged_into FROM customer k WHERE k.id = customer_id) FROM conversation
         WHERE id = ANY($1::uuid[]) OR (customer_id = ANY($2::uuid[]) AND (status = 'open' OR reopens) AND container IS NULL
             AND surface <> 'email')
         ORDER BY id FOR NO KEY UPDATE""",  # noqa: S608 a constant's columns
         list(ids),
         list(customers),
     )
-    for row in rows:
-        facts.load(_conversation(row))
+    for *row, person in rows:
+        conversation = _conversation(row)
+        facts.persons.setdefault(conversation.customer_id, person or conversation.customer_id)
+        facts.load(conversation)
 
 
-def _conversation(row: Any) -> Conversation:
+def _conversation(row: Sequence[Any]) -> Conversation:
     """The columns of CONVERSATION stand in the order of the fields."""
     return Conversation(*(*row[:-2], row[-2] or [], row[-1] or []))
 
@@ -386,8 +501,9 @@ async def find_sendings(connection: Connection, facts: Facts, needs: Needs, name
 
 
 async def find_outbox(connection: Connection, facts: Facts) -> list[Row]:
-    """What nobody has seen acknowledged yet in these conversations: all that is below what this batch will allocate."""
-    if not facts.conversations:
+    """What nobody has seen acknowledged yet in these conversations, and of customers who may become others: all that is below what this batch will allocate."""
+    own = [*facts.conversations, *(facts.atoms if facts.reshapes else ())]
+    if not own:
         return []
     return [
         Row(*row)
@@ -400,6 +516,6 @@ async def find_outbox(connection: Connection, facts: Facts) -> list[Row]:
             LEFT JOIN message m ON o.value IS NULL AND m.conversation_id = o.conversation_id AND m.sequence = o.sequence
             LEFT JOIN event e ON o.value IS NULL AND e.conversation_id = o.conversation_id AND e.sequence = o.sequence
             WHERE o.conversation_id = ANY($1::uuid[]) ORDER BY o.conversation_id, o.sequence""",
-            list(facts.conversations),
+            own,
         )
     ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from services.router.fold import identity, reach
 from services.router.fold.alarms import Fired
@@ -13,35 +15,53 @@ from services.router.fold.changes import told_of
 from services.router.fold.echoes import refs_of_echo
 from services.router.fold.facts import AlarmKey, IdentityKey, PeerKey, RefKey
 from services.router.fold.files import has_files, media_ref
+from services.router.fold.identity import Claim
 from services.router.fold.mails import is_mail
 from services.router.fold.moves import names_of
+from services.router.fold.persons import address_of
 from services.router.fold.receipts import delivery_refs
 from services.router.fold.threads import mentioned, ref_key, thread_ref
 from shared.bus.cloudevents import In
 from shared.contract.codes import CHANNELS
 from shared.contract.deliveries import Amend, Amended, Delivery, MediaUpdate, ProfileUpdate, Typing
 from shared.contract.envelope import AMENDS, Envelope, Notice, derive, requested_id
-from shared.contract.requests import Grow, OfMessage, Reply, Request, Send, SendTyping
+from shared.contract.errors import Refusal
+from shared.contract.requests import (
+    Grow,
+    KeepApart,
+    Link,
+    Merge,
+    OfMessage,
+    Reply,
+    Request,
+    Send,
+    SendTyping,
+    Split,
+    Unlink,
+)
 from shared.contract.thread_tokens import read_thread_token
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Owner:
     """Whom a name belongs to, if nobody has it yet."""
 
     message_id: uuid.UUID | None = None
     piece: int = 0
 
 
-MENTION = Claim()
+MENTION = Owner()
 
 
 @dataclass(slots=True)
 class Needs:
     ids: set[uuid.UUID] = field(default_factory=set)
-    refs: dict[RefKey, Claim] = field(default_factory=dict)
+    refs: dict[RefKey, Owner] = field(default_factory=dict)
     identities: dict[IdentityKey, str | None] = field(default_factory=dict)
-    aliases: dict[IdentityKey, tuple[IdentityKey, ...]] = field(default_factory=dict)
+    born: dict[IdentityKey, datetime] = field(default_factory=dict)
+    claims: list[Claim] = field(default_factory=list)
+    named: set[uuid.UUID] = field(default_factory=set)
+    linked: list[tuple[IdentityKey, uuid.UUID, datetime]] = field(default_factory=list)
     people: set[IdentityKey] = field(default_factory=set)
     profiles: set[IdentityKey] = field(default_factory=set)
     messages: set[uuid.UUID] = field(default_factory=set)
@@ -57,6 +77,11 @@ class Needs:
     alarms: set[AlarmKey] = field(default_factory=set)
     echoes: bool = False
     blocks: bool = False
+
+    def meet(self, address: IdentityKey, name: str | None, at: datetime) -> None:
+        """Someone who is known by this address from now on, since they wrote or were written to."""
+        self.identities.setdefault(address, name)
+        self.born[address] = min(at, self.born.get(address, at))
 
     def mention(self, keys: Iterable[RefKey]) -> None:
         for key in keys:
@@ -105,11 +130,10 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
         return
     if owner := identity.of_envelope(envelope):
         party = envelope.sender if envelope.direction == "inbound" else None
-        needs.identities.setdefault(owner, party.name if party else None)
+        needs.meet(owner, party.name if party else None, envelope.received_at)
         if not (party and party.name):
             needs.people.add(owner)
-        if party and party.aliases:
-            needs.aliases[owner] = identity.aliases_of(envelope)
+        _claims(needs, envelope)
     own = [ref_key(envelope, "message", name) for name in envelope.all_external_ids]
     if isinstance(part, AMENDS):
         needs.mention([ref_key(envelope, "message", part.target)])
@@ -121,7 +145,7 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
     else:
         for key in own:
             if needs.refs.get(key, MENTION).message_id is None:
-                needs.refs[key] = Claim(envelope.id)
+                needs.refs[key] = Owner(envelope.id)
     needs.mention(mentioned(envelope))
     if is_mail(envelope):
         needs.mention(mail_names(envelope))
@@ -129,6 +153,16 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
         needs.mention([thread])
     if envelope.thread.token and (named := read_thread_token(envelope.thread.token, secret)):
         needs.conversations.add(named)
+
+
+def _claims(needs: Needs, envelope: Envelope) -> None:
+    """Whoever is proved to be the same is known by that address too; whom somebody only names is looked for."""
+    for claim in identity.claims_of(envelope):
+        needs.claims.append(claim)
+        if claim.by:
+            needs.meet(claim.other, None, envelope.received_at)
+        else:
+            needs.sought.add(claim.other)
 
 
 def _notice(needs: Needs, envelope: Envelope, part: Notice) -> None:
@@ -141,9 +175,8 @@ def _notice(needs: Needs, envelope: Envelope, part: Notice) -> None:
     if part.type != "moved" or not part.to:
         return
     if envelope.container is None:
-        old, new = (IdentityKey(envelope.tenant, envelope.channel, name) for name in (envelope.peer, part.to))
-        needs.identities.setdefault(old, None)
-        needs.aliases[old] = (*needs.aliases.get(old, ()), new)
+        needs.meet(identity.here(envelope, envelope.peer), None, envelope.received_at)
+        _claims(needs, envelope)
     else:
         needs.moves.append(envelope)
         needs.mention(names_of(envelope, part))
@@ -152,8 +185,8 @@ def _notice(needs: Needs, envelope: Envelope, part: Notice) -> None:
 
 
 def _profile(needs: Needs, profile: ProfileUpdate) -> None:
-    owner = IdentityKey(profile.tenant, profile.channel, profile.party.address)
-    needs.identities.setdefault(owner, None)
+    owner = identity.at(profile.tenant, profile.channel, profile.account, profile.party.address)
+    needs.sought.add(owner)
     needs.people.add(owner)
     needs.profiles.add(owner)
 
@@ -164,12 +197,21 @@ def _delivery(needs: Needs, delivery: Delivery) -> None:
         needs.reported.add(delivery.message_id)
     for key in delivery_refs(delivery):
         if delivery.message_id:
-            needs.refs[key] = Claim(delivery.message_id, delivery.piece)
+            needs.refs[key] = Owner(delivery.message_id, delivery.piece)
         else:
             needs.mention([key])
     if delivery.watermark:
         needs.peers.add(PeerKey(delivery.tenant, delivery.channel, delivery.account, delivery.peer))
         needs.mention([reach.told_of(delivery)])
+
+
+def _address(needs: Needs, record: In, asked: Link | Unlink) -> None:
+    """Of a link it is known from now on, if the customer is; what is no address of its kind is refused later."""
+    with suppress(Refusal):
+        address = address_of(asked)
+        needs.sought.add(address)
+        if isinstance(asked, Link):
+            needs.linked.append((address, asked.customer, record.at))
 
 
 def _answer(needs: Needs, asked: Reply | Grow) -> None:
@@ -189,12 +231,19 @@ def _request(needs: Needs, record: In, asked: Request) -> None:
         case OfMessage():
             needs.messages.add(asked.message)
         case Send():
-            owner = IdentityKey(asked.tenant, asked.channel, asked.address)
-            needs.identities.setdefault(owner, None)
+            owner = identity.at(asked.tenant, asked.channel, asked.account, asked.address)
+            needs.meet(owner, None, record.at)
             needs.people.add(owner)
             needs.places.add(PeerKey(asked.tenant, asked.channel, asked.account, asked.address))
             if CHANNELS.get(asked.channel) == "email":
                 needs.mention([brake_ref(asked.tenant, asked.channel, asked.account, asked.address)])
             needs.blocks = True
+        case Merge() | KeepApart():
+            needs.named.update(asked.customers)
+        case Split():
+            needs.named.add(asked.customer)
+        case Link() | Unlink():
+            needs.named.add(asked.customer)
+            _address(needs, record, asked)
         case _ if conversation := getattr(asked, "conversation", None):
             needs.conversations.add(conversation)

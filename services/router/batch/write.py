@@ -11,6 +11,7 @@ import orjson
 
 from services.router.fold.alarms import shard_of
 from services.router.fold.facts import Conversation, Emission, Facts, Sending
+from shared.contract.identities import identity_kind
 from shared.contract.records import EVENTS
 from shared.storage.database import Connection
 
@@ -21,7 +22,9 @@ async def write(connection: Connection, facts: Facts, publisher: uuid.UUID) -> N
     """`publisher`: who is to tell how things are now."""
     await write_refs(connection, facts)
     await write_people(connection, facts)
-    await write_merges(connection, facts)
+    await write_atoms(connection, facts)
+    await write_bonds(connection, facts)
+    await write_remarks(connection, facts)
     await write_blocks(connection, facts)
     await open_conversations(connection, facts.opened)
     await write_conversations(connection, [c for c in facts.conversations.values() if c.changed], publisher)
@@ -71,12 +74,65 @@ async def write_people(connection: Connection, facts: Facts) -> None:
         )
 
 
-async def write_merges(connection: Connection, facts: Facts) -> None:
-    if facts.merged:
+async def write_atoms(connection: Connection, facts: Facts) -> None:
+    rows = [
+        (one.id, one.person if one.person != one.id else None, one.shape, one.shared, one.last_sequence)
+        for _, one in sorted(facts.atoms.items())
+        if one.changed
+    ]
+    if rows:
         await connection.execute(
-            """UPDATE customer c SET merged_into = n.survivor FROM unnest($1::uuid[], $2::uuid[]) n(id, survivor)
+            """UPDATE customer c SET merged_into = n.person, shape = n.shape, shared = n.shared,
+                last_sequence = n.last_sequence
+            FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bool[], $5::bigint[])
+                n(id, person, shape, shared, last_sequence)
             WHERE c.id = n.id""",
-            *_columns(sorted(facts.merged.items())),
+            *_columns(rows),
+        )
+
+
+async def write_bonds(connection: Connection, facts: Facts) -> None:
+    """The ledger: a bond that was cut and is asked for again is another."""
+    rows = [
+        (*one.pair, one.source, one.n, one.live, one.reason, one.cause, one.at, one.cut_by, one.cut_at)
+        for one in facts.bonds.values()
+        if one.changed
+    ]
+    if rows:
+        await connection.execute(
+            """INSERT INTO bond (a, b, source, n, live, reason, cause, at, cut_by, cut_at)
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bool[], $6::text[], $7::text[],
+                $8::timestamptz[], $9::text[], $10::timestamptz[])
+            ON CONFLICT (a, b, source) DO UPDATE SET n = excluded.n, live = excluded.live, reason = excluded.reason,
+                cause = excluded.cause, at = excluded.at, cut_by = excluded.cut_by, cut_at = excluded.cut_at""",
+            *_columns(rows),
+        )
+
+
+async def write_remarks(connection: Connection, facts: Facts) -> None:
+    """Who was parted, or may be one; what parted them is gone where somebody joined them."""
+    if not facts.remarked:
+        return
+    vetoes = [(*pair, facts.vetoes[pair]) for pair in sorted(facts.remarked & facts.vetoes.keys())]
+    if lifted := [(a, b) for a, b, reason in vetoes if reason is None]:
+        await connection.execute(
+            "DELETE FROM veto v USING unnest($1::uuid[], $2::uuid[]) n(a, b) WHERE (v.a, v.b) = (n.a, n.b)",
+            *_columns(lifted),
+        )
+    if kept := [(*row, facts.now) for row in vetoes if row[2] is not None]:
+        await connection.execute(
+            """INSERT INTO veto SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[])
+            ON CONFLICT (a, b) DO UPDATE SET reason = excluded.reason, at = excluded.at""",
+            *_columns(kept),
+        )
+    if rows := [
+        (*pair, *facts.suggestions[pair], facts.now) for pair in sorted(facts.remarked & facts.suggestions.keys())
+    ]:
+        await connection.execute(
+            """INSERT INTO suggestion (a, b, reason, is_open, at)
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[], $5::timestamptz[])
+            ON CONFLICT (a, b) DO UPDATE SET is_open = excluded.is_open""",
+            *_columns(rows),
         )
 
 
@@ -84,11 +140,18 @@ async def write_blocks(connection: Connection, facts: Facts) -> None:
     """Whoever wrote has stopped nothing, by any of their addresses; then what was told of each address last."""
     if facts.lifted:
         await connection.execute(
-            """DELETE FROM blocked b USING identity i JOIN unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
-                n(customer_id, channel, account, moment) USING (customer_id)
-            WHERE (b.tenant, b.channel, b.address) = (i.tenant, i.kind, i.value)
-                AND (b.channel, b.account) = (n.channel, n.account) AND b.since <= n.moment""",
-            *_columns(sorted((*place, moment) for place, moment in facts.lifted.items())),
+            """DELETE FROM blocked b USING identity i
+                JOIN unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+                    n(customer_id, channel, account, kind, moment) USING (customer_id, kind)
+            WHERE (b.tenant, b.channel, b.account, b.address) = (i.tenant, n.channel, n.account, i.value)
+                AND b.since <= n.moment""",
+            *_columns(
+                sorted(
+                    (one, place.channel, place.account, identity_kind(place.channel, place.account), moment)
+                    for place, moment in facts.lifted.items()
+                    for one in facts.members(place.customer_id) or [place.customer_id]
+                )
+            ),
         )
     if ended := sorted(key for key, since in facts.blocks.items() if since is None):
         await connection.execute(
@@ -177,11 +240,11 @@ async def write_messages(connection: Connection, emissions: Sequence[Emission]) 
     if emissions:
         await connection.execute(
             """WITH written AS (
-                INSERT INTO message (id, conversation_id, sequence, type, tenant, traceparent, body, at)
-                SELECT *, $8 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
-                    $7::bytea[]) RETURNING conversation_id, sequence)
-            INSERT INTO outbox (conversation_id, sequence, topic) SELECT conversation_id, sequence, $9 FROM written""",
-            *_columns([(e.id, e.conversation_id, e.sequence, e.name, e.tenant, e.traceparent, e.value)
+                INSERT INTO message (id, conversation_id, sequence, type, tenant, traceparent, body, home, at)
+                SELECT *, $9 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                    $7::bytea[], $8::uuid[]) RETURNING conversation_id, sequence)
+            INSERT INTO outbox (conversation_id, sequence, topic) SELECT conversation_id, sequence, $10 FROM written""",
+            *_columns([(e.id, e.conversation_id, e.sequence, e.name, e.tenant, e.traceparent, e.value, e.home)
                        for e in emissions]),
             emissions[0].at,
             EVENTS,

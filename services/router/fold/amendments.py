@@ -28,7 +28,7 @@ def may_amend(facts: Facts, found: Envelope, ref: Ref, known: Known) -> bool:
     return (
         found.peer == conversation.peer
         or is_in_container(facts, found, conversation)
-        or (customer is not None and customer == conversation.customer_id)
+        or (customer is not None and customer == facts.person_of(conversation))
         or not names.isdisjoint(known.author)
         or reader_of(facts, ref) in names
     )
@@ -73,7 +73,7 @@ def tell_unknown(facts: Facts, record: In, found: Envelope) -> None:
     conversation = choose(facts, found, customer)
     is_edit = isinstance(found.parts[0], Edit)
     if conversation is None and is_edit and found.direction == "inbound":
-        conversation = open_conversation(facts, record, found, customer)
+        conversation = open_conversation(facts, record, found)
     name, data = said(found, record, None)
     trail = inbound_trail(record, found)
     if conversation is None:

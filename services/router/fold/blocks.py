@@ -65,18 +65,18 @@ def lift(facts: Facts, record: In, conversation: Conversation, found: Envelope) 
         return
     ends = conversation.blocked_at is not None and found.occurred_at >= conversation.blocked_at
     if ends or any(one is conversation for one in facts.opened):
-        names = (conversation.customer_id, *map(facts.customers.get, identity.names_of_person(found)))
+        names = (facts.person_of(conversation), *map(facts.customers.get, identity.names_of_person(found)))
         for customer in filter(None, names):
             facts.lift(Place(customer, found.channel, found.account), found.occurred_at)
     if ends:
         sender = found.sender.model_dump(mode="json", exclude_none=True)
-        for one in facts.open_with(conversation.customer_id, found.channel, found.account):
+        for one in facts.open_with(facts.person_of(conversation), found.channel, found.account):
             set_block(facts, record, one, None, sender)
 
 
 def check_block(facts: Facts, conversation: Conversation) -> None:
     """Raises Refusal: the provider would refuse it."""
-    place = Place(conversation.customer_id, conversation.channel, conversation.account)
+    place = Place(facts.person_of(conversation), conversation.channel, conversation.account)
     since = conversation.blocked_at or (facts.blocked.get(place) if conversation.container is None else None)
     if since is not None:
         raise Refusal("blocked", f"the person has stopped this account at {since.isoformat()}")

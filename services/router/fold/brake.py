@@ -45,7 +45,7 @@ def check_brake(facts: Facts, record: In, conversation: Conversation, asked: Rep
     if not pulled or not (begins or (conversation.brake or {}).get("until") == known["until"]):
         keep(facts, conversation, now | {"until": until.isoformat()}, heard=True)
         if begins:
-            tell_apart(facts, record, "conversation.braked", {"until": until}, customer=conversation.customer_id)
+            tell_apart(facts, record, "conversation.braked", {"until": until}, customer=facts.person_of(conversation))
         else:
             emit(facts, conversation, record, "conversation.braked", {"until": until})
     who = "name the author, or say that it is not automatic"

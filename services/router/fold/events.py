@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from services.router.fold.facts import Conversation, Emission, Facts
+from services.router.fold.facts import Atom, Conversation, Emission, Facts
 from shared.bus.cloudevents import In
 from shared.contract.envelope import Envelope, Part, Window, derive
 from shared.contract.errors import TooLarge
@@ -27,15 +27,17 @@ def emit(
     id_: uuid.UUID | None = None,
     message_id: uuid.UUID | None = None,
     trail: Sequence[Mapping[str, object]] = (),
+    home: uuid.UUID | None = None,
 ) -> Emission:
-    """The next event of a conversation. Its id follows from its cause, so that a replay makes the same one.
+    """The next event of a conversation. `home`: whose the message is that it announces. Its id follows from its cause, so that a replay makes the same one.
 
     Raises TooLarge before it has a sequence: a row of the outbox that Kafka refuses would hold up all that follow.
     """
     content = {
         "tenant": conversation.tenant,
         "conversation": conversation.id,
-        "customer": conversation.customer_id,
+        "customer": facts.person_of(conversation),
+        "home": conversation.customer_id,
         "sequence": conversation.last_sequence + 1,
         "occurred_at": facts.now,
         "cause": record.id,
@@ -58,9 +60,38 @@ def emit(
         value=value,
         traceparent=record.traceparent,
         message_id=message_id,
+        home=home if home != conversation.customer_id else None,
     )
     facts.emissions.append(emission)
     return emission
+
+
+def tell_customer(facts: Facts, record: In, atom: Atom, name: str, data: Mapping[str, Any]) -> None:
+    """The next event of a customer, whose id is its key and whose sequence it counts."""
+    atom.last_sequence += 1
+    atom.changed = True
+    content = {
+        "tenant": atom.tenant,
+        "customer": atom.id,
+        "sequence": atom.last_sequence,
+        "occurred_at": facts.now,
+        "cause": record.id,
+        "trail": [{"place": "router", "at": facts.now}],
+        **data,
+    }
+    facts.emissions.append(
+        Emission(
+            topic=EVENTS,
+            conversation_id=atom.id,
+            sequence=atom.last_sequence,
+            name=name,
+            id=derive("event", record.tenant, record.id, name, facts.index(record.id, name)),
+            tenant=atom.tenant,
+            at=facts.now,
+            value=dump(content),
+            traceparent=record.traceparent,
+        )
+    )
 
 
 def tell_apart(

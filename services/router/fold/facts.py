@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from shared.contract.channel import Capabilities
 from shared.contract.codes import Status
 from shared.contract.envelope import Surface
+from shared.contract.identities import identity_kind
 from shared.contract.policy import Policy
 
 UNTOLD: Final = Policy()  # of an account whose adapter has not said anything
@@ -36,6 +37,20 @@ class IdentityKey(NamedTuple):
     tenant: str
     kind: str
     value: str
+
+
+class Pair(NamedTuple):
+    """Two customers, the smaller id first."""
+
+    a: uuid.UUID
+    b: uuid.UUID
+
+
+class Suggestion(NamedTuple):
+    """That two may be one person. `is_open`: nobody has answered it."""
+
+    reason: str
+    is_open: bool = True
 
 
 class Place(NamedTuple):
@@ -202,8 +217,46 @@ class Person:
 
 
 @dataclass(slots=True)
+class Atom:
+    """The customer that an address began, for life. `person`: the oldest of those who are one with it; `shape`: grows with every
+    change of who belongs to the person, on each of them; `shared`: more use the address than one person has.
+    """
+
+    id: uuid.UUID
+    tenant: str
+    person: uuid.UUID
+    shape: int
+    born: datetime
+    last_sequence: int = 0
+    shared: bool = False
+    changed: bool = False
+
+    @property
+    def age(self) -> tuple[datetime, uuid.UUID]:
+        return self.born, self.id
+
+
+@dataclass(slots=True)
+class Bond:
+    """Why two customers are one person: proved, or asked for. `n`: after which others of the person; cut ones stay in the ledger."""
+
+    pair: Pair
+    source: Literal["proved", "asked"]
+    n: int
+    reason: str
+    cause: str
+    at: datetime
+    live: bool = True
+    cut_by: str | None = None
+    cut_at: datetime | None = None
+    changed: bool = False
+
+
+@dataclass(slots=True)
 class Emission:
-    """A row of the outbox. `message`: it is the event that announces a message (received, queued)."""
+    """A row of the outbox. `conversation_id`: whose sequence it has, a conversation's or a customer's. `home`: whose the message is,
+    where it is not whoever began the conversation.
+    """
 
     topic: str
     conversation_id: uuid.UUID
@@ -216,20 +269,39 @@ class Emission:
     traceparent: str | None = None
     message_id: uuid.UUID | None = None
     stored: bool = True
+    home: uuid.UUID | None = None
 
     @property
     def announces(self) -> bool:
         return self.name in {"message.received", "message.queued"}
 
 
+def _newest(conversation: Conversation) -> tuple[datetime, uuid.UUID]:
+    return conversation.last_at, conversation.id
+
+
 @dataclass(slots=True)
 class Facts:
-    """Everything that the rules of one batch look at. They change it as they go: the second message sees what the first did."""
+    """Everything that the rules of one batch look at. They change it as they go: the second message sees what the first did.
+
+    `customers`: the person of each address, by the oldest of their customers; `homes`: the address's own. `persons`: the person of
+    each customer. `atoms`: the rows that are locked; everyone's of these persons where `reshapes`, else the oldest only.
+    """
 
     now: datetime
     secret: bytes = b""
     fresh: set[uuid.UUID] = field(default_factory=set)
     customers: dict[IdentityKey, uuid.UUID] = field(default_factory=dict)
+    homes: dict[IdentityKey, uuid.UUID] = field(default_factory=dict)
+    persons: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)
+    atoms: dict[uuid.UUID, Atom] = field(default_factory=dict)
+    bonds: dict[tuple[Pair, str], Bond] = field(default_factory=dict)
+    vetoes: dict[Pair, str | None] = field(default_factory=dict)
+    suggestions: dict[Pair, Suggestion] = field(default_factory=dict)
+    remarked: set[Pair] = field(default_factory=set)
+    shapes: dict[uuid.UUID, int] = field(default_factory=dict)
+    shared: set[uuid.UUID] = field(default_factory=set)
+    reshapes: bool = False
     conversations: dict[uuid.UUID, Conversation] = field(default_factory=dict)
     refs: dict[RefKey, Ref] = field(default_factory=dict)
     known: dict[uuid.UUID, Known] = field(default_factory=dict)
@@ -244,7 +316,6 @@ class Facts:
 
     blocks: dict[PeerKey, datetime | None] = field(default_factory=dict)
     lifted: dict[Place, datetime] = field(default_factory=dict)
-    merged: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)
     alarms: dict[AlarmKey, datetime] = field(default_factory=dict)
     rung: set[AlarmKey] = field(default_factory=set)
     emissions: list[Emission] = field(default_factory=list)
@@ -260,21 +331,48 @@ class Facts:
         """A conversation the rules may find: by id, by peer, and as its customer's open one."""
         self.conversations[conversation.id] = conversation
         self._peers = None
+        self._note_latest(conversation)
+        return conversation
+
+    def _note_latest(self, conversation: Conversation) -> None:
         if conversation.goes_on or (conversation.reopens and conversation.is_chat):
-            place = (conversation.customer_id, conversation.channel, conversation.account)
+            place = (self.person_of(conversation), conversation.channel, conversation.account)
             latest = self._closed if conversation.reopens else self._open
             other = latest.get(place)
             if other is None or other.last_at <= conversation.last_at:
                 latest[place] = conversation
-        return conversation
 
     def policy(self, tenant: str, channel: str, account: str) -> Policy:
         """What is done with the account's conversations, as its adapter has told."""
         return self.policies.get((tenant, channel, account), UNTOLD)
 
-    def open_conversation(self, customer: uuid.UUID, channel: str, account: str) -> Conversation | None:
-        """The customer's latest conversation there that goes on."""
-        return self._open.get((customer, channel, account))
+    def person_of(self, conversation: Conversation) -> uuid.UUID:
+        """Whoever began it, as the person that they are now."""
+        return self.persons.get(conversation.customer_id, conversation.customer_id)
+
+    def members(self, person: uuid.UUID) -> list[uuid.UUID]:
+        return sorted(one for one, root in self.persons.items() if root == person)
+
+    def regroup(self) -> None:
+        """Others are one person now: what is found by the person follows."""
+        self.customers.update((key, self.persons[home]) for key, home in self.homes.items())
+        blocked, self.blocked = self.blocked, {}
+        for place, since in blocked.items():
+            now = place._replace(customer_id=self.persons.get(place.customer_id, place.customer_id))
+            self.blocked[now] = max(since, self.blocked.get(now, since))
+        self._open, self._closed = {}, {}
+        for conversation in self.conversations.values():
+            self._note_latest(conversation)
+
+    def open_conversation(
+        self, customer: uuid.UUID, channel: str, account: str, peer: str | None = None
+    ) -> Conversation | None:
+        """The customer's latest conversation there that goes on; rather the one with this address of theirs."""
+        latest = self._open.get((customer, channel, account))
+        if latest is None or latest.peer == peer or peer is None:
+            return latest
+        theirs = (one for one in self.with_peer(PeerKey(latest.tenant, channel, account, peer)) if one.goes_on)
+        return max((one for one in theirs if self.person_of(one) == customer), key=_newest, default=latest)
 
     def closed_conversation(self, customer: uuid.UUID, channel: str, account: str) -> Conversation | None:
         """The customer's latest conversation there that was closed and may go on, if none does."""
@@ -292,7 +390,7 @@ class Facts:
             (
                 one
                 for one in self.conversations.values()
-                if one.customer_id == customer
+                if self.person_of(one) == customer
                 and (one.channel, one.account) == (channel, account)
                 and one.container is None
                 and one.status == "open"
@@ -306,7 +404,8 @@ class Facts:
         if place in self.blocked and self.blocked[place] <= moment:
             del self.blocked[place]
         for key, since in self.blocks.items():
-            mine = self.customers.get(IdentityKey(key.tenant, key.channel, key.peer)) == place.customer_id
+            own = IdentityKey(key.tenant, identity_kind(key.channel, key.account), key.peer)
+            mine = self.customers.get(own) == place.customer_id
             is_here = (key.channel, key.account) == (place.channel, place.account)
             if mine and is_here and since is not None and since <= moment:
                 self.blocks[key] = None
@@ -332,12 +431,6 @@ class Facts:
             for latest in (self._open, self._closed)
         )
 
-    def give(self, conversation: Conversation, customer: uuid.UUID) -> None:
-        """Its customer is known as another one from now on."""
-        self._forget(conversation)
-        conversation.customer_id, conversation.changed, conversation.moved = customer, True, True
-        self.load(conversation)
-
     def move(self, conversation: Conversation, peer: str) -> None:
         """Its customer writes from another address now; that is where answers go."""
         conversation.peer, conversation.changed, conversation.moved = peer, True, True
@@ -347,7 +440,7 @@ class Facts:
         """A conversation that begins in this batch; above what consumers have seen of it, where a restored copy forgot it."""
         conversation.last_sequence = max(conversation.last_sequence, self.floors.get(conversation.id, 0))
         if conversation.is_chat:
-            place = (conversation.customer_id, conversation.channel, conversation.account)
+            place = (self.person_of(conversation), conversation.channel, conversation.account)
             if former := self._closed.pop(place, None):
                 former.reopens, former.changed, former.moved = False, True, True
         self.opened.append(conversation)

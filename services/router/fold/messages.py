@@ -35,7 +35,7 @@ def receive(facts: Facts, record: In, found: Envelope) -> None:
     if linked and is_strangers(facts, found, linked, customer):
         announce(facts, record, found, linked, flagged="stranger")
     else:
-        take_in(facts, record, found, open_conversation(facts, record, found, customer, linked))
+        take_in(facts, record, found, open_conversation(facts, record, found, linked))
 
 
 def take_in(facts: Facts, record: In, found: Envelope, conversation: Conversation) -> None:
@@ -63,6 +63,7 @@ def announce(
         id_=found.id,
         message_id=found.id,
         trail=inbound_trail(record, found),
+        home=identity.home(facts, identity.of_envelope(found)),
     )
     if not ours and not flagged:
         note_question(conversation, found, event.sequence)
@@ -123,4 +124,4 @@ def note_message(facts: Facts, conversation: Conversation, found: Envelope) -> N
 
 def is_beginner(facts: Facts, conversation: Conversation, found: Envelope) -> bool:
     """Whether it is by whoever began the conversation: under a post and in a group, others write too."""
-    return identity.customer(facts, identity.of_envelope(found)) == conversation.customer_id
+    return identity.customer(facts, identity.of_envelope(found)) == facts.person_of(conversation)

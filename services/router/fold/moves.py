@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 
 from services.router.fold import identity
-from services.router.fold.events import emit, tell_apart
-from services.router.fold.facts import Conversation, Facts, IdentityKey, PeerKey, Ref, RefKey
+from services.router.fold.events import emit
+from services.router.fold.facts import Conversation, Facts, PeerKey, Ref, RefKey
 from services.router.fold.threads import thread_in
 from shared.bus.cloudevents import In
 from shared.contract.envelope import Envelope, Notice, derive
@@ -63,28 +62,17 @@ def go_on_in_one(facts: Facts, record: In, one: Conversation, other: Conversatio
 
 
 def move_person(facts: Facts, record: In, found: Envelope, to: str) -> list[Conversation]:
-    """Their conversations are answered at the new address. Who wrote from there already is the same person."""
-    old, new = (identity.customer(facts, IdentityKey(found.tenant, found.channel, name)) for name in (found.peer, to))
-    conversations = facts.open_with(old, found.channel, found.account)
-    if old and new and old != new:
-        others = facts.open_with(new, found.channel, found.account)
-        merge(facts, record, old, new, reason=f"{found.peer} is called {to} from now on")
-        for other in others:
-            facts.give(other, old)
-        conversations = sorted((*conversations, *others), key=lambda each: (each.opened_at, each.id))
-        chats = [one for one in conversations if one.goes_on]
-        for chat in chats[1:]:
-            go_on_in_one(facts, record, chats[0], chat)
+    """Their conversations are answered at the new address. Who wrote from there already is the same person, unless somebody
+    parted the two.
+    """
+    names = [identity.here(found, name) for name in (found.peer, to)]
+    theirs = {*map(facts.homes.get, names)}
+    open_ones = facts.open_with(identity.customer(facts, names[0]), found.channel, found.account)
+    conversations = [one for one in open_ones if one.customer_id in theirs or one.peer in {found.peer, to}]
+    chats = [one for one in conversations if one.goes_on]
+    for chat in chats[1:]:
+        go_on_in_one(facts, record, chats[0], chat)
     stay = [one for one in conversations if one.status == "open"]
     for conversation in stay:
         facts.move(conversation, to)
     return stay
-
-
-def merge(facts: Facts, record: In, into: uuid.UUID, customer: uuid.UUID, *, reason: str) -> None:
-    """By the provider's own word; recorded, and told."""
-    facts.merged[customer] = into
-    for key, known in facts.customers.items():
-        if known == customer:
-            facts.customers[key] = into
-    tell_apart(facts, record, "customer.merged", {"into": into, "reason": reason}, customer=customer)

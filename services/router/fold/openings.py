@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 from services.router.fold import identity
 from services.router.fold.events import announce_opening
 from services.router.fold.facts import Conversation, Facts
@@ -15,10 +13,9 @@ from shared.bus.cloudevents import In
 from shared.contract.envelope import Envelope, derive
 
 
-def open_conversation(
-    facts: Facts, record: In, found: Envelope, customer: uuid.UUID | None, linked: Conversation | None = None
-) -> Conversation:
+def open_conversation(facts: Facts, record: In, found: Envelope, linked: Conversation | None = None) -> Conversation:
     """Rule 6. `linked`: the one that the message names but may not enter."""
+    home = identity.home(facts, identity.of_envelope(found))
     thread = thread_ref(found)
     ref = facts.ref(thread) if thread else None
     promised = ref.conversation_id if ref and ref.conversation_id not in facts.conversations else None
@@ -27,7 +24,7 @@ def open_conversation(
         Conversation(
             id=promised or derive("conversation", found.id),
             tenant=found.tenant,
-            customer_id=customer or derive("customer", found.tenant, found.channel, found.account, found.peer),
+            customer_id=home or derive("customer", found.tenant, found.channel, found.account, found.peer),
             channel=found.channel,
             account=found.account,
             peer=called or answered_at(found),

@@ -8,11 +8,11 @@ from typing import Any, Final, get_args
 
 import orjson
 
-from services.router.fold import changes, handovers, work
+from services.router.fold import changes, handovers, identity, persons, work
 from services.router.fold.blocks import check_block
 from services.router.fold.brake import check_brake, note_answer
 from services.router.fold.events import announce_opening, emit, pass_by, preview_of, tell_apart
-from services.router.fold.facts import Conversation, Emission, Facts, IdentityKey, Known, PeerKey, Sending
+from services.router.fold.facts import Conversation, Emission, Facts, Known, PeerKey, Sending
 from services.router.fold.participants import introduce
 from services.router.fold.routes import routed
 from services.router.fold.windows import (
@@ -91,15 +91,17 @@ def send(facts: Facts, record: In, asked: Send) -> None:
     """A first message: to the open conversation of that place, to the customer's there, or a new one."""
     if asked.channel not in CHANNELS or (asked.tenant, asked.channel, asked.account) not in facts.capabilities:
         raise Refusal("unknown_account", f"{asked.channel}/{asked.account}")
-    customer = facts.customers[IdentityKey(asked.tenant, asked.channel, asked.address)]
+    address = identity.at(asked.tenant, asked.channel, asked.account, asked.address)
     place = PeerKey(asked.tenant, asked.channel, asked.account, asked.address)
-    conversation = facts.open_at(place) or facts.open_conversation(customer, asked.channel, asked.account)
+    conversation = facts.open_at(place) or facts.open_conversation(
+        facts.customers[address], asked.channel, asked.account, asked.address
+    )
     opening = conversation is None
     if conversation is None:
         conversation = Conversation(
             id=derive("conversation", requested_id(asked.tenant, record.id)),
             tenant=asked.tenant,
-            customer_id=customer,
+            customer_id=facts.homes[address],
             channel=asked.channel,
             account=asked.account,
             peer=asked.address,
@@ -122,7 +124,7 @@ def send(facts: Facts, record: In, asked: Send) -> None:
         announce_opening(facts, record, conversation, window)
     queue(facts, record, conversation, asked, order)
     if opening:
-        introduce(facts, record, conversation, IdentityKey(asked.tenant, asked.channel, asked.address))
+        introduce(facts, record, conversation, address)
 
 
 def check(facts: Facts, conversation: Conversation, asked: Reply | Send, *, private: bool = False) -> Way:
@@ -305,6 +307,11 @@ def change(facts: Facts, record: In, asked: OfMessage) -> None:
     changes.change(facts, record, asked)
 
 
+def of_persons(facts: Facts, record: In, asked: Request) -> None:
+    check_when(facts, asked)
+    persons.RULES[type(asked)](facts, record, asked)
+
+
 def hand_over(facts: Facts, record: In, asked: HandOverThread) -> None:
     check_when(facts, asked)
     handovers.hand_over(facts, record, asked_in(facts, asked), asked)
@@ -327,4 +334,5 @@ CARRIED_OUT: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {
     **dict.fromkeys(changes.CHANGES, change),
     HandOverThread: hand_over,
     **dict.fromkeys(get_args(work.Asked), work_on),
+    **dict.fromkeys(persons.RULES, of_persons),
 }

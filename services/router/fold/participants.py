@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from services.router.fold import identity
 from services.router.fold.events import emit
 from services.router.fold.facts import Conversation, Facts, IdentityKey
 from shared.bus.cloudevents import In
@@ -14,7 +16,7 @@ from shared.contract.deliveries import ProfileUpdate
 def learn(facts: Facts, record: In) -> None:
     """What the provider says of someone: told in each open conversation that they began, if it is news."""
     found: ProfileUpdate = record.model
-    address = IdentityKey(found.tenant, found.channel, found.party.address)
+    address = identity.at(found.tenant, found.channel, found.account, found.party.address)
     person = facts.person(address)
     told = found.party.model_dump(mode="json", exclude_none=True)
     if person.profile == told:
@@ -22,7 +24,7 @@ def learn(facts: Facts, record: In) -> None:
     before = (person.profile or {}).get("name")
     person.profile, person.changed = told, True
     person.name = better(person.name, before, found.party.name)
-    for conversation in begun_by(facts, address, found.account):
+    for conversation in begun_by(facts, found, facts.customers.get(address)):
         conversation.name = better(conversation.name, before, found.party.name)
         tell(facts, record, conversation, told)
 
@@ -32,12 +34,11 @@ def better(name: str | None, before: str | None, now: str | None) -> str | None:
     return now or name if name in {None, before} else name
 
 
-def begun_by(facts: Facts, address: IdentityKey, account: str) -> Iterator[Conversation]:
+def begun_by(facts: Facts, found: ProfileUpdate, customer: uuid.UUID | None) -> Iterator[Conversation]:
     """The open conversations of this person with the account that the batch has locked."""
-    customer = facts.customers.get(address)
     for conversation in facts.conversations.values():
-        here = (conversation.channel, conversation.account) == (address.kind, account)
-        if here and conversation.customer_id == customer and conversation.status == "open":
+        here = (conversation.channel, conversation.account) == (found.channel, found.account)
+        if here and facts.person_of(conversation) == customer and conversation.status == "open":
             yield conversation
 
 

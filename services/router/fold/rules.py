@@ -14,6 +14,7 @@ from services.router.fold.files import media
 from services.router.fold.messages import receive
 from services.router.fold.notices import notice
 from services.router.fold.pending import amend
+from services.router.fold.persons import take_proofs
 from services.router.fold.receipts import delivery
 from services.router.fold.routes import untold
 from services.router.fold.threads import ref_key
@@ -37,6 +38,7 @@ def envelope(facts: Facts, record: In) -> None:
     record = untold(record, found)
     facts.fresh.discard(found.id)
     part = found.parts[0]
+    take_proofs(facts, record, found)
     if isinstance(part, AMENDS):
         amend(facts, record, found, facts.ref(ref_key(found, "message", part.target)))
     elif isinstance(part, Notice):
@@ -52,7 +54,7 @@ def typing(facts: Facts, record: In) -> None:
     found: Typing = record.model
     for conversation in facts.with_peer(PeerKey(found.tenant, found.channel, found.account, found.peer)):
         if conversation.status == "open":
-            value = {"customer": conversation.customer_id, "peer": found.peer}
+            value = {"customer": facts.person_of(conversation), "peer": found.peer}
             pass_by(facts, conversation, record, "conversation.typing", topic=EVENTS, value=value)
 
 

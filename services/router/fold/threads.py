@@ -48,7 +48,9 @@ def choose(facts: Facts, envelope: Envelope, customer: uuid.UUID | None) -> Conv
     if thread is None and customer is not None:
         place = (customer, envelope.channel, envelope.account)
         closed = facts.closed_conversation(*place)
-        return closed if closed and may_enter(facts, closed, envelope) else facts.open_conversation(*place)
+        return (
+            closed if closed and may_enter(facts, closed, envelope) else facts.open_conversation(*place, envelope.peer)
+        )
     return None
 
 
@@ -97,7 +99,7 @@ def takes_part(facts: Facts, conversation: Conversation, envelope: Envelope, cus
         return by_name or is_in_container(facts, envelope, conversation)
     if envelope.surface == "email" and here == (conversation.channel, conversation.account, conversation.peer):
         return True
-    return conversation.container is None and conversation.customer_id == customer
+    return conversation.container is None and facts.person_of(conversation) == customer
 
 
 def is_in_container(facts: Facts, envelope: Envelope, conversation: Conversation) -> bool:

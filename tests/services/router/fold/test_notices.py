@@ -263,6 +263,6 @@ async def test_who_has_another_number_is_one_person_and_the_merge_is_told(house:
     await house.take(old.says())
     await house.take(new.says(minutes=1))
     told = events(await house.take(notice(old, "moved", to="new", minutes=2)))
-    (merged,) = [one for one in told if one["type"] == "customer.merged"]
-    assert merged["apart"]
-    assert merged["into"] != merged["customer"]
+    merged, stays = [one for one in told if one["type"] == "customer.merged"]
+    assert merged["into"] == stays["into"] == stays["customer"] != merged["customer"]
+    assert [merged["sequence"], stays["sequence"]] == [1, 1]

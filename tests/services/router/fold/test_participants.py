@@ -62,9 +62,21 @@ async def test_a_name_that_comes_after_the_message_names_the_conversation(house:
     assert [step["place"] for step in story[-1]["trail"]] == ["inbound", "router"]
 
 
-async def test_a_name_that_comes_before_the_message_is_told_when_the_conversation_opens(house: House) -> None:
+async def test_nobody_becomes_known_by_a_profile(house: House) -> None:
     customer = Customer()
     assert names(await house.take(profile(customer))) == []
+    assert not await house.pool.fetchval("SELECT count(*) FROM identity WHERE tenant = $1", customer.tenant)
+
+
+async def known(house: House, customer: Customer) -> None:
+    """They wrote, in a place of its own."""
+    await house.take(customer.says(thread=Thread(thread_key="elsewhere")))
+
+
+async def test_a_name_that_comes_before_the_message_is_told_when_the_conversation_opens(house: House) -> None:
+    customer = Customer()
+    await known(house, customer)
+    await house.take(profile(customer))
     facts = await house.take(customer.says())
     assert names(facts) == ["conversation.opened", "conversation.participant", "message.received"]
     assert await called(house, facts.opened[0].id) == "Sokha Chan"
@@ -127,7 +139,7 @@ async def test_another_tenants_person_of_the_same_address_is_not_named(house: Ho
     assert await called(house, await house.opened(customer)) is None
 
 
-async def test_another_accounts_conversation_is_not_told_but_named_when_it_begins(house: House) -> None:
+async def test_another_accounts_person_of_the_same_id_is_somebody_else(house: House) -> None:
     customer = Customer()
     elsewhere = await house.opened(customer, customer.says(account="second"))
     conversation = await house.opened(customer)
@@ -135,12 +147,25 @@ async def test_another_accounts_conversation_is_not_told_but_named_when_it_begin
     assert [event.conversation_id for event in facts.emissions] == [conversation]
     assert await called(house, elsewhere) is None
     third = await house.opened(customer, customer.says(account="third"))
+    assert await called(house, third) is None
+
+
+async def test_another_accounts_conversation_of_the_same_person_is_not_told_but_named_when_it_begins(
+    house: House,
+) -> None:
+    customer = Customer()
+    telegram = {"channel": "telegram", "account": "second"}
+    elsewhere = await house.opened(customer, customer.says(**telegram))
+    await house.take(profile(customer, channel="telegram"))
+    assert await called(house, elsewhere) is None
+    third = await house.opened(customer, customer.says(**telegram | {"account": "third"}))
     assert await called(house, third) == "Sokha Chan"
 
 
 async def test_whom_we_write_to_first_is_called_by_the_name_that_is_known(house: House) -> None:
     customer = Customer()
     house.allows(customer)
+    await known(house, customer)
     await house.take(profile(customer))
     asked = Send(tenant=customer.tenant, channel="webhook", account="main", address="ann", parts=customer.says().parts)
     facts = await house.take(as_read(asked))

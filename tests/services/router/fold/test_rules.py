@@ -49,7 +49,7 @@ def test_the_same_records_make_the_same_events_again() -> None:
         facts = Facts(now=NOON)
         asked = needs.of(records, b"")
         facts.fresh = set(asked.ids)
-        facts.customers = {key: uuid.UUID(int=9) for key in asked.identities}
+        facts.customers = facts.homes = {key: uuid.UUID(int=9) for key in asked.identities}
         for key, claim in asked.refs.items():
             facts.ref(key).message_id = claim.message_id
         for record in records:

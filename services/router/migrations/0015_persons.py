@@ -1,0 +1,10 @@
+"""One person across addresses: bonds between them, and who is whose oldest."""
+
+from shared.storage.migrate import run_sql
+
+revision = "router_0015"
+down_revision = "router_0014"
+
+
+def upgrade() -> None:
+    run_sql(__file__)

@@ -1,0 +1,10 @@
+"""Who is one person with whom, what they stopped, their conversations and what they wrote in others'."""
+
+from shared.storage.migrate import change_indexes
+
+revision = "router_0016"
+down_revision = "router_0015"
+
+
+def upgrade() -> None:
+    change_indexes(__file__)
