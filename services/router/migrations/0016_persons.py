@@ -2,8 +2,8 @@
 
 from shared.storage.migrate import run_sql
 
-revision = "router_0015"
-down_revision = "router_0014"
+revision = "router_0016"
+down_revision = "router_0015"
 
 
 def upgrade() -> None:

@@ -2,8 +2,8 @@
 
 from shared.storage.migrate import change_indexes
 
-revision = "router_0016"
-down_revision = "router_0015"
+revision = "router_0017"
+down_revision = "router_0016"
 
 
 def upgrade() -> None:
