@@ -2414,6 +2414,23 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "coalesce(kind = ANY($2::text[])) IS NOT NULL AND due <= $3",
         f"{PROMISES}/test_due.py",
     ),
+    # the API's document
+    Mutant(
+        "The API's document names",
+        "an answer lacks what it is said to have",
+        f"{ROUTER}/api/threads.py",
+        '            "conversation": row["conversation_id"],\n',
+        "",
+        "tests/services/router/test_api_openapi.py",
+    ),
+    Mutant(
+        "The API's document names",
+        "what is known is sent again",
+        f"{ROUTER}/api/answers.py",
+        'if any(one.value in {tag, "*"} for',
+        "if any(False for",
+        "tests/services/router/test_api_openapi.py",
+    ),
     # search
     Mutant(
         "What is found is what stands",

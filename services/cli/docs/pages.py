@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+import orjson
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
@@ -19,6 +20,7 @@ from services.cli.docs.facts import facts_page
 from services.cli.docs.markdown import page, said, table
 from services.cli.docs.matrix import console_matrix
 from services.cli.docs.records import records_page
+from services.router.api import TABLE, openapi
 from shared.contract import errors, schema
 from shared.contract.policy import Policy
 from shared.runtime.settings import Settings
@@ -33,6 +35,7 @@ def files() -> dict[str, str]:
         "errors.md": errors_page(),
         "channels.md": channels_page(),
         **{f"channels/facts/{name}.md": facts_page(channel, describe(channel)) for name, channel in CHANNELS.items()},
+        "openapi.json": orjson.dumps(openapi.document(TABLE), option=orjson.OPT_INDENT_2).decode() + "\n",
         **{f"schemas/{name}": text for name, text in schema.files().items()},
     }
     return {

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Final
+from functools import cache, partial
+from typing import Any, Final
 
 from aiohttp import web
 
-from services.router.api import fitting, mails, media, page, published, requests, search, state, stream, threads
+from services.router.api import (
+    fitting,
+    mails,
+    media,
+    openapi,
+    page,
+    published,
+    requests,
+    search,
+    state,
+    stream,
+    threads,
+)
 from services.router.api.answers import answer, open_to_all
 from services.router.api.feed import Feed
 from services.router.api.tokens import GRANT, Scope, Tokens, guarded
@@ -68,6 +80,16 @@ async def list_accounts(directory: Directory, request: web.Request) -> web.Respo
     return answer({"accounts": [state.model_dump(mode="json") for state in states]})
 
 
+async def describe(request: web.Request) -> web.Response:
+    """GET /api/openapi.json: this API as OpenAPI 3.2."""
+    return answer(described())
+
+
+@cache
+def described() -> dict[str, Any]:
+    return openapi.document(TABLE)
+
+
 TABLE: Final = (
     get("/api/conversations", threads.list_conversations, "pool"),
     get("/api/conversations/{id}", threads.show_conversation, "pool", "settings"),
@@ -90,6 +112,7 @@ TABLE: Final = (
     public(f"/media/{FILE}", media.serve, "blobs", "token"),
     public("/mail/{id}/{part:[0-9]{1,2}}", mails.serve, "pool", "blobs", "token"),
     get("/console/config.json", page.show_config, "settings"),
+    public("/api/openapi.json", describe),
     public("/console/languages.json", page.list_languages),
     public("/console", page.to_console),
     public("/console/{name:.*}", page.show_file, "settings"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
@@ -89,7 +90,7 @@ def open_to_all(handler: Handler) -> Handler:
 
 async def answering(handler: Handler, request: web.Request) -> web.StreamResponse:
     try:
-        return await handler(request)
+        return unchanged(request, await handler(request))
     except Exception as error:
         mistake = as_mistake(error)
         if mistake is None:
@@ -97,6 +98,17 @@ async def answering(handler: Handler, request: web.Request) -> web.StreamRespons
         if mistake.status >= 500:
             log.warning("api.refused", path=request.path, code=mistake.code, error=type(error).__name__)
         return refuse(mistake)
+
+
+def unchanged(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """The answer to a GET with its ETag; 304 where the caller has it already (RFC 9110 §13.1.2)."""
+    body = response.body if isinstance(response, web.Response) else None
+    if request.method != "GET" or response.content_type != "application/json" or not isinstance(body, bytes):
+        return response
+    response.etag = tag = hashlib.blake2b(body, digest_size=16).hexdigest()
+    if any(one.value in {tag, "*"} for one in request.if_none_match or ()):
+        return web.Response(status=304, headers={**PRIVATE, "ETag": f'"{tag}"'})
+    return response
 
 
 def as_mistake(error: Exception) -> Mistake | None:

@@ -1,6 +1,7 @@
 """The router's API served by itself: a real PostgreSQL with its tables, a real Kafka, the rows that a test puts there."""
 
 import asyncio
+import re
 import uuid
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,9 +12,10 @@ import orjson
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import SecretStr
 
-from services.router.api import Deps, mount
+from services.router.api import Deps, described, mount
 from services.router.api.tokens import Tokens
 from services.router.directory import Directory
 from shared.bus import cloudevents
@@ -95,16 +97,39 @@ def serving(deps):
     return TestClient(TestServer(app))
 
 
+def check_answer(method, path, status, value):
+    """What is answered is what the document of the API says, wherever a test asks."""
+    bare = path.partition("?")[0]
+    for template, methods in described()["paths"].items():
+        if method in methods and re.fullmatch(
+            re.sub(r"\{\w+\}", "[^?]+?" if "media" in template else "[^/?]+", template), bare
+        ):
+            answers = methods[method]["responses"]
+            told = answers.get(str(status)) or described()["components"]["responses"]["Error"]
+            judge(told["content"]["application/json"]["schema"]).validate(value)
+            return
+    assert not bare.startswith("/api/"), f"{bare} is not described"
+
+
+def judge(schema):
+    whole = {"components": described()["components"], **schema}
+    return Draft202012Validator(whole, format_checker=FormatChecker(["uuid", "date-time"]))
+
+
 async def get(house, path, *, status=200, **options):
     async with house.client.get(path, headers=BEARER, **options) as answer:
         assert answer.status == status, await answer.text()
-        return await answer.json()
+        value = await answer.json()
+    check_answer("get", path, status, value)
+    return value
 
 
 async def post(house, path, value, *, status, headers=None):
     async with house.client.post(path, headers=BEARER | (headers or {}), json=value) as answer:
         assert answer.status == status, await answer.text()
-        return await answer.json()
+        told = await answer.json()
+    check_answer("post", path, status, told)
+    return told
 
 
 async def add_conversation(pool, *, name="Dara", peer=None, last_at=START, **columns):

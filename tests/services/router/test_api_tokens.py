@@ -75,6 +75,7 @@ TELLS = {
 OPEN = {
     f"/media/{FILE}": "a signature",
     "/mail/{id}/{part:[0-9]{1,2}}": "a signature",
+    "/api/openapi.json": "nothing of anybody",
     "/console/languages.json": "nothing of anybody",
     "/console": "nothing of anybody",
     "/console/{name:.*}": "nothing of anybody",
