@@ -1,15 +1,19 @@
 """The console in a real browser on the whole stack: what a stranger writes is seen, harmless, answered and followed."""
 
+import asyncio
+import hashlib
 import re
 import uuid
 from datetime import UTC, datetime
 
+import aiohttp
 import pytest
 from playwright.async_api import expect
 
 from shared.contract import envelope
 from shared.contract.deliveries import MediaUpdate
 from tests.e2e.console_desk import FOLLOWED, bubble, live, row, shot
+from tests.patience import SECONDS, until
 
 
 class TestTheDoor:
@@ -27,6 +31,47 @@ class TestTheDoor:
         assert stack.addresses.token not in console.url
         await console.reload()
         await live(console)
+
+    async def test_shows_to_a_token_that_may_only_read_nothing_that_writes(self, open_page, stack, customer):
+        table = {"sha256": hashlib.sha256(b"only reads").hexdigest(), "scope": "read"}
+        lines = [f'{name} = "{value}"' for name, value in table.items()]
+        (stack.home / "tokens.toml").write_text("\n".join(["[reader]", 'tenants = ["default"]', *lines]))
+        await customer.says("read me")
+        async with aiohttp.ClientSession(stack.addresses.services["router"].http) as router:
+
+            async def taken():  # the router looks at its file once a second
+                bearer = {"Authorization": "Bearer only reads"}
+                async with router.get("/api/accounts", headers=bearer) as answer:
+                    return answer.status == 200
+
+            await until(taken)
+        page = await open_page(token="only reads")
+        await live(page)
+        await row(page, customer).click()
+        await bubble(page, "read me").wait_for()
+        await page.get_by_text("This token may only read.").wait_for()
+        assert await page.locator("#reply textarea").count() == 0
+
+
+class TestTheSearch:
+    async def test_finds_what_somebody_said_and_opens_it_there(self, console, customer):
+        await customer.says("the first words of many")
+        mark = uuid.uuid4().hex[:8]
+        for number in range(25):
+            await customer.says(f"តើការដឹកជញ្ជូន {mark} ទី{number} មកដល់ថ្ងៃណា?")
+        await row(console, customer).filter(has_text="24").wait_for()
+        found = console.locator(".hit")
+        async with asyncio.timeout(SECONDS):
+            while await found.count() < 20:  # what was said is found a moment later
+                for words in ("", f"ដឹកជញ្ជូន {mark}"):
+                    await console.get_by_role("searchbox").fill(words)
+                    await console.wait_for_timeout(700)
+        assert await found.first.locator("mark").all_inner_texts() == ["ដឹកជញ្ជូន", mark]
+        await console.get_by_role("button", name="Show more").click()
+        await expect(found).to_have_count(25)
+        await found.last.click()
+        await expect(bubble(console, f"{mark} ទី0")).to_be_in_viewport()
+        await shot(console, "found")
 
 
 class TestAConversation:

@@ -24,6 +24,8 @@ const TIMES = 5_000; // events whose time on the bus is remembered
 const TYPING_ENDS = 6_100; // ms
 const TICK = 20_000; // ms; what counts down is drawn again
 const ACCOUNTS = 30_000; // ms between two looks at the accounts
+const DRAWN = 16; // ms from a change until it is drawn
+const BEFORE = 20; // events that are shown above a message that was looked for
 const AGAIN = 3_000; // ms until the next one while the router does not answer
 
 export function openDesk({ words, token, leave }) {
@@ -102,11 +104,20 @@ function addActions(app, load) {
     app.chosen = id;
     app.changed();
   };
+  /** The newest question's answer is shown, whichever comes last. */
   app.search = async (q) => {
-    app.found = q ? await load.search(q) : null;
+    app.asking = q;
+    const found = q ? await load.search(q) : null;
+    if (app.asking === q) app.found = found;
     app.changed();
   };
-  app.loadMore = () => load.rows(app.next);
+  app.loadMore = () => (app.found ? load.searchOn(app.found) : load.rows(app.next));
+  app.openAt = async ({ conversation, id, sequence }) => {
+    await app.select(conversation);
+    if (!app.thread?.messages.has(id)) await load.thread(conversation, Math.max(0, sequence - BEFORE));
+    app.selectMessage(id);
+    setTimeout(() => app.bring(id), 2 * DRAWN);
+  };
   app.loadEarlier = () => load.earlier();
   app.loadTimes = (message) => load.times(message);
   app.loadAccounts = () => load.accounts();
@@ -131,7 +142,7 @@ function drawOnChange(app, views) {
       due = false;
       for (const view of views) view();
       if (app.loaded) keepMarks(app.conversations);
-    }, 16);
+    }, DRAWN);
   };
 }
 

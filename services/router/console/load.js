@@ -71,10 +71,17 @@ export function createLoader(app) {
     row.unread = apart.get(row.id).unread;
   }
 
+  /** Conversations that are called so, and the newest messages with these words; `next`: there are more of them. */
   async function search(q) {
-    const page = await attempt(() => app.api.conversations({ q }));
-    addRows(app.conversations, page?.conversations ?? []);
-    return new Set(page?.conversations.map((row) => row.id));
+    const [called, said] = await Promise.all([attempt(() => app.api.conversations({ q })), attempt(() => app.api.search({ q }))]);
+    addRows(app.conversations, called?.conversations ?? []);
+    return { q, ids: new Set(called?.conversations.map((row) => row.id)), messages: said?.messages ?? [], next: said?.next ?? null };
+  }
+
+  async function searchOn(found) {
+    const said = await attempt(() => app.api.search({ q: found.q, before: found.next }));
+    if (said) Object.assign(found, { messages: [...found.messages, ...said.messages], next: said.next });
+    app.changed();
   }
 
   async function catchUp() {
@@ -159,5 +166,5 @@ export function createLoader(app) {
 
   const earlier = () => thread(app.selected, Math.max(0, app.thread.first - 1 - FIRST));
 
-  return { rows, row, search, catchUp, accounts, first, thread, earlier, times };
+  return { rows, row, search, searchOn, catchUp, accounts, first, thread, earlier, times };
 }

@@ -5,6 +5,7 @@ import { lostSend, newestFirst } from "../fold/conversations.js";
 import { icon } from "../icons.js";
 import { isolated } from "../plain.js";
 import { channelName, face, nameOf, nameViews } from "./face.js";
+import { foundEntries } from "./found.js";
 import { about, isMail } from "./head.js";
 
 export function createList(app) {
@@ -14,20 +15,20 @@ export function createList(app) {
   const total = document.getElementById("unread-total");
   const search = document.getElementById("search");
 
-  moveByArrows(rows, ".row");
+  moveByArrows(rows, ".row, .hit");
   search.addEventListener("input", debounced(() => app.search(search.value.trim()), 250));
   search.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowDown") rows.querySelector(".row")?.focus();
+    if (event.key === "ArrowDown") rows.querySelector(".row, .hit")?.focus();
   });
   more.addEventListener("click", () => app.loadMore());
 
   return function render() {
     const { words, found, conversations, selected } = app;
-    const shown = found ? newestFirst(conversations).filter((one) => found.has(one.id)) : newestFirst(conversations);
-    reconcile(rows, shown.map((one) => entry(app, one, one.id === selected)));
-    empty.hidden = shown.length > 0 || !app.loaded;
+    const shown = found ? newestFirst(conversations).filter((one) => found.ids.has(one.id)) : newestFirst(conversations);
+    reconcile(rows, [...shown.map((one) => entry(app, one, one.id === selected)), ...foundEntries(app)]);
+    empty.hidden = shown.length > 0 || found?.messages.length > 0 || !app.loaded;
     empty.textContent = words.t(found ? "conversations_not_found" : "conversations_none");
-    more.hidden = !app.next || Boolean(found);
+    more.hidden = !(found ?? app).next;
     const unread = [...conversations.values()].reduce((sum, one) => sum + one.unread, 0);
     total.hidden = unread === 0;
     total.textContent = words.number(unread);
