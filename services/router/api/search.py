@@ -28,9 +28,9 @@ SECONDS: Final = 10.0
 OLDEST: Final = "SELECT at FROM indexed_message ORDER BY at LIMIT 1"
 # Words first, by their index; only what has them is put in order.
 FIND: Final = """
-WITH found AS MATERIALIZED (SELECT message_id AS id, at AS last_at FROM indexed_message WHERE words @@ $1::text::tsquery)
-SELECT id, last_at FROM found WHERE $2::timestamptz IS NULL OR (last_at, id) < ($2, $3::uuid)
-ORDER BY last_at DESC, id DESC LIMIT $4"""
+WITH found AS MATERIALIZED (SELECT message_id AS id, at AS place FROM indexed_message WHERE words @@ $1::text::tsquery)
+SELECT id, place FROM found WHERE $2::timestamptz IS NULL OR (place, id) < ($2, $3::uuid)
+ORDER BY place DESC, id DESC LIMIT $4"""
 SHOW: Final = """
 SELECT m.id, m.conversation_id, m.sequence, m.type, m.at, coalesce(e.body, m.body) AS body, false AS deleted,
     c.tenant, c.channel, c.account, c.peer, c.name, c.subject

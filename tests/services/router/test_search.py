@@ -156,7 +156,7 @@ async def test_what_is_no_question_is_refused(house, query):
 
 async def test_a_page_that_ends_at_the_end_of_all_times_is_found_in_a_moment(house):
     await said(house, "far away")
-    row = {"last_at": START.replace(year=9999), "id": uuid.uuid4()}
+    row = {"place": START.replace(year=9999), "id": uuid.uuid4()}
     assert await found(house, "faraway", before=search.write_cursor(row)) == []
 
 
