@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict, Field as Described
 
 from shared.contract.policy import PolicySettings
@@ -26,7 +28,9 @@ class App(Settings):
 
 
 class Account(Settings):
-    """What sends: a number, a page, a bot, and its token."""
+    """What sends: a number, a page, a bot, and its token. `called_by`: the setting that holds its `key`."""
+
+    called_by: ClassVar[str] = "name"
 
     tenant: str = Described(default="default", description="whose account this is")
     app: str = Described(default="", description="the app that receives for it; default: the account's name")
@@ -39,11 +43,15 @@ class Account(Settings):
         default=PolicySettings(),
         description="what is done with its conversations: a table of its own ([settings](../../settings.md#an-accounts-policy))",
     )
+    per_second: float | None = Described(
+        default=None, gt=0, description="calls a second that the provider takes of it, where it is not the usual"
+    )
 
     @property
     def key(self) -> str:
         """What the provider calls this account in its payloads."""
-        return self.name
+        key: str = getattr(self, self.called_by)
+        return key
 
     @property
     def receiver(self) -> str:

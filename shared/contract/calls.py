@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Literal, Self, TypeVar
+from urllib.parse import urlencode
 
 import orjson
 from pydantic import SecretStr
@@ -102,6 +103,21 @@ class Http:
     counts: tuple[str, ...] = ()
     after: timedelta = timedelta(0)
     timeout: timedelta = timedelta(seconds=20)
+
+    @classmethod
+    def get(
+        cls,
+        url: str,
+        asked: Mapping[str, Any] = {},
+        *,
+        token: SecretStr | None = None,
+        headers: Mapping[str, str] = {},
+        cost: int = 0,
+    ) -> Self:
+        """`asked`: the query; what is None is left out, and each of several is asked."""
+        query = urlencode({name: value for name, value in asked.items() if value is not None}, doseq=True)
+        url = f"{url}?{query}" if query else url
+        return cls(method="GET", url=url, headers={**(bearer(token) if token else {}), **headers}, cost=cost)
 
     @classmethod
     def post_json(

@@ -249,8 +249,8 @@ class Channel:
 
     name: str
     docs: str
-    app: type[App]
     account: type[Account]
+    app: type[App] = App
     capabilities: Capabilities
     outcome: Callable[[Response], None]
     limit: Callable[[Response], Limit | None] = no_limit
@@ -293,4 +293,14 @@ class Channel:
 
     def capabilities_of(self, owner: App | Account) -> Capabilities:
         """What this account can show, which may be less than the channel's others can."""
-        return self.able(owner) if self.able and isinstance(owner, Account) else self.capabilities
+        if not isinstance(owner, Account):
+            return self.capabilities
+        able = self.able(owner) if self.able else self.capabilities
+        return able if owner.per_second is None else able.model_copy(update={"per_second": owner.per_second})
+
+    def change(self, account: Account, wanted: Amendment, context: Context) -> Steps[None]:
+        """What `amend` asks for. Raises Refusal for what the capabilities do not have: a router of another version may want it."""
+        able = self.capabilities_of(account).shown(wanted.surface, wanted.way)
+        if self.amend is None or wanted.change not in able.changes:
+            raise Refusal("unsupported", f"{self.name} has no {wanted.change} of what stands there")
+        return self.amend(account, wanted, context)

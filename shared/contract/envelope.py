@@ -365,7 +365,12 @@ class Assessment(Model):
     reasons: Many[str] = ()
 
 
-SYSTEM: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("system",))
+def automatic(reason: str) -> Assessment:
+    """No person wrote it, and no program should answer it."""
+    return Assessment(kind="automatic", may_auto_answer=False, reasons=(reason,))
+
+
+SYSTEM: Final = automatic("system")
 """Of what the provider tells, as that somebody joined: nobody wrote it."""
 
 

@@ -32,9 +32,15 @@ def moment(value: Any) -> datetime:
 
 
 def party(plain: Party, **told: object) -> Party:
-    """The person with each of these hints (fields of Party) that can be read."""
-    found = {field: otherwise(lambda field=field: _read(plain, field, told[field]), None) for field in told}  # type: ignore[misc]
+    """The person with each of these hints (fields of Party) that says something and can be read."""
+    said = {field: value for field, value in told.items() if value}
+    found = {field: otherwise(lambda field=field: _read(plain, field, said[field]), None) for field in said}  # type: ignore[misc]
     return plain.model_copy(update={field: value for field, value in found.items() if value is not None})
+
+
+def vouched(address: str, **told: object) -> Party:
+    """Whom the provider knows by this address, with the hints that can be read."""
+    return party(Party(address=address, verified="provider"), **told)
 
 
 def _read(plain: Party, field: str, value: object) -> Any:

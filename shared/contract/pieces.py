@@ -11,7 +11,8 @@ from pydantic import Field as Described
 from shared.contract.bodies import AesCtr
 from shared.contract.calls import Http
 from shared.contract.deliveries import Cost
-from shared.contract.envelope import ExternalId, Media, Model, Part, Surface, Way
+from shared.contract.envelope import ExternalId, Media, Model, Part, Surface, Text, Way
+from shared.contract.errors import SendFailed
 from shared.contract.requests import Control
 
 
@@ -44,9 +45,20 @@ class Piece(Model):
     automatic: bool = False
 
     @property
+    def text(self) -> str:
+        """Its words, where only words can stand. Raises SendFailed."""
+        return _text(self.part, *self.attachments)
+
+    @property
     def files(self) -> tuple[Media, ...]:
         """All that it carries: the part itself, where it is one, and what goes along."""
         return (self.part, *self.attachments) if isinstance(self.part, Media) else self.attachments
+
+
+def _text(part: Part, *others: Part) -> str:
+    if not isinstance(part, Text) or others:
+        raise SendFailed("unsupported", "only words can stand there")
+    return part.text
 
 
 class Alteration(Model):
@@ -78,6 +90,11 @@ class EditPiece(PieceChange):
 
     change: Literal["edit"] = "edit"
     part: Part
+
+    @property
+    def text(self) -> str:
+        """As of a piece."""
+        return _text(self.part)
 
 
 class DeletePiece(PieceChange):

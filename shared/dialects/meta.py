@@ -7,7 +7,6 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
-from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
@@ -126,8 +125,7 @@ def post(
 
 
 def get(account: Account, path: str, **query: str) -> Http:
-    question = f"?{urlencode(query)}" if query else ""
-    return Http(method="GET", url=_url(account, path) + question, headers=bearer(account.token))
+    return Http.get(_url(account, path), query, token=account.token)
 
 
 def delete(account: Account, path: str) -> Http:

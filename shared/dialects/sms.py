@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field as Described
 
@@ -49,6 +49,7 @@ def proves(account: Numbered, sender: Party) -> tuple[Proof, ...]:
 class Sender(Numbered):
     """A number, a short code or a name that SMS are sent from."""
 
+    called_by: ClassVar[str] = "number"
     number: str = Described(
         pattern=r"^(\+[1-9][0-9]{6,14}|[0-9]{3,8}|[0-9 ]{0,10}[A-Za-z][A-Za-z0-9 ]{0,10})$",
         max_length=16,
@@ -58,11 +59,6 @@ class Sender(Numbered):
     segments: int = Described(
         default=SEGMENTS, ge=1, le=SEGMENTS, description="segments of one message, each of which is paid"
     )
-    per_second: float = Described(default=1.0, gt=0, description="messages a second that the provider takes from it")
-
-    @property
-    def key(self) -> str:
-        return self.number
 
 
 def capabilities(*, media_bytes: int) -> Capabilities:
@@ -81,7 +77,7 @@ def capabilities(*, media_bytes: int) -> Capabilities:
 def of(sender: Sender, able: Capabilities) -> Capabilities:
     """What this one can."""
     files = {} if sender.mms else {"caption": 0, "media": {}, "attachments": 0}
-    own = {"text": sender.segments, "caption": sender.segments, "per_second": sender.per_second}
+    own = {"text": sender.segments, "caption": sender.segments}
     return able.model_copy(update={**own, **files})
 
 

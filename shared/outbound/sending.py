@@ -194,9 +194,7 @@ class Sender:
         if isinstance(job.order, Amend) and (own := self._amends.get(job.channel.name)):
             async with asyncio.timeout(OWN_WAY):
                 return await own(job.account, change, job.order)
-        if job.channel.amend is None:
-            raise Refusal("unsupported", f"{job.channel.name} changes nothing")
-        return await self._drive(partial(job.channel.amend, job.account, change), self._patient(job))
+        return await self._drive(partial(job.channel.change, job.account, change), self._patient(job))
 
     async def _hand_over(self, job: Job, control: ThreadControl) -> None:
         if job.channel.handover is None:

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, get_args
 import orjson
 from pydantic import Field as Described, SecretStr, field_validator
 
+from shared.contract import hints
 from shared.contract.channel import (
     Account as ChannelAccount,
     AlreadySent,
@@ -261,9 +262,8 @@ def _time(stamp: str | None, context: Context) -> datetime:
 
 
 def _party(person: Mapping[str, Any]) -> Party:
-    plain = Party(address=person["address"], verified="signature")
-    hints = {hint: person.get(hint) for hint in ("name", "username", "phone", "email", "locale", "time_zone")}
-    return otherwise(lambda: Party(address=plain.address, verified="signature", **hints), plain)
+    told = {hint: person.get(hint) for hint in ("name", "username", "phone", "email", "locale", "time_zone")}
+    return hints.party(Party(address=person["address"], verified="signature"), **told)
 
 
 def _parts(event: Mapping[str, Any]) -> tuple[Part, ...]:

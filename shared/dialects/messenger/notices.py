@@ -12,14 +12,14 @@ from typing import Any, Final
 import orjson
 
 from shared.contract.channel import Message
-from shared.contract.envelope import Assessment, MessageContext, Notice, Party, Referral
+from shared.contract.envelope import MessageContext, Notice, Party, Referral, automatic
 from shared.contract.readable import otherwise
 from shared.dialects.messenger.entry import Entry, moment
 
 Json = dict[str, Any]
 
 OTHER: Final = "another app"  # of a thread on standby, and of one that nobody is named for
-NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("a notice of Messenger",))
+NOTICE: Final = automatic("a notice of Messenger")
 
 
 def read(event: Json, entry: Entry, kind: str) -> Iterator[Message]:

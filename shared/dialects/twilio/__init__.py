@@ -147,8 +147,8 @@ def set_hooks(account: Sender, number: str, fields: list[tuple[str, str]]) -> St
     """Where what comes to the number goes: …/docs/phone-numbers/api/incomingphonenumber-resource. A name takes nothing."""
     if not number.startswith("+"):
         return
-    url = account.at(f"IncomingPhoneNumbers.json?{urlencode({'PhoneNumber': number})}")
-    found = (yield Http(method="GET", url=url, headers=account.credentials)).json()["incoming_phone_numbers"]
+    asked = Http.get(account.at("IncomingPhoneNumbers.json"), {"PhoneNumber": number}, headers=account.credentials)
+    found = (yield asked).json()["incoming_phone_numbers"]
     if not found:
         raise SendFailed("auth", f"{number} is no number of {account.sid}")
     yield post(account, f"IncomingPhoneNumbers/{found[0]['sid']}.json", fields)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from shared.contract.channel import Response, SendFailed
 from shared.contract.codes import Code, Failure
 from shared.contract.readable import otherwise
+from shared.contract.saying_no import SaysNo
 
 CODES: Final[Mapping[int, Code]] = {
     **dict.fromkeys((20003, 20005, 20006, 20403, 30002), "auth"),
@@ -27,19 +27,7 @@ CODES: Final[Mapping[int, Code]] = {
 STATUSES: Final[Mapping[int, Code]] = {400: "refused", 401: "auth", 403: "auth", 404: "auth", 429: "throttled"}
 
 
-def outcome(response: Response) -> None:
-    if response.ok:
-        return
-    if response.status >= 500:
-        raise SendFailed("unreachable", f"Twilio answered {response.status}")
-    number, words = otherwise(lambda: _said(response.json()), (0, f"HTTP {response.status}"))
-    code = CODES.get(number) or STATUSES.get(response.status, "refused")
-    raise SendFailed(code, words, retry_after=response.retry_after)
-
-
-def _said(body: dict[str, Any]) -> tuple[int, str]:
-    number: int = body["code"]
-    return number, f"{number}: {body['message']}"[:500]
+outcome: Final = SaysNo("Twilio", lambda body: (body["code"], body["message"]), CODES, STATUSES)
 
 
 def failure_of(form: Mapping[str, str]) -> Failure:

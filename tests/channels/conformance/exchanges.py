@@ -111,7 +111,7 @@ def _refreshed(on: Bench, sample: Json) -> Steps[Token]:
 
 def _amended(on: Bench, sample: Json) -> Steps[None]:
     wanted: Amendment = TypeAdapter[Any](Amendment).validate_python(sample["amendment"])
-    return _of(on.channel.amend)(on.account_of(sample), wanted, on.context)
+    return on.channel.change(on.account_of(sample), wanted, on.context)
 
 
 def _nothing(_: None) -> Json:

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import jwt
 import orjson
@@ -64,14 +64,11 @@ class App(channel.App):
 class Account(channel.Account):
     """One business."""
 
+    called_by: ClassVar[str] = "business_id"
     business_id: str = Described(min_length=1, description="the business id, as Apple Business Register shows it")
     msp_id: str = Described(min_length=1, description="the MSP id, as in the app")
     secret: Secret = Described(min_length=1, description="the Messaging API secret of the MSP, as in the app")
     api: str = Described(default="https://mspgw.push.apple.com/v1", description="where Apple's gateway is")
-
-    @property
-    def key(self) -> str:
-        return self.business_id
 
 
 def verify(app: App, request: Request, context: Context) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 import orjson
@@ -75,6 +75,7 @@ class App(channel.App):
 class Account(channel.Account):
     """One bot."""
 
+    called_by: ClassVar[str] = "application_id"
     application_id: str = Described(pattern=NAME, description="the application's id, of its General Information")
     token: SecretStr = Described(min_length=1, description="the bot's token, of its Bot page")
     bot_id: str = Described(
@@ -87,10 +88,6 @@ class Account(channel.Account):
     )
     shards: int = Described(default=1, ge=1, le=1000, description="connections that share the bot's servers")
     api: str = Described(default="https://discord.com/api/v10", description="where the HTTP API is")
-
-    @property
-    def key(self) -> str:
-        return self.application_id
 
     @property
     def bot(self) -> str:
@@ -196,8 +193,6 @@ def amend(account: Account, amendment: Amendment, context: Context) -> Steps[Non
                 yield _reaction(account, "DELETE", path, f"{one['name']}:{one['id']}" if one.get("id") else one["name"])
         case React(emoji=str(emoji), removed=removed):
             yield _reaction(account, "DELETE" if removed else "PUT", path, emoji)
-        case _:
-            raise SendFailed("unsupported", "Discord knows no read marks of bots")
 
 
 def _reaction(account: Account, method: str, path: str, emoji: str) -> Http:

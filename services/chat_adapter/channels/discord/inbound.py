@@ -24,6 +24,7 @@ from shared.contract.envelope import (
     Text,
     Thread,
     Unsupported,
+    automatic,
 )
 from shared.contract.readable import each, otherwise
 
@@ -227,7 +228,7 @@ def _answered(told: Json) -> str | None:
 def _assessed(told: Json) -> Assessment:
     programs = {"author.bot": otherwise(lambda: told["author"].get("bot"), None), "webhook_id": told.get("webhook_id")}
     reason = next((name for name, found in programs.items() if found), None)
-    return Assessment(kind="automatic", may_auto_answer=False, reasons=(reason,)) if reason else Assessment()
+    return automatic(reason) if reason else Assessment()
 
 
 QUIET: Final = frozenset({"CHANNEL_PINS_UPDATE", "VOICE_STATE_UPDATE", "VOICE_CHANNEL_EFFECT_SEND"})

@@ -31,7 +31,6 @@ from shared.contract.channel import (
     Malformed,
     Request,
     Response,
-    SendFailed,
     Steps,
     Token,
     bearer,
@@ -89,8 +88,6 @@ def amend(account: Account, amendment: Amendment, context: Context) -> Steps[Non
         case DeletePiece(external_id=name):
             url = f"{account.api}/v1/{quote(name)}"
             yield from unless_gone(Http(method="DELETE", url=url, headers=bearer(context.token), throttles="peer"))
-        case _:
-            raise SendFailed("unsupported", "an app of Google Chat shows no reactions and no read marks")
 
 
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:

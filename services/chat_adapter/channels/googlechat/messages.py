@@ -8,12 +8,12 @@ from services.chat_adapter.channels.googlechat import places
 from services.chat_adapter.channels.googlechat.content import quoted, read_parts
 from shared.contract import hints
 from shared.contract.channel import Message
-from shared.contract.envelope import LATEST, Assessment, Party, Route, Thread
+from shared.contract.envelope import LATEST, Assessment, Party, Route, Thread, automatic
 from shared.contract.readable import otherwise
 
 Json = dict[str, Any]
 
-BOT: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("an app wrote it",))
+BOT: Final = automatic("an app wrote it")
 
 
 def said(message: Json, place: Json) -> Message:

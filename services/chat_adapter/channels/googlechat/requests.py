@@ -27,4 +27,4 @@ def tell(
 
 
 def ask(account: Account, path: str, context: Context) -> Http:
-    return Http(method="GET", url=f"{account.api}/v1/{path}", headers=bearer(context.token))
+    return Http.get(f"{account.api}/v1/{path}", token=context.token)

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 from urllib.parse import quote
 
 import orjson
@@ -57,16 +57,13 @@ class App(channel.App):
 class Account(channel.Account):
     """One LINE Official Account."""
 
+    called_by: ClassVar[str] = "user_id"
     user_id: str = Described(
         pattern=r"^U[0-9a-f]{32}$", description="the bot's own user id, of the console's Basic settings (Your user ID)"
     )
     token: SecretStr = Described(min_length=1, description="a long-lived channel access token")
     api: str = Described(default="https://api.line.me", description="where the Messaging API is")
     data_api: str = Described(default="https://api-data.line.me", description="where people's files are")
-
-    @property
-    def key(self) -> str:
-        return self.user_id
 
 
 def verify(app: App, request: Request, context: Context) -> None:
@@ -158,7 +155,7 @@ def _is_shared(place: str) -> bool:
 
 
 def _get(account: Account, path: str) -> Http:
-    return Http(method="GET", url=f"{account.api}/v2/bot/{path}", headers=bearer(account.token))
+    return Http.get(f"{account.api}/v2/bot/{path}", token=account.token)
 
 
 def _post(

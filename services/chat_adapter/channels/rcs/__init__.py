@@ -117,7 +117,7 @@ def _explained(account: Account, piece: Piece, failed: SendFailed, context: Cont
     """
     url = _phone(account, piece.to, "capabilities", f"requestId={derive('event', piece.id)}")
     try:
-        answer = yield Http(method="GET", url=url, headers=bearer(context.token))
+        answer = yield Http.get(url, token=context.token)
     except SendFailed:
         raise failed from None
     features = otherwise(lambda: ", ".join(answer.json()["features"]), "")[:500]
@@ -136,8 +136,6 @@ def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
             yield Http(method="DELETE", url=url, headers=bearer(context.token))
         case MarkSeen(external_id=name):
             yield _event(account, change.to, str(derive("event", change.id)), context, messageId=name, eventType="READ")
-        case _:
-            raise SendFailed("unsupported", "RCS only takes back what was not delivered, and shows what is read")
 
 
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:

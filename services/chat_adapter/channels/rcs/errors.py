@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from shared.contract.channel import AlreadySent, Response, SendFailed
+from shared.contract.channel import AlreadySent, Response
 from shared.contract.codes import Code
 from shared.contract.deliveries import Cost
 from shared.contract.readable import otherwise
+from shared.contract.saying_no import SaysNo
 from shared.dialects.google import REFUSED
 
 Json = dict[str, Any]
@@ -25,23 +26,18 @@ STATUSES: Final[Mapping[int, Code]] = {
 
 def outcome(response: Response) -> None:
     """A 409 is of a message or an event that has been sent under this id before."""
-    if response.ok:
-        return
-    if response.status >= 500:
-        raise SendFailed("unreachable", f"Google answered {response.status}")
     if response.status == 409:
         raise AlreadySent
-    words, denied = otherwise(lambda: _said(response.json()), (f"HTTP {response.status}", False))
-    code = "auth" if denied else STATUSES.get(response.status, "refused")
-    raise SendFailed(code, words, retry_after=response.retry_after)
+    _NO(response)
 
 
-def _said(body: Json) -> tuple[str, bool]:
-    """Its words, and whether no access token is given: that says no in a form of its own (RFC 6749 §5.2)."""
+def _said(body: Json) -> tuple[str, str]:
+    """That no access token is given says no in a form of its own (RFC 6749 §5.2)."""
     error = body["error"]
-    if isinstance(error, str):
-        return f"{error}: {body.get('error_description')}"[:500], error in REFUSED
-    return f"{error['status']}: {error['message']}"[:500], False
+    return (error, body.get("error_description", "")) if isinstance(error, str) else (error["status"], error["message"])
+
+
+_NO: Final = SaysNo("Google", _said, dict.fromkeys(REFUSED, "auth"), STATUSES)
 
 
 def cost_of(answer: Response) -> Cost | None:

@@ -22,6 +22,7 @@ from shared.contract.envelope import (
     Party,
     Reaction,
     Thread,
+    automatic,
 )
 from shared.contract.mend import loads
 from shared.contract.readable import each, otherwise
@@ -31,7 +32,7 @@ Json = dict[str, Any]
 OURS: Final = "parley_piece"  # the type of the metadata that our messages carry
 GROWING: Final = "parley_growing"  # and of what shows an answer that is not whole yet: nothing has been said by it
 FIELDS: Final = 100  # of a form
-BOT: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("bot",))
+BOT: Final = automatic("bot")
 SLACKBOT: Final = "USLACKBOT"
 
 
@@ -210,7 +211,7 @@ def _place(said: Json, body: Json, channel: str) -> Json:
 def _party(said: Json, party: Party) -> Party:
     about = said.get("user_profile") or said.get("bot_profile") or {}
     name = otherwise(lambda: about.get("display_name") or about.get("real_name") or about.get("name"), None)
-    return otherwise(lambda: Party(**{**dict(party), "name": name or said.get("username")}), party)
+    return hints.party(party, name=name or said.get("username"))
 
 
 def _is_own(said: Json, body: Json) -> bool:

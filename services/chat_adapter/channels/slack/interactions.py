@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from services.chat_adapter.channels.slack import places
 from services.chat_adapter.channels.slack.words import plain
+from shared.contract import hints
 from shared.contract.channel import Malformed, Message
-from shared.contract.envelope import Choice, Part, Party, Route, Text, Thread, Unsupported
+from shared.contract.envelope import Choice, Part, Route, Text, Thread, Unsupported
 from shared.contract.readable import each, otherwise
 
 Json = dict[str, Any]
@@ -117,10 +118,9 @@ def _place(channel: str, person: str, body: Json, *, alone: bool) -> Json:
     """`alone`: only this person sees it, which is a place of its own (…/places.py)."""
     place = places.only(channel, person) if alone else channel
     name = otherwise(lambda: body.get("user_name") or body["user"].get("username") or body["user"]["name"], None)
-    party = places.party(person, channel)
     return {
         "peer": place,
-        "sender": otherwise(lambda: Party(**{**dict(party), "username": name}), party),
+        "sender": hints.party(places.party(person, channel), username=name),
         "surface": "direct" if alone or places.is_own(channel) else "group",
         "container": None if places.is_own(place) else place,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field as Described, SecretStr
 
 from shared.contract import channel
@@ -16,6 +18,7 @@ class App(channel.App):
 class Account(channel.Account):
     """One installation: a workspace, or all of an organisation's."""
 
+    called_by: ClassVar[str] = "team"
     team: str = Described(
         pattern=r"^[TE][A-Z0-9]{2,30}$",
         description="the workspace's id (T…); of an installation for a whole organisation the organisation's (E…)",
@@ -33,7 +36,3 @@ class Account(channel.Account):
     )
     connections: int = Described(default=1, ge=1, le=10, description="how many sockets are open at once in Socket Mode")
     api: str = Described(default="https://slack.com/api", description="where the Web API is")
-
-    @property
-    def key(self) -> str:
-        return self.team

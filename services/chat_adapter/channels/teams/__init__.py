@@ -32,7 +32,6 @@ from shared.contract.channel import (
     Incoming,
     Keys,
     Malformed,
-    MarkSeen,
     Piece,
     React,
     Request,
@@ -167,8 +166,6 @@ def amend(account: Account, amendment: Amendment, context: Context) -> Steps[Non
         case React(emoji=emoji):
             for kind in [TYPES[emoji]] if emoji else TYPES.values():
                 yield from unless_gone(call(None, name, "reactions", kind, method="DELETE"))
-        case MarkSeen():
-            raise SendFailed("unsupported", "Teams shows no read marks of bots")
 
 
 def typing(account: Account, mark: TypingMark, context: Context) -> Steps[None]:

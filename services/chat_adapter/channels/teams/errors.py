@@ -9,6 +9,7 @@ from shared.contract.channel import Response, SendFailed
 from shared.contract.codes import Code
 from shared.contract.mend import loads
 from shared.contract.readable import otherwise
+from shared.contract.saying_no import SaysNo
 
 Json = dict[str, Any]
 
@@ -31,22 +32,18 @@ STATUSES: Final[Mapping[int, Code]] = {
 }
 
 
-def outcome(response: Response) -> None:
-    """A 412 is of two requests that met in one conversation: nothing was done, and that conversation is tried again."""
-    if response.ok:
-        return
-    if response.status >= 500:
-        raise SendFailed("unreachable", f"Teams answered {response.status}")
-    said = otherwise(lambda: _said(response.json()), ("", ""))
-    words = ": ".join(filter(None, said))[:500] or f"HTTP {response.status}"
-    if response.status == 412:
-        raise SendFailed("throttled", words, scope="peer")
-    code = "auth" if said[0] in OAUTH else CODES.get(said[0]) or STATUSES.get(response.status, "refused")
-    raise SendFailed(code, words, retry_after=response.retry_after)
-
-
 # https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes#handling-error-codes-in-your-application
 OAUTH: Final = frozenset({"invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client"})
+
+
+def outcome(response: Response) -> None:
+    """A 412 is of two requests that met in one conversation: nothing was done, and that conversation is tried again."""
+    try:
+        _NO(response)
+    except SendFailed as failed:
+        if response.status == 412:
+            raise SendFailed("throttled", failed.detail, scope="peer") from None
+        raise
 
 
 def _said(body: Json) -> tuple[str, str]:
@@ -64,3 +61,6 @@ def _of_message(code: str, words: str) -> tuple[str, str]:
     if isinstance(inner, dict) and "subCode" in inner:
         return str(inner["subCode"]), str(inner.get("details", ""))
     return code, words
+
+
+_NO: Final = SaysNo("Teams", _said, {**CODES, **dict.fromkeys(OAUTH, "auth")}, STATUSES)

@@ -27,12 +27,13 @@ from shared.contract.envelope import (
     Route,
     Thread,
     Unsupported,
+    automatic,
 )
 from shared.contract.readable import each, few, otherwise
 
 Json = dict[str, Any]
 
-BOT: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("a bot wrote it",))
+BOT: Final = automatic("a bot wrote it")
 READ: Final = "application/vnd.microsoft.readReceipt"
 CARD: Final = "adaptiveCard/action"
 

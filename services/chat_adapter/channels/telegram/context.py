@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.chat_adapter.channels.telegram.places import external_id
+from shared.contract import hints
 from shared.contract.envelope import MessageContext, Party, Quote
 from shared.contract.readable import otherwise
 
@@ -35,9 +36,8 @@ def author(origin: Json) -> Party:
 
 def party(speaker: Json) -> Party:
     """A user or a chat, by number; its name and username as far as they can be read."""
-    plain = Party(address=str(speaker["id"]))
-    named = otherwise(lambda: Party(address=plain.address, name=_name(speaker)), plain)
-    return otherwise(lambda: Party(address=plain.address, name=named.name, username=speaker["username"]), named)
+    name = otherwise(lambda: _name(speaker), None)
+    return hints.party(Party(address=str(speaker["id"])), name=name, username=speaker.get("username"))
 
 
 def _name(speaker: Json) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from services.chat_adapter.channels.telegram import context, places, service
 from services.chat_adapter.channels.telegram.formatting import as_html
 from services.chat_adapter.channels.telegram.tables import ABOUT_MESSAGE, FILES, WORDS
+from shared.contract import hints
 from shared.contract.channel import Message
 from shared.contract.envelope import (
     Assessment,
@@ -25,6 +26,7 @@ from shared.contract.envelope import (
     Text,
     Thread,
     Unsupported,
+    automatic,
 )
 from shared.contract.identities import proved
 from shared.contract.readable import otherwise
@@ -192,11 +194,10 @@ def _place(message: Json, update: Json) -> Json:
 
 
 def _person(speaker: Json, message: Json) -> Party:
-    found = context.party(speaker)
     phone = otherwise(lambda: _own_phone(message, speaker), None)
-    told = {"verified": "provider", "phone": phone, "proofs": proved("phone", phone, by="provider")}
-    known = otherwise(lambda: Party(**{**dict(found), **told}), found)
-    return otherwise(lambda: Party(**{**dict(known), "locale": speaker.get("language_code")}), known)
+    proofs = proved("phone", phone, by="provider")
+    locale = speaker.get("language_code")
+    return hints.party(context.party(speaker), verified="provider", phone=phone, proofs=proofs, locale=locale)
 
 
 def _own_phone(message: Json, speaker: Json) -> str | None:
@@ -220,9 +221,9 @@ def _thread(message: Json) -> Thread:
 
 def _assessment(message: Json) -> Assessment:
     if message.get("from", {}).get("is_bot") and not message.get("sender_chat"):
-        return Assessment(kind="automatic", may_auto_answer=False, reasons=("from.is_bot",))
+        return automatic("from.is_bot")
     if message.get("is_automatic_forward"):
-        return Assessment(kind="automatic", may_auto_answer=False, reasons=("is_automatic_forward",))
+        return automatic("is_automatic_forward")
     return Assessment()
 
 

@@ -60,12 +60,8 @@ def _place(event: Json, person: Json, account: str) -> Json:
 
 def _party(person: Json) -> Party:
     """The id is this person's with this bot alone: https://developers.viber.com/docs/faq/."""
-    return Party(
-        address=person["id"],
-        verified="signature",
-        name=otherwise(lambda: Party(address="-", name=person["name"]).name, None),
-        locale=otherwise(lambda: Party(address="-", locale=person["language"][:35]).locale, None),
-    )
+    locale = otherwise(lambda: person["language"][:35], None)
+    return hints.party(Party(address=person["id"], verified="signature"), name=person.get("name"), locale=locale)
 
 
 def _moment(event: Json) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field as Described, SecretStr
@@ -43,7 +44,6 @@ from shared.contract.channel import (
     Steps,
     ThreadControl,
     TypingMark,
-    bearer,
 )
 from shared.contract.envelope import AMENDS, Media, Window
 from shared.dialects import meta
@@ -64,15 +64,12 @@ class App(channel.App):
 class Account(channel.Account):
     """One phone number."""
 
+    called_by: ClassVar[str] = "phone_number_id"
     phone_number_id: str = Described(pattern=r"^\d{1,32}$", description="the id of the phone number, not the number")
     waba_id: str = Described(pattern=r"^\d{1,32}$", description="the id of the WhatsApp Business account it belongs to")
     token: SecretStr = Described(min_length=1, description="a system user's token with whatsapp_business_messaging")
     api: str = Described(default="https://graph.facebook.com", description="where the Graph API is")
     version: str = Described(default=meta.VERSION, pattern=r"^v\d+\.\d+$", description="the Graph API's version")
-
-    @property
-    def key(self) -> str:
-        return self.phone_number_id
 
 
 def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming | Malformed]:
@@ -121,7 +118,7 @@ def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:
     link, home = urlsplit(found["url"]), urlsplit(account.api)
     if link.scheme != "https" and (link.scheme, link.netloc) != (home.scheme, home.netloc):
         raise SendFailed("refused", "the link to the file is not a safe one")
-    request = Http(method="GET", url=found["url"], headers=bearer(account.token))
+    request = Http.get(found["url"], token=account.token)
     return Download(request=request, mime_type=found.get("mime_type") or media.mime_type, name=media.name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field as Described, SecretStr
 
@@ -71,6 +71,7 @@ class App(channel.App):
 class Account(channel.Account):
     """A page."""
 
+    called_by: ClassVar[str] = "page_id"
     page_id: str = Described(min_length=1, description="the page's number")
     token: SecretStr = Described(
         min_length=1, description="a page access token: pages_messaging, pages_manage_engagement"
@@ -84,10 +85,6 @@ class Account(channel.Account):
         default=False,
         description="whether the token has pages_user_locale and pages_user_timezone: people's language and time zone are then asked for with their names",
     )
-
-    @property
-    def key(self) -> str:
-        return self.page_id
 
 
 def inbound(app: App, request: Request, context: Context) -> Iterator[Incoming | Malformed]:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from services.social_adapter.channels.facebook.tables import POSTS, REACTIONS
+from shared.contract import hints
 from shared.contract.channel import Message
 from shared.contract.envelope import Deletion, Edit, Media, Part, Party, Reaction, Text, Thread, Unsupported, Visibility
 from shared.contract.readable import otherwise
@@ -88,8 +89,7 @@ def _sender(value: Json, author: Json, entry: Entry) -> Party:
     if "id" not in author:
         return Party(address=f"unknown:{value.get('comment_id') or value['post_id']}")
     verified = None if author["id"] == entry.account else "provider"
-    plain = Party(address=author["id"], verified=verified)
-    return otherwise(lambda: Party(address=plain.address, name=author.get("name"), verified=verified), plain)
+    return hints.party(Party(address=author["id"], verified=verified), name=author.get("name"))
 
 
 def _author(value: Json) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field as Described, SecretStr, model_validator
 
@@ -28,7 +28,6 @@ from shared.contract.channel import (
     Capabilities,
     Channel,
     Context,
-    DeletePiece,
     Http,
     Message,
     Piece,
@@ -76,6 +75,7 @@ class App(channel.App):
 class Account(channel.Account):
     """An Instagram professional account, by one of Meta's two APIs."""
 
+    called_by: ClassVar[str] = "instagram_id"
     instagram_id: str = Described(min_length=1, description="the number of the professional account (17841…)")
     login: Literal["instagram", "facebook"] = Described(
         default="instagram",
@@ -97,10 +97,6 @@ class Account(channel.Account):
         if self.login == "facebook" and not self.page_id:
             raise ValueError("page_id: with login = 'facebook', name the page that the account is linked to")
         return self
-
-    @property
-    def key(self) -> str:
-        return self.instagram_id
 
     @property
     def node(self) -> str:
@@ -131,8 +127,8 @@ def amend(account: Account, change: Amendment, context: Context) -> Steps[None]:
     if change.surface not in PUBLIC:
         yield acts.amend(actor, account.node, change)
         return
-    if not isinstance(change, DeletePiece) or change.way == "private":
-        raise SendFailed("unsupported", f"{change.change}: a comment is only taken back, a private answer stays")
+    if change.way == "private":
+        raise SendFailed("unsupported", "a private answer stays")
     yield from unless_gone(meta.delete(actor, sends.quoted(change.external_id)))
 
 

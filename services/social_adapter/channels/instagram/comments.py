@@ -11,6 +11,7 @@ from typing import Any, Final
 from services.social_adapter.channels.instagram.places import Place, peer_of
 from shared.contract.channel import Message
 from shared.contract.envelope import MessageContext, Part, Party, Quote, Referral, Text, Thread, Unsupported
+from shared.contract.hints import vouched
 from shared.contract.readable import otherwise
 from shared.dialects import likeness
 from shared.dialects.messenger.entry import Entry, moment
@@ -58,9 +59,8 @@ def _sender(name: str, author: Json) -> Party:
     """Without the permission to know who it was, every comment is by a stranger of its own."""
     if "id" not in author:
         return Party(address=f"unknown:{name}")
-    plain = Party(address=author["id"], verified="provider")
     called = author.get("username")
-    return otherwise(lambda: Party(address=plain.address, name=called, username=called, verified="provider"), plain)
+    return vouched(author["id"], name=called, username=called)
 
 
 def _advertised(media: Json) -> MessageContext | None:

@@ -39,9 +39,7 @@ def compose(account: Account, piece: Piece, link: Link) -> tuple[str, Json]:
         raise SendFailed("bad_address", "this address is not of the place where the answer belongs")
     if not is_public(piece):
         return f"{account.node}/messages", _message(piece, link)
-    if not isinstance(piece.part, Text) or piece.attachments:
-        raise SendFailed("unsupported", "a comment is text")
-    words = {"message": piece.part.text}
+    words = {"message": piece.text}
     if place == "media":
         return f"{quoted(first(piece))}/replies", words
     if place == "mention":

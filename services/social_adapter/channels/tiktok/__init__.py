@@ -7,7 +7,7 @@ import hmac
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import Field as Described, SecretStr
 
@@ -56,6 +56,7 @@ class App(channel.App):
 class Account(channel.Account):
     """A TikTok business account that has authorized the app."""
 
+    called_by: ClassVar[str] = "business_id"
     business_id: str = Described(min_length=1, description="`open_id` of the answer in which the tokens were given")
     client_id: str = Described(min_length=1, description="the app's id")
     client_secret: SecretStr = Described(min_length=1, description="the app's secret")
@@ -67,10 +68,6 @@ class Account(channel.Account):
         description="whether comments are asked for, which needs TikTok's permission for the Accounts API",
     )
     api: str = Described(default="https://business-api.tiktok.com", description="where the API is")
-
-    @property
-    def key(self) -> str:
-        return self.business_id
 
 
 def verify(app: App, request: Request, context: Context) -> None:

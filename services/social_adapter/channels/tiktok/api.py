@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Protocol
-from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
@@ -21,8 +20,7 @@ class At(Protocol):
 
 def get(account: At, path: str, token: SecretStr, **asked: object) -> Http:
     """Names may hold a plus, which is one only as %2B."""
-    query = urlencode({"business_id": account.business_id, **asked})
-    return Http(method="GET", url=f"{url(account, path)}?{query}", headers=access(token))
+    return Http.get(url(account, path), {"business_id": account.business_id, **asked}, headers=access(token))
 
 
 def post(account: At, path: str, content: Json, token: SecretStr, *, commits: bool = False) -> Http:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from shared.contract import hints
 from shared.contract.channel import Message
 from shared.contract.envelope import Deletion, Media, Part, Party, Text, Thread, Unsupported, Visibility
 from shared.contract.readable import otherwise
@@ -73,8 +74,7 @@ def _author(comment: Json, name: str) -> Party:
     """By what is the same in messages; their handle may change."""
     known = comment.get("unique_identifier")
     plain = Party(address=str(known), verified="provider") if known else Party(address=f"unknown:{name}")
-    about = {"name": comment.get("display_name") or None, "username": comment.get("username") or None}
-    return otherwise(lambda: Party(**plain.model_dump(exclude=set(about)), **about), plain)
+    return hints.party(plain, name=comment.get("display_name"), username=comment.get("username"))
 
 
 def published(comment: Json) -> datetime:

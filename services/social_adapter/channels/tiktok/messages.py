@@ -24,6 +24,7 @@ from shared.contract.envelope import (
     Text,
     Thread,
     Unsupported,
+    automatic,
 )
 from shared.contract.readable import each, otherwise
 from shared.dialects import likeness
@@ -32,8 +33,8 @@ Json = dict[str, Any]
 
 ELSEWHERE: Final = "eu:"
 UNTOLD: Final = "Somebody in the EEA, Switzerland or the United Kingdom wrote. TikTok tells apps neither who nor what: read it in the TikTok app."
-NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("a notice of TikTok",))
-AUTOMATIC: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("an automatic message of TikTok's",))
+NOTICE: Final = automatic("a notice of TikTok")
+AUTOMATIC: Final = automatic("an automatic message of TikTok's")
 
 
 def said(told: Json, account: str, *, ours: bool) -> Iterator[Message | Malformed]:

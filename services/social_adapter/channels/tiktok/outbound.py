@@ -72,8 +72,6 @@ def comment(piece: Piece, under: str) -> Json:
     """An answer stands under the first comment, also one to an answer."""
     if piece.way == "private":
         raise Refusal("unsupported", "a comment is answered in public; who wrote it can be asked to write a message")
-    if not isinstance(piece.part, Text):
-        raise SendFailed("unsupported", "an answer to a comment is text")
     if piece.thread_key is None:
         raise SendFailed("bad_address", "an answer to a comment needs the comment; answer in its conversation")
-    return {"video_id": under, "comment_id": piece.thread_key, "text": piece.part.text}
+    return {"video_id": under, "comment_id": piece.thread_key, "text": piece.text}

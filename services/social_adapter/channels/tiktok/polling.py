@@ -19,46 +19,41 @@ from pydantic import SecretStr
 from services.social_adapter.channels.tiktok import api, comments
 from shared.contract.channel import TRANSIENT, Http, Malformed, Message, Polled, SendFailed, Steps
 from shared.contract.readable import each
+from shared.dialects.newest import Told
 
 Json = dict[str, Any]
 
-FIRST: Final = timedelta(days=1)  # before the first round: what is older is not told
 AGAIN: Final = timedelta(seconds=30)  # between two rounds
 PACE: Final = timedelta(seconds=2)  # between two requests: 40 a minute of each end point are an account's
-LATE: Final = timedelta(minutes=5)  # by which a comment may be listed after its time
 VIDEOS: Final = 5  # pages of 20
 PAGES: Final = 17  # of 30: after 500 TikTok sorts otherwise
 OPEN: Final = 500  # videos whose comments are counted, and comments whose answers are: those of last
 
-TOLD: Final = 2000  # of the newest that were told: what is told twice is one by its id
-
 
 @dataclass
 class Round:
-    """What is known between two turns. `at`: when the last round began, up to which all was told; `began`: this one.
+    """What is known between two turns. `told`: up to when the last round began; `began`: this one.
 
-    `todo`: the requests still to be made. `videos`: how many comments each had; `threads`: how many answers. `told`: what was
-    told of the last minutes. `turn`: which video is looked at beside.
+    `todo`: the requests still to be made. `videos`: how many comments each had; `threads`: how many answers.
+    `turn`: which video is looked at beside.
     """
 
-    at: datetime
+    told: Told
     began: datetime
     todo: list[Json]
     videos: dict[str, int]
     threads: dict[str, int]
-    told: dict[str, str]
     turn: int
 
     @classmethod
     def of(cls, cursor: Mapping[str, Any], now: datetime) -> Round:
         todo = list(cursor.get("todo", ()))
         return cls(
-            at=datetime.fromisoformat(cursor["at"]) if "at" in cursor else now - FIRST,
+            told=Told.of(cursor, now),
             began=datetime.fromisoformat(cursor["began"]) if todo else now,
             todo=todo or [{"ask": "videos"}],
             videos=dict(cursor.get("videos", {})),
             threads=dict(cursor.get("threads", {})),
-            told=dict(cursor.get("told", {})),
             turn=cursor.get("turn", 0),
         )
 
@@ -70,22 +65,16 @@ class Round:
             "turn": self.turn,
         }
         if not self.todo:
-            late = (self.began - LATE).isoformat()
-            return {
-                "at": self.began.isoformat(),
-                **kept,
-                "told": {name: at for name, at in self.told.items() if at > late},
-            }
-        under_way = {"began": self.began.isoformat(), "todo": self.todo, "told": dict([*self.told.items()][-TOLD:])}
-        return {"at": self.at.isoformat(), **under_way, **kept}
+            return {**self.told.until(self.began), **kept}
+        return {**self.told.so_far(), "began": self.began.isoformat(), "todo": self.todo, **kept}
 
     def fresh(self, comment: Json, account: str) -> list[Message]:
         """What is to be told of it: nothing, where that was done."""
         name, at = str(comment["comment_id"]), comments.published(comment)
-        if at <= self.at - LATE or name in self.told:
+        if not self.told.is_recent([at]) or name in self.told.names:
             return []
         found = [*comments.written(comment, account)]
-        self.told[name] = at.isoformat()
+        self.told.note(name, at)
         return found
 
     def answers(self, comment: Json) -> int:
@@ -151,15 +140,18 @@ def _comments(state: Round, step: Json, page: Json, account: str) -> Iterator[Me
     """On as long as there are more that are not accounted for."""
     times: list[datetime] = []
     yield from each(partial(_comment, state, step, account, times), page["comments"])
-    recent = bool(times) and min(times) > state.at - LATE
-    if step["new"] > 0 and (recent or not step.get("first")) and (more := _more(step, page, PAGES)):
+    if (
+        step["new"] > 0
+        and (state.told.is_recent(times) or not step.get("first"))
+        and (more := _more(step, page, PAGES))
+    ):
         state.todo.insert(0, more)
 
 
 def _comment(state: Round, step: Json, account: str, times: list[datetime], comment: Json) -> list[Message]:
     at, found, answers = comments.published(comment), state.fresh(comment, account), state.answers(comment)
     times.append(at)
-    if answers > 0 and (at > state.at or not step.get("first")):
+    if answers > 0 and (at > state.told.at or not step.get("first")):
         state.todo.append({"ask": "answers", "video": step["video"], "comment": str(comment["comment_id"])})
     step["new"] -= bool(found) + max(0, answers)
     return found
@@ -168,7 +160,7 @@ def _comment(state: Round, step: Json, account: str, times: list[datetime], comm
 def _answers(state: Round, step: Json, page: Json, account: str) -> Iterator[Message | Malformed]:
     times: list[datetime] = []
     yield from each(partial(_answer, state, account, times), page["comments"])
-    if times and min(times) > state.at - LATE and (more := _more(step, page, PAGES)):
+    if state.told.is_recent(times) and (more := _more(step, page, PAGES)):
         state.todo.insert(0, more)
 
 

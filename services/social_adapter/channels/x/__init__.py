@@ -8,7 +8,7 @@ import hmac
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 from urllib.parse import quote, urlencode
 
 from pydantic import Field as Described, SecretStr, model_validator
@@ -28,7 +28,6 @@ from shared.contract.channel import (
     Malformed,
     Piece,
     React,
-    Refusal,
     Request,
     Response,
     Sent,
@@ -69,6 +68,7 @@ class App(channel.App):
 class Account(channel.Account):
     """An account on X, by the OAuth 2.0 client of an app."""
 
+    called_by: ClassVar[str] = "user_id"
     user_id: str = Described(pattern=r"^[0-9]{1,19}$", description="the account's number; GET /2/users/me tells it")
     client_id: str = Described(min_length=1, description="the OAuth 2.0 client's id")
     client_secret: SecretStr = Described(min_length=1, description="the OAuth 2.0 client's secret")
@@ -85,10 +85,6 @@ class Account(channel.Account):
         description="whether X bills by the request, so that what a send is billed as is told with its status",
     )
     api: str = Described(default="https://api.x.com", description="where the API is")
-
-    @property
-    def key(self) -> str:
-        return self.user_id
 
 
 def _digest(secret: SecretStr, body: bytes) -> bytes:
@@ -146,8 +142,6 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
 
 def amend(account: Account, wanted: Amendment, context: Context) -> Steps[None]:
     """Of posts: https://docs.x.com/x-api/posts/delete-post, …/users/like-post. A message that is deleted is gone for us only."""
-    if wanted.surface != "comment":
-        raise Refusal("unsupported", "X changes no direct message for both sides")
     match wanted:
         case DeletePiece():
             yield from unless_gone(api.delete(account, f"tweets/{quote(wanted.external_id, safe='')}", context.token))
@@ -157,8 +151,6 @@ def amend(account: Account, wanted: Amendment, context: Context) -> Steps[None]:
         case React():
             path = f"users/{account.user_id}/likes/{quote(wanted.external_id, safe='')}"
             yield api.delete(account, path, context.token)
-        case _:
-            raise Refusal("unsupported", "an edit is a new post, for X Premium only; delete it and answer again")
 
 
 def fetch(account: Account, media: Media, context: Context) -> Steps[Download]:

@@ -16,7 +16,7 @@ class At(Protocol):
 
 
 def get(account: At, path: str, token: SecretStr) -> Http:
-    return Http(method="GET", url=url(account, path), headers=bearer(token))
+    return Http.get(url(account, path), token=token)
 
 
 def post(account: At, path: str, content: object, token: SecretStr) -> Http:

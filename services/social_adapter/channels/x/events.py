@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
+from shared.contract import hints
 from shared.contract.channel import Message
-from shared.contract.envelope import LATEST, Assessment, Notice, Party
+from shared.contract.envelope import LATEST, Assessment, Notice, Party, automatic
 from shared.contract.readable import otherwise
 
 Json = dict[str, Any]
 
-NOTICE: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("a notice of X",))
+NOTICE: Final = automatic("a notice of X")
 # …/event-payloads shows it of an account that its owner has labelled: https://help.x.com/en/using-x/automated-account-labels
-AUTOMATED: Final = Assessment(kind="automatic", may_auto_answer=False, reasons=("an account labelled as automated",))
+AUTOMATED: Final = automatic("an account labelled as automated")
 
 
 class Event(NamedTuple):
@@ -44,9 +45,7 @@ class Event(NamedTuple):
         """The account itself is nobody whom X vouches for here."""
         known = Party(address=person, verified=None if person == self.account else "provider")
         about = self.users.get(person, {})
-        named = otherwise(lambda: Party(address=person, name=about.get("name") or None), known)
-        called = otherwise(lambda: Party(address=person, username=about.get("username") or None), known)
-        return known.model_copy(update={"name": named.name, "username": called.username})
+        return hints.party(known, name=about.get("name"), username=about.get("username"))
 
     def assessment(self, person: str) -> Assessment:
         labelled = otherwise(lambda: self.users[person]["affiliation"]["description"] == "Automated", False)

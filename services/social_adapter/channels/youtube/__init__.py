@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from pydantic import Field as Described, SecretStr
@@ -24,14 +24,12 @@ from shared.contract.channel import (
     Piece,
     Polled,
     Quota,
-    Refusal,
     Sent,
     Steps,
     Token,
     bearer,
     unless_gone,
 )
-from shared.contract.envelope import Text
 from shared.dialects import likeness
 
 WRITE = 50  # units: https://developers.google.com/youtube/v3/determine_quota_cost
@@ -46,6 +44,7 @@ class App(channel.App):
 class Account(channel.Account):
     """A YouTube channel, by the OAuth client of a project at Google."""
 
+    called_by: ClassVar[str] = "channel_id"
     channel_id: str = Described(min_length=1, description="the YouTube channel's id: UC and 22 letters")
     client_id: str = Described(
         min_length=1, description="the OAuth client's id; its project's quota is shared by all of it"
@@ -63,10 +62,6 @@ class Account(channel.Account):
     api: str = Described(default="https://www.googleapis.com", description="where the YouTube Data API is")
     token_api: str = Described(default="https://oauth2.googleapis.com", description="where access tokens are given")
 
-    @property
-    def key(self) -> str:
-        return self.channel_id
-
 
 def poll(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps[Polled]:
     return polling.poll(_url(account), bearer(context.token), account.channel_id, cursor, context.now)
@@ -74,7 +69,7 @@ def poll(account: Account, cursor: Mapping[str, Any], context: Context) -> Steps
 
 def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
     """An answer stands under the first comment, also one to an answer: https://developers.google.com/youtube/v3/docs/comments/insert."""
-    content = {"snippet": {"parentId": piece.thread_key or piece.to, "textOriginal": _text(piece.part)}}
+    content = {"snippet": {"parentId": piece.thread_key or piece.to, "textOriginal": piece.text}}
     url = f"{_url(account)}/comments?part=snippet"
     answer = yield Http.post_json(url, content, token=context.token, commits=True, cost=WRITE)
     return Sent(external_ids=(answer.json()["id"],))
@@ -88,14 +83,12 @@ def amend(account: Account, wanted: Amendment, context: Context) -> Steps[None]:
     """https://developers.google.com/youtube/v3/docs/comments/update, …/delete. What is gone already is deleted."""
     match wanted:
         case EditPiece():
-            content = {"id": wanted.external_id, "snippet": {"textOriginal": _text(wanted.part)}}
+            content = {"id": wanted.external_id, "snippet": {"textOriginal": wanted.text}}
             edit = Http.post_json(f"{_url(account)}/comments?part=snippet", content, token=context.token, cost=WRITE)
             yield replace(edit, method="PUT")
         case DeletePiece():
             url = f"{_url(account)}/comments?{urlencode({'id': wanted.external_id})}"
             yield from unless_gone(Http(method="DELETE", url=url, headers=bearer(context.token), cost=WRITE))
-        case _:
-            raise Refusal("unsupported", "the API has neither reactions nor read marks")
 
 
 def refresh(account: Account, known: SecretStr | None, context: Context) -> Steps[Token]:
@@ -122,12 +115,6 @@ def refresh(account: Account, known: SecretStr | None, context: Context) -> Step
 
 def quota(account: Account) -> Quota:
     return Quota(name=account.client_id, units=account.quota, reserve=min(account.reserve, account.quota), zone=PACIFIC)
-
-
-def _text(part: object) -> str:
-    if not isinstance(part, Text):
-        raise Refusal("unsupported", "a comment is text")
-    return part.text
 
 
 def _url(account: Account) -> str:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any
 
+from shared.contract import hints
 from shared.contract.channel import Message
-from shared.contract.envelope import Deletion, Edit, Part, Party, Text, Thread, Unsupported, Visibility
+from shared.contract.envelope import Deletion, Edit, Part, Party, Text, Unsupported, Visibility
 from shared.contract.readable import otherwise
 from shared.dialects import likeness
+from shared.dialects.comments import under
+from shared.dialects.newest import LATE
 
 Json = dict[str, Any]
-
-LATE: Final = timedelta(
-    minutes=5
-)  # by which a comment may be listed after its time; what is told twice is one by its id
 
 
 def written(comment: Json, channel: str) -> Message:
@@ -42,13 +41,10 @@ def gone(name: str, channel: str, *, at: datetime) -> Message:
     return Message(
         account_key=channel,
         event_key=f"{name}/gone",
-        peer=thread,
         sender=Party(address=f"unknown:{name}"),
         parts=(Deletion(target=name),),
         occurred_at=at,
-        surface="comment",
-        container=thread,
-        thread=Thread(thread_key=thread),
+        **under(thread),
     )
 
 
@@ -95,22 +91,16 @@ def _place(comment: Json, channel: str, *, key: str, parts: tuple[Part, ...], at
     author = (snippet.get("authorChannelId") or {}).get("value")
     ours, text = author == channel, next((part.text for part in parts if isinstance(part, Text)), "")
     verified = None if ours or not author else "provider"
-    who, called = (
-        Party(address=author or f"unknown:{name}", verified=verified),
-        snippet.get("authorDisplayName") or None,
-    )
+    who = Party(address=author or f"unknown:{name}", verified=verified)
     itself = isinstance(parts[0], Text | Unsupported)
     return Message(
         account_key=channel,
         event_key=key,
-        peer=thread,
-        sender=otherwise(lambda: Party(address=who.address, name=called, verified=verified), who),
+        sender=hints.party(who, name=snippet.get("authorDisplayName")),
         parts=parts,
         occurred_at=at,
         external_id=name if itself else None,
         join_key=likeness.key(thread, text) if ours and itself else None,
-        surface="comment",
-        container=thread,
-        thread=Thread(thread_key=thread, reply_to=parent),
         echo=ours,
+        **under(thread, parent),
     )

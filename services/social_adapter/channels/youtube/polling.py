@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -17,10 +17,10 @@ from urllib.parse import urlencode
 from services.social_adapter.channels.youtube import comments
 from shared.contract.channel import TRANSIENT, Http, Malformed, Message, Polled, SendFailed, Steps
 from shared.contract.readable import each
+from shared.dialects.newest import LATE, Told
 
 Json = dict[str, Any]
 
-FIRST: Final = timedelta(days=1)  # before the first round: what is older is not told
 AGAIN: Final = timedelta(seconds=5)  # between two rounds; the quota makes it longer
 OPEN: Final = 500  # threads that are watched: those written to last
 AT_ONCE: Final = 50  # ids of one request
@@ -31,33 +31,31 @@ COMMENTS: Final = "youtube#commentListResponse"
 
 @dataclass
 class Round:
-    """What is known between two turns. `at`: when the last round began, up to which all was told; `began`: this one.
+    """What is known between two turns. `told`: up to when the last round began; `began`: this one.
 
     `todo`: the requests that are still to be made. `threads`: how many answers each had, and when that was so; the one written to
     last stands last. `held`: comments that wait for review. `listed`: threads that this round has seen. `turn`: which of the
-    others are next. `told`: what was told of the last minutes, since what is listed late is looked for again.
+    others are next.
     """
 
-    at: datetime
+    told: Told
     began: datetime
     todo: list[Json]
     threads: dict[str, tuple[int, str]]
     held: list[str]
     listed: list[str]
-    told: dict[str, str]
     turn: int
 
     @classmethod
     def of(cls, cursor: Mapping[str, Any], now: datetime) -> Round:
         todo = list(cursor.get("todo", ()))
         return cls(
-            at=datetime.fromisoformat(cursor["at"]) if "at" in cursor else now - FIRST,
+            told=Told.of(cursor, now),
             began=datetime.fromisoformat(cursor["began"]) if todo else now,
             todo=todo or [{"ask": "threads"}, {"ask": "held"}],
             threads={name: (answers, at) for name, (answers, at) in cursor.get("threads", {}).items()},
             held=list(cursor.get("held", ())),
             listed=list(cursor.get("listed", ())) if todo else [],
-            told=dict(cursor.get("told", {})),
             turn=cursor.get("turn", 0),
         )
 
@@ -65,25 +63,19 @@ class Round:
         """After its last step the round is over, and the next tells what is later than its beginning."""
         kept = {"threads": dict([*self.threads.items()][-OPEN:]), "held": self.held[-OPEN:], "turn": self.turn}
         if not self.todo:
-            late = (self.began - comments.LATE).isoformat()
-            return {
-                "at": self.began.isoformat(),
-                **kept,
-                "told": {key: at for key, at in self.told.items() if at > late},
-            }
+            return {**self.told.until(self.began), **kept}
         under_way = {"began": self.began.isoformat(), "listed": self.listed, "todo": self.todo}
-        return {"at": self.at.isoformat(), **under_way, **kept, "told": self.told}
+        return {**self.told.so_far(), **under_way, **kept}
 
     def fresh(self, found: Iterable[Message]) -> Iterator[Message]:
         """Those that were not told yet."""
         for message in found:
-            if message.event_key not in self.told:
-                self.told[message.event_key] = message.occurred_at.astimezone(UTC).isoformat()
+            if self.told.note(message.event_key, message.occurred_at):
                 yield message
 
     def known(self, thread: str) -> tuple[int | None, datetime]:
         """How many answers it had, and up to when they were told."""
-        answers, at = self.threads.get(thread, (None, self.at.isoformat()))
+        answers, at = self.threads.get(thread, (None, self.told.at.isoformat()))
         return answers, datetime.fromisoformat(at)
 
     def watch(self, thread: str, answers: int) -> None:
@@ -130,11 +122,11 @@ def _threads(state: Round, step: Json, page: Json, channel: str) -> Iterator[Mes
     this one, whatever was asked for it.
     """
     if page.get("kind") == COMMENTS:
-        yield from each(lambda comment: state.fresh(comments.news(comment, channel, state.at)), page["items"])
+        yield from each(lambda comment: state.fresh(comments.news(comment, channel, state.told.at)), page["items"])
         return
     times: list[datetime] = []
     yield from each(partial(_thread, state, channel, times), page["items"])
-    if times and min(times) > state.at - comments.LATE and (more := _more(step, page)):
+    if state.told.is_recent(times) and (more := _more(step, page)):
         state.todo.insert(0, more)
         return
     others = [thread for thread in state.threads if thread not in set(state.listed)]
@@ -170,7 +162,7 @@ def _held_one(state: Round, channel: str, thread: Json) -> Iterator[Message]:
     first = thread["snippet"]["topLevelComment"]
     if thread["id"] not in state.held:
         state.held.append(thread["id"])
-        if comments.published(first) > state.at - comments.LATE:
+        if comments.published(first) > state.told.at - LATE:
             yield from state.fresh([comments.written(first, channel)])
             yield comments.shown(first, channel, hidden=True, at=comments.published(first))
 
