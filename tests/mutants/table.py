@@ -719,6 +719,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{PROMISES}/test_snapshots.py",
     ),
     Mutant(
+        "Who reads how things are and the events",
+        "what is empty is left out",
+        f"{ROUTER}/fold/snapshots.py",
+        "if value is not None}",
+        "if value}",
+        f"{PROMISES}/test_view.py",
+    ),
+    Mutant(
+        "Who reads how things are and the events",
+        "as it began",
+        f"{ROUTER}/fold/snapshots.py",
+        "opened_at, last_at,",
+        "opened_at, opened_at AS last_at,",
+        f"{PROMISES}/test_view.py",
+    ),
+    Mutant(
         "What retention removes is told as gone",
         "in silence",
         f"{ROUTER}/retention.py",

@@ -232,5 +232,5 @@ SELECT $1, $3, entity, max(version), min(at) FROM taken GROUP BY entity ORDER BY
 ON CONFLICT (publisher, kind, entity) DO UPDATE SET version = greatest(untold.version, excluded.version)"""
 MARK: Final = """
 INSERT INTO untold (publisher, kind, entity, version) SELECT $1, $2, entity, 0 FROM unnest($3::uuid[]) entity ORDER BY entity
-ON CONFLICT (publisher, kind, entity) DO UPDATE SET at = untold.at"""
+ON CONFLICT (publisher, kind, entity) DO UPDATE SET version = untold.version + 1"""
 AGE: Final = "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float FROM untold"

@@ -1,0 +1,136 @@
+"""Whoever reads the compacted topics and the events knows what the router knows: examples/view.py, after all that may happen."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import orjson
+import pytest
+
+from services.router.batch.snapshots import KINDS, Snapshots
+from services.router.fold.events import dump
+from shared.bus.produce import Publisher
+from shared.contract.events import ConversationState
+from shared.contract.records import CONVERSATIONS, EVENTS
+from tests.patience import until
+from tests.promises.house import Customer, House, records_of
+from tests.promises.test_retention import age, removing, to_the_end
+
+FILE = Path(__file__).parents[2] / "examples" / "view.py"
+STEPS = 40
+
+
+@pytest.fixture(scope="module")
+def example() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("view", FILE)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Life:
+    """Two routers that commit, publish, or die in between, while somebody tells how things are."""
+
+    def __init__(self, house: House, seed: int) -> None:
+        self.house, self.chance = house, random.Random(seed)
+        self.customers = [Customer() for _ in range(3)]
+        self.tellers = [self._begin() for _ in range(2)]
+
+    def _begin(self) -> Any:
+        router, publisher = self.house.another_router(), Publisher(self.house.producer)
+        return router, Snapshots(self.house.settings, self.house.pool, publisher, router._outbox.name)
+
+    async def go_on(self, step: int) -> None:
+        place = self.chance.randrange(2)
+        router, telling = self.tellers[place]
+        customer = self.chance.choice(self.customers)
+        match self.chance.randrange(6):
+            case 0:
+                await self.house.take(customer.says(minutes=step), router=router)
+                self.tellers[place] = self._begin()  # killed behind its commit
+            case 1 | 2:
+                await telling.tell()
+            case 3 if known := await self.house.conversations(customer):
+                await self.house.handle(customer.reply(self.chance.choice(known)), router=router)
+            case _:
+                await self.house.handle(customer.says(minutes=step), router=router)
+
+    async def end(self) -> None:
+        """Whatever is left behind is published by somebody."""
+        _, heir = self._begin()
+        await self.house.sweeper.sweep(older_than=0)
+
+        async def is_told() -> bool:
+            for kind in KINDS:
+                await heir.adopt(kind, silent=-1)
+            await heir.tell()
+            return not await self.house.pool.fetchval("SELECT EXISTS (SELECT FROM untold)")
+
+        await until(is_told)
+
+
+async def read(house: House, example: ModuleType, *, compacted: bool) -> Any:
+    """The view of somebody who begins now; `compacted`: of the states only the last record of each key is left."""
+    view = example.View()
+    for topic in (*(kind.topic for kind in KINDS), EVENTS):
+        records = await records_of(house.settings, topic)
+        if compacted and topic != EVENTS:
+            records = list({record.key: record for record in records}.values())
+        for record in records:
+            kind = dict(record.headers).get("ce_type", b"").decode()
+            view.take(topic, record.key.decode(), kind, record.value)
+    return view
+
+
+COLUMNS = {"customer": "customer_id", "version": "last_sequence"}
+
+
+async def stands(house: House, customer: Customer) -> dict[str, Any]:
+    """What the router's table says of somebody's conversations, as a reader of JSON sees it."""
+    rows = await house.pool.fetch("SELECT * FROM conversation WHERE tenant = $1", customer.tenant)
+    fields = {name: COLUMNS.get(name, name) for name in ConversationState.model_fields}
+    known = {row["id"]: dict(row) | {"braked_until": (row["brake"] or {}).get("until")} for row in rows}
+    return {str(key): as_json({name: row[column] for name, column in fields.items()}) for key, row in known.items()}
+
+
+def as_json(known: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in orjson.loads(dump(known)).items() if value is not None}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_view_is_what_the_router_knows(house: House, example: ModuleType, seed: int) -> None:
+    life = Life(house, seed)
+    for customer in life.customers:
+        house.allows(customer)
+    for step in range(STEPS):
+        await life.go_on(step)
+    await life.end()
+    for compacted in (False, True):
+        view = await read(house, example, compacted=compacted)
+        known = view.states[CONVERSATIONS]
+        for customer in life.customers:
+            wanted = await stands(house, customer)
+            assert {key: state for key, state in known.items() if state["tenant"] == customer.tenant} == wanted
+            for conversation in await house.conversations(customer):
+                told = [event["sequence"] for event in view.stories[str(conversation)]]
+                assert told == [event["sequence"] for event in await house.story(conversation)]
+
+
+async def test_what_is_gone_is_in_nobodys_view(house: House, example: ModuleType) -> None:
+    life = Life(house, 0)
+    stays, goes = life.customers[:2]
+    for customer in (stays, goes):
+        await house.handle(customer.says())
+    await life.end()
+    (conversation,) = await house.conversations(goes)
+    await age(house, conversation)
+    await to_the_end(removing(house, goes).conversations)
+    await life.end()
+    view = await read(house, example, compacted=True)
+    tenants = {state["tenant"] for state in view.states[CONVERSATIONS].values()}
+    assert (stays.tenant in tenants, goes.tenant in tenants) == (True, False)
