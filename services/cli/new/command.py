@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from services.cli.channels import CHANNELS, misused
-from services.cli.new.samples import ACCOUNTS, BODIES, LIMITS, OUT, SECRETS, SETTINGS
+from services.cli.new.samples import BODIES, LIMITS, OUT, SETTINGS
 from services.cli.sample import ROOT, keep, read, settings_of
 from shared.contract.codes import CHANNELS as NAMES
 
@@ -117,15 +117,12 @@ def register(name: str, family: str) -> None:
 
 
 def play(name: str) -> None:
-    """Its twin among the twins, and its account of the first start."""
-    twins, accounts = ROOT / "services/sandbox/twins/__init__.py", ROOT / "deploy/local/accounts.py"
+    """Its twin among the twins."""
+    twins = ROOT / "services/sandbox/twins/__init__.py"
     imported = f"from services.sandbox.twins.{name} import {name.capitalize()}\n"
     change(twins, r"((?:from services\.sandbox\.twins\..*\n)+)", lambda found: _in_order(found[1], imported))
     listed = r"(?<=TWINS: Final\[tuple\[type\[Twin\], \.\.\.\]\] = \(\n)((?:    \w+,\n)+)"
     change(twins, listed, lambda found: _in_order(found[1], f"    {name.capitalize()},\n"))
-    settings = Template(ACCOUNTS).substitute(name=name)
-    change(accounts, r"\[accounts\.email\.support\]\n", lambda found: settings + found[0])
-    change(accounts, r" {8}mail_host=mail_host,\n", lambda found: Template(SECRETS).substitute(name=name) + found[0])
 
 
 def change(file: Path, pattern: str, new_text: Any) -> None:

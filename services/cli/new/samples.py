@@ -65,19 +65,3 @@ OUT: Final[dict[str, Json]] = {
     ),
     "provider_is_down": _sent(503, {}, failed={"code": "unreachable"}),
 }
-
-ACCOUNTS: Final = """\
-[apps.$name.sandbox]
-secret = "{${name}_secret}"
-
-[accounts.$name.sandbox]
-number = "{${name}_number}"
-token = "{${name}_token}"
-api = "{sandbox}/$name"
-
-"""
-SECRETS: Final = """\
-        ${name}_secret=secrets.token_urlsafe(32),
-        ${name}_number=digits(12),
-        ${name}_token=secrets.token_urlsafe(32),
-"""

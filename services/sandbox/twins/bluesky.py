@@ -5,6 +5,7 @@ What a person writes is a post that mentions the account, or an answer to what i
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from services.sandbox.said import taken_back
 from services.sandbox.twins.proofs import derived
 from services.sandbox.twins.seats import Seat
 from services.sandbox.twins.silent import Silent, newest, page
-from services.sandbox.twins.twin import Call, No, digits
+from services.sandbox.twins.twin import HERE, Call, First, No, digits
 from shared.contract.text import measure
 
 Json = dict[str, Any]
@@ -32,6 +33,12 @@ class Bluesky(Silent):
     person = ("did:plc:", 24)
     can = ("reply",)
     malformed = "not_a_record"
+
+    @classmethod
+    def first(cls) -> First:
+        return First(
+            {"did": f"did:plc:{digits(24)}", "password": secrets.token_urlsafe(12), "per_second": 100, "api": HERE}
+        )
 
     def new_id(self, chat: Chat) -> str:
         return _uri(chat.user)

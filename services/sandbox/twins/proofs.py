@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import secrets
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.sandbox.shelf import Shelf
+from services.sandbox.twins.twin import digits
 
 Json = dict[str, Any]
 PEM: Final = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -47,6 +49,11 @@ def public_key(token: str) -> bytes:
 def new_rsa() -> str:
     """A private key in PEM (PKCS #8)."""
     return rsa.generate_private_key(65537, 2048).private_bytes(*PEM).decode()
+
+
+def meta_app() -> Json:
+    """An app of Meta's: by its secret it signs, by the other word it knows who entered its webhook."""
+    return {"app_id": digits(15), "secret": secrets.token_hex(16), "verify_token": secrets.token_urlsafe(24)}
 
 
 class Signer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import uuid
 from collections.abc import Iterator
 from typing import Any, Final
@@ -14,8 +15,8 @@ from services.sandbox.chats import Chat, now
 from services.sandbox.said import choice_view, taken_back
 from services.sandbox.twins.proofs import b64, mac
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.serviced import Serviced, pushed
-from services.sandbox.twins.twin import Call, Post
+from services.sandbox.twins.serviced import Serviced, pushed, service_account
+from services.sandbox.twins.twin import HERE, Call, First, Post
 
 Json = dict[str, Any]
 TEXT: Final = 3072
@@ -30,6 +31,11 @@ class Rcs(Serviced):
     person = ("+855", 8)
     can = ("media", "location")
     offers = "beside"
+
+    @classmethod
+    def first(cls) -> First:
+        account = {"agent": "parley_shop_sandbox_agent", "credentials": service_account(), "traffic": "TRANSACTION"}
+        return First({**account, "login": HERE, "api": HERE}, {"token": secrets.token_urlsafe(12)})
 
     def calls(self) -> Iterator[web.RouteDef]:
         yield self.call("POST", "/token", self.token, anyone=True)

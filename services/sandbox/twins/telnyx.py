@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,9 +14,9 @@ from aiohttp import web
 
 from services.sandbox.chats import Chat
 from services.sandbox.said import words_of
-from services.sandbox.twins.proofs import b64, signer
+from services.sandbox.twins.proofs import b64, public_key, signer
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Call, Post, Twin
+from services.sandbox.twins.twin import HERE, Call, First, Post, Twin, digits
 from shared.contract.segments import segments
 from shared.dialects.sms import FILES, SEGMENTS, word_of
 
@@ -30,6 +31,15 @@ class Telnyx(Twin):
     person = ("+855", 8)
     can = ("media", "caption")
     stranger = "bad_key"
+
+    @classmethod
+    def first(cls) -> First:
+        token = f"KEY{secrets.token_urlsafe(32)}"
+        sender = {"number": f"+1{digits(10)}", "mms": True, "per_second": 100}
+        return First(
+            {**sender, "token": token, "profile": str(uuid.uuid4()), "api": HERE},
+            {"public_key": b64(public_key(token))},
+        )
 
     def calls(self) -> Iterator[web.RouteDef]:
         yield self.call("PATCH", "/v2/messaging_profiles/{profile}", self._profile)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urldefrag, urlencode
@@ -13,7 +14,7 @@ from aiohttp import web
 from services.sandbox.access import same
 from services.sandbox.twins.proofs import b64, mac
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Call, Post, Twin
+from services.sandbox.twins.twin import HERE, Call, First, Post, Twin, digits
 
 Json = dict[str, Any]
 AT: Final = "/2010-04-01/Accounts/{sid}"
@@ -26,6 +27,12 @@ class Twilio(Twin):
     person = ("+855", 8)
     gone = "file_is_gone"
     hook_field: str
+
+    @classmethod
+    def first(cls) -> First:
+        token = secrets.token_hex(16)
+        sender = {"number": f"+1{digits(10)}", "mms": True, "per_second": 100}
+        return First({**sender, "sid": f"AC{secrets.token_hex(16)}", "token": token, "api": HERE}, {"token": token})
 
     def numbers(self) -> list[web.RouteDef]:
         """The calls that say where what comes to a number goes."""

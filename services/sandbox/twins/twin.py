@@ -34,6 +34,7 @@ from services.sandbox.twins.people import People
 from services.sandbox.twins.seats import Seat, Seats
 
 Json = dict[str, Any]
+HERE: Final = "{here}"
 TIMEOUT: Final = ClientTimeout(total=60)
 FILE_BYTES: Final = 100 * 1024 * 1024
 UNREADABLE: Final = (AttributeError, LookupError, TypeError, ValueError)
@@ -74,6 +75,14 @@ class Call:
     @property
     def path(self) -> Mapping[str, str]:
         return self.request.match_info
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """Settings of an account, and of the app that receives for it, where there is one; HERE stands for the twin's address."""
+
+    account: Json
+    app: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +129,11 @@ class Twin(ABC):
         self._person = re.compile(re.escape(self.person[0]) + r"[\w.-]{1,100}")
 
     # what a twin says of its own
+
+    @classmethod
+    @abstractmethod
+    def first(cls) -> First:
+        """The account of a new home, with secrets of its own."""
 
     @abstractmethod
     def calls(self) -> Iterable[web.RouteDef]:

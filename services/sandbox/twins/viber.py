@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from html import unescape
@@ -15,7 +16,7 @@ from services.sandbox.chats import Chat
 from services.sandbox.said import choice_view
 from services.sandbox.twins.proofs import mac
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Call, Post, Twin, digits
+from services.sandbox.twins.twin import HERE, Call, First, Post, Twin, digits
 
 Json = dict[str, Any]
 TEXT: Final = 7000
@@ -29,6 +30,11 @@ class Viber(Twin):
     person = ("viber-", 9)
     can = ("media", "caption", "location", "contact")
     offers = "beside"
+
+    @classmethod
+    def first(cls) -> First:
+        token = {"token": "-".join(secrets.token_hex(8) for _ in range(3))}
+        return First({**token, "sender": "Parley Shop", "api": HERE}, token)
 
     def id_of(self, seat: Seat) -> str:
         return seat.name

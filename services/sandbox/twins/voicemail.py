@@ -18,7 +18,7 @@ from services.sandbox.chats import Chat
 from services.sandbox.said import words_of
 from services.sandbox.twins.seats import Seat
 from services.sandbox.twins.twilio import AT, Twilio
-from services.sandbox.twins.twin import TIMEOUT, Call
+from services.sandbox.twins.twin import TIMEOUT, Call, First
 
 Json = dict[str, Any]
 SECONDS: Final = 2  # of a recording of words, in which nothing is heard
@@ -30,6 +30,11 @@ class Voicemail(Twilio):
     can = ("media", "caption")
     hook_field = "VoiceUrl"
     writes = False
+
+    @classmethod
+    def first(cls) -> First:
+        found = super().first()
+        return First(found.account, {**found.app, "transcribe": True})
 
     def calls(self) -> Iterator[web.RouteDef]:
         yield from self.numbers()

@@ -16,8 +16,9 @@ import orjson
 
 from services.sandbox.chats import Chat
 from services.sandbox.said import words_of
+from services.sandbox.twins.proofs import b64
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Post, Twin
+from services.sandbox.twins.twin import HERE, First, Post, Twin
 
 Json = dict[str, Any]
 PLACE: Final = "https://mmcs.example/"  # how attachments are called
@@ -36,6 +37,11 @@ class Tells(Twin):
     stranger = "token_of_another"
     malformed = "not_understood"
     gone = "picture_is_gone"
+
+    @classmethod
+    def first(cls) -> First:
+        shared = {"msp_id": str(uuid.uuid4()), "secret": b64(secrets.token_bytes(32))}
+        return First({"business_id": str(uuid.uuid4()), **shared, "api": HERE}, shared)
 
     def post(self, seat: Seat, event: Json) -> Post:
         """Packed, at /message behind the address."""

@@ -11,9 +11,9 @@ import orjson
 
 from services.sandbox.chats import Chat
 from services.sandbox.said import words_of
-from services.sandbox.twins.proofs import signer
+from services.sandbox.twins.proofs import public_key, signer
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Post, Twin
+from services.sandbox.twins.twin import HERE, First, Post, Twin, digits
 
 Json = dict[str, Any]
 EPOCH: Final = 1_420_070_400_000  # …/developers/reference#snowflakes
@@ -26,6 +26,13 @@ class Tells(Twin):
     person = ("2822656076", 8)
     can = ("media", "caption", "reply", "edit", "remove")
     emoji = ("👍", "❤️", "😂", "🔥", "🎉", "🙏")
+
+    @classmethod
+    def first(cls) -> First:
+        token = f"{secrets.token_urlsafe(18)}.{secrets.token_urlsafe(4)}.{secrets.token_urlsafe(28)}"
+        return First(
+            {"application_id": digits(19), "token": token, "api": HERE}, {"public_key": public_key(token).hex()}
+        )
 
     def post(self, seat: Seat, event: Json) -> Post:
         """An interaction: …/interactions/overview#setting-up-an-endpoint."""

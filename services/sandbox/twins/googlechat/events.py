@@ -14,8 +14,8 @@ from services.sandbox.said import words_of
 from services.sandbox.twins.grants import HOUR
 from services.sandbox.twins.proofs import Signer
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.serviced import Serviced, pushed
-from services.sandbox.twins.twin import Post, digits
+from services.sandbox.twins.serviced import Serviced, pushed, service_account
+from services.sandbox.twins.twin import HERE, First, Post, digits
 
 Json = dict[str, Any]
 CHAT: Final = "chat@system.gserviceaccount.com"
@@ -32,6 +32,13 @@ class Tells(Serviced):
     stranger = "token_is_not_good"
     malformed = "bad_argument"
     gone = "edits_what_is_gone"
+
+    @classmethod
+    def first(cls) -> First:
+        hook = {"audience": "https://parley.example/hooks/googlechat/sandbox", "certs": HERE}
+        publishers = ["push@parley-sandbox.iam.gserviceaccount.com"]
+        account = {"credentials": service_account(), "login": HERE, "api": HERE}
+        return First(account, {"project": digits(12), "publishers": publishers, **hook})
 
     def id_of(self, seat: Seat) -> str:
         return seat.name

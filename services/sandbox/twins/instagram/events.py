@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -10,9 +11,9 @@ import orjson
 
 from services.sandbox.chats import Chat
 from services.sandbox.said import words_of
-from services.sandbox.twins.proofs import mac
+from services.sandbox.twins.proofs import mac, meta_app
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Post, Twin
+from services.sandbox.twins.twin import HERE, First, Post, Twin, digits
 
 Json = dict[str, Any]
 MEDIA: Final = "17918200110022334"
@@ -29,6 +30,16 @@ class Tells(Twin):
     emoji = ("❤️", "😂", "😮", "😢", "😡", "👍")
     offers = "beside"
     malformed = "file_cannot_be_fetched"
+
+    @classmethod
+    def first(cls) -> First:
+        account = {
+            "instagram_id": f"17841{digits(12)}",
+            "token": f"IGAA{secrets.token_hex(40)}",
+            "human_agent": True,
+            "api": HERE,
+        }
+        return First(account, meta_app())
 
     def post(self, seat: Seat, event: Json) -> Post:
         entry = {"id": self.id_of(seat), "time": now(), **event}

@@ -12,7 +12,7 @@ import orjson
 from services.sandbox.chats import Chat
 from services.sandbox.twins.proofs import b64, mac
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Post, Twin
+from services.sandbox.twins.twin import HERE, First, Post, Twin
 
 Json = dict[str, Any]
 LIVES: Final = 60.0  # seconds of a reply token
@@ -26,6 +26,16 @@ class Tells(Twin):
     can = ("media", "location", "reply", "remove")
     offers = "beside"
     gone = "no_friend"
+
+    @classmethod
+    def first(cls) -> First:
+        account = {
+            "user_id": f"U{secrets.token_hex(16)}",
+            "token": secrets.token_urlsafe(64),
+            "data_api": HERE,
+            "api": HERE,
+        }
+        return First(account, {"secret": secrets.token_hex(16)})
 
     def post(self, seat: Seat, event: Json) -> Post:
         body = orjson.dumps({"destination": self.id_of(seat), "events": [event]})

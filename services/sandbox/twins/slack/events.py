@@ -16,7 +16,7 @@ from services.sandbox.chats import Chat
 from services.sandbox.said import words_of
 from services.sandbox.twins.proofs import mac
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Post, Twin
+from services.sandbox.twins.twin import HERE, First, Post, Twin, digits
 
 Json = dict[str, Any]
 APP: Final = "A08PARLEY01"
@@ -33,6 +33,11 @@ class Tells(Twin):
     emoji = ("👍", "❤️", "😂", "👀", "🎉", "🙏")
     stranger = "token_revoked"
     gone = "file_is_gone"
+
+    @classmethod
+    def first(cls) -> First:
+        token = f"xoxb-{digits(12)}-{digits(13)}-{secrets.token_urlsafe(18)}"
+        return First({"team": f"T08{digits(8)}", "token": token, "api": HERE}, {"secret": secrets.token_hex(16)})
 
     def post(self, seat: Seat, event: Json) -> Post:
         """…/authentication/verifying-requests-from-slack."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -13,7 +15,7 @@ from services.sandbox.said import words_of
 from services.sandbox.twins.grants import HOUR, Granting
 from services.sandbox.twins.proofs import Signer
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Post, digits
+from services.sandbox.twins.twin import HERE, First, Post, digits
 
 Json = dict[str, Any]
 REACTIONS: Final = {"👍": "like", "❤️": "heart", "😆": "laugh", "😮": "surprised", "😢": "sad", "😠": "angry"}
@@ -28,6 +30,18 @@ class Tells(Granting):
     emoji = tuple(REACTIONS)
     stranger = "token_is_not_good"
     malformed = "bad_argument"
+
+    @classmethod
+    def first(cls) -> First:
+        bot = {"app_id": str(uuid.uuid4())}
+        account = {
+            **bot,
+            "directory": str(uuid.uuid4()),
+            "secret": secrets.token_urlsafe(30),
+            "login": HERE,
+            "api": HERE,
+        }
+        return First(account, {**bot, "openid": f"{HERE}/.well-known/openidconfiguration"})
 
     def id_of(self, seat: Seat) -> str:
         return f"{seat.account['app_id']}@{seat.account['directory']}"

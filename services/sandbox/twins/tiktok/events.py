@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -12,7 +13,7 @@ from services.sandbox.chats import Chat
 from services.sandbox.refusals import Refused
 from services.sandbox.twins.proofs import mac
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Post, Twin
+from services.sandbox.twins.twin import HERE, First, Post, Twin, digits
 
 Json = dict[str, Any]
 KINDS: Final = ("image", "video", "sticker")
@@ -26,6 +27,15 @@ class Tells(Twin):
     person = ("tt-", 12)
     can = ("media", "reply")
     emoji = ("❤️", "😂", "👍")
+
+    @classmethod
+    def first(cls) -> First:
+        app, secret = digits(19), secrets.token_hex(20)
+        client = {"client_id": app, "client_secret": secret, "refresh_token": f"rft.{secrets.token_urlsafe(48)}"}
+        return First(
+            {"business_id": f"_000{secrets.token_urlsafe(24)}", **client, "api": HERE},
+            {"app_id": app, "secret": secret},
+        )
 
     def post(self, seat: Seat, event: Json) -> Post:
         about = {"client_key": seat.app["app_id"], "create_time": int(time.time()), "user_openid": self.id_of(seat)}

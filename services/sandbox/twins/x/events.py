@@ -13,7 +13,7 @@ import orjson
 from services.sandbox.chats import Chat
 from services.sandbox.twins.proofs import b64, mac
 from services.sandbox.twins.seats import Seat
-from services.sandbox.twins.twin import Post, Twin, digits
+from services.sandbox.twins.twin import HERE, First, Post, Twin, digits
 
 Json = dict[str, Any]
 KINDS: Final = {"image": ("photo", "3"), "video": ("video", "7")}
@@ -29,6 +29,17 @@ class Tells(Twin):
     stranger = "token_is_bad"
     malformed = "not_as_x_wants_it"
     gone = "nobody_there"
+
+    @classmethod
+    def first(cls) -> First:
+        secret = secrets.token_urlsafe(36)
+        client = {
+            "client_id": secrets.token_urlsafe(24),
+            "client_secret": secret,
+            "refresh_token": secrets.token_urlsafe(60),
+        }
+        bearer = f"{'A' * 22}{secrets.token_urlsafe(60)}"
+        return First({"user_id": digits(19), **client, "api": HERE}, {"client_secret": secret, "bearer_token": bearer})
 
     def post(self, seat: Seat, event: Json) -> Post:
         body = orjson.dumps({"data": event})

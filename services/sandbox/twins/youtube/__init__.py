@@ -5,6 +5,7 @@ What a person writes is a comment on the one video; what they write in reply sta
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -15,7 +16,8 @@ from services.sandbox.said import taken_back
 from services.sandbox.twins.proofs import derived
 from services.sandbox.twins.seats import Seat
 from services.sandbox.twins.silent import Silent, newest, page
-from services.sandbox.twins.twin import Call, No, digits
+from services.sandbox.twins.twin import HERE, Call, First, No, digits
+from services.sandbox.twins.youtube.comments import comment, name_of, parent_of
 
 Json = dict[str, Any]
 API: Final = "/youtube/v3"
@@ -32,6 +34,15 @@ class YouTube(Silent):
     person = ("UC", 22)
     can = ("reply", "edit", "remove")
     malformed = "not_processed"
+
+    @classmethod
+    def first(cls) -> First:
+        client = {
+            "client_id": f"{digits(12)}.apps.googleusercontent.com",
+            "client_secret": f"GOCSPX-{secrets.token_urlsafe(21)}",
+        }
+        tokens = {**client, "refresh_token": f"1//0{secrets.token_urlsafe(48)}", "token_api": HERE, "api": HERE}
+        return First({"channel_id": f"UC{secrets.token_hex(11)}", **tokens, "quota": 1_000_000, "reserve": 5000})
 
     def calls(self) -> Iterator[web.RouteDef]:
         yield self.call("POST", "/token", self._token, anyone=True)
@@ -57,7 +68,7 @@ class YouTube(Silent):
         return {"access_token": self.access(seat), "expires_in": HOUR, "token_type": "Bearer"}
 
     def _threads(self, call: Call) -> Json:
-        found = [(chat, view) for chat, view in newest(self.everything(call.seat)) if not _parent(chat, view)]
+        found = [(chat, view) for chat, view in newest(self.everything(call.seat)) if not parent_of(chat, view)]
         if call.values.get("moderationStatus", "published") != "published":
             found = []
         if names := call.values.get("id"):
@@ -67,17 +78,17 @@ class YouTube(Silent):
     def _comments(self, call: Call) -> Json:
         parent, names = call.values.get("parentId"), call.values.get("id", "").split(",")
         found = [
-            self._comment(chat, view)
+            comment(chat, view)
             for chat, view in self.everything(call.seat)
-            if (_parent(chat, view) == parent if parent else _name(chat, view) in names)
+            if (parent_of(chat, view) == parent if parent else name_of(chat, view) in names)
         ]
         return _page("comment", found, call)
 
     def _insert(self, call: Call) -> Json:
         parent, text = call.values["snippet"]["parentId"], self._text(call)
         for chat, view in self.everything(call.seat):
-            if view["id"] == parent and not _parent(chat, view):
-                return self._comment(
+            if view["id"] == parent and not parent_of(chat, view):
+                return comment(
                     chat, self.show(chat, {"id": f"{parent}.{digits(18)}", "text": text, "reply_to": parent})
                 )
         raise self.no("comment_is_gone")
@@ -86,7 +97,7 @@ class YouTube(Silent):
         chat, view = self._ours(call, call.values["id"])
         shown = chat.show({**view, "text": self._text(call), "edited": True})
         self.edited(chat, shown)
-        return self._comment(chat, shown)
+        return comment(chat, shown)
 
     def _delete(self, call: Call) -> None:
         chat, view = self._ours(call, call.values["id"])
@@ -94,7 +105,7 @@ class YouTube(Silent):
 
     def _ours(self, call: Call, name: object) -> tuple[Chat, Json]:
         for chat, view in self.everything(call.seat):
-            if _name(chat, view) == name:
+            if name_of(chat, view) == name:
                 if view["direction"] == "in":
                     return chat, view
                 raise self.no("not_ours_to_edit")
@@ -108,37 +119,11 @@ class YouTube(Silent):
 
     def _thread(self, seat: Seat, chat: Chat, view: Json) -> Json:
         standing = [one for there, one in self.everything(seat) if there is chat]
-        answers = [self._comment(chat, one) for one in standing if _parent(chat, one) == view["id"]]
-        first = self._comment(chat, view)
+        answers = [comment(chat, one) for one in standing if parent_of(chat, one) == view["id"]]
+        first = comment(chat, view)
         snippet = {"topLevelComment": first, "canReply": True, "totalReplyCount": len(answers), "isPublic": True}
         shown = {"replies": {"comments": answers[-5:]}} if answers else {}
         return {"kind": "youtube#commentThread", "id": view["id"], "snippet": snippet, **shown}
-
-    def _comment(self, chat: Chat, view: Json) -> Json:
-        ours, parent = view["direction"] == "in", _parent(chat, view)
-        place = {"channelId": chat.account, "videoId": "sandboxVid1", "moderationStatus": "published"}
-        words = dict.fromkeys(("textDisplay", "textOriginal"), view.get("text", ""))
-        author, who = ("@parley-shop", chat.account) if ours else (f"@{chat.name}", chat.user)
-        by = {"authorDisplayName": author, "authorChannelId": {"value": who}}
-        changed = chat.about.get("edited", {}).get(view["id"], view["at"])
-        snippet = {**place, **words, **by, "publishedAt": view["at"], "updatedAt": changed}
-        snippet |= {"parentId": parent} if parent else {}
-        return {"kind": "youtube#comment", "id": _name(chat, view), "snippet": snippet}
-
-
-def _parent(chat: Chat, view: Json) -> str | None:
-    """The comment under which it stands: YouTube has one storey of answers."""
-    while (above := view.get("reply_to")) in chat.views:
-        view = chat.views[str(above)]
-        if "reply_to" not in view:
-            return str(view["id"])
-    return None
-
-
-def _name(chat: Chat, view: Json) -> str:
-    """An answer's name begins with its comment's."""
-    name, parent = str(view["id"]), _parent(chat, view)
-    return f"{parent}.{name}" if parent and "." not in name else name
 
 
 def _page(kind: str, items: list[Json], call: Call) -> Json:
