@@ -35,6 +35,7 @@ CHANGED: Final = frozenset(
         "message.reaction",
         "message.seen",
         "conversation.responder",
+        "customer.consent",
         "conversation.closed",
         "conversation.reopened",
         "conversation.assigned",

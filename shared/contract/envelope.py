@@ -8,7 +8,7 @@ import re
 import uuid
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 from urllib.parse import quote
 
 from pydantic import (
@@ -56,6 +56,8 @@ Way = Literal["free_text", "template", "human_agent", "private"]
 Evidence = Literal["provider", "signature", "session", "dmarc", "oauth"]
 Surface = Literal["direct", "group", "comment", "mention", "story_reply", "email", "voicemail"]
 PUBLIC: Final[frozenset[Surface]] = frozenset({"comment", "mention"})  # what is written there is read by everybody
+Purpose = Literal["service", "notification", "marketing"]
+PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
 MediaKind = Literal["image", "audio", "video", "file", "sticker"]
 MediaState = Literal["pending", "stored", "unavailable"]
 
@@ -300,12 +302,26 @@ class Notice(Model):
     """What a provider tells of a chat: nobody said it, so no conversation opens, no window opens and no program may answer.
 
     `blocked` / `unblocked`: the person (`sender`) stopped the account, or took that back. `moved`: the container, or without
-    one the person, that the envelope names (`peer`) is called `to` from now on, whichever of the two the provider told it in. `renamed`: `to` is the new title. `responder`: somebody else (`to`) has the thread now; no `to`: we have.
+    one the person, that the envelope names (`peer`) is called `to` from now on, whichever of the two the provider told it in. `renamed`: `to` is the new title.
+    `opted_out` / `opted_in`: what they want to be sent no more, or again (`purposes`; none: of every purpose). `responder`: somebody else (`to`) has the thread now; no `to`: we have.
     """
 
     kind: Literal["notice"] = "notice"
-    type: Literal["blocked", "unblocked", "joined", "left", "pinned", "renamed", "moved", "responder", "other"]
+    type: Literal[
+        "blocked",
+        "unblocked",
+        "joined",
+        "left",
+        "pinned",
+        "renamed",
+        "moved",
+        "responder",
+        "opted_out",
+        "opted_in",
+        "other",
+    ]
     to: ExternalId | None = None
+    purposes: Annotated[Many[Purpose], Field(max_length=3, exclude_if=operator.not_)] = ()
     text: Shown | None = None
 
     @field_validator("to")

@@ -22,6 +22,7 @@ from shared.contract.envelope import (
     Notice,
     Party,
     Priority,
+    Purpose,
     Surface,
     Window,
 )
@@ -319,6 +320,19 @@ class CustomerParted(Event):
 
     other: uuid.UUID
     reason: str
+
+
+class CustomerConsent(Event):
+    """What a customer wants to be sent without having asked, or does not want any more: by their own word in a message
+    (`message_id`), by the provider's, or by a request. `channel`: none: on every one.
+    """
+
+    purposes: Many[Purpose]
+    channel: Name | None = None
+    given: bool
+    by: Literal["person", "provider", "request"]
+    evidence: str
+    message_id: uuid.UUID | None = None
 
 
 class CustomerErased(Event):

@@ -16,6 +16,7 @@ from shared.contract.envelope import (
     Name,
     Part,
     Priority,
+    Purpose,
 )
 
 
@@ -67,13 +68,16 @@ class Reply(Written, Request):
 
 
 class Send(Written, Request):
-    """Write first: to an address at one of our accounts. `subject`: of a mail."""
+    """Write first: to an address at one of our accounts. `subject`: of a mail. `purpose`: what it is for, since a person may
+    want nothing for that purpose there (`opted_out`).
+    """
 
     channel: Name
     account: Name
     address: Address
     parts: Parts
     subject: Annotated[str, Field(max_length=998)] | None = None
+    purpose: Purpose = "notification"
 
 
 class SendTyping(Request):
@@ -252,6 +256,20 @@ class KeepApart(Request):
 
     customers: Annotated[Many[uuid.UUID], Field(min_length=2, max_length=2)]
     reason: Reason
+
+
+class SetConsent(Request):
+    """Say what a customer wants, or does not want, to be sent without having asked, and how that is known. Its end is
+    `customer.consent`.
+
+    `channel`: on which; none: on every channel. The newest word of a purpose counts, whoever's it is.
+    """
+
+    customer: uuid.UUID
+    purposes: Annotated[Many[Purpose], Field(min_length=1, max_length=3)]
+    channel: Name | None = None
+    given: bool
+    evidence: Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class Erase(Request):

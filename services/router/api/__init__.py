@@ -10,6 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from services.router.api import (
+    consents,
     fitting,
     mails,
     media,
@@ -103,6 +104,8 @@ TABLE: Final = (
         post(f"/api/conversations/{{id}}/{name}", partial(requests.of_conversation, kind), "producer", "settings")
         for name, kind in requests.OF_CONVERSATION.items()
     ),
+    get("/api/customers/{id}/consent", consents.show_consent, "pool"),
+    post("/api/customers/{id}/consent", consents.set_consent, "producer", "settings"),
     post("/api/send", requests.send, "producer", "settings"),
     get("/api/events", stream.stream_events, "feed", "tokens"),
     get("/api/state", state.show_state, "standing"),

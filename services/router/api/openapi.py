@@ -14,7 +14,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from services.router.api import fitting, requests, shapes, threads
 from services.router.api.media import LIMIT
-from shared.contract.requests import Send
+from shared.contract.requests import Send, SetConsent
 
 Schema = Mapping[str, Any]
 
@@ -94,6 +94,8 @@ TOLD: Final[Mapping[tuple[str, str], Told]] = {
         ("POST", f"/api/conversations/{{id}}/{name}"): Told(shapes.Accepted, asks=kind, status=202)
         for name, kind in requests.OF_CONVERSATION.items()
     },
+    ("GET", "/api/customers/{id}/consent"): Told(shapes.Consents),
+    ("POST", "/api/customers/{id}/consent"): Told(shapes.Accepted, asks=SetConsent, status=202),
     ("POST", "/api/send"): Told(shapes.Accepted, asks=Send, status=202),
     ("GET", "/api/events"): Told(shapes.Heard, ("from",)),
     ("GET", "/api/state"): Told(shapes.Parts),
@@ -170,7 +172,7 @@ def operation(
     if address.method == "GET" and path != STREAMS:
         made["responses"]["304"] = {"description": "It is what If-None-Match named."}
     if told.asks:
-        given = {"conversation"} if path.startswith("/api/conversations/{id}/") else set()
+        given = {of for of in ("conversation", "customer") if path.startswith(f"/api/{of}s/{{id}}/")}
         body = _without(defined[refs[told.asks, "validation"]["$ref"].rpartition("/")[2]], given)
         made["requestBody"] = {"required": True, "content": _json(body)}
     elif path == TAKES_BYTES:

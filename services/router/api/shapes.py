@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from services.router.api.state import State
 from services.router.api.tokens import Scope
 from shared.contract.codes import Failure
+from shared.contract.envelope import Purpose
 from shared.contract.events import AccountState
 
 
@@ -189,6 +190,23 @@ class Accepted(BaseModel):
 
     request_id: str
     message_id: uuid.UUID
+
+
+class Wish(BaseModel):
+    """What was said last of one purpose on one channel (none: on every one). `customer`: of whose addresses."""
+
+    purpose: Purpose
+    channel: str | None
+    given: bool
+    at: datetime
+    evidence: str
+    by: str
+    customer: uuid.UUID
+
+
+class Consents(BaseModel):
+    customer: uuid.UUID
+    consent: list[Wish]
 
 
 class Heard(BaseModel):

@@ -19,6 +19,7 @@ from services.router.fold.facts import (
     AlarmKey,
     Atom,
     Bond,
+    Consent,
     Conversation,
     Facts,
     IdentityKey,
@@ -31,6 +32,7 @@ from services.router.fold.facts import (
     RefKey,
     Sending,
     Suggestion,
+    Wish,
 )
 from services.router.fold.windows import answered_ref
 from shared.contract.envelope import Envelope, Notice
@@ -111,6 +113,7 @@ async def load(
     await lock_customers(connection, facts, needs)
     await find_people(connection, facts, needs)
     await find_blocks(connection, facts, needs)
+    await find_consents(connection, facts, needs)
     await find_messages(connection, facts, needs.messages | named)
     await lock_conversations(connection, facts, needs)
     check_waiting_echoes(facts, needs)
@@ -371,6 +374,18 @@ async def find_blocks(connection: Connection, facts: Facts, needs: Needs) -> Non
             place = Place(facts.persons[customer], channel, account)
             if kind == identity_kind(channel, account):
                 facts.blocked[place] = max(since, facts.blocked.get(place, since))
+
+
+async def find_consents(connection: Connection, facts: Facts, needs: Needs) -> None:
+    """What everybody of these persons has said last of what they want."""
+    if needs.consents and facts.persons:
+        rows = await connection.fetch(
+            """SELECT DISTINCT ON (customer_id, purpose, channel)
+                customer_id, purpose, channel, given, at, evidence, said_by FROM consent
+            WHERE customer_id = ANY($1::uuid[]) ORDER BY customer_id, purpose, channel, at DESC, given""",
+            list(facts.persons),
+        )
+        facts.consents = {Wish(*row[:3]): Consent(*row[3:]) for row in rows}
 
 
 async def find_messages(connection: Connection, facts: Facts, ids: set[uuid.UUID]) -> None:

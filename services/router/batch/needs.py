@@ -20,6 +20,7 @@ from services.router.fold.mails import is_mail
 from services.router.fold.moves import names_of
 from services.router.fold.persons import address_of
 from services.router.fold.receipts import delivery_refs
+from services.router.fold.stopwords import word_in
 from services.router.fold.threads import mentioned, ref_key, thread_ref
 from shared.bus.cloudevents import In
 from shared.contract.codes import CHANNELS
@@ -36,6 +37,7 @@ from shared.contract.requests import (
     Request,
     Send,
     SendTyping,
+    SetConsent,
     Split,
     Unlink,
 )
@@ -77,6 +79,7 @@ class Needs:
     alarms: set[AlarmKey] = field(default_factory=set)
     echoes: bool = False
     blocks: bool = False
+    consents: bool = False
 
     def meet(self, address: IdentityKey, name: str | None, at: datetime) -> None:
         """Someone who is known by this address from now on, since they wrote or were written to."""
@@ -134,6 +137,7 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
         if not (party and party.name):
             needs.people.add(owner)
         _claims(needs, envelope)
+        needs.consents = needs.consents or word_in(envelope) is not None
     own = [ref_key(envelope, "message", name) for name in envelope.all_external_ids]
     if isinstance(part, AMENDS):
         needs.mention([ref_key(envelope, "message", part.target)])
@@ -169,6 +173,7 @@ def _notice(needs: Needs, envelope: Envelope, part: Notice) -> None:
     """Nobody wrote, so nobody becomes known by it; but a person's other name is theirs, whichever of the two is known."""
     needs.sought.update(identity.names_of_person(envelope))
     needs.blocks = needs.blocks or part.type in {"blocked", "unblocked"}
+    needs.consents = needs.consents or part.type in {"opted_out", "opted_in"}
     if thread := thread_ref(envelope):
         needs.mention([thread])
     needs.mention(mentioned(envelope))
@@ -237,7 +242,10 @@ def _request(needs: Needs, record: In, asked: Request) -> None:
             needs.places.add(PeerKey(asked.tenant, asked.channel, asked.account, asked.address))
             if CHANNELS.get(asked.channel) == "email":
                 needs.mention([brake_ref(asked.tenant, asked.channel, asked.account, asked.address)])
-            needs.blocks = True
+            needs.blocks = needs.consents = True
+        case SetConsent():
+            needs.consents = True
+            needs.named.add(asked.customer)
         case Merge() | KeepApart():
             needs.named.update(asked.customers)
         case Split():

@@ -26,6 +26,7 @@ async def write(connection: Connection, facts: Facts, publisher: uuid.UUID) -> N
     await write_bonds(connection, facts)
     await write_remarks(connection, facts)
     await write_blocks(connection, facts)
+    await write_consents(connection, facts)
     await open_conversations(connection, facts.opened)
     await write_conversations(connection, [c for c in facts.conversations.values() if c.changed], publisher)
     await write_messages(connection, [e for e in facts.emissions if e.stored and e.announces])
@@ -165,6 +166,17 @@ async def write_blocks(connection: Connection, facts: Facts) -> None:
             """INSERT INTO blocked SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
             ON CONFLICT (tenant, channel, account, address) DO UPDATE SET since = excluded.since""",
             *_columns(begun),
+        )
+
+
+async def write_consents(connection: Connection, facts: Facts) -> None:
+    """Every word that was news; what was said of one moment twice is one."""
+    if facts.consented:
+        await connection.execute(
+            """INSERT INTO consent (customer_id, purpose, channel, given, at, evidence, said_by)
+            SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::timestamptz[], $6::text[], $7::text[])
+            ON CONFLICT (customer_id, purpose, channel, at) DO UPDATE SET given = consent.given AND excluded.given""",
+            *_columns([(*wish, *said) for (wish, _), said in facts.consented.items()]),
         )
 
 

@@ -216,6 +216,28 @@ class Person:
     changed: bool = False
 
 
+class Wish(NamedTuple):
+    """Of what it is said whether a customer wants it. `channel`: "" for every one."""
+
+    customer: uuid.UUID
+    purpose: str
+    channel: str
+
+
+class Consent(NamedTuple):
+    """Whether it is wanted, since when, how that is known, whose word it is (person, provider, request)."""
+
+    given: bool
+    at: datetime
+    evidence: str
+    by: str
+
+    @property
+    def age(self) -> tuple[datetime, bool]:
+        """Of two of one moment the one that wants nothing counts."""
+        return self.at, not self.given
+
+
 @dataclass(slots=True)
 class Atom:
     """The customer that an address began, for life. `person`: the oldest of those who are one with it; `shape`: grows with every
@@ -315,6 +337,8 @@ class Facts:
     standing: dict[AlarmKey, datetime] = field(default_factory=dict)
 
     blocks: dict[PeerKey, datetime | None] = field(default_factory=dict)
+    consents: dict[Wish, Consent] = field(default_factory=dict)
+    consented: dict[tuple[Wish, datetime], Consent] = field(default_factory=dict)
     lifted: dict[Place, datetime] = field(default_factory=dict)
     alarms: dict[AlarmKey, datetime] = field(default_factory=dict)
     rung: set[AlarmKey] = field(default_factory=set)

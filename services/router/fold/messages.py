@@ -9,6 +9,7 @@ import orjson
 from services.router.fold import identity
 from services.router.fold.blocks import lift
 from services.router.fold.brake import note_heard
+from services.router.fold.consents import hear
 from services.router.fold.events import emit, inbound_trail, preview_of
 from services.router.fold.facts import Conversation, Facts, Known
 from services.router.fold.mails import is_mail
@@ -45,6 +46,7 @@ def take_in(facts: Facts, record: In, found: Envelope, conversation: Conversatio
     if found.direction == "inbound":
         note_responder(facts, record, conversation, found.responder, found.occurred_at)
         lift(facts, record, conversation, found)
+        hear(facts, record, found)
     announce(facts, record, found, conversation)
 
 

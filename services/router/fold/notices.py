@@ -6,6 +6,7 @@ from typing import Any
 
 from services.router.fold import identity
 from services.router.fold.blocks import note_block
+from services.router.fold.consents import note_notice
 from services.router.fold.events import emit, inbound_trail, tell_apart
 from services.router.fold.facts import Facts
 from services.router.fold.moves import note_move
@@ -24,6 +25,8 @@ def notice(facts: Facts, record: In, found: Envelope) -> None:
     if part.type in {"blocked", "unblocked"}:
         note_block(facts, record, found, part, customer)
         return
+    if part.type in {"opted_out", "opted_in"}:
+        note_notice(facts, record, found, part)
     if part.type == "moved" and part.to and part.to != found.peer:
         conversations = note_move(facts, record, found, part)
     else:

@@ -11,6 +11,7 @@ import orjson
 from services.router.fold import changes, handovers, identity, persons, work
 from services.router.fold.blocks import check_block
 from services.router.fold.brake import check_brake, note_answer
+from services.router.fold.consents import check_consent, set_consent
 from services.router.fold.events import announce_opening, emit, pass_by, preview_of, tell_apart
 from services.router.fold.facts import Conversation, Emission, Facts, Known, PeerKey, Sending
 from services.router.fold.participants import introduce
@@ -32,7 +33,7 @@ from shared.contract.envelope import Text, Thread, Way, derive, requested_id
 from shared.contract.errors import Refusal
 from shared.contract.fit import fit
 from shared.contract.records import EVENTS, INBOUND_LIMIT, outbound_topic
-from shared.contract.requests import Grow, HandOverThread, OfMessage, Reply, Request, Send, SendTyping
+from shared.contract.requests import Grow, HandOverThread, OfMessage, Reply, Request, Send, SendTyping, SetConsent
 from shared.contract.thread_tokens import thread_token
 from shared.runtime.observe import REFUSED
 
@@ -114,6 +115,7 @@ def send(facts: Facts, record: In, asked: Send) -> None:
         )
         conversation.last_sequence = facts.floors.get(conversation.id, 0)
     way = check(facts, conversation, asked)
+    check_consent(facts, facts.customers[address], asked)
     check_brake(facts, record, conversation, asked)
     sequence = conversation.last_sequence + 1 + opening
     order = fitting(compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=None))
@@ -309,7 +311,7 @@ def change(facts: Facts, record: In, asked: OfMessage) -> None:
 
 def of_persons(facts: Facts, record: In, asked: Request) -> None:
     check_when(facts, asked)
-    persons.RULES[type(asked)](facts, record, asked)
+    OF_PERSONS[type(asked)](facts, record, asked)
 
 
 def hand_over(facts: Facts, record: In, asked: HandOverThread) -> None:
@@ -322,6 +324,10 @@ def work_on(facts: Facts, record: In, asked: work.Asked) -> None:
     work.carry_out(facts, record, asked_in(facts, asked), asked)
 
 
+OF_PERSONS: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {
+    **persons.RULES,
+    SetConsent: set_consent,
+}
 NOWHERE: Final = uuid.UUID(int=0)
 FLEETING: Final = (SendTyping, Grow)  # neither they nor their ids are kept
 
@@ -334,5 +340,5 @@ CARRIED_OUT: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {
     **dict.fromkeys(changes.CHANGES, change),
     HandOverThread: hand_over,
     **dict.fromkeys(get_args(work.Asked), work_on),
-    **dict.fromkeys(persons.RULES, of_persons),
+    **dict.fromkeys(OF_PERSONS, of_persons),
 }

@@ -20,7 +20,7 @@ from shared.contract.errors import Misconfigured
 from shared.contract.records import EVENTS
 from shared.runtime.settings import Settings
 from tests.patience import SECONDS
-from tests.services.router.served import PNG, START, add_conversation, add_event, open_house, tell_account
+from tests.services.router.served import PNG, START, add_conversation, add_event, insert, open_house, tell_account
 
 MARK = "what only the shop may read"
 HOLDERS = {
@@ -39,6 +39,7 @@ BODIES = {
     "react": {"message": MESSAGE},
     "seen": {"message": MESSAGE},
     "handover": {"action": "take"},
+    "consent": {"purposes": ["marketing"], "given": False, "evidence": "x"},
     "read": {"upto": 1},
 }
 SENT = {"channel": "webchat", "account": "site", "address": "v-1", "parts": PARTS}
@@ -55,6 +56,8 @@ JUDGED = {
     ("GET", "/api/messages/{id}/html"): (200, 404),
     ("POST", "/api/conversations/{id}/fit"): (200, 404),
     **{("POST", f"/api/conversations/{{id}}/{name}"): (202, 403) for name in OF_CONVERSATION},
+    ("GET", "/api/customers/{id}/consent"): (200, 404),
+    ("POST", "/api/customers/{id}/consent"): (202, 403),
     ("POST", "/api/send"): (202, 403),
     ("GET", "/api/events"): (200, 200),
     ("GET", "/api/state"): (200, 200),
@@ -109,6 +112,7 @@ async def furnish(house):
     async def chunks():
         yield PNG
 
+    await insert(house.pool, "customer", {"id": conversation, "tenant": "shop"})
     stored = await house.deps.blobs.put("shop", chunks(), limit=10_000)
     await Index(house.settings, house.pool).look_at([message])
     await tell_account(house.settings, house.producer, "shop")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from services.chat_adapter.channels.whatsapp.content import read_parts
 from services.chat_adapter.channels.whatsapp.errors import REFUSALS
@@ -245,7 +245,13 @@ def _preference(item: Item) -> Message:
     person = _party([user, phone, contact.get("user_id")], phone=phone, profile=contact.get("profile") or {})
     said = f"{wish['category']}: {wish['value']}"
     event = f"user_preferences/{person.address}/{said}/{wish.get('timestamp')}"
-    return _notice(item, person.address, person, event=event, part=Notice(type="other", text=said))
+    return _notice(item, person.address, person, event=event, part=_wanted(wish, said))
+
+
+def _wanted(wish: Json, said: str) -> Notice:
+    """What of it Meta documents; of anything else that it was told."""
+    kind = WISHES.get(wish["value"]) if wish["category"] == "marketing_messages" else None
+    return Notice(type=kind, purposes=("marketing",), text=said) if kind else Notice(type="other", text=said)
 
 
 def _moved(
@@ -361,6 +367,7 @@ ALIASES: Final = 5
 NAMES: Final = 998  # characters of an address
 OTHER: Final = "another responder"  # of a thread on standby: WhatsApp does not say which (…/webhooks/reference/standby)
 STANDBY: Final = Assessment(may_auto_answer=False, reasons=("standby: another responder has the thread",))
+WISHES: Final[Mapping[str, Literal["opted_out", "opted_in"]]] = {"stop": "opted_out", "resume": "opted_in"}
 READERS: Final[Mapping[str, Callable[[Item], Incoming | None]]] = {
     "messages": _message,
     "message_echoes": _echo,
