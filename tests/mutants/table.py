@@ -581,6 +581,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/services/router/fold/test_consents.py",
     ),
     Mutant(
+        "A number that was somebody else's",
+        "who has the number has what was written from it",
+        f"{ROUTER}/fold/bonds.py",
+        "    elif p != q and is_anothers(facts, *addresses):",
+        "    elif p is None:",
+        "tests/services/router/fold/test_persons.py -k number",
+    ),
+    Mutant(
+        "A number that was somebody else's",
+        "who was only known by the number is somebody else",
+        f"{ROUTER}/fold/bonds.py",
+        "one.kind in kinds and one.value not in {own.value, other.value}",
+        "one.kind in kinds and one.value != own.value",
+        "tests/services/router/fold/test_persons.py -k number",
+    ),
+    Mutant(
         "What a record proves of its sender",
         "a stranger's workspace vouches for an address",
         "services/chat_adapter/channels/slack/people.py",

@@ -349,6 +349,10 @@ async def find_bonds(connection: Connection, facts: Facts) -> None:
                     facts.vetoes[pair] = said[0]
                 case "suggestion":
                     facts.suggestions[pair] = Suggestion(*said)
+    for home, *address in await connection.fetch(
+        "SELECT customer_id, tenant, kind, value FROM identity WHERE customer_id = ANY($1::uuid[])", own
+    ):
+        facts.addresses.setdefault(home, []).append(IdentityKey(*address))
 
 
 async def find_people(connection: Connection, facts: Facts, needs: Needs) -> None:

@@ -194,6 +194,9 @@ def _profile(needs: Needs, profile: ProfileUpdate) -> None:
     needs.sought.add(owner)
     needs.people.add(owner)
     needs.profiles.add(owner)
+    for claim in identity.claims_of_profile(profile):
+        needs.claims.append(claim)
+        needs.sought.add(claim.other)
 
 
 def _delivery(needs: Needs, delivery: Delivery) -> None:

@@ -13,7 +13,7 @@ from services.router.fold.events import tell_customer
 from services.router.fold.facts import Atom, Bond, Facts, IdentityKey, Pair, Suggestion
 from shared.bus.cloudevents import In
 from shared.contract.errors import Refusal
-from shared.contract.identities import shared_beyond
+from shared.contract.identities import PHONE, shared_beyond
 
 MOST: Final = 64  # customers of one person: all of them are locked at once
 SUGGESTED: Final = 50  # of one customer: strangers may name an address as often as they like
@@ -34,12 +34,26 @@ def prove(
     p, q = facts.persons[a], facts.persons[b]
     if p != q and vetoes_between(facts, p, q):
         suggest(facts, record, a, b, reason=f"{reason}, but they were parted")
+    elif p != q and is_anothers(facts, *addresses):
+        suggest(facts, record, a, b, reason=f"{reason}, but it was somebody else's there")
     elif is_too_many(facts, p, q):
         suggest(facts, record, a, b, reason=f"{reason}, but one person has {MOST} addresses at the most")
     else:
         join(facts, record, pair, "proved", reason=reason, about=about)
         for address in addresses:
             check_shared(facts, record, address)
+
+
+def is_anothers(facts: Facts, own: IdentityKey, other: IdentityKey) -> bool:
+    """Whether a number is proved to be somebody else's who is known at the same place: numbers are given to others, who must not
+    have what the one before them wrote. A row from before kinds had an account counts, by its channel.
+    """
+    if other.kind != PHONE and not (other.kind == own.kind and other.value.isdecimal()):
+        return False
+    home, kinds = facts.homes[other], {own.kind, own.kind.partition(":")[0]}
+    near = {home, *(end for one in live(facts) if one.source == "proved" and home in one.pair for end in one.pair)}
+    others = (one for end in near for one in facts.addresses.get(end, ()))
+    return any(one.kind in kinds and one.value not in {own.value, other.value} for one in others)
 
 
 def ask(facts: Facts, record: In, a: uuid.UUID, b: uuid.UUID, *, reason: str, about: dict[str, Any]) -> None:

@@ -307,7 +307,8 @@ class Facts:
     """Everything that the rules of one batch look at. They change it as they go: the second message sees what the first did.
 
     `customers`: the person of each address, by the oldest of their customers; `homes`: the address's own. `persons`: the person of
-    each customer. `atoms`: the rows that are locked; everyone's of these persons where `reshapes`, else the oldest only.
+    each customer. `atoms`: the rows that are locked; everyone's of these persons where `reshapes`, else the oldest only; then
+    `addresses` are theirs.
     """
 
     now: datetime
@@ -323,6 +324,7 @@ class Facts:
     remarked: set[Pair] = field(default_factory=set)
     shapes: dict[uuid.UUID, int] = field(default_factory=dict)
     shared: set[uuid.UUID] = field(default_factory=set)
+    addresses: dict[uuid.UUID, list[IdentityKey]] = field(default_factory=dict)
     reshapes: bool = False
     conversations: dict[uuid.UUID, Conversation] = field(default_factory=dict)
     refs: dict[RefKey, Ref] = field(default_factory=dict)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from services.router.fold.facts import Facts, IdentityKey
+from shared.contract.deliveries import ProfileUpdate
 from shared.contract.envelope import Envelope, Notice, key
 from shared.contract.identities import EMAIL, hints_of, identity_kind, is_role_mailbox
 
@@ -68,6 +69,16 @@ def claims_of(envelope: Envelope) -> Iterator[Claim]:
         *((IdentityKey(envelope.tenant, proof.kind, proof.value), proof.by) for proof in sender.proofs),
         *((IdentityKey(envelope.tenant, kind, value), None) for kind, value in hints_of(envelope)),
     ]
+    yield from _claims(own, told)
+
+
+def claims_of_profile(found: ProfileUpdate) -> Iterator[Claim]:
+    """What the provider vouches for of somebody, asked after their message."""
+    own = at(found.tenant, found.channel, found.account, found.party.address)
+    return _claims(own, [(IdentityKey(found.tenant, one.kind, one.value), one.by) for one in found.party.proofs])
+
+
+def _claims(own: IdentityKey, told: Iterable[tuple[IdentityKey, str | None]]) -> Iterator[Claim]:
     for other, by in told:
         if other != own and not any(one.kind == EMAIL and is_role_mailbox(one.value) for one in (own, other)):
             yield Claim(own, other, by)

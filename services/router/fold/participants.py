@@ -9,6 +9,7 @@ from typing import Any
 from services.router.fold import identity
 from services.router.fold.events import emit
 from services.router.fold.facts import Conversation, Facts, IdentityKey
+from services.router.fold.persons import take_proofs
 from shared.bus.cloudevents import In
 from shared.contract.deliveries import ProfileUpdate
 
@@ -17,6 +18,7 @@ def learn(facts: Facts, record: In) -> None:
     """What the provider says of someone: told in each open conversation that they began, if it is news."""
     found: ProfileUpdate = record.model
     address = identity.at(found.tenant, found.channel, found.account, found.party.address)
+    take_proofs(facts, record, identity.claims_of_profile(found))
     person = facts.person(address)
     told = found.party.model_dump(mode="json", exclude_none=True)
     if person.profile == told:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from services.router.fold import bonds, identity
+from services.router.fold import bonds
 from services.router.fold.events import tell_customer
 from services.router.fold.facts import Facts, IdentityKey
+from services.router.fold.identity import Claim
 from shared.bus.cloudevents import In
 from shared.contract.codes import CHANNELS
-from shared.contract.envelope import Envelope
 from shared.contract.errors import Refusal
 from shared.contract.identities import identity_kind, normalised
 from shared.contract.requests import KeepApart, Link, Merge, Request, Split, Unlink
@@ -25,11 +25,11 @@ WORDS: Final[Mapping[str, str]] = {
 }
 
 
-def take_proofs(facts: Facts, record: In, found: Envelope) -> None:
+def take_proofs(facts: Facts, record: In, claims: Iterable[Claim]) -> None:
     """What it proves joins; what is merely said is suggested, unless somebody has answered that."""
     if not facts.reshapes:
         return
-    for claim in identity.claims_of(found):
+    for claim in claims:
         a, b = facts.homes.get(claim.address), facts.homes.get(claim.other)
         if a is None or b is None or a == b:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from services.router.fold import alarms, changes, outbound, participants
+from services.router.fold import alarms, changes, identity, outbound, participants
 from services.router.fold.alarms import Fired
 from services.router.fold.echoes import echo
 from services.router.fold.events import pass_by
@@ -38,7 +38,7 @@ def envelope(facts: Facts, record: In) -> None:
     record = untold(record, found)
     facts.fresh.discard(found.id)
     part = found.parts[0]
-    take_proofs(facts, record, found)
+    take_proofs(facts, record, identity.claims_of(found))
     if isinstance(part, AMENDS):
         amend(facts, record, found, facts.ref(ref_key(found, "message", part.target)))
     elif isinstance(part, Notice):

@@ -14,6 +14,7 @@ from services.router.fold import bonds
 from services.router.fold.facts import Facts, IdentityKey
 from services.router.fold.identity import new_customer
 from shared.contract.codes import Code
+from shared.contract.deliveries import ProfileUpdate
 from shared.contract.envelope import Envelope, Evidence, Model, Party, Proof
 from shared.contract.identities import shared_beyond
 from shared.contract.records import RECORDS
@@ -172,13 +173,60 @@ async def test_a_mailbox_of_several_people_proves_nothing(house: House, value: s
 async def test_an_address_of_more_people_than_one_person_has_accounts_is_nobodys_and_all_that_it_proved_is_cut(
     house: House,
 ) -> None:
-    tenant, most = Customer().tenant, shared_beyond("phone")
+    tenant, most = Customer().tenant, shared_beyond("email")
     crowd = [Customer(tenant, peer=f"p{n:02}") for n in range(most + 2)]
     for one in crowd[:-1]:
-        await house.take(says(one, kind="phone", value=PHONE))
+        await house.take(says(one, value=MAIL))
     assert all(len(group) == 1 for group in (await persons(house, tenant)).values())
-    assert told(await house.take(says(crowd[-1], kind="phone", value=PHONE))) == []
-    assert told(await house.take(says(crowd[0], kind="phone", value=PHONE))) == []
+    assert told(await house.take(says(crowd[-1], value=MAIL))) == []
+    assert told(await house.take(says(crowd[0], value=MAIL))) == []
+
+
+def by_number(customer: Customer, *aliases: str) -> Envelope:
+    """A message of somebody with an id of their own, whose number the provider tells beside it."""
+    proof = Proof(kind="phone", value=PHONE, by="signature")
+    return customer.says(
+        sender=Party(address=customer.peer, aliases=aliases, verified="signature", proofs=(proof,)), minutes=1
+    )
+
+
+@pytest.mark.parametrize("aliases", [(), (PHONE[1:],)], ids=["the number is proved", "the number is a name there too"])
+async def test_who_has_a_number_now_that_was_somebody_elses_has_nothing_of_theirs(
+    house: House, aliases: tuple[str, ...]
+) -> None:
+    first = Customer(peer="KH.1")
+    second = Customer(first.tenant, peer="KH.2")
+    await house.take(by_number(first, *aliases))
+    events = told(await house.take(by_number(second, *aliases)))
+    assert {one["type"] for one in events} == {"customer.suggested"}
+    assert all("somebody else's" in one["reason"] for one in events)
+    groups = (await persons(house, first.tenant)).values()
+    assert not any({first.peer, second.peer} <= group for group in groups)
+
+
+async def test_who_was_written_to_by_number_is_who_answers_from_an_id(house: House) -> None:
+    known = Customer(peer=PHONE[1:])
+    await house.take(known.says())
+    joined = told(await house.take(by_number(Customer(known.tenant, peer="KH.1"), PHONE[1:])))
+    assert "customer.merged" in {one["type"] for one in joined}
+    assert any({PHONE[1:], "KH.1"} <= group for group in (await persons(house, known.tenant)).values())
+
+
+async def test_what_the_provider_vouches_for_afterwards_joins_whom_it_names_and_makes_nobody_known(
+    house: House,
+) -> None:
+    ann = Customer()
+    await house.take(ann.says())
+    proof = Proof(kind="email", value=MAIL, by="provider")
+    vouched = ProfileUpdate(
+        tenant=ann.tenant, channel="webhook", account="main", peer=ann.peer,
+        party=Party(address=ann.peer, proofs=(proof,)), occurred_at=at(1),
+    )  # fmt: skip
+    assert "customer.merged" not in {one["type"] for one in told(await house.take(vouched))}
+    assert await home(house, ann.tenant, MAIL, "email") is None
+    await house.take(says(Customer(ann.tenant, peer="bob"), value=MAIL))
+    again = vouched.model_copy(update={"occurred_at": at(2)})
+    assert "customer.merged" in {one["type"] for one in told(await house.take(again))}
 
 
 async def test_what_somebody_only_says_is_suggested_once_to_both_and_joins_nobody(house: House) -> None:
