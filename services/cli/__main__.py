@@ -9,6 +9,7 @@ from services.cli import (
     amend,
     channels,
     consent,
+    export,
     grow,
     handover,
     message,
@@ -53,6 +54,7 @@ GROUPS = (
     offsets,
     recover,
     dlq,
+    export,
     docs,
     new,
 )

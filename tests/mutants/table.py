@@ -2470,6 +2470,31 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "coalesce(kind = ANY($2::text[])) IS NOT NULL AND due <= $3",
         f"{PROMISES}/test_due.py",
     ),
+    # handing out
+    Mutant(
+        "Who is handed out",
+        "only the customer that is named",
+        f"{ROUTER}/api/people.py",
+        "WHERE id = $1 OR merged_into = $1 ORDER",
+        "WHERE id = $1 ORDER",
+        "tests/services/router/test_api_people.py",
+    ),
+    Mutant(
+        "Who is handed out",
+        "what others wrote goes along",
+        f"{ROUTER}/api/people.py",
+        "(home IS NULL OR home = ANY($4::uuid[]))",
+        "(home IS NULL OR $4::uuid[] IS NOT NULL)",
+        "tests/services/router/test_api_people.py",
+    ),
+    Mutant(
+        "Who is handed out",
+        "half of it looks like all",
+        f"{ROUTER}/api/people.py",
+        "                request.transport.abort()",
+        "                await response.write_eof()",
+        "tests/services/router/test_api_people.py",
+    ),
     # the API's document
     Mutant(
         "The API's document names",

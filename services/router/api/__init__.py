@@ -16,6 +16,7 @@ from services.router.api import (
     media,
     openapi,
     page,
+    people,
     published,
     requests,
     search,
@@ -62,8 +63,8 @@ class Route:
     scope: Scope | None
 
 
-def get(path: str, handler: Handler, *given: str) -> Route:
-    return Route("GET", path, handler, given, "read")
+def get(path: str, handler: Handler, *given: str, scope: Scope = "read") -> Route:
+    return Route("GET", path, handler, given, scope)
 
 
 def post(path: str, handler: Handler, *given: str, scope: Scope = "write") -> Route:
@@ -95,6 +96,8 @@ TABLE: Final = (
     get("/api/conversations", threads.list_conversations, "pool"),
     get("/api/conversations/{id}", threads.show_conversation, "pool", "settings"),
     get("/api/search", search.search, "pool"),
+    get("/api/customers", people.find_people, "pool"),
+    get("/api/customers/{id}/export", people.export_person, "pool", "blobs", "exports", scope="admin"),
     get("/api/ids/{prefix}", threads.list_ids, "pool"),
     get("/api/messages/{id}", threads.show_message, "pool", "settings"),
     get("/api/messages/{id}/published", published.show_published, "pool", "log"),
@@ -138,6 +141,7 @@ def routes(deps: Deps, feed: Feed | None = None) -> list[web.RouteDef]:
     given = {
         **vars(deps),
         "feed": feed or Feed(deps.settings),
+        "exports": people.Exports(),
         "log": published.Log(deps.settings),
         "standing": state.Standing(deps.settings, deps.pool),
         "token": deps.settings.token,

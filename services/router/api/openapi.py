@@ -79,12 +79,19 @@ class Told:
     status: int = 200
 
 
+STREAMS: Final = "/api/events"
+TAKES_BYTES: Final = "/api/media"
+EXPORT: Final = "/api/customers/{id}/export"
+ZIP: Final[Schema] = {"application/zip": {}}
+
 TOLD: Final[Mapping[tuple[str, str], Told]] = {
     ("GET", "/api/conversations"): Told(
         shapes.Conversations, ("limit", "before", "q", *threads.VALUES, *threads.FLAGS, "status")
     ),
     ("GET", "/api/conversations/{id}"): Told(shapes.WholeConversation, ("after", "limit")),
     ("GET", "/api/search"): Told(shapes.Search, ("q", "channel", "before", "limit")),
+    ("GET", "/api/customers"): Told(shapes.People, ("q", "before", "limit")),
+    ("GET", EXPORT): Told(),
     ("GET", "/api/ids/{prefix}"): Told(shapes.Ids),
     ("GET", "/api/messages/{id}"): Told(shapes.Message),
     ("GET", "/api/messages/{id}/published"): Told(shapes.Published),
@@ -103,8 +110,6 @@ TOLD: Final[Mapping[tuple[str, str], Told]] = {
     ("POST", "/api/media"): Told(shapes.StoredFile, ("tenant",), status=201),
     ("GET", "/api/media/{ref}"): Told(shapes.FileAddress, ("name",)),
 }
-STREAMS: Final = "/api/events"
-TAKES_BYTES: Final = "/api/media"
 
 
 def document(table: Iterable[Address]) -> dict[str, Any]:
@@ -163,13 +168,13 @@ def operation(
         "responses": {
             str(told.status): {
                 "description": "So it is.",
-                "content": _events(answers) if path == STREAMS else _json(answers),
+                "content": {STREAMS: _events(answers), EXPORT: ZIP}.get(path) or _json(answers),
             },
             "default": {"$ref": "#/components/responses/Error"},
         },
         "security": [{"token": [address.scope]}] if address.scope else [],
     }
-    if address.method == "GET" and path != STREAMS:
+    if address.method == "GET" and path not in {STREAMS, EXPORT}:
         made["responses"]["304"] = {"description": "It is what If-None-Match named."}
     if told.asks:
         given = {of for of in ("conversation", "customer") if path.startswith(f"/api/{of}s/{{id}}/")}
@@ -200,7 +205,7 @@ def _of_query(told: Told) -> list[dict[str, Any]]:
         {
             "name": name,
             "in": "query",
-            "required": name == "q" and told.answers is shapes.Search,
+            "required": name == "q" and told.answers is not shapes.Conversations,
             "schema": QUERY[name][0],
             "description": QUERY[name][1],
         }
@@ -218,7 +223,8 @@ def _of_header(method: str, path: str) -> list[dict[str, Any]]:
         return [
             _header("Idempotency-Key", "the same request twice is carried out once; it is the request's id", schema)
         ]
-    return [_header("If-None-Match", "the ETag of an answer that is known", TEXT)] if method == "GET" else []
+    known = [_header("If-None-Match", "the ETag of an answer that is known", TEXT)]
+    return known if method == "GET" and path != EXPORT else []
 
 
 def _header(name: str, description: str, schema: Schema) -> dict[str, Any]:

@@ -150,6 +150,32 @@ class Found(BaseModel):
     excerpt: list[Piece]
 
 
+class Identity(BaseModel):
+    """An address, by its kind; `customer`: its own."""
+
+    kind: str
+    value: str
+    name: str | None
+    verified: str | None
+    customer: uuid.UUID
+
+
+class Person(BaseModel):
+    """One person: the oldest of the customers who are one with it."""
+
+    id: uuid.UUID
+    tenant: str
+    last_at: datetime
+    identities: list[Identity]
+
+
+class People(BaseModel):
+    """Whoever was heard of last first; `next` goes into `before` for the page after this one."""
+
+    customers: list[Person]
+    next: str | None
+
+
 class Search(BaseModel):
     """Newest first; `next` goes into `before` for the page after this one."""
 

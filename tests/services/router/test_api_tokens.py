@@ -50,6 +50,8 @@ JUDGED = {
     ("GET", "/api/conversations"): (200, 200),
     ("GET", "/api/conversations/{id}"): (200, 404),
     ("GET", "/api/search"): (200, 200),
+    ("GET", "/api/customers"): (200, 200),
+    ("GET", "/api/customers/{id}/export"): (200, 404),
     ("GET", "/api/ids/{prefix}"): (200, 200),
     ("GET", "/api/messages/{id}"): (200, 404),
     ("GET", "/api/messages/{id}/published"): (200, 200),
@@ -70,6 +72,7 @@ JUDGED = {
 TELLS = {
     "/api/conversations": MARK,
     "/api/search": "{message}",
+    "/api/customers": '"shop"',
     "/api/ids/{prefix}": "{message}",
     "/api/messages/{id}/published": '"1":',
     "/api/events": MARK,
@@ -104,7 +107,9 @@ async def house(servers, tmp_path_factory):
 
 async def furnish(house):
     """A conversation of the shop with a mail, a file and an account, and what stands on the bus of them."""
-    conversation = await add_conversation(house.pool, tenant="shop", name=MARK)
+    customer = uuid.uuid4()
+    await insert(house.pool, "customer", {"id": customer, "tenant": "shop"})
+    conversation = await add_conversation(house.pool, tenant="shop", name=MARK, customer_id=customer)
     message = uuid.uuid4()
     data = {"message": {"id": str(message), "parts": [{"kind": "text", "text": MARK, "html": HTML.format(MARK)}]}}
     await add_event(house.pool, conversation, 1, "message.received", data, message=message, tenant="shop")
@@ -112,7 +117,6 @@ async def furnish(house):
     async def chunks():
         yield PNG
 
-    await insert(house.pool, "customer", {"id": conversation, "tenant": "shop"})
     stored = await house.deps.blobs.put("shop", chunks(), limit=10_000)
     await Index(house.settings, house.pool).look_at([message])
     await tell_account(house.settings, house.producer, "shop")
@@ -124,19 +128,19 @@ async def furnish(house):
     async with asyncio.timeout(SECONDS):
         while not any(state.tenant == "shop" for state in house.deps.directory.all()):
             await asyncio.sleep(0.05)
-    return SimpleNamespace(id=conversation, message=message, ref=stored.ref)
+    return SimpleNamespace(id=conversation, customer=customer, message=message, ref=stored.ref)
 
 
 @asynccontextmanager
 async def asked(house, holder, method, path):
     """An address of the table, as if for the shop's own."""
     shop = house.shop
-    name = shop.message if path.startswith("/api/messages") else shop.id
+    name = {"messages": shop.message, "customers": shop.customer}.get(path.split("/")[2], shop.id)
     address = path.replace("{id}", str(name)).replace(FILE, shop.ref).replace("{prefix}", str(shop.message)[:8])
     options = {}
     if path == "/api/media":
         options = {"params": {"tenant": "shop"}, "data": b"x"}
-    elif path == "/api/search":
+    elif path in {"/api/search", "/api/customers"}:
         options = {"params": {"q": MARK}}
     elif path == "/api/events":
         options = {"params": {"from": "beginning"}, "timeout": ClientTimeout(total=SECONDS)}
@@ -154,7 +158,7 @@ async def asked(house, holder, method, path):
 async def text_of(answer):
     """The whole answer; of a stream all until it says that it has nothing more to tell."""
     if answer.content_type != "text/event-stream":
-        return await answer.text()
+        return (await answer.read()).decode(errors="replace")
     told = b""
     async with asyncio.timeout(SECONDS):
         while b"event: position" not in told:
