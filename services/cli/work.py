@@ -1,17 +1,22 @@
-"""`parley close`, `reopen`, `assign`, `tag`, `read`: the desk's work on a conversation, as any system may ask for it."""
+"""`parley close`, `reopen`, `assign`, `tag`, `read`, `waiting`: the desk's work, as any system may ask for it."""
 
 from __future__ import annotations
 
+import json
+import os
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlencode
 
 import typer
 
 from services.cli.asking import How, asking
-from services.cli.ids import as_uuid
+from services.cli.ids import SHORT, as_uuid, asking as asking_router, get
 from services.cli.message import CANNOT, finish, identified, valid
-from services.cli.running import find_running
+from services.cli.running import MISUSED, AsJson, Home, fail, find_running, run
+from shared.contract.text import on_one_line
 
 if TYPE_CHECKING:
+    from services.cli.running import System
     from shared.contract.requests import Request
 
 Conversation = Annotated[str, typer.Argument(help="The conversation's id; its first letters do.")]
@@ -91,6 +96,37 @@ def read(conversation: Conversation, *, how: How) -> None:
     from shared.contract.requests import Read
 
     ask(Read, conversation, how, upto=EVERYTHING)
+
+
+@app.command()
+def waiting(
+    channel: Annotated[str, typer.Option(help="Only on this channel.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many at the most.")] = 50,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Who waits for our answer, who has waited longest first.
+
+    Exit codes: 0 nobody, or all are shown, 1 the router cannot be asked.
+    """
+    system = find_running(home, unreachable=CANNOT)
+    address = os.environ.get("PARLEY_ROUTER", "") or system.services.get("router", "")
+    if not address:
+        fail("Only the router knows who waits. Set PARLEY_ROUTER to its address.", MISUSED)
+    for row in run(longest(system, address, channel=channel, limit=limit), unreachable=CANNOT):
+        if as_json:
+            print(json.dumps(row, ensure_ascii=False))
+            continue
+        place = f"{row['channel']}/{row['account']}"
+        about = on_one_line(row["name"] or row["peer"])
+        print(f"{row['waiting_since'][:16].replace('T', ' ')}  {row['id'][:SHORT]}  {place:<24}  {about}")
+
+
+async def longest(system: System, address: str, *, channel: str, limit: int) -> list[dict[str, Any]]:
+    query = urlencode({"waiting": 1, "limit": limit, "channel": channel})
+    async with asking_router(system, address) as router:
+        found = await get(router, f"/api/conversations?{query}") or {}
+    return list(found.get("conversations", ()))
 
 
 def ask(kind: type[Request], conversation: str, how: How, **given: Any) -> None:

@@ -11,6 +11,7 @@ from services.router.batch.snapshots import Snapshots
 from services.router.directory import Directory
 from services.router.retention import Retention
 from services.router.search.index import Index
+from services.router.waiting import Waiting
 from shared.bus.consume import Reader
 from shared.bus.produce import Producer, Publisher
 from shared.bus.witness import Witness
@@ -79,6 +80,7 @@ async def start(life: Life) -> None:
         settings=settings, pool=pool, router=router, mine=lambda: reader.seated(REQUESTS), health=life.health
     )
     life.spawn(rounds.run(), "rounds")
+    life.spawn(Waiting(pool, directory).run(), "waiting")
     life.spawn(Index(settings, pool).run(), "search")
     if settings.retention:
         life.spawn(Retention(settings, pool, blobs).run(), "retention")

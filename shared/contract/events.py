@@ -205,6 +205,21 @@ class ConversationRead(Event):
     upto: Annotated[int, Field(ge=1)]
 
 
+class ConversationWaiting(Event):
+    """Somebody has waited for an answer for so many minutes, since their oldest message that has none (the account's policy)."""
+
+    waited_since: Moment
+    minutes: Annotated[int, Field(ge=1)]
+
+
+class ConversationTurn(Event):
+    """A person has written, and then nothing for as long as the account's policy says: these messages are one turn, in order.
+    A hundred messages are one, however quickly they come.
+    """
+
+    messages: Annotated[Many[uuid.UUID], Field(min_length=1, max_length=100)]
+
+
 class ConversationMerged(Event):
     """It goes on in another one."""
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from shared.contract.envelope import Model
+
+
+def ascending(minutes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(set(minutes)))
 
 
 class Policy(Model):
@@ -22,6 +26,30 @@ class Policy(Model):
             "opens a new one, which names it (`linked`); 0: every message does",
         ),
     ] = 14
+    close_after_hours: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=24 * 3650,
+            description="after how many hours without a message a conversation in which nobody waits is closed",
+        ),
+    ] = None
+    waiting_minutes: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=60 * 24 * 365)], ...],
+        Field(
+            max_length=10,
+            description="after how many minutes each `conversation.waiting` tells that somebody still waits for an answer",
+        ),
+        AfterValidator(ascending),
+    ] = ()
+    turn_seconds: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=3600,
+            description="after how many seconds without another message `conversation.turn` tells that a person's turn is over",
+        ),
+    ] = None
 
     @property
     def reopens_within(self) -> timedelta:

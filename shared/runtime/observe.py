@@ -54,6 +54,11 @@ BATCH_SIZE = Histogram(
 OUTBOX_ROWS = Gauge("parley_outbox_rows", "Events committed but not yet acknowledged by Kafka.")
 OUTBOX_AGE = Gauge("parley_outbox_age_seconds", "Age of the oldest event that Kafka has not acknowledged.")
 SNAPSHOT_AGE = Gauge("parley_snapshot_age_seconds", "How long the oldest change has waited to be told by a snapshot.")
+WAITING = Gauge(
+    "parley_conversations_waiting",
+    "Conversations in which somebody waits for our answer, by how long (`under_5m`, `under_1h`, `under_1d`, `over_1d`).",
+    ["channel", "account", "age"],
+)
 LAG = Gauge("parley_consumer_lag_records", "Records not read yet.", ["topic", "partition", "group"])
 LOOP_LAG = Gauge("parley_event_loop_lag_seconds", "How late the event loop runs what is due.")
 SENDS = Counter("parley_sends_total", "Pieces given to a provider, by outcome.", ["channel", "outcome"])

@@ -45,7 +45,7 @@ OPEN_PLACE: Final = "c.container IS NOT NULL AND c.thread_key IS NULL AND c.stat
 CONVERSATION = """id, tenant, customer_id, channel, account, peer, container, thread_key, opened_at, last_at, surface,
     status, last_sequence, name, subject, preview, last_inbound_at, last_external_id, "window", delivered_to, read_to,
     blocked_at, responder, responder_at, brake, signed_name, route, alarms, listed_at, reopens, closed_at, assignee, tags,
-    priority, waiting_since, heard, unread_from, failure, responses, parked, chain"""
+    priority, waiting_since, heard, unread_from, failure, responses, turn, parked, chain"""
 
 # One snapshot for who belongs together and of what shape that is. A row without a home is an address that nobody has: `was_known`
 # says whether somebody had it when kinds did not say at which account.

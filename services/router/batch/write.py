@@ -230,19 +230,19 @@ async def write_conversations(
                 customer_id = n.customer_id, blocked_at = n.blocked_at, responder = n.responder,
                 responder_at = n.responder_at, brake = n.brake, subject = n.subject, signed_name = n.signed_name,
                 route = n.route, alarms = n.alarms, reopens = n.reopens, closed_at = n.closed_at, assignee = n.assignee, tags = n.tags,
-                priority = n.priority, failure = n.failure
+                priority = n.priority, failure = n.failure, turn = n.turn
             FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[], $6::text[]::jsonb[],
                 $7::text[]::jsonb[], $8::text[], $9::text[], $10::uuid[], $11::timestamptz[], $12::text[],
                 $13::timestamptz[], $14::jsonb[], $15::text[], $16::text[], $17::jsonb[], $18::jsonb[],
-                $19::boolean[], $20::timestamptz[], $21::text[], $22::text[]::jsonb[], $23::text[], $24::jsonb[])
+                $19::boolean[], $20::timestamptz[], $21::text[], $22::text[]::jsonb[], $23::text[], $24::jsonb[], $25::jsonb[])
                 n(id, status, "window", delivered_to, read_to, parked, chain, peer, container, customer_id, blocked_at,
                 responder, responder_at, brake, subject, signed_name, route, alarms, reopens, closed_at, assignee,
-                tags, priority, failure)
+                tags, priority, failure, turn)
             WHERE c.id = n.id""",
             *_columns([(c.id, c.status, c.window, c.delivered_to, c.read_to, _json(c.pending), _json(c.chain), c.peer,
                         c.container, c.customer_id, c.blocked_at, c.responder, c.responder_at, c.brake, c.subject,
                         c.signed_name, c.route, c.alarms, c.reopens, c.closed_at, c.assignee, _json(c.tags or ()), c.priority,
-                        c.failure)
+                        c.failure, c.turn)
                        for c in seldom]),
         )  # fmt: skip
 

@@ -97,7 +97,8 @@ class Conversation:
     services/router/fold/routes.py; `alarms`: when it is to be looked at, by kind. What the desk works with is of
     services/router/fold/work.py: `reopens`: it was closed, and may go on; `waiting_since`: of the oldest message that nobody of ours has answered; `heard`: the sequence of the newest message
     of others, `unread_from`: of the oldest that nobody has read; `failure`: of our newest send, {"message", "status", "code"?,
-    "at"}; `responses`: how long people have waited for answers, {"first", "last", "total": seconds, "count"}; `listed_at`:
+    "at"}; `responses`: how long people have waited for answers, {"first", "last", "total": seconds, "count"}; `turn`:
+    of services/router/fold/silence.py; `listed_at`:
     `last_at` to the minute, by which lists are sorted: what stands in an index is seldom written. `changed`: to be written;
     `moved`: what changes seldom as well, which is all but sequence, name, preview, what is newest, who waits and what is unread.
     """
@@ -141,6 +142,7 @@ class Conversation:
     unread_from: int | None = None
     failure: dict[str, Any] | None = None
     responses: dict[str, Any] | None = None
+    turn: dict[str, Any] | None = None
     pending: list[dict[str, Any]] = field(default_factory=list)
     chain: list[str] = field(default_factory=list)
     changed: bool = False

@@ -6,7 +6,7 @@ from typing import Literal
 
 import orjson
 
-from services.router.fold import identity
+from services.router.fold import identity, silence
 from services.router.fold.blocks import lift
 from services.router.fold.brake import note_heard
 from services.router.fold.consents import hear
@@ -48,6 +48,7 @@ def take_in(facts: Facts, record: In, found: Envelope, conversation: Conversatio
         lift(facts, record, conversation, found)
         hear(facts, record, found)
     announce(facts, record, found, conversation)
+    silence.note_moved(facts, conversation)
 
 
 def announce(
@@ -69,6 +70,7 @@ def announce(
     )
     if not ours and not flagged:
         note_question(conversation, found, event.sequence)
+        silence.note_question(facts, record, conversation, found)
     author = frozenset((found.sender.address, *found.sender.aliases))
     facts.known[found.id] = Known(
         conversation.id,

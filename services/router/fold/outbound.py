@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 
 import orjson
 
-from services.router.fold import changes, handovers, identity, persons, work
+from services.router.fold import changes, handovers, identity, persons, silence, work
 from services.router.fold.blocks import check_block
 from services.router.fold.brake import check_brake, note_answer
 from services.router.fold.consents import check_consent, set_consent
@@ -222,6 +222,7 @@ def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | S
         message_id=message,
         trail=trail_of(record),
     )
+    silence.note_moved(facts, conversation)
     facts.emissions.append(
         Emission(
             topic=outbound_topic(CHANNELS[conversation.channel]),
