@@ -21,11 +21,14 @@ from shared.enrich.media import MediaWorker
 from shared.enrich.profiles import ProfileWorker
 from shared.inbound.accept import Intake
 from shared.inbound.ingress import OUTCOMES, Ingress
+from shared.inbound.unsealing import Unsealer
 from shared.outbound.deliver import Deliver, Own, OwnAmend, OwnShowing
 from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
 from shared.provider.credentials import Credentials
+from shared.provider.exchange import Driver
 from shared.provider.keys import Keyring
+from shared.provider.lookups import Lookups
 from shared.provider.parts import Parts
 from shared.provider.quotas import Quotas
 from shared.provider.smtp import Mailer
@@ -67,6 +70,7 @@ async def open_adapter(life: Life, family: Family, channels: Mapping[str, Channe
     caller = await life.resources.enter_async_context(
         Caller(blobs, mailer=Mailer(blobs, name=settings.smtp_name), quotas=Quotas(pool))
     )
+    contexts = Contexts(settings, keyring=Keyring(caller), credentials=credentials)
     return Adapter(
         settings=settings,
         family=family,
@@ -77,11 +81,11 @@ async def open_adapter(life: Life, family: Family, channels: Mapping[str, Channe
         producer=producer,
         blobs=blobs,
         caller=caller,
-        contexts=Contexts(settings, keyring=Keyring(caller), credentials=credentials),
+        contexts=contexts,
         credentials=credentials,
         served=served(settings, channels),
         life=life,
-        intake=Intake(settings, family, producer, blobs),
+        intake=Intake(settings, family, producer, blobs, Unsealer(Lookups(Driver(caller, contexts)))),
     )
 
 

@@ -33,10 +33,11 @@ from shared.contract.errors import (
     Refusal,
     RouteGone,
     SendFailed,
+    StaysSealed,
     UnknownKey,
     Unverified,
 )
-from shared.contract.incoming import Incoming, Mail, MailRead, Message, Polled, Receipt, TypingSeen
+from shared.contract.incoming import Incoming, Mail, MailRead, Message, Polled, Receipt, Sealed, TypingSeen
 from shared.contract.links import no_link
 from shared.contract.pieces import (
     Alteration,
@@ -101,6 +102,7 @@ __all__ = [
     "Request",
     "Response",
     "RouteGone",
+    "Sealed",
     "Security",
     "Send",
     "SendFailed",
@@ -108,6 +110,7 @@ __all__ = [
     "Settings",
     "Smtp",
     "Socket",
+    "StaysSealed",
     "Steps",
     "ThreadControl",
     "Token",
@@ -229,8 +232,11 @@ class Channel:
     bytes as they were sent, then they are unpacked, to `body_limit` at the most. `behind`: what the provider puts behind the
     address of a webhook. `keys`: asks for what the provider signs with, which `verify` then finds in the context
     (`shared/provider/keys.py`); an id that is not among them is UnknownKey. `inbound`: a Malformed among its records stands for
-    an event that cannot be read (shared.contract.readable.each), so that it takes no other along. `accepted`: how a request is
-    answered whose records are durable. `mail`: reads what a mail transport delivered. `polled`: whether this account is one that
+    an event that cannot be read (shared.contract.readable.each), so that it takes no other along. `lookup`: asks for what a
+    sealed message needs (`Sealed.needs`), one name at a time; each answer is kept as long as it says, five minutes at least
+    (shared/provider/lookups.py). `unseal`: opens such a message with what is known under its names, nothing under one that was
+    not told; raises StaysSealed with a sentence for whoever reads it, in whose place it then is `unsupported`. `unseals`: whether
+    this account has the keys for that. `accepted`: how a request is answered whose records are durable. `mail`: reads what a mail transport delivered. `polled`: whether this account is one that
     is polled. `connect`: the address of an account's socket, given its cursor; `socket`: what is said on it, until it should be
     closed; raises SendFailed where it cannot be used (`auth`: only a person can mend that). `shards`: how many sockets the
     account has. `window`: what a message of the customer, just received, allows; None where it is nothing that they wrote.
@@ -264,6 +270,9 @@ class Channel:
     keys: Callable[[Any, Context], Steps[Keys]] | None = None
     verify: Callable[[Any, Request, Context], None] | None = None
     inbound: Callable[[Any, Request, Context], Iterable[Incoming | Malformed]] | None = None
+    lookup: Callable[[Any, str, Context], Steps[Keys]] | None = None
+    unseal: Callable[[Any, Message, Mapping[str, Mapping[str, Any]]], Message] | None = None
+    unseals: Callable[[Any], bool] = every_account
     accepted: Callable[[Any, Request, Context], Response] = taken
     mail: Callable[[Any, Mail, Context], MailRead] | None = None
     poll: Callable[[Any, Mapping[str, Any], Context], Steps[Polled]] | None = None

@@ -52,6 +52,12 @@ class Malformed(ParleyError):
     code = "malformed"
 
 
+class StaysSealed(ParleyError):
+    """What is encrypted could not be opened; read it where it was written."""
+
+    code = "unsupported"
+
+
 class UnknownAccount(ParleyError):
     """No account of this name; add it to the accounts file, then `parley dlq replay` what came meanwhile."""
 

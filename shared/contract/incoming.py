@@ -14,11 +14,22 @@ from shared.contract.errors import Malformed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Sealed:
+    """What of a message is encrypted for its account. `needs`: what the provider must be asked for before it can be opened
+    (Channel.lookup), as the keys by which its sender signs. `content`: as it came; it travels no further than to `unseal`.
+    """
+
+    needs: tuple[str, ...]
+    content: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
     """A message as a channel reads it; the service stamps tenant, account, id and time on it and makes an envelope.
 
     `account_key`: the provider's name of the account it came to. `event_key`: unique per event, an edit is not its original.
     `peer`: whose conversation this is: the customer, or the container of a group or post, for echoes too.
+    `sealed`: what only the account's own keys open (Channel.unseal); until then `parts` say that.
     `route`: what the provider lets it be answered by for a while. `read_mark`: by what it is shown as read, where that is not
     its external id.
     """
@@ -43,6 +54,7 @@ class Message:
     route: Route | None = None
     read_mark: str | None = None
     echo: bool = False
+    sealed: Sealed | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

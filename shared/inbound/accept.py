@@ -19,6 +19,7 @@ from shared.contract.errors import Malformed, ParleyError, TooLarge, UnknownAcco
 from shared.contract.records import DELIVERY, INBOUND_LIMIT, inbound_topic
 from shared.inbound.deadletters import DeadLetters
 from shared.inbound.translate import events, named, stamp
+from shared.inbound.unsealing import Unsealer
 from shared.runtime.accounts import Accounts
 from shared.runtime.elsewhere import each
 from shared.runtime.settings import Settings
@@ -74,9 +75,13 @@ class First:
 class Intake:
     """The way in of one adapter, whatever transport the payload came by."""
 
-    def __init__(self, settings: Settings, family: Family, producer: Producer, blobs: Blobs) -> None:
+    def __init__(
+        self, settings: Settings, family: Family, producer: Producer, blobs: Blobs, unsealer: Unsealer | None = None
+    ) -> None:
+        """Without an `unsealer` what is sealed stays so."""
         self._producer, self._blobs = producer, blobs
         self.dead_letters = DeadLetters(settings, family, producer, blobs)
+        self._unsealer = unsealer
         self._source = f"/adapter/{family}"
         self._inbound = settings.topic(inbound_topic(family))
         self._delivery = settings.topic(DELIVERY)
@@ -112,6 +117,7 @@ class Intake:
     ) -> tuple[Out, ...]:
         """Those that can be taken, published."""
         content_type = request.headers.get("content-type", "application/octet-stream")
+        pairs = [(account, await self._unsealed(channel, account, one)) for account, one in pairs]
         tenants = Counter(account.tenant for account, _ in pairs)
         kept = {tenant: await self.keep(tenant, request.body, content_type, count) for tenant, count in tenants.items()}
         clean = b"u0000" not in request.body and b"\x00" not in request.body  # `encode` looks again
@@ -141,6 +147,7 @@ class Intake:
         StoreUnavailable: nothing was taken.
         """
         records, first, trace = list[Out](), First(), new_trace()
+        found = [one if isinstance(one, Malformed) else await self._unsealed(channel, account, one) for one in found]
         raw = await self.keep(account.tenant, page, "application/json", len(found)) if found else NO_RAW
 
         def note(one: Incoming | Malformed) -> None:
@@ -196,6 +203,9 @@ class Intake:
         )
         await self.publish(records)
         return records
+
+    async def _unsealed(self, channel: Channel, account: Account, one: Incoming) -> Incoming:
+        return await self._unsealer(channel, account, one) if self._unsealer and channel.unseal else one
 
     async def keep(self, tenant: str, body: bytes, content_type: str, records: int = 1) -> Raw:
         """The untouched payload of so many records: a small one travels in each, a larger one, or one that would make a flood

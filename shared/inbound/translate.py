@@ -354,7 +354,10 @@ def _storable(incoming: Incoming) -> Incoming:
     return replace(incoming, **{field: _scrubbed(value) for field, value in values.items()})
 
 
-_FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in (Message, Receipt, TypingSeen)}
+_FIELDS: Final = {
+    kind: tuple(field.name for field in fields(kind) if field.name != "sealed")  # which travels no further
+    for kind in (Message, Receipt, TypingSeen)
+}
 
 
 def _is_storable(value: object) -> bool:

@@ -22,8 +22,12 @@ from shared.contract.channel import Channel
 from shared.contract.records import inbound_topic, ingress_dlq
 from shared.inbound.accept import Intake
 from shared.inbound.ingress import Ingress
+from shared.inbound.unsealing import Unsealer
+from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
+from shared.provider.exchange import Driver
 from shared.provider.keys import Keyring
+from shared.provider.lookups import Lookups
 from shared.runtime.accounts import AccountsFile
 from shared.runtime.observe import INGRESS
 from shared.runtime.port import guard, open_port
@@ -95,6 +99,7 @@ async def gate(
     topics: bool = True,
     channels: Mapping[str, Channel] = CHANNELS,
     keyring: Keyring | None = None,
+    caller: Caller | None = None,
 ) -> AsyncIterator[Gate]:
     """Ingress over the chat adapter's channels, at /hooks/webhook/main and /hooks/telegram/bot."""
     if topics:
@@ -104,13 +109,10 @@ async def gate(
     settings = settings.model_copy(update={"blobs": (folder / "blobs").as_uri()})
     producer = Producer(settings)
     await producer.start()
-    parts = make_parts(
-        settings=settings,
-        channels=channels,
-        accounts=AccountsFile(path, channels),
-        contexts=Contexts(settings, keyring=keyring),
-    )
-    ingress = Ingress(parts, Intake(settings, "chat", producer, Blobs.open(settings.blobs)))
+    contexts = Contexts(settings, keyring=keyring)
+    parts = make_parts(settings=settings, channels=channels, accounts=AccountsFile(path, channels), contexts=contexts)
+    unsealer = Unsealer(Lookups(Driver(caller, contexts))) if caller else None
+    ingress = Ingress(parts, Intake(settings, "chat", producer, Blobs.open(settings.blobs), unsealer))
     app = web.Application(client_max_size=4 * 1024 * 1024)
     guard(app, settings)
     app.add_routes(ingress.routes())

@@ -172,6 +172,12 @@ KINDS: Final[Mapping[str, Kind]] = {
         lambda on, _: _of(on.channel.keys)(on.app, on.context),
         lambda keys: {"keys": plain(keys.value), **_given(expires_in=_seconds(keys.expires_in))},
     ),
+    "lookup": Kind(
+        "lookup",
+        "name",
+        lambda on, it: _of(on.channel.lookup)(on.account_of(it), it["name"], on.context),
+        lambda keys: {"keys": plain(keys.value), **_given(expires_in=_seconds(keys.expires_in))},
+    ),
     "refresh": Kind("refresh", "refresh", _refreshed, _token, refused=True),
     "connect": Kind(
         "connect",

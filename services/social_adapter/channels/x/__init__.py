@@ -13,7 +13,14 @@ from urllib.parse import quote, urlencode
 
 from pydantic import Field as Described, SecretStr, model_validator
 
-from services.social_adapter.channels.x import api, inbound as webhooks, media as files, outbound as sends, registering
+from services.social_adapter.channels.x import (
+    api,
+    chat,
+    inbound as webhooks,
+    media as files,
+    outbound as sends,
+    registering,
+)
 from services.social_adapter.channels.x.errors import limit, outcome
 from shared.contract import channel
 from shared.contract.channel import (
@@ -25,6 +32,7 @@ from shared.contract.channel import (
     Download,
     Http,
     Incoming,
+    Keys,
     Malformed,
     Piece,
     React,
@@ -84,6 +92,10 @@ class Account(channel.Account):
         default=True,
         description="whether X bills by the request, so that what a send is billed as is told with its status",
     )
+    chat_keys: SecretStr = Described(
+        default=SecretStr(""), description="the account's private keys of X Chat, as X's kit exports them, in Base64"
+    )
+    chat_key_version: str = Described(default="", description="the version under which X knows the public keys of them")
     api: str = Described(default="https://api.x.com", description="where the API is")
 
 
@@ -195,6 +207,14 @@ def register(app: App, account: Account, context: Context) -> Steps[None]:
         )
 
 
+def lookup(account: Account, name: str, context: Context) -> Steps[Keys]:
+    return chat.lookup(account, name, context.token)
+
+
+def unseals(account: Account) -> bool:
+    return bool(account.chat_keys.get_secret_value())
+
+
 def able(account: Account) -> Capabilities:
     able, posts = CHANNEL.capabilities, CHANNEL.capabilities.comment
     assert posts is not None
@@ -231,6 +251,9 @@ CHANNEL = Channel(
     handshake=handshake,
     verify=verify,
     inbound=inbound,
+    lookup=lookup,
+    unseal=chat.unseal,
+    unseals=unseals,
     outbound=outbound,
     join_key=sends.join_key,
     amend=amend,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
+from services.social_adapter.channels.x import chat
 from services.social_adapter.channels.x.events import Event, milliseconds, plain
 from services.social_adapter.channels.x.posts import KINDS, address_of
 from shared.contract.channel import Malformed, Message, Receipt, TypingSeen
@@ -19,7 +20,7 @@ from shared.dialects import likeness
 
 Json = dict[str, Any]
 
-SEALED: Final = "An encrypted message of X Chat, which Parley cannot open: read it in the X app."
+SEALED: Final = "An encrypted message of X Chat, to which the account has no keys here: read it in the X app."
 
 
 def said(event: Event) -> Iterator[Message | Malformed]:
@@ -97,7 +98,7 @@ def _typing(event: Event, one: Json) -> Iterator[TypingSeen]:
 
 
 def sealed(event: Event) -> Iterator[Message]:
-    """Who wrote, where and when: the rest is for who has the keys. A group has a name, two people have both of theirs."""
+    """Who wrote, where and when: the rest is for who has the keys (chat.py). A group has a name, two people have both of theirs."""
     payload = event.payload
     sender, place = payload["sender_id"], payload["conversation_id"]
     both = re.split("[:-]", place)
@@ -109,6 +110,7 @@ def sealed(event: Event) -> Iterator[Message]:
         peer=place if shared else other,
         sender=event.party(sender),
         parts=(Unsupported(type=event.kind, text=SEALED),),
+        sealed=chat.sealed(payload, event.account),
         occurred_at=otherwise(lambda: milliseconds(payload["created_at_msec"]), LATEST),
         external_id=payload["id"],
         surface="group" if shared else "direct",
