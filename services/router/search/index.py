@@ -32,6 +32,7 @@ Row = Any  # asyncpg.Record, which has no types
 
 NAME: Final = "search"
 FOLLOWED: Final = "search.events"  # its place among the walks
+TOGETHER: Final = 50  # messages that are in memory at once; one has a megabyte at the most
 QUIET_SECONDS: Final = 15.0
 BACK_OFF_SECONDS: Final = 1.0
 SAID: Final = ("text", "caption", "name", "title", "address")  # fields of a part that are words
@@ -94,12 +95,12 @@ class Index:
     async def look_at(self, messages: Iterable[uuid.UUID], conversations: Iterable[uuid.UUID] = ()) -> None:
         """Index these as they stand."""
         ids, named = sorted(messages), sorted(conversations)
-        for start in range(0, max(len(ids), len(named)), STEP):
+        for start in range(0, max(len(ids), len(named)), TOGETHER):
             async with transaction(self._pool) as connection:
                 await connection.execute(BOUND)
-                rows = await connection.fetch(STANDING, ids[start : start + STEP])
+                rows = await connection.fetch(STANDING, ids[start : start + TOGETHER])
                 await _write_messages(connection, rows)
-                here = {row["conversation_id"] for row in rows} | set(named[start : start + STEP])
+                here = {row["conversation_id"] for row in rows} | set(named[start : start + TOGETHER])
                 await _write_conversations(connection, await connection.fetch(NAMES, sorted(here)))
 
     async def missed(self, place: Sequence[str]) -> Sequence[str]:
@@ -124,18 +125,26 @@ class Index:
 
 
 def heard(records: Iterable[Any]) -> Heard:
+    """What is no event of ours is passed over: the daily walk finds what it was about."""
     about = Heard()
     for record in records:
-        headers = dict(record.headers)
-        name = headers.get("ce_type", b"").decode(errors="replace")
-        if name in ANNOUNCES:
-            about.messages.add(uuid.UUID(headers["ce_id"].decode()))
-        elif name in CHANGES:
-            message = orjson.loads(record.value).get("message_id")
-            about.messages.update([uuid.UUID(message)] if message else [])
-        elif name in INTRODUCES:
-            about.conversations.add(uuid.UUID(record.key.decode()))
+        try:
+            _hear(about, record)
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            log.warning("search.passed_over", offset=record.offset, error=repr(error))
     return about
+
+
+def _hear(about: Heard, record: Any) -> None:
+    headers = dict(record.headers)
+    name = headers.get("ce_type", b"").decode(errors="replace")
+    if name in ANNOUNCES:
+        about.messages.add(uuid.UUID(headers["ce_id"].decode()))
+    elif name in CHANGES:
+        message = orjson.loads(record.value).get("message_id")
+        about.messages.update([uuid.UUID(message)] if message else [])
+    elif name in INTRODUCES:
+        about.conversations.add(uuid.UUID(record.key.decode()))
 
 
 def said_in(row: Row) -> list[str]:

@@ -29,7 +29,7 @@ UNSEEN: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 WITHIN: Final = re.compile("[^._'’:·]+")  # ICU leaves these within a word: example.com
 
 
-@lru_cache(10_000)
+@lru_cache(2_000)
 def folded(text: str) -> str:
     """As everybody writes it: without case, without accents, in one form (NFKC)."""
     plain = ACCENTS.sub("", unicodedata.normalize("NFKD", UNSEEN.sub("", text).casefold()))

@@ -167,6 +167,10 @@ async def test_what_happens_is_followed_and_goes_on_where_it_stood(house):
         (message, "message.received", {}),
         (uuid.uuid4(), "message.status", {"message_id": str(message)}),
         (uuid.uuid4(), "message.edited", {"message_id": None}),
+        ("no id", "message.received", {}),
+        (uuid.uuid4(), "message.edited", {"message_id": "no id"}),
+        (uuid.uuid4(), "message.deleted", []),
+        (uuid.uuid4(), "conversation.opened", {}),
     ):
         headers = cloudevents.headers(name, source="/t", id=str(id_), time=START, tenant="default", subject="x")
         out = cloudevents.Out(house.settings.topic(EVENTS), b"c", orjson.dumps(value), headers)
