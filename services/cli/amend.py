@@ -1,4 +1,4 @@
-"""`parley edit`, `delete`, `react` and `seen`: a change of a message that stands at the provider, and what became of it."""
+"""`parley edit`, `delete`, `react`, `seen` and `cancel`: a change of a message, and what became of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.cli.message import CANNOT, Words, finish, identified, valid, words
 from services.cli.running import find_running
 
 if TYPE_CHECKING:
-    from shared.contract.requests import OfMessage
+    from shared.contract.requests import Cancel, OfMessage
 
 app = typer.Typer()
 
@@ -87,8 +87,24 @@ def seen(
     _ask(SeenMessage, message, how)
 
 
+@app.command()
+@asking
+def cancel(
+    message: Named,
+    *,
+    how: How,
+) -> None:
+    """Take back a message that waits until its time, or has not begun to be sent, and wait until it is so.
+
+    Exit codes: 0 it is never sent, 4 it has gone, or is none; else as `parley send`. One that waits is named by its whole id.
+    """
+    from shared.contract.requests import Cancel
+
+    _ask(Cancel, message, how)
+
+
 def _ask(
-    kind: type[OfMessage],
+    kind: type[OfMessage | Cancel],
     message: str,
     how: How,
     **what: Any,

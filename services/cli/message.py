@@ -41,6 +41,7 @@ CHANGED: Final = frozenset(
         "conversation.assigned",
         "conversation.tagged",
         "conversation.read",
+        "message.scheduled",
     }
 )
 SOURCE: Final = "/cli"
@@ -48,6 +49,9 @@ SOURCE: Final = "/cli"
 app = typer.Typer()
 
 Words = Annotated[str, typer.Argument(help="What to say; `-` reads it from standard input.")]
+At = Annotated[
+    str, typer.Option(help="Not before then: a time as RFC 3339 writes it, such as 2027-01-31T08:00:00+07:00.")
+]
 
 
 @app.command()
@@ -57,10 +61,11 @@ def send(
     account: Annotated[str, typer.Argument(help="The account of the accounts file that sends.")],
     address: Annotated[str, typer.Argument(help="To whom, as the channel calls them.")],
     text: Words,
+    at: At = "",
     *,
     how: How,
 ) -> None:
-    """Write first, to an address, and wait until the provider has it.
+    """Write first, to an address, and wait until the provider has it; with `--at`, until it is known that it waits.
 
     Exit codes: 0 sent, 1 Kafka cannot be reached, 2 misused, 4 refused early, 5 nothing heard in time, 6 failed,
     7 outcome unknown: it may have been sent.
@@ -77,6 +82,7 @@ def send(
             parts=(Text(text=words(text)),),
             author="cli",
             automatic=False,
+            not_before=at or None,
         )
     )
     place = record_key(how.tenant, channel, account, address)
@@ -88,10 +94,12 @@ def send(
 def reply(
     conversation: Annotated[str, typer.Argument(help="The conversation's id; its first letters do.")],
     text: Words,
+    at: At = "",
     *,
     how: How,
 ) -> None:
-    """Answer in a conversation, on the channel the customer last wrote from, and wait until the provider has it.
+    """Answer in a conversation, on the channel the customer last wrote from, and wait until the provider has it; with `--at`,
+    until it is known that it waits.
 
     Exit codes: as `parley send`.
     """
@@ -102,7 +110,12 @@ def reply(
     place = as_uuid(conversation) or identified(system, conversation)
     asked = valid(
         lambda: Reply(
-            tenant=how.tenant, conversation=place, parts=(Text(text=words(text)),), author="cli", automatic=False
+            tenant=how.tenant,
+            conversation=place,
+            parts=(Text(text=words(text)),),
+            author="cli",
+            automatic=False,
+            not_before=at or None,
         )
     )
     finish(system, asked, place=str(place), how=how)
@@ -155,7 +168,9 @@ async def ask(
     from services.cli.reading import consumer, seek
     from shared.contract.envelope import requested_id
     from shared.contract.records import EVENTS
+    from shared.contract.requests import Cancel
 
+    taken_back = asked.message if isinstance(asked, Cancel) else None
     message = str(requested_id(asked.tenant, id_))
     async with consumer(settings, [settings.topic(EVENTS)]) as events:
         await seek(events, beginning=False)
@@ -166,7 +181,7 @@ async def ask(
             return 0
         try:
             async with asyncio.timeout(patience):
-                return await outcome(events, request_id=id_, show=show)
+                return await outcome(events, request_id=id_, show=show, taken_back=taken_back)
         except TimeoutError:
             typer.echo(
                 f"Nothing was heard of it within {patience:g} s; it may still go out. Look with `parley trace {message}`; "
@@ -206,8 +221,10 @@ async def producing(settings: Settings) -> AsyncIterator[Callable[..., Awaitable
         await producer.stop()
 
 
-async def outcome(events: Any, *, request_id: str, show: Callable[[dict[str, Any]], None]) -> int:
-    """Read until the request's end is known; its exit code."""
+async def outcome(
+    events: Any, *, request_id: str, show: Callable[[dict[str, Any]], None], taken_back: UUID | None = None
+) -> int:
+    """Read until the request's end is known; its exit code. `taken_back`: a message whose status is that end too."""
     from services.cli.lines import Seen, short_type
     from services.cli.reading import described, records
 
@@ -215,7 +232,8 @@ async def outcome(events: Any, *, request_id: str, show: Callable[[dict[str, Any
     async for record in records(events):
         told = described(record)
         data = told["data"] if isinstance(told["data"], dict) else {}
-        if data.get("request_id") != request_id or seen.again(told):
+        is_of_it = taken_back is not None and data.get("message_id") == str(taken_back)
+        if not (is_of_it or data.get("request_id") == request_id) or seen.again(told):
             continue
         kind = short_type(told["type"])
         failure = data.get("failure") or {}
@@ -231,6 +249,8 @@ async def outcome(events: Any, *, request_id: str, show: Callable[[dict[str, Any
         )
         if kind == "request.refused":
             return REFUSED
+        if kind == "message.status" and taken_back is not None:
+            return 0 if data.get("status") == "cancelled" else REFUSED
         if data.get("status") == "unknown":
             return UNKNOWN
         if kind in CHANGED:

@@ -189,6 +189,15 @@ class HandOver(Order):
     note: str | None = None
 
 
+class Withdraw(Addressed):
+    """Do not begin this message, if it has not begun: what becomes of it then is its status, `cancelled` or another.
+
+    `message`: which; it stands before this in the lane.
+    """
+
+    message: uuid.UUID
+
+
 class Amended(Model):
     """What became of an order to change something; no `failure`: it is so now.
 

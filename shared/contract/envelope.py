@@ -449,7 +449,7 @@ class Envelope(Model):
 
 Cause = Literal[
     "message", "request", "media", "conversation", "customer", "event", "fleeting", "apart",
-    "delivery", "profile", "piece", "account", "thread", "snapshot",
+    "delivery", "profile", "piece", "account", "thread", "snapshot", "plan",
 ]  # fmt: skip
 
 

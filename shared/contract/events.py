@@ -27,6 +27,7 @@ from shared.contract.envelope import (
     Window,
 )
 from shared.contract.policy import Policy
+from shared.contract.requests import Parts, Written
 
 
 class Step(Model):
@@ -124,6 +125,19 @@ class MessageQueued(Event):
 
     message: Outbound
     waited_since: Moment | None = None
+
+
+class MessageScheduled(Written, Event):
+    """A message waits until `due`; then it is judged as if it were asked for, and is `message.queued` or `request.refused`. Until
+    then `request.cancel` takes it back: its `message.status` is `cancelled`. Without a conversation where it would begin one.
+    """
+
+    message_id: uuid.UUID
+    due: Moment
+    channel: Name
+    account: Name
+    peer: Address
+    parts: Parts
 
 
 class MessageStatus(Event):

@@ -17,6 +17,7 @@ from shared.contract.deliveries import (
     Outbound,
     ProfileUpdate,
     Typing,
+    Withdraw,
 )
 from shared.contract.envelope import (
     Envelope,
@@ -55,6 +56,7 @@ from shared.contract.events import (
     MessageQueued,
     MessageReaction,
     MessageReceived,
+    MessageScheduled,
     MessageSeen,
     MessageStatus,
     MessageVisibility,
@@ -114,6 +116,7 @@ def _types() -> dict[str, RecordType]:
         ("outbound", "outbound", Outbound),
         ("outbound", "outbound.amend", Amend),
         ("outbound", "outbound.handover", HandOver),
+        ("outbound", "outbound.cancel", Withdraw),
         ("outbound", "outbound.typing", Typing),
         ("outbound", "outbound.growing", Growing),
         ("requests", "request.reply", Reply),
@@ -145,6 +148,7 @@ def _types() -> dict[str, RecordType]:
         ("events", "message.reaction", MessageReaction),
         ("events", "message.seen", MessageSeen),
         ("events", "message.media", MessageMedia),
+        ("events", "message.scheduled", MessageScheduled),
         ("events", "message.queued", MessageQueued),
         ("events", "message.status", MessageStatus),
         ("events", "request.accepted", RequestAccepted),

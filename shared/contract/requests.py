@@ -29,7 +29,10 @@ class Hop(Model):
 
 
 class Request(Model):
-    """What every request may say. Its `ce_id` is the idempotency key; answers carry it as `request_id`."""
+    """What every request may say. Its `ce_id` is the idempotency key; answers carry it as `request_id`.
+
+    `not_before`: of `request.reply` and `request.send`, when to send it; a year ahead at the most.
+    """
 
     tenant: Name = "default"
     not_before: Moment | None = None
@@ -100,7 +103,9 @@ class Grow(Written, Request):
 
 
 class Cancel(Request):
-    """Take back a message that has not been sent."""
+    """Take back a message that has not begun to be sent. `request.accepted`, then the message's own status is the answer:
+    `cancelled`, or what became of it; or `request.refused`. Of a message that is not known yet it waits until all is read that came before it.
+    """
 
     message: uuid.UUID
 

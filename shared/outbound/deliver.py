@@ -11,7 +11,7 @@ import structlog
 
 from shared.bus.cloudevents import In
 from shared.bus.consume import Reader
-from shared.contract.deliveries import Growing, Order, Typing
+from shared.contract.deliveries import Growing, Order, Typing, Withdraw
 from shared.contract.errors import BusUnavailable, DatabaseUnavailable, Malformed
 from shared.contract.records import adapter_group, outbound_topic
 from shared.outbound import lanes
@@ -23,7 +23,7 @@ from shared.outbound.sending import Own, OwnAmend, Sender
 from shared.provider.parts import Parts
 from shared.provider.workers import Blocked, Workers
 from shared.runtime.lasting import keep
-from shared.runtime.observe import OLDEST_SEND, PENDING_SENDS
+from shared.runtime.observe import OLDEST_SEND, PENDING_SENDS, SENDS
 
 __all__ = ["Deliver", "Own", "OwnAmend", "OwnShowing", "Pace"]
 
@@ -115,13 +115,19 @@ class Deliver:
         return None
 
     async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
-        """Messages and their changes into their lanes; what is fleeting is shown at once or not at all."""
+        """Messages and their changes into their lanes, behind those what is taken back; what is fleeting is shown at once or not at all."""
         fleeting = [record.model for record in records if isinstance(record.model, Typing | Growing)]
         messages = [record for record in records if isinstance(record.model, Order)]
-        if len(messages) + len(fleeting) < len(records):
+        withdrawn = [record.model.message for record in records if isinstance(record.model, Withdraw)]
+        if len(messages) + len(fleeting) + len(withdrawn) < len(records):
             raise Malformed("a record that is nothing to send")
         if messages:
             await lanes.append(self._pool, messages)
+        if withdrawn:
+            for ended in await self._ledger.withdraw(withdrawn):
+                SENDS.labels(ended.channel, "cancelled").inc()
+            self._reports.wake()
+        if messages or withdrawn:
             self._workers.wake()
         for mark in fleeting:
             self._fleeting.show(mark)

@@ -38,7 +38,7 @@ HANDLES_KEPT: Final = timedelta(days=90)  # then a file is uploaded again, if it
 
 OPEN: Final = frozenset({"queued", "sending"})
 
-State = Literal["queued", "sending", "sent", "failed", "unknown", "expired", "skipped"]
+State = Literal["queued", "sending", "sent", "failed", "unknown", "expired", "cancelled", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The first order of a lane that is not done; no `entries`: it is not cut into pieces yet."""
+    """The first order of a lane that is not done; no `entries`: it is not cut into pieces yet.
+
+    `now`: PostgreSQL's time; `cancelled`: it is not to be begun any more.
+    """
 
     message: Outbound | Amend | HandOver
     traceparent: str | None
     received_at: datetime
     entries: tuple[Entry, ...]
+    now: datetime
+    cancelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,9 @@ class Outcome:
     join_key: str | None = None
     failure: Failure | None = None
     cost: Cost | None = None
+
+
+CANCELLED: Final = Outcome(status="cancelled", failure=Failure(code="cancelled"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,8 @@ class Ledger:
         async with connected(self._pool) as connection, connection.transaction():
             await lanes.hold(connection, lane)
             row = await connection.fetchrow(
-                "SELECT message_id, attempt, body, traceparent, received_at FROM send"
+                "SELECT message_id, attempt, body, traceparent, received_at, clock_timestamp() AS now,"
+                " cancelled_at IS NOT NULL AS cancelled FROM send"
                 " WHERE conversation = $1 AND done_at IS NULL ORDER BY position LIMIT 1",
                 lane.conversation,
             )
@@ -117,7 +126,7 @@ class Ledger:
                 await lanes.hand_over(connection, lane, account)
                 return None
             entries = await _entries(connection, row["message_id"], row["attempt"])
-        return Head(message, row["traceparent"], row["received_at"], entries)
+        return Head(message, row["traceparent"], row["received_at"], entries, row["now"], row["cancelled"])
 
     async def cut(
         self, lane: Lane, message: Order, parts: Sequence[Sendable | Amendment | ThreadControl]
@@ -166,13 +175,20 @@ class Ledger:
             await lanes.hold(connection, lane, lease)
 
     async def sending(self, lane: Lane, message: Order, number: int, *, lease: timedelta) -> None:
-        """From now on the piece may have been sent, whatever happens to us. Awaited just before the request leaves."""
+        """From now on the piece may have been sent, whatever happens to us. Awaited just before the request leaves.
+
+        A message of which nothing has begun begins in time only, by PostgreSQL's clock, and not once it is taken back: else Fenced, and
+        the lane is given up, so that its next owner sees why.
+        """
         async with connected(self._pool) as connection:
             marked = await connection.fetchval(
                 "WITH held AS (UPDATE lane SET lease_until = now() + $6"
                 "              WHERE conversation = $1 AND owner = $2 RETURNING conversation)"
                 " UPDATE piece SET status = 'sending', first_sent_at = coalesce(first_sent_at, now()) FROM held"
                 " WHERE message_id = $3 AND attempt = $4 AND piece = $5 AND status IN ('queued', 'sending')"
+                " AND (EXISTS (SELECT FROM piece p WHERE p.message_id = $3 AND p.attempt = $4 AND p.status <> 'queued')"
+                "  OR (clock_timestamp() <= coalesce($7, 'infinity'::timestamptz) AND NOT EXISTS (SELECT FROM send"
+                "   WHERE send.message_id = $3 AND send.attempt = $4 AND send.cancelled_at IS NOT NULL)))"
                 " RETURNING true",
                 lane.conversation,
                 lane.owner,
@@ -180,9 +196,35 @@ class Ledger:
                 message.attempt,
                 number,
                 lease,
+                message.not_after,
             )
+            if not marked:
+                await lanes.postpone(connection, lane, timedelta(0), tried=False)
         if not marked:
             raise Fenced(f"lane {lane.conversation}")
+
+    async def withdraw(self, messages: Sequence[uuid.UUID]) -> list[Order]:
+        """They are not to be begun any more. In a lane that nobody works on they end now, whatever it waits for, and are given back; else
+        when their turn comes. What has begun goes on, and its own end tells.
+        """
+        async with connected(self._pool) as connection, connection.transaction():
+            free = await connection.fetch(
+                "SELECT conversation, owner IS NULL AS free FROM lane WHERE conversation IN (SELECT conversation FROM send"
+                " WHERE message_id = ANY($1::uuid[]) AND done_at IS NULL) ORDER BY conversation FOR UPDATE",
+                messages,
+            )
+            rows = await connection.fetch(
+                "UPDATE send SET cancelled_at = now() WHERE message_id = ANY($1::uuid[]) AND done_at IS NULL"
+                " RETURNING conversation, position, body",
+                messages,
+            )
+            nobodys = {row["conversation"] for row in free if row["free"]}
+            return [
+                message
+                for row in sorted(rows, key=lambda row: row["position"])
+                if row["conversation"] in nobodys
+                and await _take_back(connection, message := _ORDER.validate_json(row["body"]), row["position"])
+            ]
 
     async def put_off(self, lane: Lane, message: Order, number: int, *, why: Failure, maybe_sent: bool) -> None:
         """The piece is tried again later; if it has certainly not been sent, it is queued as if for the first time."""
@@ -321,9 +363,26 @@ async def _store(connection: Connection, message: Order, parts: Sequence[Any]) -
     )
 
 
+async def _take_back(connection: Connection, message: Order, position: int) -> bool:
+    """Whether it ends so, in a lane that is locked and nobody's: nothing of it has begun. Who stands behind it waits no longer for it."""
+    await _store(connection, message, [None])
+    if any(entry.status != "queued" for entry in await _entries(connection, message.id, message.attempt)):
+        return False
+    await _settle(connection, message, 0, CANCELLED)
+    await _skip(connection, message)
+    await _end(connection, message)
+    await connection.execute(
+        "UPDATE lane SET next_try = now(), tries = 0 WHERE conversation = $1 AND NOT EXISTS"
+        " (SELECT FROM send WHERE conversation = $1 AND done_at IS NULL AND position < $2)",
+        message.conversation,
+        position,
+    )
+    return True
+
+
 async def _finish(connection: Connection, lane: Lane, message: Order, number: int, outcome: Outcome) -> None:
     await _settle(connection, message, number, outcome)
-    if outcome.status in {"failed", "expired"}:
+    if outcome.status in {"failed", "expired", "cancelled"}:
         await _skip(connection, message)
     if await _end(connection, message):
         await lanes.move_on(connection, lane)

@@ -16,7 +16,7 @@ from shared.contract.errors import Fenced, Refusal
 from shared.contract.fit import Sendable, fit
 from shared.outbound.amending import amendments, thread_control
 from shared.outbound.lanes import Lane, patiently
-from shared.outbound.ledger import OPEN, Entry, Head, Ledger, Outcome
+from shared.outbound.ledger import CANCELLED, OPEN, Entry, Head, Ledger, Outcome
 from shared.outbound.sending import Job, Later, Sender
 from shared.provider.parts import Parts
 from shared.provider.workers import Blocked
@@ -94,8 +94,8 @@ class Outgoing:
         if route is None:
             await self._end(lane, message, _failed("unknown_account", "add it to the accounts file"))
             return None
-        if message.not_after and datetime.now(UTC) > message.not_after and _untouched(head):
-            await self._end(lane, message, _too_late(head))
+        if _untouched(head) and (end := _called_off(head)):
+            await self._end(lane, message, end)
             return None
         if (
             isinstance(message, Amend)
@@ -203,6 +203,14 @@ class Outgoing:
 
 def _untouched(head: Head) -> bool:
     return all(entry.status == "queued" for entry in head.entries)
+
+
+def _called_off(head: Head) -> Outcome | None:
+    """Why it is not begun: it is taken back, or its time is over."""
+    if head.cancelled:
+        return CANCELLED
+    late = head.message.not_after is not None and head.now > head.message.not_after
+    return _too_late(head) if late else None
 
 
 def _too_late(head: Head) -> Outcome:

@@ -18,6 +18,7 @@ from shared.contract import envelope
 from shared.contract.records import BY_MODEL, INBOUND_LIMIT, REQUESTS
 from shared.contract.requests import (
     Assign,
+    Cancel,
     Close,
     DeleteMessage,
     EditMessage,
@@ -52,6 +53,7 @@ OF_CONVERSATION: Final[Mapping[str, type[Request]]] = {
     "assign": Assign,
     "tag": Tag,
     "read": Read,
+    "cancel": Cancel,
 }
 IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 

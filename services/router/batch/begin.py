@@ -14,14 +14,21 @@ from shared.storage.database import Connection
 
 
 async def begin(
-    connection: Connection, batches: Sequence[Batch], *, forget: Collection[Place], ids: Collection[uuid.UUID]
-) -> tuple[datetime, set[uuid.UUID]]:
-    """PostgreSQL's time, by which all is judged, and the ids that were never seen before. Raises Fenced where a partition has another owner or stands elsewhere."""
+    connection: Connection,
+    batches: Sequence[Batch],
+    *,
+    forget: Collection[Place],
+    ids: Collection[uuid.UUID],
+    plans: Collection[uuid.UUID] = (),
+) -> tuple[datetime, set[uuid.UUID], set[uuid.UUID]]:
+    """PostgreSQL's time, by which all is judged, the ids that were never seen before, and which of these plans there are. Raises Fenced where a partition has another owner or stands elsewhere."""
     offsets = [(b.topic, b.partition, b.epoch, b.start, b.end) for b in batches if b.topic]
-    now, moved, fresh = await connection.fetchrow(BEGIN, *_columns(offsets, 5), *_columns(list(forget), 3), list(ids))
+    now, moved, fresh, planned = await connection.fetchrow(
+        BEGIN, *_columns(offsets, 5), *_columns(list(forget), 3), list(ids), list(plans)
+    )
     if moved != len(offsets):
         raise Fenced(", ".join(f"{b.topic}/{b.partition} at {b.start}" for b in batches))
-    return now, set(fresh)
+    return now, set(fresh), set(planned)
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
@@ -52,4 +59,5 @@ WITH own AS MATERIALIZED (
 ), fresh AS (
     INSERT INTO seen SELECT id FROM unnest($9::uuid[]) id ORDER BY id ON CONFLICT DO NOTHING RETURNING id
 )
-SELECT clock_timestamp(), (SELECT count(*) FROM moved), ARRAY(SELECT id FROM fresh)"""
+SELECT clock_timestamp(), (SELECT count(*) FROM moved), ARRAY(SELECT id FROM fresh),
+    ARRAY(SELECT id FROM plan WHERE id = ANY($10::uuid[]))"""

@@ -10,9 +10,10 @@ from typing import Any, Final, cast
 import asyncpg
 import orjson
 
-from services.router.batch.needs import Needs
+from services.router.batch.needs import Needs, of_request
 from services.router.batch.publish import Row
 from services.router.fold import identity, moves, reach
+from services.router.fold.alarms import Fired, record_of
 from services.router.fold.bonds import pair_of
 from services.router.fold.brake import brake_ref
 from services.router.fold.facts import (
@@ -28,12 +29,14 @@ from services.router.fold.facts import (
     PeerKey,
     Person,
     Place,
+    Plan,
     Ref,
     RefKey,
     Sending,
     Suggestion,
     Wish,
 )
+from services.router.fold.plans import DUE, asked_then
 from services.router.fold.windows import answered_ref
 from shared.contract.envelope import Envelope, Notice
 from shared.contract.identities import identity_kind
@@ -104,6 +107,7 @@ async def load(
     facts: Facts,
 ) -> list[Row]:
     """Fill in the facts; what others left in the outbox of the conversations that are locked now."""
+    await mention_plans(connection, needs)
     await mention_waiting_echoes(connection, needs)
     await mention_unknown_files(connection, needs)
     await mention_topics(connection, needs)
@@ -121,8 +125,33 @@ async def load(
     check_brakes(facts, needs)
     named |= await find_private_answers(connection, facts, needs)
     await find_sendings(connection, facts, needs, named)
+    await lock_plans(connection, facts, needs)
     await lock_alarms(connection, facts, needs)
     return await find_outbox(connection, facts)
+
+
+PLAN: Final = "id, tenant, conversation_id, message_id, request_id, type, request, traceparent, requested_at, due"
+
+
+async def mention_plans(connection: Connection, needs: Needs) -> None:
+    """What waits is asked about as if it were asked now; a request never changes."""
+    query = f"SELECT {PLAN} FROM plan WHERE id = ANY($1::uuid[])"  # noqa: S608 a constant's columns
+    fired, looked = {key.entity for key in needs.alarms}, set[uuid.UUID]()
+    while fresh := needs.plans - looked:
+        looked |= fresh
+        for row in await connection.fetch(query, list(fresh)):
+            plan = Plan(*row)
+            if plan.conversation_id:
+                needs.conversations.add(plan.conversation_id)
+            if plan.id in fired:
+                asked = asked_then(plan, record_of(Fired(plan.id, DUE, plan.due)))
+                of_request(needs, asked, asked.model)
+
+
+async def lock_plans(connection: Connection, facts: Facts, needs: Needs) -> None:
+    if needs.plans:
+        query = f"SELECT {PLAN} FROM plan WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608 a constant's columns
+        facts.plans = {row[0]: Plan(*row) for row in await connection.fetch(query, list(needs.plans))}
 
 
 async def mention_waiting_echoes(connection: Connection, needs: Needs) -> None:

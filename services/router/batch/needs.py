@@ -19,6 +19,7 @@ from services.router.fold.identity import Claim
 from services.router.fold.mails import is_mail
 from services.router.fold.moves import names_of
 from services.router.fold.persons import address_of
+from services.router.fold.plans import ahead_of
 from services.router.fold.receipts import delivery_refs
 from services.router.fold.stopwords import word_in
 from services.router.fold.threads import mentioned, ref_key, thread_ref
@@ -28,6 +29,7 @@ from shared.contract.deliveries import Amend, Amended, Delivery, MediaUpdate, Pr
 from shared.contract.envelope import AMENDS, Envelope, Notice, derive, requested_id
 from shared.contract.errors import Refusal
 from shared.contract.requests import (
+    Cancel,
     Grow,
     KeepApart,
     Link,
@@ -77,6 +79,7 @@ class Needs:
     files: dict[uuid.UUID, RefKey] = field(default_factory=dict)
     private: list[Reply] = field(default_factory=list)
     alarms: set[AlarmKey] = field(default_factory=set)
+    plans: set[uuid.UUID] = field(default_factory=set)
     echoes: bool = False
     blocks: bool = False
     consents: bool = False
@@ -116,12 +119,13 @@ def of(records: Sequence[In], secret: bytes) -> Needs:
             case Fired() as fired:
                 needs.alarms.add(fired.key)
                 needs.conversations.add(fired.entity)
+                needs.plans.add(fired.entity)
             case SendTyping() as asked:
                 needs.conversations.add(asked.conversation)
             case Grow() as asked:
                 _answer(needs, asked)
             case Request() as asked:
-                _request(needs, record, asked)
+                of_request(needs, record, asked)
     return needs
 
 
@@ -229,8 +233,10 @@ def _answer(needs: Needs, asked: Reply | Grow) -> None:
         needs.messages.add(asked.in_reply_to)
 
 
-def _request(needs: Needs, record: In, asked: Request) -> None:
-    needs.ids.add(requested_id(record.tenant, record.id))
+def of_request(needs: Needs, record: In, asked: Request) -> None:
+    needs.ids.add(once := requested_id(record.tenant, record.id))
+    if isinstance(asked, Reply | Send):
+        needs.plans.add(ahead_of(asked.tenant, once))
     match asked:
         case Reply():
             _answer(needs, asked)
@@ -238,6 +244,9 @@ def _request(needs: Needs, record: In, asked: Request) -> None:
                 needs.private.append(asked)
         case OfMessage():
             needs.messages.add(asked.message)
+        case Cancel():
+            needs.messages.add(asked.message)
+            needs.plans.update({asked.message, ahead_of(asked.tenant, asked.message)})
         case Send():
             owner = identity.at(asked.tenant, asked.channel, asked.account, asked.address)
             needs.meet(owner, None, record.at)

@@ -115,7 +115,9 @@ class Router:
         wanted = needs.of(records, self._secret)
         with self._outbox.forgetting() as places:
             async with transaction(self._pool) as connection:
-                now, fresh = await begin(connection, batches, forget=places, ids=wanted.ids)
+                now, fresh, wanted.plans = await begin(
+                    connection, batches, forget=places, ids=wanted.ids, plans=wanted.plans
+                )
                 facts = Facts(
                     now,
                     self._secret,

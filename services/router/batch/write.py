@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import astuple
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ async def write(connection: Connection, facts: Facts, publisher: uuid.UUID) -> N
     await write_events(connection, [e for e in facts.emissions if e.stored and not e.announces])
     await write_sendings(connection, {*map(id, facts.queued)}, list(facts.sendings.values()))
     await write_outbox(connection, [e for e in facts.emissions if not e.stored])
+    await write_plans(connection, facts)
     await write_alarms(connection, facts)
 
 
@@ -323,4 +325,18 @@ async def write_alarms(connection: Connection, facts: Facts) -> None:
             SELECT * FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::timestamptz[])
             ON CONFLICT (entity, kind) DO UPDATE SET due = excluded.due WHERE alarm.due > excluded.due""",
             *_columns([(*key, shard_of(key.entity), due) for key, due in sorted(facts.alarms.items())]),
+        )
+
+
+async def write_plans(connection: Connection, facts: Facts) -> None:
+    if gone := [plan for plan in facts.unplanned if plan not in {one.id for one in facts.planned}]:
+        await connection.execute("DELETE FROM plan WHERE id = ANY($1::uuid[])", gone)
+    if made := sorted(
+        (astuple(plan) for plan in facts.planned if plan.id not in facts.unplanned), key=lambda row: row[0]
+    ):
+        await connection.execute(
+            """INSERT INTO plan (id, tenant, conversation_id, message_id, request_id, type, request, traceparent, requested_at, due)
+            SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
+                $8::text[], $9::timestamptz[], $10::timestamptz[])""",
+            *_columns(made),
         )

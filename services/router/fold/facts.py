@@ -277,6 +277,24 @@ class Bond:
 
 
 @dataclass(slots=True)
+class Plan:
+    """A request that waits (services/router/fold/plans.py). `request`: its value; `message_id`: of the message that it is about, or that
+    it will be.
+    """
+
+    id: uuid.UUID
+    tenant: str
+    conversation_id: uuid.UUID | None
+    message_id: uuid.UUID
+    request_id: str
+    type: str
+    request: bytes
+    traceparent: str | None
+    requested_at: datetime
+    due: datetime
+
+
+@dataclass(slots=True)
 class Emission:
     """A row of the outbox. `conversation_id`: whose sequence it has, a conversation's or a customer's. `home`: whose the message is,
     where it is not whoever began the conversation.
@@ -339,6 +357,7 @@ class Facts:
     floors: Mapping[uuid.UUID, int] = field(default_factory=dict)
     blocked: dict[Place, datetime] = field(default_factory=dict)
     standing: dict[AlarmKey, datetime] = field(default_factory=dict)
+    plans: dict[uuid.UUID, Plan] = field(default_factory=dict)
 
     blocks: dict[PeerKey, datetime | None] = field(default_factory=dict)
     consents: dict[Wish, Consent] = field(default_factory=dict)
@@ -346,6 +365,8 @@ class Facts:
     lifted: dict[Place, datetime] = field(default_factory=dict)
     alarms: dict[AlarmKey, datetime] = field(default_factory=dict)
     rung: set[AlarmKey] = field(default_factory=set)
+    planned: list[Plan] = field(default_factory=list)
+    unplanned: set[uuid.UUID] = field(default_factory=set)
     emissions: list[Emission] = field(default_factory=list)
     fleeting: list[Emission] = field(default_factory=list)
     opened: list[Conversation] = field(default_factory=list)

@@ -9,7 +9,7 @@ from services.router.fold.events import emit
 from services.router.fold.facts import Conversation, Emission, Facts
 from shared.bus.cloudevents import In
 from shared.contract.codes import CHANNELS
-from shared.contract.deliveries import Amend, HandOver
+from shared.contract.deliveries import Amend, HandOver, Withdraw
 from shared.contract.envelope import Thread, requested_id
 from shared.contract.records import BY_MODEL, outbound_topic
 from shared.contract.requests import Request
@@ -33,7 +33,7 @@ def basics(record: In, conversation: Conversation, asked: Request) -> dict[str, 
     }
 
 
-def encoded(order: Amend | HandOver) -> bytes:
+def encoded(order: Amend | HandOver | Withdraw) -> bytes:
     return order.model_dump_json(exclude_none=True).encode()
 
 
@@ -41,7 +41,7 @@ def give(
     facts: Facts,
     record: In,
     conversation: Conversation,
-    order: Amend | HandOver,
+    order: Amend | HandOver | Withdraw,
     value: bytes,
     message_id: uuid.UUID | None = None,
 ) -> None:

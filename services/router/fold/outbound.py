@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final, get_args
 
 import orjson
 
-from services.router.fold import changes, handovers, identity, persons, silence, work
+from services.router.fold import cancels, changes, handovers, identity, persons, plans, silence, work
+from services.router.fold.alarms import Fired
 from services.router.fold.blocks import check_block
 from services.router.fold.brake import check_brake, note_answer
 from services.router.fold.consents import check_consent, set_consent
 from services.router.fold.events import announce_opening, emit, pass_by, preview_of, tell_apart
-from services.router.fold.facts import Conversation, Emission, Facts, Known, PeerKey, Sending
+from services.router.fold.facts import Conversation, Emission, Facts, IdentityKey, Known, PeerKey, Sending
 from services.router.fold.participants import introduce
 from services.router.fold.routes import routed
 from services.router.fold.windows import (
@@ -33,9 +35,21 @@ from shared.contract.envelope import Text, Thread, Way, derive, requested_id
 from shared.contract.errors import Refusal
 from shared.contract.fit import fit
 from shared.contract.records import EVENTS, INBOUND_LIMIT, outbound_topic
-from shared.contract.requests import Grow, HandOverThread, OfMessage, Reply, Request, Send, SendTyping, SetConsent
+from shared.contract.requests import (
+    Cancel,
+    Grow,
+    HandOverThread,
+    OfMessage,
+    Reply,
+    Request,
+    Send,
+    SendTyping,
+    SetConsent,
+)
 from shared.contract.thread_tokens import thread_token
 from shared.runtime.observe import REFUSED
+
+Rule = Callable[[Facts, In, Any], None]
 
 
 def request(facts: Facts, record: In) -> None:
@@ -48,9 +62,61 @@ def request(facts: Facts, record: In) -> None:
         rule = CARRIED_OUT.get(type(record.model))
         if rule is None:
             raise Refusal("unsupported", f"{record.name} is not carried out by this version")
-        rule(facts, record, record.model)
+        carry_out(facts, record, rule)
     except Refusal as refusal:
         refuse(facts, record, refusal)
+
+
+def carry_out(facts: Facts, record: In, rule: Rule) -> None:
+    """Now; or, what is to be sent, later or not at all."""
+    asked = record.model
+    if not isinstance(asked, Reply | Send):
+        rule(facts, record, asked)
+    elif not cancels.comes_too_late(facts, record):
+        if asked.not_before is not None and asked.not_before > facts.now:
+            schedule(facts, record, asked, asked.not_before)
+        else:
+            rule(facts, record, asked)
+
+
+def schedule(facts: Facts, record: In, asked: Reply | Send, due: datetime) -> None:
+    """Judged now as far as can be: the window, for one, may open before it is due."""
+    if due > facts.now + FARTHEST:
+        raise Refusal("malformed", f"not_before: {FARTHEST.days} days ahead at the most")
+    if asked.expires_at is not None and asked.expires_at <= due:
+        raise Refusal("expired", "expires_at is not behind not_before")
+    check_alone(asked)
+    conversation = asked_in(facts, asked) if isinstance(asked, Reply) else place_of(facts, asked)
+    if conversation is not None:
+        check_open(facts, conversation)
+        check_fit(facts, conversation, asked)
+        channel, account, peer = conversation.channel, conversation.account, conversation.peer
+    elif isinstance(asked, Send):
+        channel, account, peer = asked.channel, asked.account, asked.address
+    if isinstance(asked, Send):
+        check_consent(facts, facts.customers[address_of(asked)], asked)
+    message = requested_id(asked.tenant, record.id)
+    told = {"channel": channel, "account": account, "peer": peer, "due": due, "message_id": str(message)}
+    told |= {"request_id": record.id, **asked.model_dump(mode="json", include=SCHEDULED, exclude_none=True)}
+    if conversation is not None:
+        emit(facts, conversation, record, "message.scheduled", told, message_id=message, trail=trail_of(record))
+    elif isinstance(asked, Send):
+        customer = facts.customers[address_of(asked)]
+        tell_apart(facts, record, "message.scheduled", told, customer=customer, trail=trail_of(record))
+    plans.keep(facts, record, id_=message, message=message, due=due)
+
+
+def due(facts: Facts, record: In, fired: Fired) -> None:
+    """A request that waited, as if it were asked now."""
+    plan = plans.standing(facts, fired)
+    if plan is None:
+        return
+    asked = plans.asked_then(plan, record)
+    plans.end(facts, plan)
+    try:
+        CARRIED_OUT[type(asked.model)](facts, asked, asked.model)
+    except Refusal as refusal:
+        refuse(facts, asked, refusal)
 
 
 def reply(facts: Facts, record: In, asked: Reply) -> None:
@@ -90,13 +156,8 @@ def asked_in(facts: Facts, asked: Reply | Grow | SendTyping | HandOverThread | w
 
 def send(facts: Facts, record: In, asked: Send) -> None:
     """A first message: to the open conversation of that place, to the customer's there, or a new one."""
-    if asked.channel not in CHANNELS or (asked.tenant, asked.channel, asked.account) not in facts.capabilities:
-        raise Refusal("unknown_account", f"{asked.channel}/{asked.account}")
-    address = identity.at(asked.tenant, asked.channel, asked.account, asked.address)
-    place = PeerKey(asked.tenant, asked.channel, asked.account, asked.address)
-    conversation = facts.open_at(place) or facts.open_conversation(
-        facts.customers[address], asked.channel, asked.account, asked.address
-    )
+    conversation = place_of(facts, asked)
+    address = address_of(asked)
     opening = conversation is None
     if conversation is None:
         conversation = Conversation(
@@ -129,12 +190,24 @@ def send(facts: Facts, record: In, asked: Send) -> None:
         introduce(facts, record, conversation, address)
 
 
+def place_of(facts: Facts, asked: Send) -> Conversation | None:
+    """Where a first message goes on; None: it begins a conversation. Raises Refusal for an account that is none."""
+    if asked.channel not in CHANNELS or (asked.tenant, asked.channel, asked.account) not in facts.capabilities:
+        raise Refusal("unknown_account", f"{asked.channel}/{asked.account}")
+    place = PeerKey(asked.tenant, asked.channel, asked.account, asked.address)
+    return facts.open_at(place) or facts.open_conversation(
+        facts.customers[address_of(asked)], asked.channel, asked.account, asked.address
+    )
+
+
+def address_of(asked: Send) -> IdentityKey:
+    return identity.at(asked.tenant, asked.channel, asked.account, asked.address)
+
+
 def check(facts: Facts, conversation: Conversation, asked: Reply | Send, *, private: bool = False) -> Way:
     """Refuse now what the channel would refuse later; what allows it to be sent otherwise."""
     check_when(facts, asked)
-    if conversation.status != "open":
-        raise Refusal("refused", f"the conversation is {conversation.status}: reopen it, or write a first message")
-    check_block(facts, conversation)
+    check_open(facts, conversation)
     able = able_in(facts, conversation)
     way = private_way(facts, conversation, able) if private else way_of(facts, conversation, asked, able)
     if able is not UNKNOWN:
@@ -142,12 +215,29 @@ def check(facts: Facts, conversation: Conversation, asked: Reply | Send, *, priv
     return way
 
 
+def check_open(facts: Facts, conversation: Conversation) -> None:
+    if conversation.status != "open":
+        raise Refusal("refused", f"the conversation is {conversation.status}: reopen it, or write a first message")
+    check_block(facts, conversation)
+
+
+def check_fit(facts: Facts, conversation: Conversation, asked: Reply | Send) -> None:
+    """By the way of most messages: of what is to be sent later the real one is not known yet."""
+    able = able_in(facts, conversation)
+    if able is not UNKNOWN and not all(part.kind == "template" for part in asked.parts):
+        fit(asked.parts, able.shown(conversation.surface, "free_text"))
+
+
 def check_when(facts: Facts, asked: Request) -> None:
     """That it is to be done now, and only here."""
     if asked.expires_at is not None and asked.expires_at <= facts.now:
         raise Refusal("expired", "expires_at has passed")
     if asked.not_before is not None and asked.not_before > facts.now:
-        raise Refusal("unsupported", "not_before: scheduled messages are not carried out by this version")
+        raise Refusal("unsupported", "not_before: only replies and first messages are carried out later")
+    check_alone(asked)
+
+
+def check_alone(asked: Request) -> None:
     if asked.fallback:
         raise Refusal("unsupported", "fallback is not carried out by this version")
 
@@ -300,7 +390,7 @@ def trail_of(record: In) -> tuple[Mapping[str, object]]:
 
 def where(facts: Facts, asked: Request) -> uuid.UUID:
     """The conversation that a request is about, by its own word or by its message's."""
-    known = facts.known.get(asked.message) if isinstance(asked, OfMessage) else None
+    known = facts.known.get(asked.message) if isinstance(asked, OfMessage | Cancel) else None
     found: uuid.UUID = known.conversation_id if known else getattr(asked, "conversation", NOWHERE)
     return found
 
@@ -330,10 +420,12 @@ OF_PERSONS: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {
     SetConsent: set_consent,
 }
 NOWHERE: Final = uuid.UUID(int=0)
+FARTHEST: Final = timedelta(days=366)
+SCHEDULED: Final = {"parts", "author", "automatic"}
 FLEETING: Final = (SendTyping, Grow)  # neither they nor their ids are kept
 
 
-CARRIED_OUT: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {
+CARRIED_OUT: Final[Mapping[type[Request], Rule]] = {
     Reply: reply,
     Send: send,
     SendTyping: pass_on_typing,
@@ -342,4 +434,5 @@ CARRIED_OUT: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {
     HandOverThread: hand_over,
     **dict.fromkeys(get_args(work.Asked), work_on),
     **dict.fromkeys(OF_PERSONS, of_persons),
+    Cancel: cancels.cancel,
 }

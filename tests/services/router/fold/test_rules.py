@@ -15,7 +15,7 @@ from shared.contract.deliveries import Growing, MediaUpdate, Outbound, Typing
 from shared.contract.envelope import Deletion, Media, Model, Party, Reaction, Template, Text, Window
 from shared.contract.events import MessageGrowing, MessageReaction
 from shared.contract.records import EVENTS, RECORDS, outbound_topic
-from shared.contract.requests import Cancel, Erase, Grow, Hop, Send, SendTyping
+from shared.contract.requests import Erase, Grow, Hop, Send, SendTyping
 from tests.promises.house import NOON, Customer, House, as_read, at
 
 LATER = datetime.now(UTC) + timedelta(days=1)
@@ -273,12 +273,10 @@ async def test_refused_in_words_that_programs_understand(house: House) -> None:
         ],
         "expired": [customer.reply(conversation, expires_at=BEFORE)],
         "unsupported": [
-            customer.reply(conversation, not_before=LATER),
             customer.reply(conversation, fallback=(Hop(channel="sms"),)),
             customer.reply(conversation).model_copy(
                 update={"parts": (Media(media="video", state="stored", blob="b"),)}
             ),
-            Cancel(tenant=customer.tenant, message=uuid.uuid4()),
             Erase(tenant=customer.tenant, customer=uuid.uuid4(), reason="asked"),
         ],
         "too_long": [customer.reply(conversation, "x " * 200)],
