@@ -20,6 +20,7 @@ from shared.contract.errors import Refusal
 from shared.contract.requests import Send, SetConsent
 
 EVERYWHERE: Final = ""  # of `channel`
+EVIDENCE: Final = 1000  # characters of what a provider says
 
 
 def check_consent(facts: Facts, person: uuid.UUID, asked: Send) -> None:
@@ -62,7 +63,7 @@ def note_notice(facts: Facts, record: In, found: Envelope, part: Notice) -> None
         return
     given = part.type == "opted_in"
     purposes = [one for one in part.purposes or PURPOSES if is_news(facts, home, one, found, given=given)]
-    said = Consent(given, found.occurred_at, part.text or part.type, "provider")
+    said = Consent(given, found.occurred_at, (part.text or part.type)[:EVIDENCE], "provider")
     note(facts, record, home, purposes, found.channel, said, {})
 
 

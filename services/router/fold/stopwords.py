@@ -53,7 +53,9 @@ BY_NUMBER: Final = frozenset({"sms", "telnyx"})
 
 
 def word_in(found: Envelope) -> Word | None:
-    """The order that this message is; None for any other. In a group or under a post it is said to somebody else."""
+    """The order that this message is; None for any other. In a group or under a post it is said to somebody else; a mail whose
+    sender nothing proves may stop what they get, and start nothing.
+    """
     match found.parts:
         case (Text(text=text),) if len(text) <= LONGEST and found.direction == "inbound" and found.container is None:
             pass
@@ -63,4 +65,5 @@ def word_in(found: Envelope) -> Word | None:
         return None
     if found.channel in BY_NUMBER and (order := order_of(text)) in {"stop", "start"}:
         return "stop" if order == "stop" else "start"
-    return WORDS.get(" ".join(text.replace("\u200b", "").casefold().strip(AROUND).split()))
+    word = WORDS.get(" ".join(text.replace("\u200b", "").casefold().strip(AROUND).split()))
+    return None if word == "start" and found.surface == "email" and found.sender.verified is None else word

@@ -110,6 +110,13 @@ def test_what_only_has_the_word_in_it_or_is_said_to_others_is_none(more: dict[st
     assert word_in(said.model_copy(update=more)) is None
 
 
+def test_a_mail_that_anybody_may_have_written_stops_what_they_get_and_starts_nothing() -> None:
+    def heard(word: str, **sender: Any) -> str | None:
+        return word_in(Customer().says(word, surface="email", sender=Party(address="a@b.example", **sender)))
+
+    assert (heard("stop"), heard("start"), heard("start", verified="dmarc")) == ("stop", None, "start")
+
+
 def test_by_sms_the_carriers_words_are_orders_too() -> None:
     said = Customer().says("cancel")
     assert (word_in(said), word_in(said.model_copy(update={"channel": "sms"}))) == (None, "stop")
