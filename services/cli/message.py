@@ -42,6 +42,11 @@ CHANGED: Final = frozenset(
         "conversation.tagged",
         "conversation.read",
         "message.scheduled",
+        "customer.merged",
+        "customer.split",
+        "customer.linked",
+        "customer.unlinked",
+        "customer.parted",
     }
 )
 SOURCE: Final = "/cli"

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from services.router.api import (
     consents,
+    customers,
     fitting,
     mails,
     media,
@@ -109,6 +110,15 @@ TABLE: Final = (
     ),
     get("/api/customers/{id}/consent", consents.show_consent, "pool"),
     post("/api/customers/{id}/consent", consents.set_consent, "producer", "settings"),
+    get("/api/customers/{id}", customers.show_customer, "pool"),
+    *(
+        post(f"/api/customers/{{id}}/{name}", partial(customers.ask_of_one, kind), "producer", "settings")
+        for name, kind in customers.OF_ONE.items()
+    ),
+    *(
+        post(f"/api/customers/{name}", partial(customers.ask_of_several, kind), "producer", "settings")
+        for name, kind in customers.OF_SEVERAL.items()
+    ),
     post("/api/send", requests.send, "producer", "settings"),
     get("/api/events", stream.stream_events, "feed", "tokens"),
     get("/api/state", state.show_state, "standing"),

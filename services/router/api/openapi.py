@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from services.router.api import fitting, requests, shapes, threads
+from services.router.api import customers, fitting, requests, shapes, threads
 from services.router.api.media import LIMIT
 from shared.contract.requests import Send, SetConsent
 
@@ -103,6 +103,15 @@ TOLD: Final[Mapping[tuple[str, str], Told]] = {
     },
     ("GET", "/api/customers/{id}/consent"): Told(shapes.Consents),
     ("POST", "/api/customers/{id}/consent"): Told(shapes.Accepted, asks=SetConsent, status=202),
+    ("GET", "/api/customers/{id}"): Told(shapes.WholeCustomer, ("limit", "before")),
+    **{
+        ("POST", f"/api/customers/{{id}}/{name}"): Told(shapes.Accepted, asks=kind, status=202)
+        for name, kind in customers.OF_ONE.items()
+    },
+    **{
+        ("POST", f"/api/customers/{name}"): Told(shapes.Accepted, asks=kind, status=202)
+        for name, kind in customers.OF_SEVERAL.items()
+    },
     ("POST", "/api/send"): Told(shapes.Accepted, asks=Send, status=202),
     ("GET", "/api/events"): Told(shapes.Heard, ("from",)),
     ("GET", "/api/state"): Told(shapes.Parts),

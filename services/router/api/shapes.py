@@ -41,7 +41,8 @@ class Conversation(BaseModel):
 
     id: uuid.UUID
     tenant: str
-    customer: uuid.UUID
+    home: uuid.UUID = Field(description="the customer with whose address it began, for ever")
+    customer: uuid.UUID = Field(description="the person who that is now")
     channel: str
     account: str
     peer: str
@@ -96,6 +97,60 @@ class WholeConversation(Conversation):
     kept_days: int | None
     events: list[StoredEvent]
     people: dict[str, str]
+
+
+class Named(BaseModel):
+    """An address by which somebody is known. `kind`: what it is, or whose ids it is of."""
+
+    kind: str
+    address: str
+    name: str | None
+
+
+class Member(BaseModel):
+    """A customer who is this person. `shared`: more people use the address than one has."""
+
+    id: uuid.UUID
+    born: datetime
+    shared: bool
+    last_sequence: int
+    identities: list[Named]
+
+
+class Joined(BaseModel):
+    """Why two customers are one person: proved, or asked for. Not `live`: it was cut, and by what."""
+
+    a: uuid.UUID
+    b: uuid.UUID
+    source: str
+    reason: str
+    cause: str
+    at: datetime
+    live: bool
+    cut_by: str | None
+    cut_at: datetime | None
+
+
+class Other(BaseModel):
+    """Somebody else, by the person that they are now. `a`, `b`: whose addresses it is of."""
+
+    a: uuid.UUID
+    b: uuid.UUID
+    other: uuid.UUID
+    name: str | None
+    reason: str
+    at: datetime
+
+
+class WholeCustomer(Conversations):
+    """A person. `suggestions`: who they may be too; `apart`: who they are not, by somebody's word."""
+
+    id: uuid.UUID
+    tenant: str
+    members: list[Member]
+    bonds: list[Joined]
+    suggestions: list[Other]
+    apart: list[Other]
 
 
 class Ids(BaseModel):

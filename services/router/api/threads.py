@@ -28,7 +28,8 @@ PREFIX: Final = re.compile(r"[0-9a-f]{4,32}")
 
 COLUMNS: Final = """
     id, tenant, customer_id AS home,
-    coalesce((SELECT merged_into FROM customer k WHERE k.id = customer_id), customer_id) AS customer, channel, account, peer, name, subject, preview, status, "window",
+    coalesce((SELECT merged_into FROM customer k WHERE k.id = customer_id), customer_id) AS customer,
+    channel, account, peer, name, subject, preview, status, "window",
     last_sequence, opened_at, last_at, last_inbound_at, container, surface, blocked_at, responder,
     responder_at, removed_to, closed_at, assignee, coalesce(tags, '[]') AS tags, priority, waiting_since, unread_from,
     failure, responses, (brake ->> 'until')::timestamptz AS braked_until,

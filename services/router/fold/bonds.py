@@ -56,18 +56,21 @@ def is_anothers(facts: Facts, own: IdentityKey, other: IdentityKey) -> bool:
     return any(one.kind in kinds and one.value not in {own.value, other.value} for one in others)
 
 
-def ask(facts: Facts, record: In, a: uuid.UUID, b: uuid.UUID, *, reason: str, about: dict[str, Any]) -> None:
-    """Somebody's word, which lifts what parted them. Raises Refusal where the person would have too many addresses."""
+def ask(facts: Facts, record: In, a: uuid.UUID, b: uuid.UUID, *, reason: str, about: dict[str, Any]) -> bool:
+    """Somebody's word, which lifts what parted them, and stands beside a proof; whether nobody had said it. Raises Refusal where the
+    person would have too many addresses.
+    """
     p, q = facts.persons[a], facts.persons[b]
     if is_too_many(facts, p, q):
         raise Refusal("refused", f"one person has {MOST} addresses at the most")
     known = facts.bonds.get((pair_of(a, b), "asked"))
     if a == b or (known and known.live):
-        return
+        return False
     for veto in vetoes_between(facts, p, q) if p != q else ():
         facts.vetoes[veto] = None
         facts.remarked.add(veto)
     join(facts, record, pair_of(a, b), "asked", reason=reason, about=about)
+    return True
 
 
 def is_too_many(facts: Facts, p: uuid.UUID, q: uuid.UUID) -> bool:
@@ -88,8 +91,8 @@ def join(
     for known in facts.suggestions:
         if {facts.persons.get(known.a), facts.persons.get(known.b)} == {old}:
             answer(facts, known)
-    if moved:
-        facts.regroup()
+    facts.regroup()
+    if moved or source == "asked":
         told = {"into": old, "customers": facts.members(old), "bond": list(pair), "source": source, "reason": reason}
         for one in (*moved, old):
             tell_customer(facts, record, facts.atoms[one], "customer.merged", told | about)

@@ -45,13 +45,13 @@ def merge(facts: Facts, record: In, asked: Merge) -> None:
     first, *others = [known(facts, asked.tenant, one) for one in dict.fromkeys(asked.customers)]
     if not others:
         raise Refusal("refused", "name two different customers")
-    if len({facts.persons[one] for one in (first, *others)}) == 1:
-        raise Refusal("refused", f"they are one person already: {facts.persons[first]}")
     together = {member for one in (first, *others) for member in facts.members(facts.persons[one])}
     if len(together) > bonds.MOST:
         raise Refusal("refused", f"one person has {bonds.MOST} addresses at the most")
-    for other in others:
-        bonds.ask(facts, record, first, other, reason=asked.reason, about={"request_id": record.id})
+    about = {"request_id": record.id}
+    said = [bonds.ask(facts, record, first, other, reason=asked.reason, about=about) for other in others]
+    if not any(said):
+        raise Refusal("refused", f"they were merged before: {facts.persons[first]}")
 
 
 def split(facts: Facts, record: In, asked: Split) -> None:

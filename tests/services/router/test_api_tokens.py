@@ -12,6 +12,7 @@ from aiohttp import ClientTimeout
 from structlog.testing import capture_logs
 
 from services.router.api import FILE, TABLE
+from services.router.api.customers import OF_ONE, OF_SEVERAL
 from services.router.api.requests import OF_CONVERSATION
 from services.router.api.tokens import RANKS, Grant, Tokens
 from services.router.search.index import Index
@@ -41,6 +42,11 @@ BODIES = {
     "handover": {"action": "take"},
     "consent": {"purposes": ["marketing"], "given": False, "evidence": "x"},
     "read": {"upto": 1},
+    "split": {"reason": "x"},
+    "link": {"kind": "email", "address": "ann@people.example"},
+    "unlink": {"kind": "email", "address": "ann@people.example"},
+    "merge": {"customers": [MESSAGE, MESSAGE], "reason": "x"},
+    "apart": {"customers": [MESSAGE, MESSAGE], "reason": "x"},
 }
 SENT = {"channel": "webchat", "account": "site", "address": "v-1", "parts": PARTS}
 HTML = '<p>{}</p><img src="https://elsewhere.example/a.png">'
@@ -60,6 +66,9 @@ JUDGED = {
     **{("POST", f"/api/conversations/{{id}}/{name}"): (202, 403) for name in OF_CONVERSATION},
     ("GET", "/api/customers/{id}/consent"): (200, 404),
     ("POST", "/api/customers/{id}/consent"): (202, 403),
+    ("GET", "/api/customers/{id}"): (200, 404),
+    **{("POST", f"/api/customers/{{id}}/{name}"): (202, 403) for name in OF_ONE},
+    **{("POST", f"/api/customers/{name}"): (202, 403) for name in OF_SEVERAL},
     ("POST", "/api/send"): (202, 403),
     ("GET", "/api/events"): (200, 200),
     ("GET", "/api/state"): (200, 200),
