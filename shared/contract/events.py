@@ -393,6 +393,7 @@ class AccountState(Model):
 class ConversationState(Model):
     """A conversation as it is now. `version` grows with every change: drop what is lower than what you have.
 
+    `customer`: of whoever began it; with whom that customer is one person stands on `customers.v1` (`merged_into`).
     `last_sequence`: of the last event that it knows of; those above it are news. What was said stands in events only.
     `blocked_at`: since when its customer has stopped the account. `responder`: who else has the thread at the provider, since
     `responder_at`. `braked_until`: until when programs are refused, since they answer each other here. `waiting_since`: of the
@@ -428,11 +429,22 @@ class ConversationState(Model):
     unread_from: Annotated[int, Field(ge=1)] | None = None
 
 
+class Identity(Model):
+    """An address, and of which kind it is: `email`, `phone`, a channel's user ids (`telegram`, `facebook:shop`), those of another system."""
+
+    kind: Name
+    address: Address
+
+
 class CustomerState(Model):
-    """A person as they are known now, with every address."""
+    """A customer as they are known now; each address has its own, for life. `version` grows with every change: drop what is lower
+    than what you have.
+
+    `merged_into`: the oldest of those who are one person with this customer, who is merged into nobody; it goes when that is undone.
+    """
 
     id: uuid.UUID
     tenant: Name
     version: int
     merged_into: uuid.UUID | None = None
-    identities: Many[Party] = ()
+    identities: Many[Identity] = ()

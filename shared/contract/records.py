@@ -249,6 +249,7 @@ EVENTS: Final = "events.v1"
 REQUESTS: Final = "requests.v1"
 DELIVERY: Final = "delivery.v1"
 CONVERSATIONS: Final = "conversations.v1"
+CUSTOMERS: Final = "customers.v1"
 ACCOUNTS: Final = "accounts.v1"
 WITNESS: Final = "witness.v1"
 ROUTER_GROUP: Final = "router"
@@ -265,7 +266,7 @@ def _topics() -> tuple[Topic, ...]:
         *(Topic.deleting(inbound_topic(family), 7) for family in FAMILIES),
         Topic.deleting(EVENTS, 30),
         Topic.compacting(CONVERSATIONS),
-        Topic.compacting("customers.v1"),
+        Topic.compacting(CUSTOMERS),
         Topic.compacting(ACCOUNTS),
         Topic.compacting(WITNESS),
         Topic.deleting(REQUESTS, 7),

@@ -711,7 +711,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     # snapshots
     Mutant(
-        "The last record of a conversation on the compacted topic",
+        "The last record of a conversation, and of a customer",
         "what has moved since is forgotten",
         f"{ROUTER}/batch/snapshots.py",
         "u.version = n.mark AND coalesce(k.last_sequence, {ABSENT}) = n.version",
@@ -719,7 +719,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{PROMISES}/test_snapshots.py",
     ),
     Mutant(
-        "The last record of a conversation on the compacted topic",
+        "The last record of a conversation, and of a customer",
         "a change is marked only once",
         f"{ROUTER}/batch/write.py",
         "DO UPDATE SET version = excluded.version",
@@ -757,6 +757,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "self.failures += 1",
         "self.failures += 0",
         f"{PROMISES}/test_snapshots.py",
+    ),
+    Mutant(
+        "Who reads how things are and the events",
+        "who is whom now is not told",
+        f"{ROUTER}/batch/write.py",
+        "facts.begun.union(row[0] for row in rows)",
+        "facts.begun",
+        f"{PROMISES}/test_view.py",
     ),
     Mutant(
         "Who reads how things are and the events",

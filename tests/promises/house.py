@@ -198,7 +198,12 @@ class House:
         return [orjson.loads(row["body"])["status"] for row in rows]
 
     async def conversations(self, customer: Customer) -> list[uuid.UUID]:
-        rows = await self.pool.fetch("SELECT id FROM conversation WHERE tenant = $1", customer.tenant)
+        rows = await self.pool.fetch("SELECT id FROM conversation WHERE tenant = $1 ORDER BY id", customer.tenant)
+        return [row["id"] for row in rows]
+
+    async def persons(self, customer: Customer) -> list[uuid.UUID]:
+        """Whoever is known in this customer's tenant, each by their own address."""
+        rows = await self.pool.fetch("SELECT id FROM customer WHERE tenant = $1 ORDER BY id", customer.tenant)
         return [row["id"] for row in rows]
 
     async def log(self, conversation: uuid.UUID, topic: str = EVENTS) -> list[int]:

@@ -77,8 +77,8 @@ async def test_five_answers_are_not_sent_again(
         await until(lambda: sorted(system.received) == ANSWERS)
         await until(lambda: ledger(world, "SELECT count(*) = 5 FROM piece WHERE reported"))
         await until(lambda: seen_twice_further(world))
-        before = await system.events()
         await system.stop()
+        before = await system.events()
         await copies.restore()
 
         await system.start()

@@ -15,7 +15,8 @@ from services.router.batch.snapshots import KINDS, Snapshots
 from services.router.fold.events import dump
 from shared.bus.produce import Publisher
 from shared.contract.events import ConversationState
-from shared.contract.records import CONVERSATIONS, EVENTS
+from shared.contract.records import CONVERSATIONS, CUSTOMERS, EVENTS
+from shared.contract.requests import Merge, Split
 from tests.patience import until
 from tests.promises.house import Customer, House, records_of
 from tests.promises.test_retention import age, removing, to_the_end
@@ -38,7 +39,8 @@ class Life:
 
     def __init__(self, house: House, seed: int) -> None:
         self.house, self.chance = house, random.Random(seed)
-        self.customers = [Customer() for _ in range(3)]
+        tenant = Customer().tenant
+        self.customers = [Customer(tenant, peer) for peer in ("ann", "bob", "cho", "dan")]
         self.tellers = [self._begin() for _ in range(2)]
 
     def _begin(self) -> Any:
@@ -49,7 +51,7 @@ class Life:
         place = self.chance.randrange(2)
         router, telling = self.tellers[place]
         customer = self.chance.choice(self.customers)
-        match self.chance.randrange(6):
+        match self.chance.randrange(9):
             case 0:
                 await self.house.take(customer.says(minutes=step), router=router)
                 self.tellers[place] = self._begin()  # killed behind its commit
@@ -57,6 +59,12 @@ class Life:
                 await telling.tell()
             case 3 if known := await self.house.conversations(customer):
                 await self.house.handle(customer.reply(self.chance.choice(known)), router=router)
+            case 4 | 5 if len(known := await self.house.persons(customer)) > 1:
+                word = Merge(tenant=customer.tenant, customers=tuple(self.chance.sample(known, 2)), reason="one person")
+                await self.house.handle(word, router=router)
+            case 6 if known := await self.house.persons(customer):
+                word = Split(tenant=customer.tenant, customer=self.chance.choice(known), reason="two")
+                await self.house.handle(word, router=router)
             case _:
                 await self.house.handle(customer.says(minutes=step), router=router)
 
@@ -98,6 +106,22 @@ async def stands(house: House, customer: Customer) -> dict[str, Any]:
     return {str(key): as_json({name: row[column] for name, column in fields.items()}) for key, row in known.items()}
 
 
+async def known_people(house: House, customer: Customer) -> dict[str, Any]:
+    """What the tables say of whoever is known in this tenant."""
+    found = {}
+    for row in await house.pool.fetch("SELECT * FROM customer WHERE tenant = $1", customer.tenant):
+        own = await house.pool.fetch(
+            "SELECT kind, value AS address FROM identity WHERE customer_id = $1 ORDER BY 1, 2", row["id"]
+        )
+        about = {"version": row["last_sequence"], "merged_into": row["merged_into"], "identities": [*map(dict, own)]}
+        found[str(row["id"])] = as_json({"id": row["id"], "tenant": row["tenant"], **about})
+    return found
+
+
+def of(states: dict[str, Any], customer: Customer) -> dict[str, Any]:
+    return {key: state for key, state in states.items() if state["tenant"] == customer.tenant}
+
+
 def as_json(known: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in orjson.loads(dump(known)).items() if value is not None}
 
@@ -105,25 +129,25 @@ def as_json(known: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("seed", range(3))
 async def test_the_view_is_what_the_router_knows(house: House, example: ModuleType, seed: int) -> None:
     life = Life(house, seed)
-    for customer in life.customers:
-        house.allows(customer)
+    house.allows(life.customers[0])
     for step in range(STEPS):
         await life.go_on(step)
     await life.end()
     for compacted in (False, True):
         view = await read(house, example, compacted=compacted)
-        known = view.states[CONVERSATIONS]
-        for customer in life.customers:
-            wanted = await stands(house, customer)
-            assert {key: state for key, state in known.items() if state["tenant"] == customer.tenant} == wanted
-            for conversation in await house.conversations(customer):
-                told = [event["sequence"] for event in view.stories[str(conversation)]]
-                assert told == [event["sequence"] for event in await house.story(conversation)]
+        customer = life.customers[0]
+        assert of(view.states[CONVERSATIONS], customer) == await stands(house, customer)
+        people = await known_people(house, customer)
+        assert of(view.states[CUSTOMERS], customer) == people
+        assert {view.person(one) for one in people} == {one for one in people if "merged_into" not in people[one]}
+        for one in (*await house.conversations(customer), *await house.persons(customer)):
+            told = [event["sequence"] for event in view.stories.get(str(one), ())]
+            assert told == [event["sequence"] for event in await house.story(one)]
 
 
 async def test_what_is_gone_is_in_nobodys_view(house: House, example: ModuleType) -> None:
     life = Life(house, 0)
-    stays, goes = life.customers[:2]
+    stays, goes = Customer(), Customer()
     for customer in (stays, goes):
         await house.handle(customer.says())
     await life.end()

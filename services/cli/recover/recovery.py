@@ -22,6 +22,7 @@ from shared.contract.deliveries import Amended, Delivery, Order
 from shared.contract.errors import Malformed
 from shared.contract.records import (
     CONVERSATIONS,
+    CUSTOMERS,
     DELIVERY,
     EVENTS,
     REQUESTS,
@@ -101,40 +102,50 @@ async def _recover(settings: Settings, connection: Connection, schema: str, know
 async def _recover_router(settings: Settings, connection: Connection) -> Recovered:
     seen: dict[uuid.UUID, int] = {}
     raised: set[uuid.UUID] = set()
-    for topic in (EVENTS, CONVERSATIONS):
+    for topic, kind in ((CONVERSATIONS, "conversation"), (CUSTOMERS, "customer"), (EVENTS, None)):
         async for record in _each(settings, topic):
             if sequence := headers_of(record).get("ce_sequence"):
                 key = uuid.UUID(record.key.decode())
                 seen[key] = max(seen.get(key, 0), int(sequence))
             if len(seen) >= AT_ONCE:
-                raised |= await _raise(connection, seen)
+                raised |= await _raise(connection, seen, kind)
                 seen.clear()
-    raised |= await _raise(connection, seen)
-    await mark(connection, "conversation", sorted(raised))  # what stands on the topic is of what the copy has forgotten
+        raised |= await _raise(connection, seen, kind)
+        seen.clear()
     await connection.execute("UPDATE source_offset SET epoch = epoch + 1")
     await _stand_at_the_beginning(settings, connection)
     await _read_first(settings, connection)
     return Recovered(schema="router", raised=len(raised))
 
 
-async def _raise(connection: Connection, seen: dict[uuid.UUID, int]) -> set[uuid.UUID]:
-    """The conversations whose next sequence is higher now, and those that the copy does not know."""
-    known = await connection.fetch(
-        """UPDATE conversation c SET last_sequence = n.last_sequence
-        FROM unnest($1::uuid[], $2::bigint[]) n(id, last_sequence)
-        WHERE c.id = n.id AND c.last_sequence < n.last_sequence RETURNING c.id""",
-        list(seen),
-        list(seen.values()),
-    )
+async def _raise(connection: Connection, seen: dict[uuid.UUID, int], kind: str | None) -> set[uuid.UUID]:
+    """The conversations and customers whose next sequence is higher now, and those that the copy does not know. How they are is
+    to be told again: what stands on the topic, where they were seen on that of one `kind`, is of what the copy has forgotten.
+    """
+    raised: set[uuid.UUID] = set()
+    for table in ("conversation", "customer"):
+        known = await connection.fetch(
+            f"""UPDATE {table} c SET last_sequence = n.last_sequence
+            FROM unnest($1::uuid[], $2::bigint[]) n(id, last_sequence)
+            WHERE c.id = n.id AND c.last_sequence < n.last_sequence RETURNING c.id""",  # noqa: S608 two constants
+            list(seen),
+            list(seen.values()),
+        )
+        higher = {row[0] for row in known}
+        await mark(connection, table, higher)
+        raised |= higher
     forgotten = await connection.fetch(
         """INSERT INTO sequence_floor SELECT * FROM unnest($1::uuid[], $2::bigint[]) n(id, last_sequence)
         WHERE NOT EXISTS (SELECT FROM conversation c WHERE c.id = n.id)
+            AND NOT EXISTS (SELECT FROM customer c WHERE c.id = n.id)
         ON CONFLICT (conversation_id) DO UPDATE SET
             last_sequence = greatest(sequence_floor.last_sequence, excluded.last_sequence) RETURNING conversation_id""",
         list(seen),
         list(seen.values()),
     )
-    return {row[0] for row in (*known, *forgotten)}
+    if kind:
+        await mark(connection, kind, [row[0] for row in forgotten])
+    return raised.union(row[0] for row in forgotten)
 
 
 async def _stand_at_the_beginning(settings: Settings, connection: Connection) -> None:

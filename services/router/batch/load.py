@@ -315,6 +315,7 @@ async def _begin_customers(connection: Connection, facts: Facts, needs: Needs, m
         address = IdentityKey(*row)
         facts.homes[address] = facts.customers[address] = facts.persons[own[address]] = own[address]
         facts.shapes[own[address]] = 0
+        facts.begun.add(own[address])
     await connection.execute(
         """INSERT INTO customer (id, tenant, born)
         SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) u(id, tenant, born) ORDER BY id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,7 +19,7 @@ from shared.bus.cloudevents import Out, headers
 from shared.bus.produce import Publisher
 from shared.contract.envelope import derive
 from shared.contract.errors import DatabaseUnavailable
-from shared.contract.records import CONVERSATIONS
+from shared.contract.records import CONVERSATIONS, CUSTOMERS
 from shared.runtime.observe import SNAPSHOT_AGE
 from shared.runtime.settings import Settings
 from shared.storage.database import Connection, Pool, transaction
@@ -47,7 +47,10 @@ class Kind:
     columns: str
 
 
-KINDS: Final = (Kind("conversation", CONVERSATIONS, "conversation", snapshots.CONVERSATION),)
+KINDS: Final = (
+    Kind("conversation", CONVERSATIONS, "conversation", snapshots.CONVERSATION),
+    Kind("customer", CUSTOMERS, "customer", snapshots.CUSTOMER),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,7 @@ class Snapshots:
         return Out(topic, key.encode(), one.value, made)
 
 
-async def mark(connection: Connection, kind: str, ids: Sequence[uuid.UUID], *, publisher: uuid.UUID = ANYBODY) -> None:
+async def mark(connection: Connection, kind: str, ids: Iterable[uuid.UUID], *, publisher: uuid.UUID = ANYBODY) -> None:
     """These entities are to be told as they are now, or as gone."""
     await connection.execute(MARK, publisher, kind, list(ids))
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from services.router.batch.snapshots import mark
 from services.router.fold.alarms import shard_of
 from services.router.fold.facts import Conversation, Emission, Facts, Sending
 from shared.contract.identities import identity_kind
@@ -23,7 +24,7 @@ async def write(connection: Connection, facts: Facts, publisher: uuid.UUID) -> N
     """`publisher`: who is to tell how things are now."""
     await write_refs(connection, facts)
     await write_people(connection, facts)
-    await write_atoms(connection, facts)
+    await write_atoms(connection, facts, publisher)
     await write_bonds(connection, facts)
     await write_remarks(connection, facts)
     await write_blocks(connection, facts)
@@ -77,7 +78,8 @@ async def write_people(connection: Connection, facts: Facts) -> None:
         )
 
 
-async def write_atoms(connection: Connection, facts: Facts) -> None:
+async def write_atoms(connection: Connection, facts: Facts, publisher: uuid.UUID) -> None:
+    """Who is whom now; what of them is to be told, whoever became known among them."""
     rows = [
         (one.id, one.person if one.person != one.id else None, one.shape, one.shared, one.last_sequence)
         for _, one in sorted(facts.atoms.items())
@@ -92,6 +94,8 @@ async def write_atoms(connection: Connection, facts: Facts) -> None:
             WHERE c.id = n.id""",
             *_columns(rows),
         )
+    if moved := facts.begun.union(row[0] for row in rows):
+        await mark(connection, "customer", moved, publisher=publisher)
 
 
 async def write_bonds(connection: Connection, facts: Facts) -> None:

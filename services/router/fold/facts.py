@@ -328,7 +328,7 @@ class Facts:
 
     `customers`: the person of each address, by the oldest of their customers; `homes`: the address's own. `persons`: the person of
     each customer. `atoms`: the rows that are locked; everyone's of these persons where `reshapes`, else the oldest only; then
-    `addresses` are theirs.
+    `addresses` are theirs. `begun`: whoever became known in this batch.
     """
 
     now: datetime
@@ -345,6 +345,7 @@ class Facts:
     shapes: dict[uuid.UUID, int] = field(default_factory=dict)
     shared: set[uuid.UUID] = field(default_factory=set)
     addresses: dict[uuid.UUID, list[IdentityKey]] = field(default_factory=dict)
+    begun: set[uuid.UUID] = field(default_factory=set)
     reshapes: bool = False
     conversations: dict[uuid.UUID, Conversation] = field(default_factory=dict)
     refs: dict[RefKey, Ref] = field(default_factory=dict)
