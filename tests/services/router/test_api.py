@@ -348,6 +348,7 @@ class TestRequests:
             ("react", {"message": str(uuid.uuid4()), "emoji": "🙏", "removed": True}),
             ("seen", {"message": str(uuid.uuid4())}),
             ("handover", {"action": "pass", "to": "inbox", "note": "please"}),
+            ("cancel", {"message": str(uuid.uuid4())}),
             ("close", {"reason": "answered"}),
             ("reopen", {}),
             ("assign", {"assignee": "Sophea"}),

@@ -40,6 +40,7 @@ BODIES = {
     "react": {"message": MESSAGE},
     "seen": {"message": MESSAGE},
     "handover": {"action": "take"},
+    "cancel": {"message": MESSAGE},
     "consent": {"purposes": ["marketing"], "given": False, "evidence": "x"},
     "read": {"upto": 1},
     "split": {"reason": "x"},
