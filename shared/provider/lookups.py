@@ -51,12 +51,12 @@ class Lookups:
     ) -> Mapping[str, Mapping[str, Any]]:
         """What is known under each of the names; nothing for what the provider did not tell in time. `newer`: of the last minute."""
         wanted = dict.fromkeys((channel.name, account.name, name) for name in names)
-        asked = [task for name in wanted if (task := self._asked(name, channel, account, newer=newer))]
+        asked = [task for name in wanted if (task := await self._asked(name, channel, account, newer=newer))]
         if asked:
             await asyncio.wait(asked, timeout=PATIENCE)
         return {name[2]: held.value for name in wanted if (held := self._held.get(name)) and held.value}
 
-    def _asked(self, name: Name, channel: Channel, account: Account, *, newer: bool) -> asyncio.Task[None] | None:
+    async def _asked(self, name: Name, channel: Channel, account: Account, *, newer: bool) -> asyncio.Task[None] | None:
         """The question under way; None where the answer is here, or too many were asked of late."""
         if task := self._under_way.get(name):
             return task
@@ -68,13 +68,13 @@ class Lookups:
         if not limit.has_capacity():
             log.warning("lookup.too_many", channel=channel.name, account=account.name)
             return None
-        task = self._under_way[name] = spawn(self._ask(name, channel, account, limit), f"look-up of {channel.name}")
+        await limit.acquire()  # at once, so that nobody comes between
+        task = self._under_way[name] = spawn(self._ask(name, channel, account), f"look-up of {channel.name}")
         task.add_done_callback(lambda _: self._under_way.pop(name, None))
         return task
 
-    async def _ask(self, name: Name, channel: Channel, account: Account, limit: AsyncLimiter) -> None:
+    async def _ask(self, name: Name, channel: Channel, account: Account) -> None:
         assert channel.lookup is not None
-        await limit.acquire()
         principal, lookup = Principal(channel=channel, account=account), channel.lookup
         try:
             found = await self._driver(lambda context: lookup(account, name[2], context), principal)

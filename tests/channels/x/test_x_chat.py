@@ -232,6 +232,8 @@ def test_a_key_of_theirs_that_cannot_be_used_leaves_the_others_usable(people):
 def test_only_an_account_with_keys_opens_anything(people):
     assert CHANNEL.unseals(account(people))
     assert not CHANNEL.unseals(account(people, chat_keys=SecretStr("")))
+    with pytest.raises(ValueError, match="chat_key_version"):
+        account(people, chat_key_version="")
 
 
 def test_private_keys_are_shown_to_nobody(people):

@@ -126,6 +126,7 @@ async def test_strangers_make_an_account_ask_so_often_and_no_more(
     many = await asyncio.gather(*(part(unsealer, account(provider), letter(f"stranger{n}")) for n in range(30)))
     assert all(isinstance(one, Unsupported) for one in many)
     assert len(provider.seen) == 3
+    assert not unsealer._lookups._under_way, "and none waits to be asked later"
 
 
 async def test_no_more_answers_are_kept_than_there_is_room_for(

@@ -98,6 +98,12 @@ class Account(channel.Account):
     chat_key_version: str = Described(default="", description="the version under which X knows the public keys of them")
     api: str = Described(default="https://api.x.com", description="where the API is")
 
+    @model_validator(mode="after")
+    def _versioned(self) -> Self:
+        if self.chat_keys.get_secret_value() and not self.chat_key_version:
+            raise ValueError("chat_key_version: without it the kit cannot tell what is encrypted for chat_keys")
+        return self
+
 
 def _digest(secret: SecretStr, body: bytes) -> bytes:
     digest = hmac.digest(secret.get_secret_value().encode(), body, hashlib.sha256)
