@@ -50,7 +50,7 @@ export function createApi(token) {
     channels: () => json("/console/channels.json"),
     state: async () => (await json("/api/state")).parts,
     accounts: async () => (await json("/api/accounts")).accounts,
-    conversations: ({ before = "", q = "" } = {}) => json(`/api/conversations?${new URLSearchParams({ before, q })}`),
+    conversations: (asked = {}) => json(`/api/conversations?${new URLSearchParams(asked)}`),
     search: ({ q, before = "" }) => json(`/api/search?${new URLSearchParams({ q, before })}`),
     conversation: (id, after = 0, limit = 200) => json(`/api/conversations/${encodeURIComponent(id)}?after=${after}&limit=${limit}`),
     reply: (conversation, body, key) => post(`/api/conversations/${conversation}/reply`, body, { "Idempotency-Key": key }, AbortSignal.timeout(ANSWERED)),

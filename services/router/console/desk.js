@@ -31,7 +31,7 @@ const AGAIN = 3_000; // ms until the next one while the router does not answer
 export function openDesk({ words, token, leave }) {
   const app = {
     words, token, api: createApi(token), config: null, conversations: createConversations(), accounts: new Map(), parts: [],
-    times: new Map(), selected: null, unknown: null, thread: null, chosen: null, follow: false, found: null, next: null, loaded: false,
+    times: new Map(), selected: null, unknown: null, thread: null, chosen: null, follow: false, found: null, list: "all", next: null, loaded: false,
     state: "connecting", trouble: null, offline: false,
   };
   let stop = () => {};
@@ -110,6 +110,11 @@ function addActions(app, load) {
     const found = q ? await load.search(q) : null;
     if (app.asking === q) app.found = found;
     app.changed();
+  };
+  app.showList = async (list) => {
+    Object.assign(app, { list, next: null });
+    app.changed();
+    await load.rows();
   };
   app.loadMore = () => (app.found ? load.searchOn(app.found) : load.rows(app.next));
   app.openAt = async ({ conversation, id, sequence }) => {

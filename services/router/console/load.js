@@ -1,6 +1,6 @@
 // What the API knows and the live events do not tell: rows, earlier messages, accounts, times on the bus.
 
-import { addRows, applyToList } from "./fold/conversations.js";
+import { LISTS, addRows, applyToList } from "./fold/conversations.js";
 import { normal } from "./fold/events.js";
 import { applyToThread, beginBehind, createThread, introduce, keepAsked } from "./fold/thread.js";
 import { keptMarks } from "./keep.js";
@@ -47,8 +47,9 @@ export function createLoader(app) {
   }
 
   async function rows(before = "") {
-    const page = await attempt(() => app.api.conversations({ before }));
-    if (!page) return;
+    const { list } = app;
+    const page = await attempt(() => app.api.conversations({ before, ...LISTS[list].asked }));
+    if (!page || list !== app.list) return;
     await countUnread(page.conversations);
     addRows(app.conversations, page.conversations);
     Object.assign(app, { next: page.next, loaded: true });

@@ -3,7 +3,8 @@
 import { h, present } from "../dom.js";
 import { previewOf } from "../fold/events.js";
 import { icon } from "../icons.js";
-import { createDialog } from "./dialog.js";
+import { createDialog, form } from "./dialog.js";
+import { WORK } from "./work.js";
 
 const COMMON = ["👍", "❤️", "😂", "😮", "😢", "🙏", "🎉", "👀"]; // offered where the channel takes any
 const ICONS = { edit: "pencil", delete: "bin", react: "smile", seen: "eye" };
@@ -47,6 +48,7 @@ export function createChanges(app) {
 }
 
 const FORMS = {
+  ...WORK,
   edit: (app, message) => {
     const text = h("textarea", { rows: 4, dir: "auto", "aria-label": app.words.t("change_edit") });
     text.value = wordsOf(message);
@@ -71,11 +73,6 @@ const FORMS = {
     return [form(app, "change_pass", () => app.ask("handover", { action: "pass", to: to.value.trim() || null, note: note.value.trim() || null }), to, note)];
   },
 };
-
-function form(app, act, done, ...fields) {
-  const submit = (event) => { event.preventDefault(); done(); };
-  return h("form", { class: "change-form", on: { submit } }, ...fields, h("button", { class: "primary" }, app.words.t(act)));
-}
 
 /** The buttons of a message: only what its account says it can, and only of what stands there. */
 export function changeButtons(app, conversation, message) {

@@ -18,3 +18,9 @@ export function createDialog({ id, title }) {
 
   return { dialog, body, name };
 }
+
+/** What a window asks, and the button that does it. */
+export function form(app, act, done, ...fields) {
+  const submit = (event) => { event.preventDefault(); done(); };
+  return h("form", { class: "change-form", on: { submit } }, ...fields, h("button", { class: "primary" }, app.words.t(act)));
+}

@@ -1,7 +1,7 @@
 // The conversations, newest on top.
 
 import { h, mark, moveByArrows, present, reconcile } from "../dom.js";
-import { lostSend, newestFirst } from "../fold/conversations.js";
+import { LISTS, listed, lostSend, newestFirst } from "../fold/conversations.js";
 import { icon } from "../icons.js";
 import { isolated } from "../plain.js";
 import { channelName, face, nameOf, nameViews } from "./face.js";
@@ -21,13 +21,20 @@ export function createList(app) {
     if (event.key === "ArrowDown") rows.querySelector(".row, .hit")?.focus();
   });
   more.addEventListener("click", () => app.loadMore());
+  const which = document.getElementById("which");
+  which.addEventListener("change", () => app.showList(which.value));
 
   return function render() {
     const { words, found, conversations, selected } = app;
-    const shown = found ? newestFirst(conversations).filter((one) => found.ids.has(one.id)) : newestFirst(conversations);
+    if (which.entryVersion !== words.code) {
+      which.entryVersion = words.code;
+      which.replaceChildren(...Object.keys(LISTS).map((list) => h("option", { value: list, selected: list === app.list }, words.t(`list_${list}`))));
+      which.value = app.list;
+    }
+    const shown = found ? newestFirst(conversations).filter((one) => found.ids.has(one.id)) : listed(conversations, app.list);
     reconcile(rows, [...shown.map((one) => entry(app, one, one.id === selected)), ...foundEntries(app)]);
     empty.hidden = shown.length > 0 || found?.messages.length > 0 || !app.loaded;
-    empty.textContent = words.t(found ? "conversations_not_found" : "conversations_none");
+    empty.textContent = words.t(found || app.list !== "all" ? "conversations_not_found" : "conversations_none");
     more.hidden = !(found ?? app).next;
     const unread = [...conversations.values()].reduce((sum, one) => sum + one.unread, 0);
     total.hidden = unread === 0;
