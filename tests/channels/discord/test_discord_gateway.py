@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from services.chat_adapter.channels.discord.gateway import FATAL, GREETING, RESUMABLE
+from services.chat_adapter.channels.discord.gateway import FATAL, GREETING, RESUMABLE, SLOWEST
 from shared.contract.channel import Close, Frame, Message, Publish, Receive, Send, SendFailed
 from tests.channels.conformance.bench import bench
 
@@ -105,6 +105,18 @@ def test_the_heartbeat_goes_on_while_it_is_answered() -> None:
     assert line.ended is None
     line.waits()
     assert line.ended == Close(code=RESUMABLE), "nobody answers any more"
+
+
+@pytest.mark.parametrize(
+    ("wait", "every"),
+    [(0, timedelta(milliseconds=1)), (-40_000, timedelta(milliseconds=1)), (400_000, SLOWEST), (10**9, SLOWEST)],
+)
+def test_the_heartbeat_stays_within_bounds_whatever_the_gateway_asks_for(wait: int, every: timedelta) -> None:
+    line = Line(STORED)
+    line.hears({"op": 10, "d": {"heartbeat_interval": wait}})
+    before = line.until
+    line.waits()
+    assert line.until == before + every
 
 
 def test_who_says_no_hello_is_not_waited_for() -> None:
