@@ -39,7 +39,7 @@ class View:
         known = sorted(self.states["conversations.v1"].values(), key=lambda one: one.get("last_at", ""), reverse=True)
         return [
             f"{one['status']:8} {one['channel']}/{one['account']}  {one.get('name') or one['peer']}:"
-            f" {len(self.stories.get(one['id'], ()))} events, person {self.person(one['customer'])[:8]}"
+            f" {len(self.stories.get(one['id'], ()))} events, person {self.person(one['home'])[:8]}"
             for one in known
         ]
 

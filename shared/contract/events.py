@@ -393,7 +393,8 @@ class AccountState(Model):
 class ConversationState(Model):
     """A conversation as it is now. `version` grows with every change: drop what is lower than what you have.
 
-    `customer`: of whoever began it; with whom that customer is one person stands on `customers.v1` (`merged_into`).
+    `home`: the customer of whoever began it, as on its events; with whom that customer is one person stands on `customers.v1`
+    (`merged_into`).
     `last_sequence`: of the last event that it knows of; those above it are news. What was said stands in events only.
     `blocked_at`: since when its customer has stopped the account. `responder`: who else has the thread at the provider, since
     `responder_at`. `braked_until`: until when programs are refused, since they answer each other here. `waiting_since`: of the
@@ -402,7 +403,7 @@ class ConversationState(Model):
 
     id: uuid.UUID
     tenant: Name
-    customer: uuid.UUID
+    home: uuid.UUID
     channel: Name
     account: Name
     peer: Address

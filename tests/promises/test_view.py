@@ -95,7 +95,7 @@ async def read(house: House, example: ModuleType, *, compacted: bool) -> Any:
     return view
 
 
-COLUMNS = {"customer": "customer_id", "version": "last_sequence"}
+COLUMNS = {"home": "customer_id", "version": "last_sequence"}
 
 
 async def stands(house: House, customer: Customer) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-CONVERSATION: Final = """id, tenant, customer_id AS customer, channel, account, peer, surface, container, status,
+CONVERSATION: Final = """id, tenant, customer_id AS home, channel, account, peer, surface, container, status,
     last_sequence AS version, last_sequence, name, subject, "window", opened_at, last_at, last_inbound_at, blocked_at,
     responder, responder_at, (brake ->> 'until')::timestamptz AS braked_until, closed_at, assignee, tags, priority,
     waiting_since, unread_from"""
