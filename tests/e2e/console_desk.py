@@ -1,5 +1,6 @@
 """The console in a real browser, and customers whose messages come as an adapter would put them on the bus."""
 
+import hashlib
 import os
 import re
 import uuid
@@ -7,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 from pydantic import SecretStr
 
 from shared.bus import cloudevents
@@ -18,6 +20,7 @@ from shared.contract.events import AccountState
 from shared.contract.records import ACCOUNTS, inbound_topic
 from shared.runtime.settings import Settings
 from tests.chromium import browser, visit
+from tests.patience import until
 
 SHOTS = os.environ.get("PARLEY_SCREENSHOTS")
 FOLLOWED = re.compile("^(queued|unknown|sent|delivered|read|failed)$")
@@ -140,6 +143,24 @@ class Customer:
     async def tell(self, name, model, *, id_=None):
         topic = inbound_topic(CHANNELS[self.channel])
         await self.desk.put(name, topic, model, key=self.key, id_=id_)
+
+
+async def read_token(stack):
+    """A token that may only read, once the router has taken it from its file, at which it looks once a second."""
+    token = "only reads"
+    table = {"sha256": hashlib.sha256(token.encode()).hexdigest(), "scope": "read"}
+    lines = [f'{name} = "{value}"' for name, value in table.items()]
+    (stack.home / "tokens.toml").write_text("\n".join(["[reader]", 'tenants = ["default"]', *lines]))
+    async with aiohttp.ClientSession(
+        stack.addresses.services["router"].http, headers={"Authorization": f"Bearer {token}"}
+    ) as router:
+
+        async def taken():
+            async with router.get("/api/accounts") as answer:
+                return answer.status == 200
+
+        await until(taken)
+    return token
 
 
 async def live(page):

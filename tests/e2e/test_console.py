@@ -1,19 +1,17 @@
 """The console in a real browser on the whole stack: what a stranger writes is seen, harmless, answered and followed."""
 
 import asyncio
-import hashlib
 import re
 import uuid
 from datetime import UTC, datetime
 
-import aiohttp
 import pytest
 from playwright.async_api import expect
 
 from shared.contract import envelope
 from shared.contract.deliveries import MediaUpdate
-from tests.e2e.console_desk import FOLLOWED, bubble, live, row, shot
-from tests.patience import SECONDS, until
+from tests.e2e.console_desk import FOLLOWED, bubble, live, read_token, row, shot
+from tests.patience import SECONDS
 
 
 class TestTheDoor:
@@ -33,19 +31,8 @@ class TestTheDoor:
         await live(console)
 
     async def test_shows_to_a_token_that_may_only_read_nothing_that_writes(self, open_page, stack, customer):
-        table = {"sha256": hashlib.sha256(b"only reads").hexdigest(), "scope": "read"}
-        lines = [f'{name} = "{value}"' for name, value in table.items()]
-        (stack.home / "tokens.toml").write_text("\n".join(["[reader]", 'tenants = ["default"]', *lines]))
         await customer.says("read me")
-        async with aiohttp.ClientSession(stack.addresses.services["router"].http) as router:
-
-            async def taken():  # the router looks at its file once a second
-                bearer = {"Authorization": "Bearer only reads"}
-                async with router.get("/api/accounts", headers=bearer) as answer:
-                    return answer.status == 200
-
-            await until(taken)
-        page = await open_page(token="only reads")
+        page = await open_page(token=await read_token(stack))
         await live(page)
         await row(page, customer).click()
         await bubble(page, "read me").wait_for()

@@ -33,7 +33,9 @@ BONDS: Final = """
 """
 OTHERS: Final = """
     SELECT s.a, s.b, s.reason, s.at, coalesce(o.merged_into, o.id) AS other,
-        (SELECT coalesce(name, value) FROM identity WHERE customer_id = o.id ORDER BY name IS NULL, kind, value LIMIT 1) AS name
+        (SELECT coalesce(i.name, i.value) FROM customer k JOIN identity i ON i.customer_id = k.id
+         WHERE k.id = coalesce(o.merged_into, o.id) OR k.merged_into = coalesce(o.merged_into, o.id)
+         ORDER BY i.name IS NULL, i.kind, i.value LIMIT 1) AS name
     FROM (SELECT a, b, reason, at, b AS far FROM {table} WHERE a = ANY($1::uuid[]) {which}
         UNION SELECT a, b, reason, at, a FROM {table} WHERE b = ANY($1::uuid[]) {which}) s
     JOIN customer o ON o.id = s.far WHERE o.id <> ALL($1::uuid[]) ORDER BY s.at DESC, s.a, s.b LIMIT 100

@@ -55,6 +55,8 @@ export function createApi(token) {
     conversation: (id, after = 0, limit = 200) => json(`/api/conversations/${encodeURIComponent(id)}?after=${after}&limit=${limit}`),
     reply: (conversation, body, key) => post(`/api/conversations/${conversation}/reply`, body, { "Idempotency-Key": key }, AbortSignal.timeout(ANSWERED)),
     ask: (conversation, what, body) => post(`/api/conversations/${conversation}/${what}`, body, {}, AbortSignal.timeout(ANSWERED)),
+    customer: (id, before = "") => json(`/api/customers/${id}?${new URLSearchParams({ limit: 20, before })}`),
+    askCustomer: (what, body) => post(`/api/customers/${what}`, body, {}, AbortSignal.timeout(ANSWERED)),
     typing: (conversation, body) => post(`/api/conversations/${conversation}/typing`, body),
     upload: (file, tenant) =>
       json(`/api/media?${new URLSearchParams({ tenant })}`, {

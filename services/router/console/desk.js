@@ -14,6 +14,7 @@ import { createConnection } from "./view/connection.js";
 import { createCustomer } from "./view/customer.js";
 import { createHelp } from "./view/help.js";
 import { createList } from "./view/list.js";
+import { createPerson } from "./view/person.js";
 import { createReply } from "./view/reply.js";
 import { createSwitch } from "./view/switch.js";
 import { isIll } from "./view/system.js";
@@ -47,10 +48,12 @@ export function openDesk({ words, token, leave }) {
   createChanges(app);
   const reply = createReply(app);
   const customer = createCustomer(app);
+  const person = createPerson(app, load);
+  app.hearPerson = person.hear;
   app.settle = (event) => { app.follow ||= reply.settle(event) && event.conversation === app.selected; };
   app.writeAgain = (message) => { app.thread.asked.delete(message.id); reply.writeAgain(message); app.changed(); };
   app.answer = (message) => { reply.answer(message); app.changed(); };
-  drawOnChange(app, [createList(app), createThreadView(app), reply, createWay(app), customer, createConnection(app), createAccounts(app, customer)]);
+  drawOnChange(app, [createList(app), person, createThreadView(app), reply, createWay(app), customer, createConnection(app), createAccounts(app, customer)]);
   listenForKeys(app, { reply, customer, help: createHelp(app) });
 
   document.getElementById("desk").hidden = false;
@@ -154,6 +157,7 @@ function drawOnChange(app, views) {
 async function hear(app, load, event) {
   remember(app, event);
   app.settle(event);
+  app.hearPerson(event);
   if (event.type === "request.refused" && app.thread) refuseAsked(app.thread, event);
   const reading = document.hidden ? null : app.selected;
   applyToList(app.conversations, event, { reading, now: Date.now() });

@@ -52,7 +52,7 @@ const PATHS = {
 };
 
 const OF_CHANNEL = {
-  webchat: "bubble", telegram: "plane", email: "envelope", webhook: "hook", whatsapp: "phone", voicemail: "microphone",
+  webchat: "bubble", telegram: "plane", email: "envelope", webhook: "hook", whatsapp: "phone", phone: "phone", voicemail: "microphone",
   instagram: "camera", snapchat: "camera", youtube: "play", tiktok: "play", slack: "hash", discord: "people",
   teams: "people", googlechat: "people", facebook: "people", x: "at", bluesky: "at",
 };

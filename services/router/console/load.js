@@ -4,6 +4,7 @@ import { LISTS, addRows, applyToList } from "./fold/conversations.js";
 import { normal } from "./fold/events.js";
 import { applyToThread, beginBehind, createThread, introduce, keepAsked } from "./fold/thread.js";
 import { keptMarks } from "./keep.js";
+import { unturned } from "./plain.js";
 
 const FIRST = 200; // events of a conversation that are shown at first, and how many "earlier" adds
 const PAGE = 500;
@@ -154,6 +155,9 @@ export function createLoader(app) {
     return keepAsked(made, app.thread);
   }
 
+  /** The person whom a customer is; {id: null}: not known. */
+  const person = async (id, before) => unturned(await attempt(() => app.api.customer(id, before).catch(known)));
+
   /** When the log took a message's events that were not heard live; asked once, and `times_asked` says so. */
   async function times(message) {
     if (message.times_asked === message.records.length) return;
@@ -167,5 +171,5 @@ export function createLoader(app) {
 
   const earlier = () => thread(app.selected, Math.max(0, app.thread.first - 1 - FIRST));
 
-  return { rows, row, search, searchOn, catchUp, accounts, first, thread, earlier, times };
+  return { rows, row, search, searchOn, catchUp, accounts, first, thread, person, earlier, times };
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import inspect
 import re
 import time
 import uuid
@@ -22,6 +23,7 @@ from services.router.api.requests import OF_CONVERSATION
 from services.router.api.state import Standing
 from services.router.api.tail import Event
 from services.router.api.tokens import Tokens
+from services.router.fold import bonds, persons
 from shared.bus import cloudevents
 from shared.bus.produce import Producer
 from shared.contract import envelope
@@ -657,6 +659,20 @@ class TestThePage:
             *(f"kind_{kind}" for kind in kinds),
         }
         assert wanted - english.keys() == set()
+
+    def test_says_in_its_own_words_what_the_router_says_of_who_is_one_person(self):
+        english = orjson.loads((ROOT / "i18n" / "en.json").read_bytes())
+        said = dict(
+            re.findall(r'^  "([^"]+)": "(\w+)",$', (ROOT / "view" / "person.js").read_text(), flags=re.MULTILINE)
+        )
+        proofs = {*persons.WORDS.values(), "they say so themselves"}
+        hindrances = {
+            one.format(MOST=bonds.MOST) for one in re.findall(r', but ([^"]+)"', inspect.getsource(bonds.prove))
+        }
+        assert len(hindrances) == 3
+        assert said.keys() == proofs | hindrances
+        assert {f"proof_{said[one]}" for one in proofs} | {f"but_{said[one]}" for one in hindrances} <= english.keys()
+        assert "they say so themselves" in inspect.getsource(persons.take_proofs)
 
 
 def gaps(text):

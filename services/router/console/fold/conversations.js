@@ -45,7 +45,7 @@ function firstSight(event) {
   const { data } = event;
   const source = data.message ?? data;
   return {
-    id: event.conversation, tenant: data.tenant, customer: data.customer ?? null, channel: source.channel ?? "",
+    id: event.conversation, tenant: data.tenant, customer: data.customer ?? null, home: data.home ?? data.customer ?? null, channel: source.channel ?? "",
     account: source.account ?? "", peer: source.peer ?? "", name: null, name_verified: false, subject: null, preview: null, status: "open",
     window: {}, last_sequence: 0, opened_at: event.at, last_at: event.at, container: null, unread: 0, typing_until: 0,
     assignee: null, tags: [], priority: null, waiting_since: null, unread_from: null, failure: null, sending: null, whole: event.type === "conversation.opened",

@@ -5,6 +5,7 @@ import { icon } from "../icons.js";
 import { isolated } from "../plain.js";
 import { handoverButtons } from "./changes.js";
 import { channelName, face, isPublic, nameOf, nameViews } from "./face.js";
+import { personButton, personVersion } from "./person.js";
 import { workViews } from "./work.js";
 
 export function createHead(app) {
@@ -13,7 +14,7 @@ export function createHead(app) {
   return function render(conversation) {
     const { words, thread } = app;
     const linked = thread?.id === conversation?.id ? thread?.linked : null;
-    const version = conversation && JSON.stringify([conversation.id, conversation.name, conversation.peer, conversation.status, conversation.subject, conversation.surface, conversation.responder, conversation.assignee, conversation.tags, conversation.unread_from, conversation.unread_from && conversation.last_sequence, app.mayWrite(), app.capabilities(conversation)?.handovers, linked, words.code]);
+    const version = conversation && JSON.stringify([conversation.id, conversation.name, conversation.peer, conversation.status, conversation.subject, conversation.surface, conversation.responder, conversation.assignee, conversation.tags, conversation.unread_from, conversation.unread_from && conversation.last_sequence, app.mayWrite(), app.capabilities(conversation)?.handovers, linked, personVersion(app), words.code]);
     if (head.entryVersion === version) return;
     head.entryVersion = version;
     if (!conversation) return head.replaceChildren();
@@ -22,6 +23,7 @@ export function createHead(app) {
       face(conversation, words),
       h("div", { class: "thread-title" }, h("h2", { dir: "auto" }, ...title), h("p", { dir: "auto" }, about(conversation, words))),
       linked ? h("button", { type: "button", class: "tag link", data: { tone: "warn" }, on: { click: () => app.select(linked) } }, icon("link"), words.t("linked")) : "",
+      personButton(app) ?? "",
       ...handoverButtons(app, conversation),
       ...workViews(app, conversation),
       h("span", { class: "tag", data: { tone: conversation.status === "open" ? "good" : null } }, words.has(`status_${conversation.status}`) ? words.t(`status_${conversation.status}`) : conversation.status),

@@ -1,0 +1,61 @@
+"""Who a customer is on the console: all of their addresses and why, joined and parted by hand, the same live for whoever looks."""
+
+from __future__ import annotations
+
+import random
+
+from playwright.async_api import expect
+
+from shared.contract.envelope import Proof
+from tests.e2e.axe import violations
+from tests.e2e.console_desk import bubble, live, read_token, row, shot
+
+
+def entries(page, part):
+    return page.locator(f"#person [data-part={part}] > li")
+
+
+async def test_two_customers_are_found_to_be_one_person_parted_and_joined_again(stack, desk, open_page):
+    number = f"+85512{random.randrange(10**5, 10**6)}"
+    ann, bob = desk.customer("webhook", "demo"), desk.customer("webhook", "demo")
+    proof = Proof(kind="phone", value=number, by="provider")
+    await ann.says("it is me", sender=ann.party.model_copy(update={"proofs": (proof,)}))
+    reader = await open_page(
+        token=await read_token(stack), locale="km-KH", viewport={"width": 390, "height": 844}, color_scheme="dark"
+    )
+    page = await open_page(viewport={"width": 1280, "height": 800})
+    for one in (page, reader):
+        await live(one)
+        await row(one, ann).wait_for()
+    await bob.says("me too", sender=bob.party.model_copy(update={"phone": number}))
+    for one in (page, reader):
+        await row(one, bob).click()
+        await one.locator("#thread-head [data-person][data-tone=warn]").click()
+        await expect(entries(one, "suggestions")).to_have_count(1)
+        assert await violations(one) == []
+    await expect(entries(page, "suggestions")).to_contain_text("Phone number: they say so themselves")
+    await shot(page, "person-suggested")
+    await page.get_by_role("button", name="Same person").click()
+    for one in (page, reader):
+        await expect(entries(one, "members")).to_have_count(3)
+        await expect(entries(one, "suggestions")).to_have_count(0)
+        await expect(entries(one, "conversations")).to_have_count(2)
+    await expect(page.locator("#person [data-bond=proved]")).to_contain_text("the provider says so")
+    await expect(page.locator("#person [data-bond=asked]")).to_contain_text("they say so themselves")
+    assert await reader.locator("#person [data-person]").count() == 0
+    assert await reader.evaluate("document.documentElement.scrollWidth") <= 390
+    assert [await violations(one) for one in (page, reader)] == [[], []]
+    await shot(page, "person")
+    await shot(reader, "person-phone")
+    await entries(page, "members").filter(has_text=bob.name).get_by_role("button", name="Split off").click()
+    for one in (page, reader):
+        await expect(entries(one, "members")).to_have_count(1)
+        await expect(entries(one, "apart")).to_have_count(1)
+    await shot(page, "person-parted")
+    await page.get_by_role("button", name="Undo").click()
+    for one in (page, reader):
+        await expect(entries(one, "members")).to_have_count(3)
+    await entries(page, "conversations").filter(has_text=ann.name).get_by_role("button").click()
+    await expect(page.locator("#person")).to_be_hidden()
+    await bubble(page, "it is me").wait_for()
+    await expect(page.locator("#thread-head [data-person]")).to_have_text("3 addresses")
