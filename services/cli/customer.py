@@ -11,6 +11,7 @@ from services.cli.asking import How, asking
 from services.cli.ids import NOT_FOUND, as_uuid, asking as router_of, get
 from services.cli.message import CANNOT, finish, valid
 from services.cli.running import MISUSED, AsJson, Home, fail, find_running, run
+from shared.contract.text import on_one_line
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -49,7 +50,7 @@ def show(
     found = run(look_up(system, address, whole(customer)), unreachable=CANNOT)
     if found is None:
         fail(f"The router knows no customer {customer}.", NOT_FOUND)
-    print(json.dumps(found) if as_json else "\n".join(lines(found)))
+    print(json.dumps(found) if as_json else "\n".join(map(on_one_line, lines(found))))
 
 
 async def look_up(system: System, address: str, customer: UUID) -> dict[str, Any] | None:
@@ -62,13 +63,17 @@ def lines(found: dict[str, Any]) -> list[str]:
     said = [f"customer {found['id']}"]
     for member in found["members"]:
         said.append(f"  {member['id']}  since {member['born']}{'  shared by many' if member['shared'] else ''}")
-        said += [f"    {one['kind']}  {one['address']}  {one['name'] or ''}".rstrip() for one in member["identities"]]
+        said += map(named, member["identities"])
     said += [f"  {told_bond(one)}" for one in found["bonds"]]
     for word in ("suggestions", "apart"):
         said += [f"  {word}: {one['other']}  {one['name'] or ''}  {one['reason']}" for one in found[word]]
     for one in found["conversations"]:
         said.append(f"  {one['last_at']}  {one['id']}  {one['channel']}/{one['account']}  {one['status']}")
     return said
+
+
+def named(identity: dict[str, Any]) -> str:
+    return f"    {identity['kind']}  {identity['address']}  {identity['name'] or ''}".rstrip()
 
 
 def told_bond(bond: dict[str, Any]) -> str:

@@ -1,6 +1,8 @@
-"""`parley search` and `parley export` on the API as it is."""
+"""`parley search`, `parley export` and `parley trace` on the API as it is."""
 
 import asyncio
+import json
+import uuid
 import zipfile
 
 import pytest
@@ -8,7 +10,7 @@ from typer.testing import CliRunner
 
 from services.cli.__main__ import app
 from services.router.search.index import Index
-from tests.services.router.served import TOKEN, add_conversation, insert, open_house
+from tests.services.router.served import START, TOKEN, add_conversation, insert, open_house
 from tests.services.router.test_search import said
 
 
@@ -51,3 +53,42 @@ async def test_a_person_is_written_whole_or_not_at_all(house, tmp_path):
     assert (await parley(house, "export", str(customer), str(file))).exit_code == 2
     assert (await parley(house, "export", str(conversation), str(tmp_path / "no.zip"))).exit_code == 3
     assert list(tmp_path.iterdir()) == [file]
+
+
+async def test_a_trace_says_whose_a_message_is_and_what_joins_them_to_the_person(house):
+    """The conversation began with the phone, which is joined to the shop's login, which is joined to the oldest, the mail."""
+    mail, login, phone = ids = [uuid.uuid4() for _ in range(3)]
+    for one, kind, name in zip(ids, ("email", "shop", "phone"), ("Ann", None, "Ann\x1b[31m\nAnn"), strict=True):
+        await insert(
+            house.pool, "customer", {"id": one, "tenant": "default", "merged_into": None if one == mail else mail}
+        )
+        address = {"tenant": "default", "kind": kind, "value": f"{one}", "name": name, "customer_id": one}
+        await insert(house.pool, "identity", address)
+    for a, b, live in ((phone, login, True), (login, mail, True), (phone, mail, False)):
+        a, b = sorted((a, b))
+        about = {
+            "source": "proved",
+            "n": 1,
+            "live": live,
+            "cause": "r-1",
+            "reason": "shop: the provider says so",
+            "at": START,
+        }
+        await insert(house.pool, "bond", {"a": a, "b": b, **about})
+    conversation = await add_conversation(house.pool, customer_id=phone)
+    message = await said(house, "hello", conversation=conversation, look=False)
+    for name in (message, conversation):
+        (traced,) = json.loads((await parley(house, "trace", str(name), "--json")).output)
+        whose = traced["whose"]
+        assert (whose["home"], whose["person"], whose["identities"][0]["kind"]) == (str(phone), str(mail), "phone")
+        assert [{bond["a"], bond["b"]} for bond in whose["bonds"]] == [
+            {str(phone), str(login)},
+            {str(login), str(mail)},
+        ]
+    for told in (await parley(house, "trace", str(message)), await parley(house, "customer", "show", str(mail))):
+        assert told.exit_code == 0
+        assert "proved, shop: the provider says so (r-1" in told.output
+        assert not {"\x1b"} & set(told.output)
+        assert "\nAnn" not in told.output
+    alone = await said(house, "hello", look=False)
+    assert "no longer knows with whom" in (await parley(house, "trace", str(alone))).output
