@@ -27,11 +27,12 @@ run: install ## start everything and open the page; Ctrl-C stops it, the data st
 test: install lint ## everything that must hold before a change lands: style, types, import walls, tests (ARGS= for pytest)
 	$(BIN)/pytest -m "not long" $(ARGS)
 
-lint: install ## style, types and import walls
+lint: install ## style, types, import walls, and one number for each step of the tables
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict shared services deploy
 	$(BIN)/lint-imports
+	$(BIN)/pytest --quiet --no-header tests/shared/storage/test_migrate.py -k one_number
 
 format: install ## let ruff put the code into its form
 	$(BIN)/ruff check --fix-only

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,17 @@ def next_release(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
             migrate.upgrade(settings, schema)
 
     return upgrade
+
+
+@pytest.mark.parametrize("folder", dict.fromkeys(chain(*migrate.SCHEMAS.values())), ids=str)
+def test_each_step_has_one_number_and_follows_the_one_before_it(folder: Path) -> None:
+    """Two that are written beside each other take the same one: whoever lands later takes the next (`make lint`)."""
+    files = sorted(folder.glob("[0-9]*.py"))
+    steps = [re.findall(r'^(?:down_)?revision.* = (?:"(\w+)"|None)$', file.read_text(), re.MULTILINE) for file in files]
+    line = steps[0][0].rpartition("_")[0]
+    names = ["", *(f"{line}_{number:04}" for number in range(1, len(files) + 1))]
+    assert [file.name[:4] for file in files] == [name[-4:] for name in names[1:]]
+    assert steps == [[name, before] for before, name in pairwise(names)]
 
 
 async def columns(connection: Any, schema: str) -> dict[tuple[str, str], tuple[str, bool]]:
