@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import uuid
 
 from playwright.async_api import expect
 
@@ -13,6 +15,12 @@ from tests.e2e.console_desk import bubble, live, read_token, row, shot
 
 def entries(page, part):
     return page.locator(f"#person [data-part={part}] > li")
+
+
+async def astray(route):
+    """The request names somebody whom nobody knows."""
+    asked = route.request.post_data_json
+    await route.continue_(post_data={**asked, "customers": [asked["customers"][0], str(uuid.uuid4())]})
 
 
 async def test_two_customers_are_found_to_be_one_person_parted_and_joined_again(stack, desk, open_page):
@@ -52,6 +60,10 @@ async def test_two_customers_are_found_to_be_one_person_parted_and_joined_again(
         await expect(entries(one, "members")).to_have_count(1)
         await expect(entries(one, "apart")).to_have_count(1)
     await shot(page, "person-parted")
+    await page.route("**/customers/merge", astray)
+    await page.get_by_role("button", name="Undo").click()
+    await expect(page.locator("#person [role=alert]")).to_have_text(re.compile("It stays as it was: there is no such"))
+    await page.unroute("**/customers/merge")
     await page.get_by_role("button", name="Undo").click()
     for one in (page, reader):
         await expect(entries(one, "members")).to_have_count(3)

@@ -1,5 +1,6 @@
 // One person of several addresses: which and why, all their conversations, who they may be too; joined and parted by hand.
 
+import { isUncertain } from "../api.js";
 import { h, present, reconcile } from "../dom.js";
 import { channelIcon, icon } from "../icons.js";
 import { keptAuthor } from "../keep.js";
@@ -39,7 +40,7 @@ export function createPerson(app, load) {
 
   app.person = null;
   app.openPerson = () => { fill(); dialog.showModal(); body.focus(); };
-  dialog.addEventListener("close", () => { request = null; body.replaceChildren(); });
+  dialog.addEventListener("close", () => { request = null; trouble.hidden = true; body.replaceChildren(); });
 
   async function look(before = "") {
     asked += 1;
@@ -60,13 +61,13 @@ export function createPerson(app, load) {
       if (refused?.request_id === request) say(refused.failure);
     } catch (error) {
       if (error.status === 401 || error.status === 403) return app.leave(error.status);
-      say({ code: error.code, detail: error.message });
+      say({ code: error.code, detail: error.message }, isUncertain(error) ? app.words.t("person_unsure") : undefined);
     }
   }
 
-  function say(failure) {
+  function say(failure, lead = app.words.t("person_refused")) {
     const why = failure.code === "refused" ? [] : [meaningOf(app.words, failure)];
-    trouble.replaceChildren(...present([app.words.t("person_refused"), ...why.flatMap((one) => [" ", one]), " ", detailOf(failure)]));
+    trouble.replaceChildren(...present([lead, ...why.flatMap((one) => [" ", one]), " ", detailOf(failure)]));
     trouble.hidden = false;
   }
 
