@@ -238,8 +238,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "A customer's id follows from the secret",
         "two accounts adopt the same person",
         f"{ROUTER}/batch/load.py",
-        "            AND o.adopted IS NULL) AS was_known",
-        "            AND true) AS was_known",
+        "SET adopted = first.now FROM first",
+        "SET adopted = NULL FROM first",
         "tests/services/router/fold/test_persons.py",
     ),
     Mutant(

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from services.router.batch import load
 from services.router.fold import bonds
 from services.router.fold.facts import Facts, IdentityKey
 from services.router.fold.identity import new_customer
@@ -299,6 +300,8 @@ async def test_who_was_parted_is_joined_by_no_proof_but_by_a_word(house: House) 
     assert await persons(house, ann.tenant) == apart | {"bob": {"bob", other}}
     await ask(house, Merge(tenant=ann.tenant, customers=(a, b), reason="they are one"))
     assert await persons(house, ann.tenant) == {"ann": {"ann", "bob", MAIL, other}}
+    vetoes = "SELECT count(*) FROM veto v JOIN customer c ON c.id = v.a WHERE c.tenant = $1"
+    assert await house.pool.fetchval(vetoes, ann.tenant) == 0, "the word lifts what parted them"
 
 
 async def test_who_came_later_stays_with_whom_they_came_by(house: House) -> None:
@@ -426,6 +429,25 @@ async def test_what_another_replica_left_of_a_customer_is_sent_first(house: Hous
     await house.handle(as_read(Split(tenant=tenant, customer=a, reason="a mistake")), router=house.another_router())
     for one in (a, b):
         assert await house.log(one) == [1, 2]
+
+
+async def test_who_became_one_person_after_they_were_looked_up_is_looked_up_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the locks another replica joins somebody to who is merged here: the oldest of those stays."""
+    zoe, ann, bob = await people(house, "zoe", "ann", "bob")
+    z, a, b = [await home(house, one.tenant, one.peer) for one in (zoe, ann, bob)]
+    real = load.lock_customers
+
+    async def late(*given: Any) -> None:
+        monkeypatch.setattr(load, "lock_customers", real)
+        joined = Merge(tenant=zoe.tenant, customers=(a, b), reason="another replica's")
+        await house.handle(as_read(joined), router=house.another_router())
+        await real(*given)
+
+    monkeypatch.setattr(load, "lock_customers", late)
+    await house.handle(as_read(Merge(tenant=zoe.tenant, customers=(z, a), reason="ours")))
+    assert await persons(house, zoe.tenant) == {"zoe": {"zoe", "ann", "bob"}}
 
 
 @pytest.mark.parametrize("turn", range(6))
