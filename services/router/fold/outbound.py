@@ -103,7 +103,7 @@ def schedule(facts: Facts, record: In, asked: Reply | Send, due: datetime) -> No
     elif isinstance(asked, Send):
         customer = facts.customers[address_of(asked)]
         tell_apart(facts, record, "message.scheduled", told, customer=customer, trail=trail_of(record))
-    plans.keep(facts, record, id_=message, message=message, due=due)
+    plans.keep(facts, record, id_=message, message=message, due=due, conversation=conversation)
 
 
 def due(facts: Facts, record: In, fired: Fired) -> None:
@@ -116,7 +116,7 @@ def due(facts: Facts, record: In, fired: Fired) -> None:
     try:
         CARRIED_OUT[type(asked.model)](facts, asked, asked.model)
     except Refusal as refusal:
-        refuse(facts, asked, refusal)
+        refuse(facts, asked, refusal, there=plan.conversation_id)
 
 
 def reply(facts: Facts, record: In, asked: Reply) -> None:
@@ -368,10 +368,10 @@ def unread(facts: Facts, record: In) -> None:
     tell_apart(facts, record, "request.refused", refused(record, said), once=once, trail=trail_of(record))
 
 
-def refuse(facts: Facts, record: In, refusal: Refusal) -> None:
-    """As an event of the conversation; without one, and of what is fleeting, keyed by the request, without a sequence, told apart by its `ce_id`."""
+def refuse(facts: Facts, record: In, refusal: Refusal, *, there: uuid.UUID | None = None) -> None:
+    """As an event of the conversation, which is `there` where the request does not say it; without one, and of what is fleeting, keyed by the request, without a sequence, told apart by its `ce_id`."""
     data = refused(record, Failure(code=refusal.reason, detail=refusal.detail[:2000]))
-    conversation = facts.conversations.get(where(facts, record.model))
+    conversation = facts.conversations.get(there or where(facts, record.model))
     fleeting = isinstance(record.model, FLEETING)
     if conversation is not None and conversation.tenant == record.tenant and not fleeting:
         emit(facts, conversation, record, "request.refused", data, trail=trail_of(record))

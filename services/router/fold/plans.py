@@ -22,13 +22,21 @@ def ahead_of(tenant: str, message: uuid.UUID) -> uuid.UUID:
     return derive("plan", tenant, message)
 
 
-def keep(facts: Facts, record: In, *, id_: uuid.UUID, message: uuid.UUID, due: datetime) -> Plan:
-    """Let it wait until then."""
+def keep(
+    facts: Facts,
+    record: In,
+    *,
+    id_: uuid.UUID,
+    message: uuid.UUID,
+    due: datetime,
+    conversation: Conversation | None = None,
+) -> Plan:
+    """Let it wait until then. `conversation`: where that was told, and where its end is told, unless it is sent in another."""
     asked = record.model
     plan = Plan(
         id=id_,
         tenant=asked.tenant,
-        conversation_id=getattr(asked, "conversation", None),
+        conversation_id=conversation.id if conversation else None,
         message_id=message,
         request_id=record.id,
         type=record.name,

@@ -1,17 +1,17 @@
 // One conversation's messages, folded from its events in sequence order.
 
 import { unturned } from "../plain.js";
-import { isNew } from "./events.js";
+import { isNew, previewOf } from "./events.js";
 
 const NOT_SENT = new Set(["failed", "refused", "expired", "cancelled"]);
 
 /**
  * Begins after sequence `seen`. `entries`: messages and notes in order. `asked`: replies that the router has not yet
- * announced. `linked`: the conversation whose messages this one names but may not enter. `people`: names by address, of those
- * whose messages do not say them.
+ * announced; `scheduled`: those that wait until they are due. `linked`: the conversation whose messages this one names but
+ * may not enter. `people`: names by address, of those whose messages do not say them.
  */
 export function createThread(id, seen = 0) {
-  return { id, seen, first: seen + 1, entries: [], messages: new Map(), edits: new Map(), external: new Map(), asked: new Map(), people: new Map(), refusal: null, linked: null };
+  return { id, seen, first: seen + 1, entries: [], messages: new Map(), edits: new Map(), external: new Map(), asked: new Map(), scheduled: new Map(), people: new Map(), refusal: null, linked: null };
 }
 
 /** What is no longer kept is no gap: the thread begins behind that sequence. */
@@ -58,8 +58,16 @@ export function hadPrivateAnswer(thread, answers) {
 
 /** A reply was accepted by the bus: show it until the router announces or refuses it. */
 export function askIn(thread, { message_id: id, request_id }, asked) {
-  if (thread.messages.has(id) || thread.refusal?.request_id === request_id) return;
+  if (isTold(thread, id) || thread.refusal?.request_id === request_id) return;
   thread.asked.set(id, { ...untouched(), id, request_id, direction: "outbound", status: "asked", ...asked });
+}
+
+/** Whether the router has announced it: it is on its way, or waits until it is due. */
+const isTold = (thread, id) => thread.messages.has(id) || thread.scheduled.has(id);
+
+/** What waits until it is due, in the order in which it will leave. */
+export function waiting(thread) {
+  return [...thread.scheduled.values()].sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
 }
 
 /** A refusal, with or without a conversation, of a reply that was asked for here. */
@@ -73,7 +81,7 @@ export function refuseAsked(thread, { data }) {
 /** What is still asked for in `before`, the same conversation read earlier, is so in `thread`. */
 export function keepAsked(thread, before) {
   if (before?.id !== thread.id) return thread;
-  for (const [id, one] of before.asked) if (!thread.messages.has(id)) thread.asked.set(id, one);
+  for (const [id, one] of before.asked) if (!isTold(thread, id)) thread.asked.set(id, one);
   thread.refusal = before.refusal;
   return thread;
 }
@@ -91,9 +99,16 @@ const CHANGES = {
       at: message.occurred_at ?? event.at, flagged: flagged ?? null, external_ids: [message.external_id, ...(message.external_ids ?? [])],
     });
   },
+  "message.scheduled": (thread, { data }) => {
+    thread.asked.delete(data.message_id);
+    thread.scheduled.set(data.message_id, {
+      ...untouched(), id: data.message_id, request_id: data.request_id, direction: "outbound", status: "scheduled", parts: data.parts, author: data.author ?? null, at: data.due,
+    });
+  },
   "message.queued": (thread, event) => {
     const { message } = event.data;
     thread.asked.delete(message.id);
+    thread.scheduled.delete(message.id);
     add(thread, event, {
       id: message.id, direction: "outbound", parts: message.parts, author: message.author ?? null, at: event.at, status: "queued",
       surface: message.surface ?? "direct", way: message.way ?? "free_text", reply_to: message.thread?.reply_to ?? null, subject: message.thread?.subject ?? null,
@@ -101,6 +116,8 @@ const CHANGES = {
   },
   "message.status": (thread, event) => {
     const { data } = event;
+    const waited = thread.scheduled.get(data.message_id);
+    if (waited && thread.scheduled.delete(waited.id)) return note(thread, event, "taken_back", { message: previewOf(waited.parts) });
     name(thread, data.message_id, data.external_ids);
     change(thread, data.message_id, event, (message) => Object.assign(message, { status: data.status, failure: data.failure ?? null }));
   },
@@ -140,7 +157,10 @@ const CHANGES = {
     }
   },
   "request.refused": (thread, event) => {
-    if (thread.refusal?.request_id !== event.data.request_id) note(thread, event, "refused", { failure: event.data.failure });
+    const { request_id: id, failure } = event.data;
+    const waited = waiting(thread).find((one) => one.request_id === id);
+    if (waited && thread.scheduled.delete(waited.id)) note(thread, event, "refused_when_due", { failure, message: previewOf(waited.parts) });
+    else if (thread.refusal?.request_id !== id) note(thread, event, "refused", { failure });
   },
   "conversation.opened": (thread, event) => {
     thread.linked = event.data.linked ?? null;
@@ -220,6 +240,6 @@ function react(reactions, { sender: { address }, emoji, removed, replaces }) {
   else reactions.delete(address);
 }
 
-function note(thread, event, kind, { failure = null, leads = null, said = {}, until = null, context = null } = {}) {
-  thread.entries.push({ id: `note-${event.sequence ?? event.at}`, note: kind, failure, leads, said, until, context, at: event.at, version: 0 });
+function note(thread, event, kind, { failure = null, leads = null, said = {}, until = null, context = null, message = null } = {}) {
+  thread.entries.push({ id: `note-${event.sequence ?? event.at}`, note: kind, failure, leads, said, until, context, message, at: event.at, version: 0 });
 }

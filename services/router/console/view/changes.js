@@ -85,6 +85,12 @@ export function changeButtons(app, conversation, message) {
     h("button", { type: "button", class: "quiet act", data: { change: what }, on: { click: () => act(what) } }, icon(ICONS[what]), app.words.t(`change_${what}`)));
 }
 
+/** Of a message that waits: it is never sent. */
+export function cancelButton(app, message) {
+  if (!app.mayWrite()) return null;
+  return h("button", { type: "button", class: "quiet", data: { change: "cancel" }, on: { click: () => app.ask("cancel", { message: message.id }) } }, icon("bin"), app.words.t("change_cancel"));
+}
+
 /** Who is to have the conversation at the provider: given away by who has it, taken from somebody else. */
 export function handoverButtons(app, conversation) {
   const can = (app.mayWrite() && app.capabilities(conversation)?.handovers) || [];

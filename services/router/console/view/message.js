@@ -4,14 +4,14 @@ import { h, mark, present } from "../dom.js";
 import { previewOf } from "../fold/events.js";
 import { answeredBy } from "../fold/thread.js";
 import { icon } from "../icons.js";
-import { changeButtons } from "./changes.js";
+import { cancelButton, changeButtons } from "./changes.js";
 import { contextViews } from "./context.js";
 import { detailOf, meaningOf } from "./failure.js";
 import { isPublic, isShared, writerOf } from "./face.js";
 import { mailLines } from "./mail.js";
 import { partViews } from "./parts.js";
 
-const STATUS_ICONS = { asked: "clock", queued: "clock", unknown: "question", sent: "check", delivered: "checks", read: "checks", failed: "alert", refused: "alert", cancelled: "alert", expired: "alert" };
+const STATUS_ICONS = { asked: "clock", queued: "clock", scheduled: "clock", unknown: "question", sent: "check", delivered: "checks", read: "checks", failed: "alert", refused: "alert", cancelled: "alert", expired: "alert" };
 const ENDED = new Set(["failed", "refused", "expired", "cancelled", "unknown"]); // worth more than a mark: why, and what now
 
 export function fillMessage(app, node, conversation, message) {
@@ -86,14 +86,26 @@ function reactions(app, message) {
 function foot(app, node, conversation, message) {
   const { words } = app;
   const at = new Date(message.at);
+  const waits = message.status === "scheduled";
   return h("div", { class: "foot" }, present([
     message.earlier.length > 0 && earlierTexts(words, node, "edited", message.earlier),
     message.deleted_at && earlierTexts(words, node, "deleted_before", [{ parts: message.parts, at: message.at }]),
-    h("time", { datetime: message.at, title: words.full(at) }, words.time(at)),
+    h("time", { datetime: message.at, title: words.full(at) }, waits ? words.moment(at) : words.time(at)),
     message.status && h("span", { class: "status", data: { status: message.status } }, icon(STATUS_ICONS[message.status] ?? "question"), words.t(`sent_${message.status}`)),
+    waits && h("span", { class: "left", "aria-live": "off" }),
+    waits && cancelButton(app, message),
     canAnswer(app, conversation, message) && h("button", { type: "button", class: "quiet act", on: { click: () => app.answer(message) } }, icon("answer"), words.t("answer_this")),
     ...changeButtons(app, conversation, message),
   ]));
+}
+
+/** How long until it is due; in its place, so that who stands on the button beside it goes on standing there. */
+export function sayLeft({ words }, node, { at, status }) {
+  const place = node.querySelector(".left");
+  if (!place || status !== "scheduled") return;
+  const left = Date.parse(at) - Date.now();
+  const said = left > 0 ? words.t("scheduled_left", { left: words.left(left) }) : words.t("scheduled_due");
+  if (place.textContent !== said) place.textContent = said;
 }
 
 /** A channel that shows what is answered, and a message that it knows by a name. */

@@ -1,12 +1,13 @@
 // The chosen conversation: its messages in order, days and notes between them.
 
 import { h, mark, moveByArrows, present, reconcile } from "../dom.js";
+import { waiting } from "../fold/thread.js";
 import { contextViews } from "./context.js";
 import { nameOf } from "./face.js";
 import { whyOf } from "./failure.js";
 import { createHead } from "./head.js";
 import { createLightbox } from "./lightbox.js";
-import { fillMessage } from "./message.js";
+import { fillMessage, sayLeft } from "./message.js";
 import { postEntry } from "./post.js";
 
 const NEAR = 60; // px from the end within which new messages scroll into view
@@ -34,7 +35,7 @@ export function createThreadView(app) {
 
   /** How much has come below what is in view. */
   function sayBelow() {
-    const ids = [...log.querySelectorAll(":scope > .message")].map((node) => node.entryKey);
+    const ids = [...log.querySelectorAll(":scope > .message:not([data-status=scheduled])")].map((node) => node.entryKey);
     if (atEnd) seen = ids.at(-1) ?? null;
     const fresh = seen === null ? 0 : ids.length - 1 - ids.lastIndexOf(seen);
     below.hidden = atEnd || fresh === 0;
@@ -74,7 +75,7 @@ function quietly(log) {
 
 function entries(app, conversation, thread) {
   if (!thread) return [emptyEntry(app, "thread_loading")];
-  const all = [...thread.entries, ...thread.asked.values()];
+  const all = [...thread.entries, ...thread.asked.values(), ...waiting(thread)];
   const made = thread.first > (conversation.removed_to ?? 0) + 1 ? [earlierEntry(app)] : present([removedEntry(app, conversation)]);
   const way = app.wayMessage()?.id;
   made.push(...present([postEntry(app, conversation, thread)]));
@@ -126,9 +127,9 @@ function noteEntry(app, conversation, entry) {
     key: entry.id, version: words.code, tag: "div",
     fill: (node) => {
       node.className = "note";
-      mark(node, "tone", { refused: "bad", linked: "warn", blocked: "warn", responder: "warn", braked: "warn" }[entry.note]);
+      mark(node, "tone", { refused: "bad", refused_when_due: "bad", linked: "warn", blocked: "warn", responder: "warn", braked: "warn" }[entry.note]);
       const lead = entry.leads && h("button", { type: "button", class: "quiet", on: { click: () => app.select(entry.leads) } }, words.t("open_other"));
-      const said = words.t(words.has(`note_${entry.note}`) ? `note_${entry.note}` : "note_notice_other", { ...entry.said, why: entry.failure ? whyOf(words, entry.failure) : "", until: entry.until ? words.moment(new Date(entry.until)) : "" });
+      const said = words.t(words.has(`note_${entry.note}`) ? `note_${entry.note}` : "note_notice_other", { ...entry.said, why: entry.failure ? whyOf(words, entry.failure) : "", until: entry.until ? words.moment(new Date(entry.until)) : "", message: entry.message ? entry.message.text ?? words.t(`kind_${entry.message.kind}`) : "" });
       node.replaceChildren(...present([said, lead, ...contextViews(app, conversation, entry)]));
     },
   };
@@ -169,6 +170,7 @@ function messageEntry(app, conversation, message, onWay) {
     touch: (node) => {
       node.tabIndex = onWay ? 0 : -1;
       mark(node, "selected", onWay);
+      sayLeft(app, node, message);
     },
   };
 }

@@ -21,6 +21,17 @@ from tests.services.router.fold.test_handovers import told
 SOON = timedelta(minutes=10)
 
 
+def first_message(customer: Customer, *, address: str) -> Send:
+    return Send(
+        tenant=customer.tenant,
+        channel="webhook",
+        account="main",
+        address=address,
+        parts=(Text(text="your order is ready"),),
+        not_before=datetime.now(UTC) + SOON,
+    )
+
+
 class Desk:
     """A conversation, and what is asked for in it."""
 
@@ -133,20 +144,28 @@ async def test_a_first_message_waits_and_opens_its_conversation_when_it_is_due(h
     house.allows(customer)
     desk = Desk()
     desk.house, desk.customer = house, customer
-    asked = Send(
-        tenant=customer.tenant,
-        channel="webhook",
-        account="main",
-        address="bopha",
-        parts=(Text(text="your order is ready"),),
-        not_before=datetime.now(UTC) + SOON,
-    )
+    asked = first_message(customer, address="bopha")
     facts = await house.take(as_read(asked, id_="r-1"))
     (event,) = told(facts)
     assert (event["type"], event.get("conversation"), event["peer"]) == ("message.scheduled", None, "bopha")
     assert not facts.opened
     facts = await desk.comes(desk.id())
     assert [name for name, _ in said(facts)] == ["conversation.opened", "message.queued"]
+
+
+@pytest.mark.parametrize("end", ["message.status", "request.refused"])
+async def test_a_first_message_that_waits_in_a_conversation_has_its_end_there(house: House, end: str) -> None:
+    desk = await Desk().open(house)
+    asked = first_message(desk.customer, address=desk.customer.peer)
+    (event,) = told(await house.take(as_read(asked, id_="r-1")))
+    assert (event["type"], event["conversation"]) == ("message.scheduled", str(desk.conversation))
+    if end == "message.status":
+        facts = await desk.cancels(desk.id())
+    else:
+        await house.take(desk.customer.says(window=Window(until=datetime(2020, 1, 1, tzinfo=UTC))))
+        facts = await desk.comes(desk.id())
+    last = told(facts)[-1]
+    assert (last["type"], last.get("conversation"), last["request_id"]) == (end, str(desk.conversation), "r-1")
 
 
 # taken back ------------------------------------------------------------------------------------------------------------
