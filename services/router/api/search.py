@@ -13,7 +13,7 @@ from services.router.api.answers import Mistake, answer, number
 from services.router.api.threads import COLUMNS, SEARCH_LENGTH, read_cursor, write_cursor
 from services.router.api.tokens import GRANT
 from services.router.search import words
-from services.router.search.index import said_in
+from services.router.search.said import said_in
 from shared.contract.codes import CHANNELS
 from shared.contract.envelope import UNSTORABLE
 from shared.runtime.elsewhere import elsewhere

@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from services.router.api.stream import read_positions, write_positions
 from services.router.api.tail import Positions, Tail, open_tail
 from services.router.search import words
+from services.router.search.said import said_in
 from shared.contract.errors import ParleyError
 from shared.runtime.elsewhere import elsewhere
 from shared.runtime.observe import WALK_FAILURES
@@ -35,7 +36,6 @@ FOLLOWED: Final = "search.events"  # its place among the walks
 TOGETHER: Final = 50  # messages that are in memory at once; one has a megabyte at the most
 QUIET_SECONDS: Final = 15.0
 BACK_OFF_SECONDS: Final = 1.0
-SAID: Final = ("text", "caption", "name", "title", "address")  # fields of a part that are words
 ANNOUNCES: Final = frozenset({"parley.message.received.v1", "parley.message.queued.v1"})
 CHANGES: Final = frozenset({"parley.message.edited.v1", "parley.message.deleted.v1"})
 INTRODUCES: Final = frozenset({"parley.conversation.opened.v1", "parley.conversation.participant.v1"})
@@ -145,22 +145,6 @@ def _hear(about: Heard, record: Any) -> None:
         about.messages.update([uuid.UUID(message)] if message else [])
     elif name in INTRODUCES:
         about.conversations.add(uuid.UUID(record.key.decode()))
-
-
-def said_in(row: Row) -> list[str]:
-    """The texts of a message as it stands: what its parts say, its subject, who wrote it."""
-    if row["deleted"]:
-        return []
-    message = orjson.loads(row["body"])["message"]
-    sender = message.get("sender") or {}
-    parts = [part[name] for part in message.get("parts", ()) for name in SAID if part.get(name)]
-    options = [one["title"] for part in message.get("parts", ()) for one in part.get("options", ())]
-    about = [(message.get("thread") or {}).get("subject"), message.get("subject")]
-    return [
-        *parts,
-        *options,
-        *filter(None, [*about, sender.get("name"), sender.get("username"), sender.get("address")]),
-    ]
 
 
 async def _write_messages(connection: Connection, rows: Sequence[Row]) -> None:
