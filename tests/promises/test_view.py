@@ -158,3 +158,16 @@ async def test_what_is_gone_is_in_nobodys_view(house: House, example: ModuleType
     view = await read(house, example, compacted=True)
     tenants = {state["tenant"] for state in view.states[CONVERSATIONS].values()}
     assert (stays.tenant in tenants, goes.tenant in tenants) == (True, False)
+
+
+async def test_who_became_one_person_after_they_were_told_is_told_again(house: House, example: ModuleType) -> None:
+    life = Life(house, 0)
+    ann, bob = life.customers[:2]
+    for customer in (ann, bob):
+        await house.handle(customer.says())
+    await life.end()
+    await house.handle(Merge(tenant=ann.tenant, customers=tuple(await house.persons(ann)), reason="one person"))
+    await life.end()
+    people = await known_people(house, ann)
+    assert sum("merged_into" in one for one in people.values()) == 1
+    assert of((await read(house, example, compacted=True)).states[CUSTOMERS], ann) == people
