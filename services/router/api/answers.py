@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -98,6 +99,23 @@ async def answering(handler: Handler, request: web.Request) -> web.StreamRespons
         if mistake.status >= 500:
             log.warning("api.refused", path=request.path, code=mistake.code, error=type(error).__name__)
         return refuse(mistake)
+
+
+async def write_out(
+    request: web.Request, response: web.StreamResponse, chunks: AsyncIterator[bytes], *, seconds: float | None = None
+) -> None:
+    """The rest of an answer that has begun. One that breaks is broken off: half of it must not look like all of it, nor may another
+    answer stand within it. `seconds`: how long a chunk may take.
+    """
+    try:
+        async for chunk in chunks:
+            async with asyncio.timeout(seconds):
+                await response.write(chunk)
+        await response.write_eof()
+    except Exception as error:  # noqa: BLE001 whatever it is
+        log.warning("api.broken_off", path=request.path, error=repr(error))
+        if request.transport:
+            request.transport.abort()
 
 
 def unchanged(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

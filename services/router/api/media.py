@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote, unquote, urlencode
@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urlencode
 from aiohttp import web
 from pydantic import SecretStr
 
-from services.router.api.answers import Mistake, answer
+from services.router.api.answers import Mistake, answer, write_out
 from services.router.api.tokens import GRANT
 from shared.runtime.port import content_of
 from shared.storage.blobs import Blobs, belongs
@@ -93,14 +93,8 @@ async def serve(blobs: Blobs, token: SecretStr, request: web.Request) -> web.Str
     response.content_length = size
     await response.prepare(request)
     await response.write(first)
-    await write_all(response, chunks)
+    await write_out(request, response, chunks)
     return response
-
-
-async def write_all(response: web.StreamResponse, chunks: AsyncIterator[bytes]) -> None:
-    async for chunk in chunks:
-        await response.write(chunk)
-    await response.write_eof()
 
 
 def sign(token: SecretStr, ref: str, *, expires: int, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import uuid
 import zipfile
@@ -12,10 +11,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
-import structlog
 from aiohttp import web
 
-from services.router.api.answers import PRIVATE, Mistake, answer, number, path_uuid, plain
+from services.router.api.answers import PRIVATE, Mistake, answer, number, path_uuid, plain, write_out
 from services.router.api.search import asked_for
 from services.router.api.threads import COLUMNS, EVENTS, SEEN, as_events, read_cursor, write_cursor
 from services.router.api.tokens import GRANT
@@ -67,8 +65,6 @@ ELSEWHERE: Final = """
 SELECT conversation_id, sequence, id, type, at, body FROM message
 WHERE home = ANY($1::uuid[]) AND id > $2 ORDER BY id LIMIT $3"""
 
-log = structlog.get_logger(__name__)
-
 
 async def find_people(pool: Pool, request: web.Request) -> web.Response:
     """GET /api/customers?q&before&limit: persons by a part of their name or address, whoever was heard of last first.
@@ -118,16 +114,8 @@ async def export_person(pool: Pool, blobs: Blobs, exports: Exports, request: web
             | {"Content-Type": "application/zip", "Content-Disposition": f'attachment; filename="{row["id"]}.zip"'}
         )
         await response.prepare(request)
-        try:
-            async with aclosing(Person(pool, blobs, row["id"], row["tenant"]).zipped()) as chunks:
-                async for chunk in chunks:
-                    async with asyncio.timeout(WRITE_SECONDS):
-                        await response.write(chunk)
-            await response.write_eof()
-        except Exception as error:  # noqa: BLE001 whatever it is: half of it must not look like all of it
-            log.warning("export.broken_off", customer=str(customer), error=repr(error))
-            if request.transport:
-                request.transport.abort()
+        async with aclosing(Person(pool, blobs, row["id"], row["tenant"]).zipped()) as chunks:
+            await write_out(request, response, chunks, seconds=WRITE_SECONDS)
     return response
 
 
