@@ -140,5 +140,5 @@ class RolledBack(Exception):
     """The transaction ends before it has written anything; its facts are told."""
 
 
-async def rolls_back(_connection: object, facts: Facts) -> None:
+async def rolls_back(_connection: object, facts: Facts, _publisher: object) -> None:
     raise RolledBack(facts)
