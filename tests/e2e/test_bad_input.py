@@ -15,7 +15,7 @@ from aiohttp import ClientSession
 
 from shared.bus import cloudevents
 from shared.bus.produce import Producer
-from shared.contract.envelope import Media, Model, Text
+from shared.contract.envelope import Model, Text
 from shared.contract.records import (
     BY_MODEL,
     DELIVERY,
@@ -128,7 +128,6 @@ async def test_requests_that_would_fail_are_refused_with_the_reason(road: Road) 
     closed = await road.says(occurred_at=(datetime.now(UTC) - timedelta(hours=25)).isoformat())
     here, run = said["conversation"], uuid.uuid4().hex
     to = {"channel": "webhook", "address": "zoe", "parts": (Text(text="hello"),)}
-    sticker = Media(media="sticker", handle="x" * 10)
     asked: dict[str, Model] = {
         "window_closed": reply(closed["conversation"]),
         "unknown_conversation": reply(uuid.uuid4()),
@@ -136,7 +135,7 @@ async def test_requests_that_would_fail_are_refused_with_the_reason(road: Road) 
         "expired": reply(here, expires_at=datetime.now(UTC) - timedelta(seconds=1)),
         "unknown_account": Send(account="nobody", **to),
         "malformed": reply(here, in_reply_to=uuid.uuid4()),
-        "unsupported": reply(here, parts=(sticker,)),
+        "unsupported": reply(here, private=True),
     }
     for code, model in asked.items():
         await road.asks(model, id_=f"{run}-{code}")

@@ -294,7 +294,7 @@ class TestTheCustomersSide:
             await console.keyboard.press(key)
             if await console.evaluate("document.activeElement.localName") != "iframe":
                 break
-        assert await console.evaluate("document.activeElement.localName") in {"button", "input"}
+        assert await console.evaluate("document.activeElement.localName") in {"button", "input", "select"}
 
     @pytest.mark.parametrize(
         ("tab", "status"), [("Telegram", "^sent$"), ("WhatsApp", "^read$"), ("Messenger", "^read$")]
