@@ -336,6 +336,7 @@ async def test_an_address_is_linked_before_anybody_wrote_from_it_and_unlinked(ho
     assert await persons(house, ann.tenant) == {"ann": {"ann", MAIL}}
     mail = Customer(ann.tenant, peer=MAIL).says(channel="email", surface="email")
     (conversation,) = (await house.take(mail)).opened
+    assert conversation.customer_id == await home(house, ann.tenant, MAIL, "email")
     assert (await house.story(conversation.id))[0]["customer"] == str(a)
     events = await ask(house, Unlink(**about))
     assert {one["type"] for one in events} == {"customer.split", "customer.unlinked"}
