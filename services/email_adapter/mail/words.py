@@ -10,9 +10,10 @@ from services.email_adapter.mail.charsets import decode
 
 # The charset may carry a language (RFC 2231 §5). White space inside is forbidden, but seen in Q.
 # So is a bare ?, which no `=` may follow but that of an encoded byte, and which never makes an `=?` that begins a word.
+# What is looked ahead for is taken whole: a group repeated with `*+` is read wrongly by Python 3.11.2, which Debian 12 has.
 ENCODED: Final = re.compile(
     rb"=\?([^?*\s]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?"
-    rb"((?:[^?\r\n]|(?<!=)\?(?!=)|(?<!=)\?(?==[0-9A-F]{2}[^?\s]*+\?++=(?![0-9A-F]{2})))*+)\?="
+    rb"(?=((?:[^?\r\n]|(?<!=)\?(?!=)|(?<!=)\?(?==[0-9A-F]{2}[^?\s]*+\?++=(?![0-9A-F]{2})))*))\3\?="
 )
 Q_BYTE: Final = re.compile(rb"=([0-9A-Fa-f]{2})")
 SPACES: Final = re.compile(r"\s+")
