@@ -58,14 +58,18 @@ async def inputs(house: House) -> AsyncIterator[Inputs]:
     await make_topics(settings, partitions=PARTITIONS, names=ROUTER_INPUTS)
     made = Inputs(house, settings)
     yield made
-    for one in made.looking:
-        await one._ends.close()
+    await made.close()
 
 
 class Inputs:
     def __init__(self, house: House, settings: Settings) -> None:
         self.house, self.settings = house, settings
         self.looking: list[Rounds] = []
+        self._ends = rounds.Ends(settings, [settings.topic(topic) for topic in ROUTER_INPUTS])
+
+    async def close(self) -> None:
+        for one in (self._ends, *(looking._ends for looking in self.looking)):
+            await one.close()
 
     def rounds(self, router: Router | None = None) -> Rounds:
         made = Rounds(
@@ -79,16 +83,20 @@ class Inputs:
         return made
 
     async def write(self, topic: str, partition: int, *, committed: bool = True) -> int:
-        """A record there, within a transaction; where the log ends then."""
+        """A record there, within a transaction; where the log ends then, once its mark stands there, which Kafka writes behind its answer."""
         options: dict[str, Any] = {"transactional_id": uuid.uuid4().hex}
         producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka, **options)
         await producer.start()
         try:
             async with producer.transaction():
                 told = await producer.send_and_wait(self.settings.topic(topic), b"{}", key=b"k", partition=partition)
-            return int(told.offset) + 2
         finally:
             await producer.stop()
+        end, place = int(told.offset) + 2, (self.settings.topic(topic), partition)
+        async with asyncio.timeout(SECONDS):
+            while (await self._ends.ask())[place].end < end:
+                await asyncio.sleep(0.02)
+        return end
 
     async def read_to(self, topic: str, partition: int, offset: int) -> None:
         await self.house.pool.execute(
