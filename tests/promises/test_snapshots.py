@@ -189,7 +189,7 @@ async def test_after_a_batch_that_may_still_come_to_stand_there_it_is_told_once_
 
 async def test_a_publisher_counts_what_it_sends_once_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     publisher = Publisher(house.producer)
-    record = Out(house.settings.topic(CONVERSATIONS), b"key", b"{}", [])
+    record = Out(house.settings.topic(CONVERSATIONS), b"key", b'{"tenant": "nobody", "version": 0}', [])
     await publisher.publish([record])
     assert publisher.failures == 0
     current = house.producer.current
