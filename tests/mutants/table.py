@@ -2603,9 +2603,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     Mutant(
         "Who is handed out",
         "half of it looks like all",
-        f"{ROUTER}/api/people.py",
-        "                request.transport.abort()",
-        "                await response.write_eof()",
+        f"{ROUTER}/api/answers.py",
+        "            request.transport.abort()",
+        "            await response.write_eof()",
         "tests/services/router/test_api_people.py",
     ),
     # the API's document
