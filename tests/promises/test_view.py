@@ -34,6 +34,12 @@ def example() -> ModuleType:
     return module
 
 
+@pytest.fixture(autouse=True)
+async def _nothing_left(house: House) -> None:
+    """What other tests have left to be published is none of these."""
+    await house.pool.execute("DELETE FROM outbox")
+
+
 class Life:
     """Two routers that commit, publish, or die in between, while somebody tells how things are."""
 
