@@ -10,7 +10,7 @@ import typer
 from services.cli.asking import How, asking
 from services.cli.ids import NOT_FOUND, as_uuid, asking as router_of, get
 from services.cli.message import CANNOT, finish, valid
-from services.cli.running import MISUSED, AsJson, Home, fail, find_running, run
+from services.cli.running import MISUSED, AsJson, Home, RouterAddress, fail, find_running, run
 from shared.contract.text import on_one_line
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ app.add_typer(group, name="customer")
 @group.command()
 def show(
     customer: Named,
-    router: Annotated[
-        str, typer.Option(envvar="PARLEY_ROUTER", help="The router's address, as http://host:port.")
-    ] = "",
+    router: RouterAddress = "",
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from services.cli.ids import asking
-from services.cli.running import Home, fail, find_running, run
+from services.cli.running import Home, RouterAddress, fail, find_running, run
 
 if TYPE_CHECKING:
     from services.cli.running import System
@@ -25,9 +25,7 @@ app = typer.Typer()
 def export(
     customer: Annotated[UUID, typer.Argument(help="A customer's id; whoever is one person with it comes along.")],
     file: Annotated[Path, typer.Argument(help="The ZIP to write; it must not be there yet.")],
-    router: Annotated[
-        str, typer.Option(envvar="PARLEY_ROUTER", help="The router's address, as http://host:port.")
-    ] = "",
+    router: RouterAddress = "",
     home: Home = None,
 ) -> None:
     """Write all that is known of one person, messages and files too, into a ZIP: a token that may `admin` is needed.

@@ -29,6 +29,7 @@ Home = Annotated[
     Path | None,
     typer.Option(help="The folder of a local stack; default: ./.parley where it is one, else the PARLEY_* variables."),
 ]
+RouterAddress = Annotated[str, typer.Option(envvar="PARLEY_ROUTER", help="The router's address, as http://host:port.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import typer
 
 from services.cli.ids import SHORT, asking, get
-from services.cli.running import AsJson, Home, fail, find_running, run
+from services.cli.running import AsJson, Home, RouterAddress, fail, find_running, run
 from shared.contract.text import on_one_line
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ def search(
     asked: Annotated[list[str], typer.Argument(metavar="WORDS", help="Words of messages, in any script.")],
     channel: Annotated[str, typer.Option(help="Only this channel.")] = "",
     most: Annotated[int, typer.Option(min=1, help="So many messages at the most.")] = 20,
-    router: Annotated[
-        str, typer.Option(envvar="PARLEY_ROUTER", help="The router's address, as http://host:port.")
-    ] = "",
+    router: RouterAddress = "",
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:

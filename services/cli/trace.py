@@ -12,7 +12,7 @@ import typer
 
 from services.cli.customer import named, told_bond
 from services.cli.ids import asking, get, resolve
-from services.cli.running import AsJson, Home, fail, find_running, run
+from services.cli.running import AsJson, Home, RouterAddress, fail, find_running, run
 from shared.contract.text import on_one_line
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def trace(
             metavar="ID", help="A message's id, or a conversation's for all its messages; its first letters do."
         ),
     ],
-    router: Annotated[
-        str, typer.Option(envvar="PARLEY_ROUTER", help="The router's address, as http://host:port.")
-    ] = "",
+    router: RouterAddress = "",
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
