@@ -208,7 +208,7 @@ async def test_a_send_whose_answer_is_lost_is_known_by_its_echo(shop: Shop) -> N
 
 async def test_after_a_day_only_a_template_goes(shop: Shop) -> None:
     person, words = shop.person(), f"written the day before yesterday {uuid.uuid4()}"
-    await person.writes("hello")
+    assert await person.reads() == []
     old = shop.message(person.user, words) | {"timestamp": stamp() - 2 * 24 * 3600 * 1000}
     assert await shop.posts(shop.entry(old)) == 200
     heard = await shop.hears(words)

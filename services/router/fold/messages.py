@@ -121,7 +121,8 @@ def note_message(facts: Facts, conversation: Conversation, found: Envelope) -> N
             facts.move(conversation, found.peer)
         if is_mail(found) and found.thread.subject:
             conversation.subject, conversation.moved = found.thread.subject, True
-        if found.window is not None:
+        said = conversation.last_inbound_at
+        if found.window is not None and (said is None or found.occurred_at >= said):
             conversation.last_inbound_at = found.occurred_at
             note_window(conversation, found.window)
 

@@ -54,6 +54,16 @@ async def test_after_a_day_only_a_person_may_answer_who_says_so(house: House) ->
         assert (await asked(house, customer, conversation, **person))["way"] == "human_agent"
 
 
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_message_that_comes_late_closes_no_window(house: House, late: bool) -> None:
+    customer = Customer()
+    now, before = customer.says(window=Window(until=LATER)), customer.says(minutes=-60, window=Window(until=BEFORE))
+    first, second = (now, before) if late else (before, now)
+    conversation = await house.opened(customer, first)
+    await house.take(second)
+    assert (await asked(house, customer, conversation))["way"] == "free_text"
+
+
 async def test_after_a_week_no_person_may_either(house: House) -> None:
     customer = Customer()
     window = Window(until=BEFORE, human_agent_until=BEFORE)
