@@ -140,11 +140,24 @@ class MessageScheduled(Written, Event):
     parts: Parts
 
 
+class PieceStatus(Model):
+    """How far one piece of a message is, and what the provider calls it."""
+
+    status: Status
+    external_ids: Many[ExternalId] = ()
+    failure: Failure | None = None
+
+
 class MessageStatus(Event):
-    """`pieces`: how far each piece of a long message is, by its number."""
+    """How far a message of ours is: as far as its slowest piece; where one failed, expired or was taken back, so is the whole.
+
+    `pieces`: how far each piece of a message that went in several is, by its number; told again when one of them moves, with the
+    same `status` where the whole has not.
+    """
 
     message_id: uuid.UUID
     status: Status
+    pieces: Many[PieceStatus] = ()
     failure: Failure | None = None
     cost: Cost | None = None
     external_ids: Many[ExternalId] = ()

@@ -350,6 +350,23 @@ class TestTheStream:
         await page.get_by_role("alert").get_by_text("The router cannot be reached").wait_for(state="hidden")
         assert asked[:3] == [None, "0:7,1:9", "0:7,1:9"]
 
+    async def test_says_how_many_pieces_of_a_long_message_are_as_far_as_the_furthest(self, console):
+        told = [
+            ("sent", ["delivered", "sent", "delivered"]),
+            ("failed", ["read", "failed", "sent"]),
+            ("read", ["read", "read"]),
+            ("sent", []),
+        ]
+        said = await console.evaluate(
+            """async (told) => {
+            const { furthestPieces } = await import("/console/fold/thread.js");
+            return told.map(([status, pieces]) => furthestPieces({ status, pieces: pieces.map((status) => ({ status })) }));
+        }""",
+            told,
+        )
+        two, failed = {"status": "delivered", "n": 2, "all": 3}, {"status": "failed", "n": 1, "all": 3}
+        assert said == [two, failed, None, None]
+
     async def test_drops_what_was_seen_and_notices_what_is_missing(self, console):
         folded = await console.evaluate("""async () => {
             const { createThread, applyToThread } = await import("/console/fold/thread.js");

@@ -1683,6 +1683,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/services/router/fold/test_statuses.py",
     ),
     Mutant(
+        "Statuses only move forward",
+        "a piece is told with the whole only",
+        f"{ROUTER}/fold/statuses.py",
+        'return priced or (sending.pieces > 1 and sending.status != "queued")',
+        "return priced",
+        "tests/services/router/fold/test_statuses.py",
+    ),
+    Mutant(
+        "Statuses only move forward",
+        "an echo ahead of its report says that there is one piece",
+        f"{ROUTER}/fold/echoes.py",
+        '            if sending.status == "queued" and not is_told(facts, ref):\n',
+        "            if False:\n",
+        f"{PROMISES}/test_receipts_ahead.py",
+    ),
+    Mutant(
         "Each kind of cause",
         "one namespace for all",
         "shared/contract/envelope.py",

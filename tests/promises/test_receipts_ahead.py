@@ -66,3 +66,19 @@ async def test_a_send_whose_answer_was_lost_is_known_by_the_key_that_its_receipt
     for batch in [ordered] if together else [[record] for record in ordered]:
         await house.take(*(as_read(record, offset=n) for n, record in enumerate(batch)))
     assert (await house.statuses(message))[-1] == "delivered"
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one batch", "two batches"])
+async def test_an_echo_ahead_of_its_report_does_not_make_a_long_message_sent(house: House, together: bool) -> None:
+    """What never leaves of it then would never be told."""
+    customer, conversation, message = await sent_in_two(house)
+    records = [
+        customer.echo("p0", minutes=2),
+        customer.report(message, "sent", "p0", minutes=1, piece=0, pieces=2),
+    ]
+    for batch in [records] if together else [[record] for record in records]:
+        await house.take(*(as_read(record, offset=n) for n, record in enumerate(batch)))
+    assert await house.statuses(message) == []
+    await house.take(as_read(customer.report(message, "expired", minutes=3, piece=1, pieces=2)))
+    assert await house.statuses(message) == ["expired"]
+    assert (await house.types(conversation)).count("message.received") == 1, "the echo is no message of its own"

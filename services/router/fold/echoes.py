@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator
 
 from services.router.fold import files, identity, reach
-from services.router.fold.facts import Conversation, Facts, RefKey, Sending
+from services.router.fold.facts import Conversation, Facts, Ref, RefKey, Sending
 from services.router.fold.mails import as_its_senders, is_mail
 from services.router.fold.messages import announce, receive, take_in
 from services.router.fold.pending import release, reread
@@ -60,9 +60,19 @@ def sending_of_echo(facts: Facts, found: Envelope) -> tuple[Sending, int] | None
     for name in found.all_external_ids:
         ref = facts.ref(ref_key(found, "message", name))
         if ref.message_id and (sending := facts.sendings.get(ref.message_id)):
+            if sending.status == "queued" and not is_told(facts, ref):
+                return None  # it waits for the report, as any echo does while that send is open
             return sending, ref.piece
     own = next(nameless(facts, found), None)
     return None if own is None or may_be_open(facts, *own) else own
+
+
+def is_told(facts: Facts, ref: Ref) -> bool:
+    """Whether the piece has been reported: the load claims its name for a report that stands further behind in the same batch, and
+    only a report says how many pieces there are.
+    """
+    sending = facts.sendings.get(ref.message_id) if ref.message_id else None
+    return sending is None or str(ref.piece) in sending.progress
 
 
 def nameless(facts: Facts, found: Envelope) -> Iterator[tuple[Sending, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -31,7 +31,7 @@ def advance(
     cost: Cost | None = None,
     taken_at: datetime | None = None,
 ) -> None:
-    """Note how far a piece is; an event when the whole message has moved, or what it costs became known."""
+    """Note how far a piece is; an event when that is news of the message (statuses.py:progress)."""
     moved = statuses.progress(
         sending,
         piece=piece,
@@ -43,8 +43,14 @@ def advance(
     )
     if status == "sent":
         note_sent(sending, piece=piece, at=at)
+    if moved:
+        tell(facts, record, sending, at=at, taken_at=taken_at)
+
+
+def tell(facts: Facts, record: In, sending: Sending, *, at: datetime, taken_at: datetime | None = None) -> None:
+    """The message and its pieces as they are now."""
     conversation = facts.conversations.get(sending.conversation_id)
-    if not moved or conversation is None:
+    if conversation is None:
         return
     trail: list[Mapping[str, object]] = [
         {"place": "provider", "at": at},
@@ -54,6 +60,7 @@ def advance(
         trail.insert(0, {"place": "outbound", "at": taken_at})
     note_status(facts, conversation, sending)
     about = {"failure": statuses.failure_of(sending), "cost": statuses.cost_of(sending)}
+    pieces = statuses.pieces_of(sending)
     emit(
         facts,
         conversation,
@@ -65,6 +72,7 @@ def advance(
             "external_ids": sending.external_ids,
             "attempt": sending.attempt,
             "request_id": sending.request_id,
+            **({"pieces": pieces} if pieces else {}),
             **{name: known.model_dump(mode="json", exclude_none=True) for name, known in about.items() if known},
         },
         message_id=sending.message_id,
@@ -95,17 +103,24 @@ def sent_by(piece: dict[str, Any], moment: datetime) -> bool:
 def catch_up(facts: Facts, record: In, conversation: Conversation, sending: Sending) -> None:
     """Apply the conversation's watermarks to each piece that was sent before them."""
     marks: dict[Status, datetime | None] = {"delivered": conversation.delivered_to, "read": conversation.read_to}
-    for number in tuple(sending.progress):
-        measure(facts, record, sending, int(number), marks)
+    measure(facts, record, sending, tuple(map(int, sending.progress)), marks)
 
 
-def measure(facts: Facts, record: In, sending: Sending, number: int, marks: Mapping[Status, datetime | None]) -> None:
-    """What watermarks say of one piece."""
-    piece = sending.progress[str(number)]
+def measure(
+    facts: Facts, record: In, sending: Sending, numbers: Iterable[int], marks: Mapping[Status, datetime | None]
+) -> None:
+    """What watermarks say of these pieces, told once of all that one mark has reached."""
+    pieces = [(number, sending.progress[str(number)]) for number in numbers]
     for status in MARKED:
         until = marks.get(status)
-        if until and piece["status"] in {"sent", "delivered"} and sent_by(piece, until):
-            advance(facts, record, sending, piece=number, status=status, at=until)
+        if until is None:
+            continue
+        reached = [
+            number for number, piece in pieces if piece["status"] in {"sent", "delivered"} and sent_by(piece, until)
+        ]
+        moved = [statuses.progress(sending, piece=number, status=status, at=until) for number in reached]
+        if any(moved):
+            tell(facts, record, sending, at=until)
 
 
 def apply_receipt(facts: Facts, record: In, ref: Ref, said: Mapping[str, Any], at: datetime) -> None:

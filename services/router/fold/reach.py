@@ -71,7 +71,7 @@ def _apply(facts: Facts, record: In, ref: Ref) -> None:
     for message, piece in sorted(unread):
         sending = facts.sendings.get(message)
         if sending is not None:
-            measure(facts, record, sending, piece, marks)
+            measure(facts, record, sending, [piece], marks)
             if sending.progress[str(piece)]["status"] not in {"sent", "delivered"}:
                 unread.discard((message, piece))
     _keep(ref, unread, marks)

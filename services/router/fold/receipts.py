@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.router.fold import reach
-from services.router.fold.echoes import bind, settle_echoes
+from services.router.fold.echoes import bind, is_told, settle_echoes
 from services.router.fold.events import tell_apart
 from services.router.fold.facts import Facts, PeerKey, Ref, RefKey
 from services.router.fold.pending import keep_receipt, release
@@ -73,12 +73,6 @@ def receipt(facts: Facts, record: In, ref: Ref, found: Delivery) -> None:
         apply_receipt(facts, record, ref, said, found.occurred_at)
     else:
         keep_receipt(ref, said | {"at": found.occurred_at.isoformat()})
-
-
-def is_told(facts: Facts, ref: Ref) -> bool:
-    """Whether the piece has been reported: the load claims its name for a report that stands further behind in the same batch."""
-    sending = facts.sendings.get(ref.message_id) if ref.message_id else None
-    return sending is None or str(ref.piece) in sending.progress
 
 
 def watermark(facts: Facts, record: In, found: Delivery) -> None:

@@ -34,7 +34,9 @@ def progress(
     failure: Failure | None = None,
     cost: Cost | None = None,
 ) -> bool:
-    """Take in what is known of one piece; whether the message's own status moved, or its cost became known after it had."""
+    """Take in what is known of one piece; whether that is to be told: the message's own status moved, or after it had, another of
+    its pieces did, or its cost became known.
+    """
     row = sending.progress.setdefault(str(piece), {"status": "queued", "ids": []})
     new_ids = [name for name in external_ids if name not in row["ids"]]
     if new_ids:
@@ -52,9 +54,24 @@ def progress(
     sending.changed = True
     whole = overall(sending.pieces, sending.progress)
     if not advances(sending.status, whole):
-        return priced
+        return priced or (sending.pieces > 1 and sending.status != "queued")
     sending.status = whole
     return True
+
+
+def pieces_of(sending: Sending) -> list[dict[str, Any]]:
+    """How far each piece is, by its number, of a message that went in several: {"status", "external_ids"?, "failure"?}."""
+    if sending.pieces == 1:
+        return []
+    rows = (sending.progress.get(str(number), {}) for number in range(sending.pieces))
+    return [
+        {
+            "status": row.get("status", "queued"),
+            **({"external_ids": row["ids"]} if row.get("ids") else {}),
+            **({"failure": row["failure"]} if "failure" in row else {}),
+        }
+        for row in rows
+    ]
 
 
 def failure_of(sending: Sending) -> Failure | None:

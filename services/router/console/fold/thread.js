@@ -3,6 +3,7 @@
 import { unturned } from "../plain.js";
 import { isNew, previewOf } from "./events.js";
 
+const FURTHEST = ["read", "delivered", "sent"];
 const NOT_SENT = new Set(["failed", "refused", "expired", "cancelled"]);
 
 /**
@@ -86,9 +87,17 @@ export function keepAsked(thread, before) {
   return thread;
 }
 
+/** How far the pieces of a long message have come, where not all are as far: {status, n, all}, of the furthest, or of those by which it ended. */
+export function furthestPieces({ status, pieces }) {
+  const found = pieces.map((one) => one.status);
+  const shown = NOT_SENT.has(status) ? status : FURTHEST.find((one) => found.includes(one));
+  const n = found.filter((one) => one === shown).length;
+  return n > 0 && n < found.length ? { status: shown, n, all: found.length } : null;
+}
+
 const untouched = () => ({
   author: null, sender: null, recipients: [], surface: "direct", way: "free_text", subject: null, reply_to: null, flagged: null, hidden: false,
-  failure: null, seen: false, context: null, reactions: new Map(), earlier: [], edited_at: null, deleted_at: null, version: 0, records: [],
+  failure: null, pieces: [], seen: false, context: null, reactions: new Map(), earlier: [], edited_at: null, deleted_at: null, version: 0, records: [],
 });
 
 const CHANGES = {
@@ -119,7 +128,7 @@ const CHANGES = {
     const waited = thread.scheduled.get(data.message_id);
     if (waited && thread.scheduled.delete(waited.id)) return note(thread, event, "taken_back", { message: previewOf(waited.parts) });
     name(thread, data.message_id, data.external_ids);
-    change(thread, data.message_id, event, (message) => Object.assign(message, { status: data.status, failure: data.failure ?? null }));
+    change(thread, data.message_id, event, (message) => Object.assign(message, { status: data.status, failure: data.failure ?? null, pieces: data.pieces ?? [] }));
   },
   "message.media": (thread, event) => {
     const { media } = event.data;

@@ -2,7 +2,7 @@
 
 import { h, mark, present } from "../dom.js";
 import { previewOf } from "../fold/events.js";
-import { answeredBy } from "../fold/thread.js";
+import { answeredBy, furthestPieces } from "../fold/thread.js";
 import { icon } from "../icons.js";
 import { cancelButton, changeButtons } from "./changes.js";
 import { contextViews } from "./context.js";
@@ -91,12 +91,18 @@ function foot(app, node, conversation, message) {
     message.earlier.length > 0 && earlierTexts(words, node, "edited", message.earlier),
     message.deleted_at && earlierTexts(words, node, "deleted_before", [{ parts: message.parts, at: message.at }]),
     h("time", { datetime: message.at, title: words.full(at) }, waits ? words.moment(at) : words.time(at)),
-    message.status && h("span", { class: "status", data: { status: message.status } }, icon(STATUS_ICONS[message.status] ?? "question"), words.t(`sent_${message.status}`)),
+    message.status && h("span", { class: "status", data: { status: message.status } }, icon(STATUS_ICONS[message.status] ?? "question"), statusOf(words, message)),
     waits && h("span", { class: "left", "aria-live": "off" }),
     waits && cancelButton(app, message),
     canAnswer(app, conversation, message) && h("button", { type: "button", class: "quiet act", on: { click: () => app.answer(message) } }, icon("answer"), words.t("answer_this")),
     ...changeButtons(app, conversation, message),
   ]));
+}
+
+/** Of a message in several pieces, how many are as far as the furthest: it is as far as its slowest. */
+function statusOf(words, message) {
+  const some = furthestPieces(message);
+  return some ? words.t("sent_pieces", { status: words.t(`sent_${some.status}`), n: some.n, all: some.all }) : words.t(`sent_${message.status}`);
 }
 
 /** How long until it is due; in its place, so that who stands on the button beside it goes on standing there. */

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import uuid
 from datetime import timedelta
+from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -55,9 +57,15 @@ def hear(facts: Facts, record: In) -> None:
 
 
 def told(facts: Facts) -> list[str]:
-    import orjson
+    return [event["status"] for event in events(facts)]
 
-    return [orjson.loads(event.value)["status"] for event in facts.emissions if event.name == "message.status"]
+
+def events(facts: Facts) -> list[dict[str, Any]]:
+    return [orjson.loads(event.value) for event in facts.emissions if event.name == "message.status"]
+
+
+def pieces_told(facts: Facts) -> list[list[Status]]:
+    return [[piece["status"] for piece in event["pieces"]] for event in events(facts)]
 
 
 def a_delivery_of_two_pieces(final: dict[str, list[Status]]) -> list[Delivery]:
@@ -88,8 +96,16 @@ def test_any_order_of_reports_receipts_and_repeats_ends_the_same_and_only_rises(
         max([RANK.index(status) for status in reached], default=RANK.index("sent")) for reached in (first, second)
     ]
     assert facts.sendings[MESSAGE].status == RANK[min(furthest)]
-    ranks = [RANK.index(status) for status in told(facts)]  # type: ignore[arg-type]
-    assert ranks == sorted(set(ranks)), "told once each, never backwards"
+    ranks = [
+        (RANK.index(event["status"]), *(RANK.index(one["status"]) for one in event["pieces"]))
+        for event in events(facts)
+    ]
+    assert all(all(a <= b for a, b in zip(*two, strict=True)) for two in itertools.pairwise(ranks)), "never backwards"
+    assert len(ranks) == len(set(ranks)), "told once each"
+    assert [[RANK[rank] for rank in ranks[-1][1:]], facts.sendings[MESSAGE].external_ids] == [
+        [max(["sent", *reached], key=RANK.index) for reached in (first, second)],
+        list(NAMES),
+    ]
 
 
 @settings(max_examples=200)
@@ -98,8 +114,50 @@ def test_whatever_is_said_of_whichever_piece_the_message_only_advances(said: lis
     facts = facts_with_a_queued_message()
     for number, (piece, status) in enumerate(said):
         hear(facts, as_read(CUSTOMER.report(MESSAGE, status, piece=piece, pieces=3, minutes=number)))
-    steps = ["queued", *told(facts)]
-    assert all(advances(old, new) for old, new in itertools.pairwise(steps)), steps  # type: ignore[arg-type]
+    steps = [
+        ["queued"] * 4,
+        *([event["status"], *(one["status"] for one in event["pieces"])] for event in events(facts)),
+    ]
+    for old, new in itertools.pairwise(steps):
+        assert old != new
+        assert all(was == now or advances(was, now) for was, now in zip(old, new, strict=True)), steps
+
+
+def test_each_piece_is_told_once_the_message_has_left_and_why_one_failed() -> None:
+    facts = facts_with_a_queued_message()
+    for piece in (0, 1, 2):
+        hear(facts, as_read(CUSTOMER.report(MESSAGE, "sent", f"p{piece}", piece=piece, pieces=3, minutes=piece)))
+    for name in ("p1", "p0", "p1"):
+        hear(facts, as_read(CUSTOMER.receipt("delivered", name, minutes=5)))
+    failure = Failure(code="unreachable", detail="switched off")
+    hear(facts, as_read(CUSTOMER.receipt("failed", "p2", minutes=6, failure=failure)))
+    hear(facts, as_read(CUSTOMER.receipt("read", "p0", minutes=7)))
+    assert told(facts) == ["sent", "sent", "sent", "failed", "failed"]
+    assert pieces_told(facts) == [
+        ["sent", "sent", "sent"],
+        ["sent", "delivered", "sent"],
+        ["delivered", "delivered", "sent"],
+        ["delivered", "delivered", "failed"],
+        ["read", "delivered", "failed"],
+    ]
+    last = events(facts)[-1]["pieces"][2]
+    assert last == {"status": "failed", "external_ids": ["p2"], "failure": failure.model_dump()}
+
+
+def test_a_message_of_one_piece_tells_of_no_pieces() -> None:
+    facts = facts_with_a_queued_message()
+    hear(facts, as_read(CUSTOMER.report(MESSAGE, "sent", "p0")))
+    assert [event.get("pieces") for event in events(facts)] == [None]
+
+
+def test_a_watermark_tells_once_of_all_pieces_that_it_has_reached() -> None:
+    facts = facts_with_a_queued_message()
+    for piece in (0, 1, 2):
+        hear(facts, as_read(CUSTOMER.report(MESSAGE, "sent", f"p{piece}", piece=piece, pieces=3, minutes=piece)))
+    hear(facts, as_read(CUSTOMER.watermark("read", minutes=1.5)))
+    hear(facts, as_read(CUSTOMER.watermark("read", minutes=3)))
+    assert pieces_told(facts)[1:] == [["read", "read", "sent"], ["read", "read", "read"]]
+    assert told(facts) == ["sent", "sent", "read"]
 
 
 def test_a_report_of_another_attempt_changes_nothing() -> None:
