@@ -25,7 +25,7 @@ run: install ## start everything and open the page; Ctrl-C stops it, the data st
 	@exec $(BIN)/parley up $(ARGS)
 
 test: install lint ## everything that must hold before a change lands: style, types, import walls, tests (ARGS= for pytest)
-	$(BIN)/pytest -m "not long" $(ARGS)
+	$(BIN)/pytest -m "not long" --numprocesses=2 $(ARGS)
 
 lint: install ## style, types, import walls, and one number for each step of the tables
 	$(BIN)/ruff check

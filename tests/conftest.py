@@ -18,6 +18,7 @@ import hypothesis
 import psycopg
 import pytest
 from pydantic import SecretStr
+from xdist.scheduler import LoadScopeScheduling
 
 from deploy.local.home import Addresses
 from deploy.local.servers import start_servers, start_stack, stop_servers
@@ -31,6 +32,18 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("patient")
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is killed on purpose is no news
+
+
+class Scheduling(LoadScopeScheduling):
+    """Whole files go to whichever worker is free; all that use the whole stack go to one of them, where it is started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/e2e" if file.startswith("tests/e2e/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 def require(found: object, what: str) -> None:
