@@ -367,8 +367,32 @@ class Bounce(Model):
     original_id: str | None = None
 
 
+CheckResult = Literal["pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror"]
+DomainPolicy = Literal["none", "quarantine", "reject"]
+Flag = Literal["reply_to_elsewhere", "address_in_name", "lookalike_domain"]
+
+
+class Checks(Model):
+    """Whether a mail is from the domain that it says, in the words of RFC 8601; only `dmarc` says that of From.
+
+    `domain`: From's, in ASCII; empty where From names not exactly one address. `by`: `dns` where we asked, `arc:DOMAIN` where a
+    trusted forwarder had, else the name of the server whose word it is. `policy`: what the domain asks to be done with what fails.
+    """
+
+    domain: str = ""
+    spf: CheckResult = "none"
+    dkim: CheckResult = "none"
+    dmarc: CheckResult = "none"
+    policy: DomainPolicy | None = None
+    by: Name
+    reasons: Many[str] = ()
+
+
 class Assessment(Model):
-    """What we think of the message, with the reasons, so that a consumer can disagree."""
+    """What we think of the message, with the reasons, so that a consumer can disagree.
+
+    `checks`: what `authentication` of a mail follows from. `flags`: what people are deceived with, and honest people do too.
+    """
 
     authentication: Evidence | Literal["none", "fail"] = "none"
     kind: Literal[
@@ -379,6 +403,8 @@ class Assessment(Model):
     bounce: Bounce | None = None
     language: str | None = None
     reasons: Many[str] = ()
+    checks: Annotated[Checks | None, Field(exclude_if=operator.not_)] = None
+    flags: Annotated[Many[Flag], Field(exclude_if=operator.not_)] = ()
 
 
 def automatic(reason: str) -> Assessment:

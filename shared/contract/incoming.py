@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.contract.codes import Failure, Status
 from shared.contract.deliveries import Cost
-from shared.contract.envelope import Assessment, ExternalId, MessageContext, Part, Party, Route, Surface, Thread
+from shared.contract.envelope import Assessment, Checks, ExternalId, MessageContext, Part, Party, Route, Surface, Thread
 from shared.contract.errors import Malformed
 
 
@@ -90,7 +90,8 @@ class Mail:
 
     `sender` is "<>" where the envelope says that nobody is to be answered, "" where there was no envelope. `transaction`:
     which of several alike it is, where nothing in the mail tells; the same when that one is tried again. `unread`: why it
-    could not be read, after which only its head is: who wrote, and the mail itself as a file.
+    could not be read, after which only its head is: who wrote, and the mail itself as a file. `checks`: whether it is its
+    sender's, as far as the transport found out; None: nobody looked.
     """
 
     raw: bytes
@@ -98,6 +99,7 @@ class Mail:
     recipients: tuple[str, ...] = ()
     transaction: str = ""
     unread: str = ""
+    checks: Checks | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,24 +54,25 @@ def read_address(text: str) -> IPv4Address | IPv6Address | None:
     return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
 
 
-def networks(setting: str) -> tuple[Network, ...]:
-    """The networks of PARLEY_TRUSTED_PROXIES. Raises Misconfigured."""
+def networks(setting: str, name: str = "PARLEY_TRUSTED_PROXIES") -> tuple[Network, ...]:
+    """The networks of a setting, which has this name. Raises Misconfigured."""
     try:
         return tuple(ip_network(part.strip()) for part in setting.split(",") if part.strip())
     except ValueError as error:
-        raise Misconfigured(f"PARLEY_TRUSTED_PROXIES: {error}.") from error
+        raise Misconfigured(f"{name}: {error}.") from error
 
 
 def sender(peer: str, forwarded: Sequence[str], trusted: Iterable[Network]) -> str:
     """Who asks: the peer; where that is a trusted proxy, the last hop of X-Forwarded-For that is none."""
     hops = [*(hop.strip() for line in forwarded for hop in line.split(",")), peer]
     known = tuple(trusted)
-    while len(hops) > 1 and _is_within(hops[-1], known):
+    while len(hops) > 1 and is_within(hops[-1], known):
         hops.pop()
     return place_of(hops[-1])
 
 
-def _is_within(address: str, known: Iterable[Network]) -> bool:
+def is_within(address: str, known: Iterable[Network]) -> bool:
+    """Whether one of the networks has the address; what is none is in none."""
     found = read_address(address)
     return found is not None and any(found in network for network in known)
 
@@ -94,7 +95,7 @@ class Crowd:
     def admit(self, guest: Guest) -> bool:
         """Whether there is room for this connection; it must `leave`."""
         own = self._guests.get(guest.address, {})
-        if len(own) >= self._share and not _is_within(guest.address, self._trusted) and not self._free_one(own):
+        if len(own) >= self._share and not is_within(guest.address, self._trusted) and not self._free_one(own):
             return False
         if self._count >= self._most and not self._free_one(self._largest()):
             return False

@@ -30,6 +30,11 @@ SMTP_REFUSED = Counter(
     "What was refused to those who bring mail, by the reply's code and why.",
     ["code", "reason"],
 )
+MAIL_CHECKS = Counter(
+    "parley_mail_checks_total",
+    "Mails whose sender was checked, by DMARC's result and who found out (dns: we; relay: a server whose word is taken).",
+    ["dmarc", "by"],
+)
 RECORDS_IN = Counter("parley_records_in_total", "Records read and durable, by topic.", ["topic"])
 RECORDS_OUT = Counter("parley_records_out_total", "Records acknowledged by Kafka, by topic.", ["topic"])
 REFUSED = Counter("parley_requests_refused_total", "Requests refused early, by code.", ["code"])

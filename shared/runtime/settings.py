@@ -104,6 +104,35 @@ class Settings(BaseSettings):
         description="email_adapter: file of the certificate chain; with it STARTTLS is offered; read again when it changes",
     )
     smtp_key: str = Field("", description="email_adapter: file of the certificate's private key")
+    smtp_relays: str = Field(
+        "",
+        description="email_adapter: networks of your own mail servers that hand mail on to us, as 10.0.0.0/8 with commas between them",
+    )
+    smtp_results: str = Field(
+        "",
+        description="email_adapter: the name under which those servers write Authentication-Results (their authserv-id), which are "
+        "then believed; they must remove such headers of others (RFC 8601 §5); empty: nobody is believed",
+    )
+    smtp_checks: bool = Field(
+        False,
+        description="email_adapter: mail that comes from elsewhere comes straight from its senders' servers, and SPF, DKIM and "
+        "DMARC are checked by DNS; leave it off behind a proxy that hides who brings mail",
+    )
+    smtp_reject: bool = Field(
+        False,
+        description="email_adapter: refuse (550 5.7.1) what fails where the domain that it says to be from asks for that (DMARC "
+        "p=reject); without it such mail is taken and marked",
+    )
+    smtp_forwarders: str = Field(
+        "",
+        description="email_adapter: domains of forwarders, with commas between them, whose word (ARC) is taken for what the mail "
+        "was before they changed it",
+    )
+    dns: str = Field(
+        "",
+        description="email_adapter, `parley doctor`: the name servers that are asked about mail, as 10.0.0.53 or 10.0.0.53:5353 with "
+        "commas between them; empty: the system's",
+    )
     public_url: str = Field(
         "",
         description="how providers reach this service from outside, without a path: webhooks, and files that go out by address",

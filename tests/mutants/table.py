@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+PROOF: Final = "services/email_adapter/proof"
 ROUTER: Final = "services/router"
 PROMISES: Final = "tests/promises"
 WORK: Final = "tests/services/router/fold/test_work.py"
@@ -458,6 +459,70 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    await _read_first(settings, connection)\n",
         "",
         f"{PROMISES}/test_recover.py",
+    ),
+    Mutant(
+        "A mail's sender is verified only by",
+        "a key that could not be asked for is a yes",
+        f"{PROOF}/signatures.py",
+        'return Verdict("temperror", one.domain, "its key could not be asked for")',
+        'return Verdict("pass", one.domain)',
+        "tests/services/email_adapter/test_mail_checks.py",
+    ),
+    Mutant(
+        "A mail's sender is verified only by",
+        "the end of a body may be left open",
+        f"{PROOF}/signatures.py",
+        'if "l" in tags:',
+        "if False:",
+        "tests/services/email_adapter/test_mail_checks.py",
+    ),
+    Mutant(
+        "A mail's sender is verified only by",
+        "any domain that passes proves any other",
+        f"{PROOF}/policies.py",
+        "owner(proved) == owner(domain)",
+        "True",
+        "tests/services/email_adapter/test_mail_checks.py",
+    ),
+    Mutant(
+        "A mail's sender is verified only by",
+        "of two From the first is verified",
+        "services/email_adapter/mail/inbound.py",
+        ' and len(list(self.headers.every("from"))) == 1',
+        "",
+        "tests/services/email_adapter/test_mail_proved.py",
+    ),
+    Mutant(
+        "Results that somebody wrote into a mail",
+        "anybody's results are believed",
+        f"{PROOF}/results.py",
+        "if says == server.lower():",
+        "if says:",
+        "tests/services/email_adapter/test_mail_proved.py",
+    ),
+    Mutant(
+        "Results that somebody wrote into a mail",
+        "of two results for DMARC the first is taken",
+        f"{PROOF}/results.py",
+        "if len(told) != 1 or not _about(told[0], domain):",
+        "if not told or not _about(told[0], domain):",
+        "tests/services/email_adapter/test_mail_proved.py",
+    ),
+    Mutant(
+        "Nobody enters a conversation under a name",
+        "a forged mail takes part",
+        f"{ROUTER}/fold/threads.py",
+        "    if is_forged(envelope):\n        return False\n",
+        "",
+        "tests/services/router/fold/test_mail_threads.py",
+    ),
+    Mutant(
+        "Nobody enters a conversation under a name",
+        "a forged order is followed",
+        f"{ROUTER}/fold/stopwords.py",
+        " or is_forged(found):",
+        ":",
+        "tests/services/router/fold/test_mail_threads.py",
     ),
     Mutant(
         "Answers go to whoever",

@@ -56,6 +56,11 @@ def on_the_wire(address: str) -> str | None:
     return checked.ascii_email
 
 
+def wire_domain(address: str) -> str:
+    """The domain in ASCII and lower case (IDNA), whatever stands before it; empty for none."""
+    return (on_the_wire("a@" + address.rpartition("@")[2]) or "").rpartition("@")[2].lower()
+
+
 class _Entry(NamedTuple):
     address: str
     name: str
@@ -72,7 +77,7 @@ def _entries(text: str) -> Iterator[_Entry]:
             case "<":
                 angle = angle or token[1:].removesuffix(">")
             case "(":
-                comment, at = _comment(text, at)
+                comment, at = comment_at(text, at)
                 comments.append(comment)
             case "," | ";":
                 yield _entry(words, comments, angle)
@@ -84,7 +89,7 @@ def _entries(text: str) -> Iterator[_Entry]:
     yield _entry(words, comments, angle)
 
 
-def _comment(text: str, at: int) -> tuple[str, int]:
+def comment_at(text: str, at: int) -> tuple[str, int]:
     """The comment that begins before `at`, and where it ends; comments nest."""
     depth, start = 1, at
     for found in IN_COMMENT.finditer(text, at):

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
-from typing import Final
+from typing import Final, Literal
 
 from services.email_adapter.mail import automatic
-from services.email_adapter.mail.addresses import Mailbox, mailboxes
+from services.email_adapter.mail.addresses import Mailbox, mailboxes, wire_domain
 from services.email_adapter.mail.bodies import Body, read_body
 from services.email_adapter.mail.files import File, read_files
+from services.email_adapter.mail.flags import flags
 from services.email_adapter.mail.headers import Headers
 from services.email_adapter.mail.ids import found_in, is_ours
 from services.email_adapter.mail.names import Account
@@ -34,6 +35,7 @@ SPACES: Final = b" \t\r\n"  # transports change line ends, and what stands befor
 OUR_ID: Final = "our own message-id"
 OUR_ADDRESS: Final = "from this inbox"
 ANSWER_ELSEWHERE: Final = "reply-to is not the sender"
+FAILED: Final = frozenset({"fail", "permerror"})
 OLDEST: Final = 1990  # an earlier year is a clock that was never set
 DATE: Final = 200  # characters
 
@@ -88,7 +90,7 @@ class Reading:
             account_key=self.account.key,
             event_key=self.event_key(name, sender, thread.subject, date, text),
             peer=sender.address,
-            sender=_party(sender),
+            sender=_party(sender, proved=self.is_proved(sender)),
             recipients=tuple(Party(address=one.address, name=one.name) for one in recipients),
             surface="email",
             external_id=name if not ours else name.lower() if name and echo else None,
@@ -137,8 +139,22 @@ class Reading:
                 return Mailbox(words.lower())
         return Mailbox(NOBODY)
 
+    def is_proved(self, sender: Mailbox) -> bool:
+        """Whether DMARC passed for the domain of just this sender, whom the one From names."""
+        checks = self.mail.checks
+        if checks is None or checks.dmarc != "pass" or not checks.domain:
+            return False
+        return wire_domain(sender.address) == checks.domain and len(list(self.headers.every("from"))) == 1
+
+    def authentication(self, sender: Mailbox) -> Literal["dmarc", "fail", "none"]:
+        """`fail` only where the domain asks that what fails is not trusted; with `p=none` it still tries out its own servers."""
+        if self.is_proved(sender):
+            return "dmarc"
+        checks = self.mail.checks
+        return "fail" if checks and checks.dmarc in FAILED and checks.policy != "none" else "none"
+
     def assessment(self, sender: Mailbox, answer_to: Mailbox | None, *, ours: bool) -> Assessment:
-        """Nothing proves who wrote it; only whether a program may answer is said (EMAIL rule 10: our own never)."""
+        """Whether it is its sender's, and whether a program may answer (EMAIL rule 10: our own never)."""
         found = [*automatic.reasons(self.headers, sender=sender.address, envelope_sender=self.mail.sender)]
         if ours:
             found.append(OUR_ID)
@@ -146,7 +162,13 @@ class Reading:
             found.append(OUR_ADDRESS)
         if answer_to:
             found.append(ANSWER_ELSEWHERE)
-        return Assessment(may_auto_answer=not found, reasons=tuple(found))
+        return Assessment(
+            authentication=self.authentication(sender),
+            may_auto_answer=not found,
+            reasons=tuple(found),
+            checks=self.mail.checks,
+            flags=tuple(flags(sender, answer_to)),
+        )
 
     def answer_to(self, sender: Mailbox, recipients: tuple[Mailbox, ...]) -> Mailbox | None:
         """Who asks for the answer, where that is not the sender: a form's Reply-To. A list's, which it was sent to, is nobody's wish."""
@@ -187,8 +209,13 @@ class Reading:
         return f"{name[:900]}/{digest.hexdigest()}"
 
 
-def _party(box: Mailbox) -> Party:
-    return Party(address=box.address, name=box.name, email=box.address if "@" in box.address else None)
+def _party(box: Mailbox, *, proved: bool = False) -> Party:
+    return Party(
+        address=box.address,
+        name=box.name,
+        verified="dmarc" if proved else None,
+        email=box.address if "@" in box.address else None,
+    )
 
 
 def _words_charset(headers: Headers) -> str | None:

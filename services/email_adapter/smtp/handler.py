@@ -12,6 +12,7 @@ import structlog
 from aiosmtpd.smtp import TLSSetupException
 
 from services.email_adapter.mail.refusals import Refused
+from services.email_adapter.proof.checking import Brought, Checking
 from services.email_adapter.recipients import Recipients
 from services.email_adapter.smtp.door import UNKNOWN, place_of
 from services.email_adapter.smtp.limits import Limits
@@ -26,14 +27,25 @@ log = structlog.get_logger(__name__)
 
 TAKEN = "250 2.0.0 taken"
 DROPPED = (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError)  # who goes in the middle of a line, or of TLS
+UNPROVED = "550 5.7.1 the domain in From asks that what it did not send is refused (DMARC)"
 LATER = "451 4.3.0 it could not be kept; send it again"
 
 
 class Handler:
     """The hooks of aiosmtpd, one for all connections."""
 
-    def __init__(self, recipients: Recipients, taking: Taking, limits: Limits) -> None:
+    def __init__(
+        self,
+        recipients: Recipients,
+        taking: Taking,
+        limits: Limits,
+        *,
+        checking: Checking | None = None,
+        rejects: bool = False,
+    ) -> None:
+        """`checking`: who finds out whether a mail is its sender's; `rejects`: what fails is refused where its domain asks for it."""
         self._recipients, self._taking, self._limits = recipients, taking, limits
+        self._checking, self._rejects = checking, rejects
         self._transactions = Transactions()
 
     async def handle_EHLO(  # noqa: N802 the library's name
@@ -67,11 +79,17 @@ class Handler:
         assert isinstance(content, bytes)
         mark, transaction = await self._transactions.begin(content, sender, envelope.rcpt_tos)
         envelope.known = partial(self._transactions.end, mark)
+        peer = (session.peer or (UNKNOWN,))[0]
+        checks = None
+        if self._checking:
+            checks = await self._checking.check(content, Brought(peer, session.host_name or "", sender))
+        if self._rejects and checks and checks.dmarc == "fail" and checks.policy == "reject":
+            INGRESS.labels(name, "refused").inc()
+            SMTP_REFUSED.labels("550", "authentication").inc()
+            return UNPROVED
         try:
             await self._taking.take(
-                Mail(content, sender, transaction=transaction),
-                envelope.owners,
-                peer=place_of((session.peer or (UNKNOWN,))[0]),
+                Mail(content, sender, transaction=transaction, checks=checks), envelope.owners, peer=place_of(peer)
             )
         except Refused as refused:
             INGRESS.labels(name, "refused").inc()

@@ -12,6 +12,11 @@ def is_mail(found: Envelope) -> bool:
     return found.surface == "email"
 
 
+def is_forged(found: Envelope) -> bool:
+    """Whether the domain that a mail says to be from disowns it (DMARC)."""
+    return is_mail(found) and found.assessment.authentication == "fail"
+
+
 def as_its_senders(record: In) -> In:
     """A mail under a name that we made and a send that we do not know: whoever has one mail of ours can write that name on
     another, so it is an ordinary mail of whoever it says sent it.

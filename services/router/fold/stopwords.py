@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
+from services.router.fold.mails import is_forged
 from shared.contract.envelope import Envelope, Text
 from shared.dialects.sms import word_of as order_of
 
@@ -54,14 +55,14 @@ BY_NUMBER: Final = frozenset({"sms", "telnyx"})
 
 def word_in(found: Envelope) -> Word | None:
     """The order that this message is; None for any other. In a group or under a post it is said to somebody else; a mail whose
-    sender nothing proves may stop what they get, and start nothing.
+    sender nothing proves may stop what they get, and start nothing; one that its domain disowns does neither.
     """
     match found.parts:
         case (Text(text=text),) if len(text) <= LONGEST and found.direction == "inbound" and found.container is None:
             pass
         case _:
             return None
-    if found.assessment.kind not in {"human", "unknown"}:
+    if found.assessment.kind not in {"human", "unknown"} or is_forged(found):
         return None
     if found.channel in BY_NUMBER and (order := order_of(text)) in {"stop", "start"}:
         return "stop" if order == "stop" else "start"

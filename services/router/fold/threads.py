@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from services.router.fold.facts import Conversation, Facts, RefKey
+from services.router.fold.mails import is_forged
 from services.router.fold.work import may_enter
 from shared.contract.envelope import Envelope, derive, key
 from shared.contract.thread_tokens import read_thread_token
@@ -45,7 +46,7 @@ def choose(facts: Facts, envelope: Envelope, customer: uuid.UUID | None) -> Conv
     for conversation in _candidates(facts, envelope, thread):
         if may_enter(facts, conversation, envelope) and takes_part(facts, conversation, envelope, customer):
             return conversation
-    if thread is None and customer is not None:
+    if thread is None and customer is not None and not is_forged(envelope):
         place = (customer, envelope.channel, envelope.account)
         closed = facts.closed_conversation(*place)
         return (
@@ -89,9 +90,11 @@ def _conversation_of(facts: Facts, key: RefKey) -> uuid.UUID | None:
 
 def takes_part(facts: Facts, conversation: Conversation, envelope: Envelope, customer: uuid.UUID | None) -> bool:
     """The guard: nobody enters a conversation by quoting its id. In a group, whoever writes into the group takes part; of a
-    mail conversation, so does whoever our answers go to.
+    mail conversation, so does whoever our answers go to; but nobody under a name that is not theirs.
     """
     if conversation.tenant != envelope.tenant:
+        return False
+    if is_forged(envelope):
         return False
     here = (envelope.channel, envelope.account, envelope.peer)
     if envelope.container is not None:

@@ -18,6 +18,7 @@ from typing import Any, Self
 from pydantic import SecretStr
 
 from services.email_adapter.mail.refusals import Refused
+from services.email_adapter.proof.checking import Checking
 from services.email_adapter.reading import Reading
 from services.email_adapter.recipients import Recipients
 from services.email_adapter.smtp.handler import Handler
@@ -211,6 +212,7 @@ async def port(
     reading: Reading | None = None,
     channel: Channel = CHANNEL,
     boxes: Sequence[Account] = BOXES,
+    checking: Checking | None = None,
     **more: Any,
 ) -> AsyncIterator[Port]:
     """A listener with topics and blobs of its own."""
@@ -223,7 +225,9 @@ async def port(
     reading = reading or Reading()
     channels = {"email": channel}
     taking = Taking(Contexts(settings), Intake(settings, "email", producer, store), reading)
-    handler = Handler(Recipients(settings, channels, Given(*boxes)), taking, limits)
+    handler = Handler(
+        Recipients(settings, channels, Given(*boxes)), taking, limits, checking=checking, rejects=settings.smtp_reject
+    )
     listener = Listener(settings, handler, limits=limits)
     await listener.start()
     running = Port(settings, listener, producer, store)

@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from services.router.fold.facts import Facts
-from shared.contract.envelope import Envelope, Party, Thread
+from services.router.fold.stopwords import word_in
+from shared.contract.envelope import Assessment, Envelope, Party, Text, Thread
 from shared.contract.requests import Send
 from shared.contract.thread_tokens import thread_token
 from tests.promises.house import Customer, House, as_read
@@ -67,6 +68,35 @@ async def test_an_answer_finds_its_conversation_by_our_token_alone(house: House,
     conversation = await house.opened(ann, ann.mails("m1"))
     facts = await house.take(ann.mails("m2", token=thread_token(conversation, secret)))
     assert conversation_of(facts) == conversation
+
+
+FORGED = {"assessment": Assessment(authentication="fail")}
+
+
+async def test_nobody_enters_under_a_name_that_is_not_theirs(house: House, secret: bytes) -> None:
+    """DMARC failed: by our token it is shown there, flagged, and changes nothing; by references it is a conversation of its own."""
+    ann = Writer()
+    conversation = await house.opened(ann, ann.mails("m1", subject="Lamp"))
+    before = await house.pool.fetchrow("SELECT * FROM conversation WHERE id = $1", conversation)
+    forged = ann.mails("m2", token=thread_token(conversation, secret), subject="My new account")
+    facts = await house.take(forged.model_copy(update=FORGED))
+    assert not facts.opened
+    *_, last = await house.story(conversation)
+    assert (last["type"], last["flagged"]) == ("message.received", "stranger")
+    after = await house.pool.fetchrow("SELECT * FROM conversation WHERE id = $1", conversation)
+    assert {name for name in dict(before) if before[name] != after[name]} == {"last_sequence"}
+    facts = await house.take(ann.mails("m3", reply_to="m1").model_copy(update=FORGED))
+    assert conversation_of(facts) != conversation
+
+
+@pytest.mark.parametrize(("authentication", "order"), [("none", "stop"), ("dmarc", "stop"), ("fail", None)])
+def test_an_order_of_whoever_is_disowned_is_none(authentication: Any, order: str | None) -> None:
+    said = (
+        Writer()
+        .mails("m1")
+        .model_copy(update={"parts": (Text(text="stop"),), "assessment": Assessment(authentication=authentication)})
+    )
+    assert word_in(said) == order
 
 
 async def test_a_stranger_with_a_token_is_heard_and_changes_nothing(house: House, secret: bytes) -> None:
