@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format bench rollouts siege mutants chaos docs image clean
+.PHONY: help install run test lint format bench scores rollouts siege mutants chaos docs image clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lint: install ## style, types, import walls, and one number for each step of the
 format: install ## let ruff put the code into its form
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
+
+scores: install ## how well mails are read, on the collections beside the project; writes the table of docs/email.md
+	$(BIN)/python -m tests.scores
 
 bench: install ## measure against bare baselines in one run; prints a table, writes JSON under tests/bench
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,9 +15,9 @@ import typer
 
 from services.cli.channels import find, misused, pairs, settings
 from services.cli.wire import parse_http, read_bytes, read_lines, request_of
-from shared.contract.channel import Account, App, Channel, Context, Incoming, Mail, Request
+from shared.contract.channel import Account, App, Channel, Context, Incoming, Mail, MailRead, Message, Request
 from shared.contract.deliveries import Delivery, Typing
-from shared.contract.envelope import Envelope
+from shared.contract.envelope import Envelope, Media, Part
 from shared.contract.errors import Malformed, ParleyError
 from shared.contract.readable import readable
 from shared.inbound import translate as translation
@@ -122,7 +123,7 @@ class Desk:
     def incoming(self, request: Request, context: Context) -> tuple[Incoming | Malformed, ...]:
         """What a mail says, or a webhook's request, or else a page of a poll, which looks different."""
         if self.channel.mail:
-            return translation.read_mail(self.channel.mail, self.account, Mail(request.body), context).records
+            return _weighed(translation.read_mail(self.channel.mail, self.account, Mail(request.body), context))
         try:
             found = translation.read_each(self.channel, self.app, request, context)
         except Malformed as error:
@@ -131,6 +132,22 @@ class Desk:
             with suppress(ParleyError):
                 return translation.read_page_each(self.channel, self.account, request.body, context)
         return found
+
+
+def _weighed(read: MailRead) -> tuple[Incoming, ...]:
+    """The records of a mail with the size and hash of its files, as they are once these are stored."""
+    return tuple(
+        replace(one, parts=tuple(_with_hash(part, read.files) for part in one.parts))
+        if isinstance(one, Message)
+        else one
+        for one in read.records
+    )
+
+
+def _with_hash(part: Part, files: Mapping[str, bytes]) -> Part:
+    if not isinstance(part, Media) or (data := files.get(part.handle or "")) is None:
+        return part
+    return part.model_copy(update={"size": len(data), "sha256": hashlib.sha256(data).hexdigest()})
 
 
 def told(error: ParleyError) -> dict[str, Any]:

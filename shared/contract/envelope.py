@@ -176,14 +176,23 @@ class Route(Model):
     once: Annotated[bool, Field(exclude_if=operator.not_)] = False
 
 
+class Cut(Model):
+    """Why something of a mail stands beside its text. `confidence`: from 0 to 1, how often such a cut is right."""
+
+    part: Literal["quoted", "signature"]
+    reason: Annotated[str, Field(min_length=1, max_length=100)]
+    confidence: Annotated[float, Field(ge=0, le=1)]
+
+
 class Text(Model):
-    """For mail, `text` is what the person wrote now; `quoted` and `signature` stand beside it."""
+    """For mail, `text` is what the person wrote now; `quoted` and `signature` stand beside it, `cuts` says why."""
 
     kind: Literal["text"] = "text"
     text: str
     html: str | None = None
     quoted: str | None = None
     signature: str | None = None
+    cuts: Annotated[Many[Cut], Field(max_length=20, exclude_if=operator.not_)] = ()
 
 
 class Media(Model):

@@ -2164,6 +2164,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/services/email_adapter/test_mail_limits.py",
     ),
     Mutant(
+        "Of a mail, `text` is what was written now",
+        "answers between quoted lines are taken for repeated",
+        "services/email_adapter/mail/newest.py",
+        'elif "t" not in letters[at:end]:',
+        "elif written:",
+        "tests/services/email_adapter/test_mail_new_text.py",
+    ),
+    Mutant(
+        "Of a mail, `text` is what was written now",
+        "a forward and nothing else is nobody's text",
+        "services/email_adapter/mail/newest.py",
+        "            if not written:\n                return []\n",
+        "",
+        "tests/services/email_adapter/test_mail_new_text.py",
+    ),
+    Mutant(
         "One part that cannot be read takes no message along",
         "a webhook's part takes its event along",
         "services/chat_adapter/channels/webhook.py",

@@ -10,8 +10,9 @@ from typing import Final
 
 from services.email_adapter.mail.charsets import Guesses, decode
 from services.email_adapter.mail.flowed import unflow
+from services.email_adapter.mail.newest import NewText, by_marks, cut
 from services.email_adapter.mail.parameters import Structured, parse
-from services.email_adapter.mail.readable import as_text
+from services.email_adapter.mail.readable import as_lines
 from services.email_adapter.mail.sections import Section
 from services.email_adapter.mail.transfer import footer, undo
 
@@ -36,6 +37,19 @@ class Body:
     def text(self) -> str:
         """All of it as text; from HTML only where the plain part is missing or empty."""
         return "\n".join(filter(None, (_plain(one) for one in self.words)))
+
+    def new_text(self) -> NewText:
+        """What of it was written now, what is repeated, and the signature."""
+        lines: list[str] = []
+        known: list[str] = []
+        for one in self.words:
+            more, letters = _lines_of(one)
+            if any(more):
+                lines += more
+                known += letters
+        found = cut(lines, known)
+        told = None if found.quoted or len(self.words) != 1 else by_marks(self.words[0].plain, self.words[0].html)
+        return told or found
 
     def html(self) -> str | None:
         """All of it as HTML, not yet sanitised; None where there is none."""
@@ -163,9 +177,15 @@ def _each_file(inner: Iterable[Body]) -> Iterator[Section]:
 
 
 def _plain(words: Words) -> str:
+    return "\n".join(_lines_of(words)[0])
+
+
+def _lines_of(words: Words) -> tuple[list[str], list[str]]:
+    """Its text in lines, and the letters of those that the HTML tells."""
     if words.plain and not words.plain.isspace():
-        return words.plain
-    return as_text(words.html) if words.html else ""
+        lines = words.plain.split("\n")
+        return lines, [""] * len(lines)
+    return as_lines(words.html) if words.html else ([], [])
 
 
 def _marked_up(text: str) -> str:

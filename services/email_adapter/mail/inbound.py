@@ -19,6 +19,7 @@ from services.email_adapter.mail.flags import flags
 from services.email_adapter.mail.headers import Headers
 from services.email_adapter.mail.ids import found_in, is_ours
 from services.email_adapter.mail.names import Account
+from services.email_adapter.mail.newest import NewText
 from services.email_adapter.mail.refusals import Refused
 from services.email_adapter.mail.seal import HEADER, Said, seal
 from services.email_adapter.mail.sections import cut, plain_ends, uncut
@@ -77,13 +78,14 @@ class Reading:
 
     def result(self) -> MailRead:
         text = self.body.text()
-        parts, files = parts_of(text, self.body.html(), self.files, self.unread)
         name = self.name()
         ours = name is not None and is_ours(name, self.account, self.context.secret.get_secret_value().encode())
         sender, recipients, date = self.sender(), self.recipients(), self.date()
         if self.mail.unread and sender.address == NOBODY:
             raise Malformed(self.mail.unread)
         echo = ours and sender.address == self.account.address and self.is_sealed()
+        new = NewText(text) if echo else self.body.new_text()  # our own is as it was sent
+        parts, files = parts_of(text, new, self.body.html(), self.files, self.unread)
         thread = thread_of(self.headers, self.mail, self.account, self.hint)
         answer_to = self.answer_to(sender, recipients)
         message = Message(

@@ -8,6 +8,9 @@ from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from services.email_adapter.mail import marks
+from services.email_adapter.mail.lines import QUOTE, TEXT
+
 SIZE: Final = 1024 * 1024
 TAGS: Final = 10_000
 LINKS: Final = 5_000
@@ -23,6 +26,7 @@ address article aside body center caption dd details dir div dt fieldset figure 
 html legend li main menu nav option section summary tbody tfoot thead tr
 """
 LINES: Final = frozenset(_LINES.split())
+SET_APART: Final = frozenset({"blockquote", "div", "hr", "span", "table"})  # where mail programs leave their marks
 HIDDEN: Final = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 SPACES: Final = re.compile(r"[ \t\r\n\f]+")
 LINK: Final = re.compile(r"<a\b", re.IGNORECASE)
@@ -56,13 +60,21 @@ def _attributes(run: str) -> int:
 
 def as_text(source: str) -> str:
     """The words that a reader of the HTML sees, at any depth. Linear in time."""
+    return "\n".join(as_lines(source)[0])
+
+
+def as_lines(source: str) -> tuple[list[str], list[str]]:
+    """The lines of `as_text`, and the letter of each (see `lines`) where the mail program that made it says what it is; else
+    text, so that a blockquote is no quote only because it is set in; empty where only the words can tell.
+    """
     if not is_modest(source):
-        return _stripped(source)
+        lines = _stripped(source).split("\n")
+        return lines, [""] * len(lines)
     page = _Page()
     root = LexborHTMLParser(source).root
     if root is not None:
         _walk(root, page)
-    return page.text()
+    return page.lines()
 
 
 def _walk(root: LexborNode, page: _Page) -> None:
@@ -90,6 +102,9 @@ class _Page:
         self._bullet = ""
         self._gap = False
         self._quotes = self._last_quotes = 0
+        self._letters: list[str] = []
+        self._cited = 0
+        self._begins = ""
         self._kept = 0
         self._lists: list[int | None] = []
 
@@ -107,6 +122,9 @@ class _Page:
     def _open(self, tag: str, node: LexborNode) -> None:
         if tag in PARAGRAPHS or tag in LINES:
             self._break(paragraph=tag in PARAGRAPHS)
+        if tag in SET_APART:
+            self._begins = marks.begins(node) or self._begins
+            self._cited += marks.is_cited(node)
         match tag:
             case "br":
                 self._break(empty=True)
@@ -129,6 +147,8 @@ class _Page:
         tag = node.tag or ""
         if tag in PARAGRAPHS or tag in LINES:
             self._break(paragraph=tag in PARAGRAPHS)
+        if tag in SET_APART:
+            self._cited -= marks.is_cited(node)
         match tag:
             case "ul" | "ol" if self._lists:
                 self._lists.pop()
@@ -137,9 +157,12 @@ class _Page:
             case "blockquote":
                 self._quotes -= 1
 
-    def text(self) -> str:
+    def lines(self) -> tuple[list[str], list[str]]:
+        """Without empty ones at both ends; one at the least."""
         self._break()
-        return "\n".join(self._done).strip("\n")
+        told = [at for at, line in enumerate(self._done) if line]
+        within = slice(told[0], told[-1] + 1) if told else slice(0, 1)
+        return self._done[within] or [""], self._letters[within] or [""]
 
     def _rule(self) -> None:
         self._break()
@@ -181,7 +204,14 @@ class _Page:
 
     def _write(self, line: str, quotes: int) -> None:
         self._done.append(("> " * min(quotes, QUOTES) + line).rstrip())
+        self._letters.append(self._letter(line, quotes))
+        self._begins = "" if line else self._begins
         self._last_quotes = quotes
+
+    def _letter(self, line: str, quotes: int) -> str:
+        if self._begins and line:
+            return self._begins
+        return QUOTE if self._cited else TEXT if quotes and line else ""
 
 
 def _is_hidden(node: LexborNode) -> bool:

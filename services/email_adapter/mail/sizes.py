@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.email_adapter.mail.files import File
+from services.email_adapter.mail.newest import NewText
 from services.email_adapter.mail.sanitised import sanitise
 from shared.contract.envelope import Media, Part, Text, Unsupported
 from shared.contract.text import split
@@ -19,17 +20,18 @@ WHOLE_HTML: Final = "html"
 
 
 def parts_of(
-    text: str, html: str | None, files: tuple[File, ...], unread: Sequence[str] = ()
+    whole: str, new: NewText, html: str | None, files: tuple[File, ...], unread: Sequence[str] = ()
 ) -> tuple[tuple[Part, ...], dict[str, bytes]]:
-    """The parts, and the bytes of the pending ones by handle. `unread`: why other sections could not be read.
+    """The parts, and the bytes of the pending ones by handle. `new`: what of the `whole` text was written now, and the rest;
+    `unread`: why other sections could not be read.
 
-    A text above TEXT goes on as its head and a file with the whole; HTML above HTML only as a file. Behind PARTS parts
+    A text above TEXT goes on as the head of what is new and a file with the whole; HTML above HTML only as a file. Behind PARTS parts
     the rest is only counted: the raw mail has them.
     """
     html = sanitise(html) if html else None
     long_html = html if html and _weight(html) > HTML else None
-    shown, files = (None if long_html else html), (*_long(text, long_html), *files)
-    words = (Text(text=_head(text), html=shown),) if text or shown or not (files or unread) else ()
+    shown, files = (None if long_html else html), (*_long(whole, long_html), *files)
+    words = (_words(whole, new, shown),) if whole or shown or not (files or unread) else ()
     reasons = tuple(Unsupported(type="mime", text=why) for why in dict.fromkeys(unread))
     kept = files[: PARTS - 2 - len(reasons)]
     media = tuple(file.media for file in kept)
@@ -39,6 +41,13 @@ def parts_of(
         else ()
     )
     return (*words, *media, *more, *reasons), {file.media.handle or "": file.data for file in kept}
+
+
+def _words(whole: str, new: NewText, html: str | None) -> Text:
+    """What is repeated stands beside a text only where there is room for both: the file has it."""
+    if _weight(whole) > TEXT:
+        return Text(text=_head(new.text), html=html)
+    return Text(text=new.text, html=html, quoted=new.quoted, signature=new.signature, cuts=new.cuts)
 
 
 def _long(text: str, long_html: str | None) -> tuple[File, ...]:

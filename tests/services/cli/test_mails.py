@@ -1,6 +1,7 @@
 """`parley translate email` and `parley render email`: mails in and out on the command line."""
 
 import base64
+import hashlib
 
 import orjson
 import pytest
@@ -33,6 +34,15 @@ def test_a_mail_keeps_its_line_ends_and_its_bytes_on_the_way_in():
     (other,) = run("translate", "email", "--jsonl", given=line)["envelopes"]
     assert one["id"] == other["id"]
     assert one["parts"][0]["text"] == "안녕하세요, 주문이 언제 도착하나요?"
+
+
+def test_a_mail_is_told_in_its_three_parts_and_its_files_by_size_and_hash():
+    (envelope,) = run("translate", "email", MAILS / "answered.eml")["envelopes"]
+    text, file = envelope["parts"]
+    assert text["text"] == "Here is the picture."
+    assert "Which one?" in text["quoted"]
+    assert [cut["part"] for cut in text["cuts"]] == ["quoted", "signature"]
+    assert (file["size"], file["sha256"]) == (3, hashlib.sha256(b"png").hexdigest())
 
 
 def test_a_mail_beyond_the_limits_is_an_error_that_names_the_limit():

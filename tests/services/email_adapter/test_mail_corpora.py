@@ -14,23 +14,13 @@ from services.cli.__main__ import app
 from services.email_adapter.mail.bodies import content
 from services.email_adapter.mail.sections import Section, cut
 from shared.contract.envelope import Part
+from tests.scores import CORPORA
+from tests.scores.texts import MAILS, mails
 from tests.services.email_adapter.letters import read
 
-CORPORA = Path(__file__).parents[4] / "shared" / "corpora"
-MAILS = {
-    "sisimai": "maildir/*/*.eml",
-    "flufl.bounce": "data/*.txt",
-    "mime4j": "*/*.msg",
-    "email_reply_parser": "**/*.txt",
-    "crisp": "**/*.txt",
-}  # the last two are texts without headers: whatever they look like, they are read
 FILED = ("message/", "multipart/digest")
 
 pytestmark = pytest.mark.skipif(not CORPORA.is_dir(), reason=f"there are no collections of mails at {CORPORA}")
-
-
-def mails(name: str) -> list[Path]:
-    return sorted(path for path in (CORPORA / name).glob(MAILS[name]) if "license" not in path.name.lower())
 
 
 @pytest.mark.parametrize("name", MAILS)

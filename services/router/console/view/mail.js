@@ -30,6 +30,13 @@ function party({ name, address }) {
   return name && name !== address ? `${isolated(name)} <${address}>` : address;
 }
 
+/** What was written now; what it repeats and its signature behind words to press. */
+export function said(app, part) {
+  return [h("p", { class: "text", dir: "auto" }, linked(part.text)), aside(app, "quoted", part.quoted), aside(app, "signature", part.signature)];
+}
+
+const aside = (app, name, words) => words && h("details", { class: name }, h("summary", {}, app.words.t(name)), h("p", { class: "quoted-text", dir: "auto" }, linked(words)));
+
 /** The text, and the choice to see the mail as it was designed; what was chosen stays while the page is open. */
 export function mailBody(app, message, { part, at }) {
   const chosen = (app.bodies ??= new Map());
@@ -45,7 +52,7 @@ export function mailBody(app, message, { part, at }) {
   }
 
   async function draw() {
-    box.replaceChildren(...present([body(), choices()]));
+    box.replaceChildren(...present([body(), choices()].flat()));
     if (!state.designed || isFresh(addresses)) return;
     addresses = await app.api.mailAddress(message.id, at).catch(() => ({ url: null, expires_at: "9999-01-01" }));
     draw();
@@ -54,7 +61,7 @@ export function mailBody(app, message, { part, at }) {
   function body() {
     if (state.designed && !isFresh(addresses)) return h("p", { class: "soft" }, app.words.t("thread_loading"));
     const source = state.designed && (state.images ? addresses.with_images : addresses.url);
-    return source ? frame(app, message, { part, source }) : h("p", { class: "text", dir: "auto" }, linked(part.text));
+    return source ? frame(app, message, { part, source }) : said(app, part);
   }
 
   function choices() {

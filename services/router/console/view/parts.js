@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { linked, linkTo, mapAddress } from "./links.js";
-import { mailBody } from "./mail.js";
+import { mailBody, said } from "./mail.js";
 import { fileLine, gallery, isPicture, media } from "./media.js";
 
 /** All parts, pictures that follow each other side by side; those that stand inside a mail's body are shown there. */
@@ -28,11 +28,10 @@ function partView(app, message, part, at) {
 }
 
 const VIEWS = {
-  text: (app, part, { message, at }) => [
-    part.html && message.direction === "inbound" ? mailBody(app, message, { part, at }) : h("p", { class: "text", dir: "auto" }, linked(part.text)),
-    part.quoted && h("details", { class: "quoted" }, h("summary", {}, app.words.t("quoted")), h("p", { class: "quoted-text", dir: "auto" }, linked(part.quoted))),
-    part.signature && h("p", { class: "signature", dir: "auto" }, linked(part.signature)),
-  ],
+  text: (app, part, { message, at }) =>
+    part.html && message.direction === "inbound"
+      ? [mailBody(app, message, { part, at })]
+      : said(app, part),
   media,
   location: (app, part) => [
     fileLine(icon("pin"), part.name || app.words.t("kind_location"), [part.address, `${part.latitude}, ${part.longitude}`].filter(Boolean).join(" · ")),
