@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from services.cli.running import System
-    from shared.contract.requests import Request
+    from shared.contract.requests import Hop, Request
     from shared.runtime.settings import Settings
 
 CANNOT: Final = 1
@@ -28,6 +28,7 @@ UNHEARD: Final = 5
 FAILED: Final = 6
 UNKNOWN: Final = 7
 ENDS: Final = {"sent": 0, "delivered": 0, "read": 0, "failed": FAILED, "expired": FAILED, "cancelled": FAILED}
+WANTED: Final = frozenset({"accepted", "sent", "delivered", "read", "answered"})  # how a plan ends that was worth it
 CHANGED: Final = frozenset(
     {
         "message.edited",
@@ -57,6 +58,13 @@ Words = Annotated[str, typer.Argument(help="What to say; `-` reads it from stand
 At = Annotated[
     str, typer.Option(help="Not before then: a time as RFC 3339 writes it, such as 2027-01-31T08:00:00+07:00.")
 ]
+Then = Annotated[
+    list[str],
+    typer.Option(
+        help="Another way, if the one before falls short: `UNLESS SECONDS CHANNEL [ACCOUNT [ADDRESS]]`, such as "
+        "`read 3600 telegram main`; UNLESS is accepted, sent, delivered, read or answered. May be repeated."
+    ),
+]
 
 
 @app.command()
@@ -67,6 +75,7 @@ def send(
     address: Annotated[str, typer.Argument(help="To whom, as the channel calls them.")],
     text: Words,
     at: At = "",
+    then: Then = [],
     *,
     how: How,
 ) -> None:
@@ -88,6 +97,7 @@ def send(
             author="cli",
             automatic=False,
             not_before=at or None,
+            fallback=tuple(map(hop, then)),
         )
     )
     place = record_key(how.tenant, channel, account, address)
@@ -100,6 +110,7 @@ def reply(
     conversation: Annotated[str, typer.Argument(help="The conversation's id; its first letters do.")],
     text: Words,
     at: At = "",
+    then: Then = [],
     *,
     how: How,
 ) -> None:
@@ -121,6 +132,7 @@ def reply(
             author="cli",
             automatic=False,
             not_before=at or None,
+            fallback=tuple(map(hop, then)),
         )
     )
     finish(system, asked, place=str(place), how=how)
@@ -137,6 +149,16 @@ def identified(system: System, name: str, kind: str = "conversations") -> UUID:
 def words(text: str) -> str:
     """The text, or standard input for `-`."""
     return sys.stdin.read().rstrip("\n") if text == "-" else text
+
+
+def hop(words: str) -> Hop:
+    """Raises ValueError for what is none."""
+    from shared.contract.requests import Hop
+
+    unless, within, channel, account, address = [*words.split(maxsplit=4), *[None] * 5][:5]
+    return Hop.model_validate(
+        {"unless": unless, "within": within, "channel": channel, "account": account, "address": address}
+    )
 
 
 def valid(make: Callable[[], Request]) -> Request:
@@ -254,6 +276,8 @@ async def outcome(
         )
         if kind == "request.refused":
             return REFUSED
+        if kind == "plan.ended":
+            return 0 if taken_back is not None or data.get("why") in WANTED else FAILED
         if kind == "message.status" and taken_back is not None:
             return 0 if data.get("status") == "cancelled" else REFUSED
         if data.get("status") == "unknown":

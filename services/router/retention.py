@@ -145,11 +145,13 @@ async def _end(connection: Connection, due: Sequence[Due]) -> Counter[tuple[str,
     if sum(counted.values()) < STEP:
         await connection.execute(REMOVE_NAMES, ended)
         gone = [row[0] for row in await connection.fetch(REMOVE_CONVERSATIONS, ended)]
+        await connection.execute(REMOVE_PLANS, gone)
         await mark(connection, "conversation", gone)
         counted.update(("conversation", one) for one in gone)
     return counted
 
 
+REMOVE_PLANS: Final = "DELETE FROM fallback WHERE conversation_id = ANY($1::uuid[]) AND ended_at IS NOT NULL"
 NEXT_CONVERSATIONS: Final = """
 SELECT id, tenant, coalesce(oldest_at, opened_at) AS oldest FROM conversation WHERE id > $1 ORDER BY id LIMIT $2"""
 LOCK: Final = "SELECT id FROM conversation WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED"

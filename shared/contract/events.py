@@ -148,6 +148,62 @@ class PieceStatus(Model):
     failure: Failure | None = None
 
 
+class PlanWay(Model):
+    """One way of a plan, as it was asked for; `account` is never left out."""
+
+    channel: Name
+    account: Name
+    address: Address | None = None
+    unless: str | None = None
+    within: int | None = None
+
+
+class PlanBegun(Event):
+    """A message has other ways (`fallback`), of which one is taken at a time. `plan`: the message's own id, which `request.cancel` names.
+
+    `ways`: all of them, the first way first. What becomes of each follows as `plan.way`, in this same conversation; `plan.ended` ends it.
+    """
+
+    plan: uuid.UUID
+    ways: Many[PlanWay]
+
+
+class PlanStep(Event):
+    """The next way was taken, or refused (`failure`). `step`: which, from 0; `why`: what the way before was, none for the first.
+
+    `message_id`: which message it is, in whichever conversation it goes.
+    """
+
+    plan: uuid.UUID
+    step: Annotated[int, Field(ge=0)]
+    why: str | None = None
+    channel: Name
+    account: Name
+    address: Address | None = None
+    message_id: uuid.UUID | None = None
+    failure: Failure | None = None
+
+
+class PlanWithdrawn(Event):
+    """The way's message is not to be sent any more, if it has not begun: its status says what became of it. `why`: as `plan.ended`."""
+
+    plan: uuid.UUID
+    step: Annotated[int, Field(ge=0)]
+    why: str
+    message_id: uuid.UUID
+
+
+class PlanEnded(Event):
+    """No other way is taken. `why`: what was wanted (`accepted`, `sent`, `delivered`, `read`), `answered` by `message_id`, `cancelled` by
+    whoever named `message_id`; or how the last way fell short (`refused`, `failed`, `expired`, `unsent`, `undelivered`, `unread`, `unanswered`, `unknown`).
+    """
+
+    plan: uuid.UUID
+    step: Annotated[int, Field(ge=0)]
+    why: str
+    message_id: uuid.UUID | None = None
+
+
 class MessageStatus(Event):
     """How far a message of ours is: as far as its slowest piece; where one failed, expired or was taken back, so is the whole.
 

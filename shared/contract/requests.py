@@ -19,29 +19,40 @@ from shared.contract.envelope import (
     Purpose,
 )
 
+Parts = Annotated[Many[Part], Field(min_length=1, max_length=20)]
+
 
 class Hop(Model):
-    """Another way to the same customer, taken when the one before was not delivered, read or answered in time."""
+    """Another way to the same person, which is taken where the way before was refused or has failed, or has not become what
+    `unless` says `within` so many seconds (of `read` and the like since it was sent). An answer of theirs, by whichever channel, ends it all.
+
+    `unless`: `accepted` only looks at what is refused at once; `sent` waits to the end of the time, in which the way may fail.
+    `account`: where the tenant has one alone, that. `address`: where this person is known there. `parts`, `subject`: the request's.
+    `unknown`: what to do where nobody knows whether the way before has reached them.
+    """
 
     channel: Name
-    unless: Literal["delivered", "read", "answered"] = "delivered"
-    within: Annotated[int, Field(ge=1, description="seconds")] = 300
+    account: Name | None = None
+    address: Address | None = None
+    parts: Annotated[Many[Part], Field(max_length=20)] = ()
+    subject: Annotated[str, Field(max_length=998)] | None = None
+    unless: Literal["accepted", "sent", "delivered", "read", "answered"] = "delivered"
+    within: Annotated[int, Field(ge=1, le=7 * 24 * 3600, description="seconds")] = 300
+    unknown: Literal["go_on", "stop"] = "go_on"
 
 
 class Request(Model):
     """What every request may say. Its `ce_id` is the idempotency key; answers carry it as `request_id`.
 
-    `not_before`: of `request.reply` and `request.send`, when to send it; a year ahead at the most.
+    `not_before`: of `request.reply` and `request.send`, when to send it; a year ahead at the most. `fallback`: of the same, other
+    ways to the same person, one after the other.
     """
 
     tenant: Name = "default"
     not_before: Moment | None = None
     expires_at: Moment | None = None
     urgent: bool = False
-    fallback: Many[Hop] = ()
-
-
-Parts = Annotated[Many[Part], Field(min_length=1, max_length=20)]
+    fallback: Annotated[Many[Hop], Field(max_length=8)] = ()
 
 
 class Written(Model):
@@ -103,7 +114,7 @@ class Grow(Written, Request):
 
 
 class Cancel(Request):
-    """Take back a message that has not begun to be sent. `request.accepted`, then the message's own status is the answer:
+    """Take back a message that has not begun to be sent; of a plan no other way is taken. `request.accepted`, then the message's own status is the answer:
     `cancelled`, or what became of it; or `request.refused`. Of a message that is not known yet it waits until all is read that came before it.
     """
 

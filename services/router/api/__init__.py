@@ -18,6 +18,7 @@ from services.router.api import (
     openapi,
     page,
     people,
+    plans,
     published,
     requests,
     search,
@@ -96,6 +97,7 @@ def described() -> dict[str, Any]:
 TABLE: Final = (
     get("/api/conversations", threads.list_conversations, "pool"),
     get("/api/conversations/{id}", threads.show_conversation, "pool", "settings"),
+    get("/api/conversations/{id}/plans", plans.show_plans, "pool"),
     get("/api/search", search.search, "pool"),
     get("/api/customers", people.find_people, "pool"),
     get("/api/customers/{id}/export", people.export_person, "pool", "blobs", "exports", scope="admin"),

@@ -89,6 +89,7 @@ TOLD: Final[Mapping[tuple[str, str], Told]] = {
         shapes.Conversations, ("limit", "before", "q", *threads.VALUES, *threads.FLAGS, "status")
     ),
     ("GET", "/api/conversations/{id}"): Told(shapes.WholeConversation, ("after", "limit")),
+    ("GET", "/api/conversations/{id}/plans"): Told(shapes.Plans),
     ("GET", "/api/search"): Told(shapes.Search, ("q", "channel", "before", "limit")),
     ("GET", "/api/customers"): Told(shapes.People, ("q", "before", "limit")),
     ("GET", EXPORT): Told(),

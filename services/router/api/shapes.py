@@ -99,6 +99,40 @@ class WholeConversation(Conversation):
     people: dict[str, str]
 
 
+class PlanWay(BaseModel):
+    """One way of a plan. `at`: when it was taken; `unless`, `within`: when it is taken, none of the first; `code`: why it was refused."""
+
+    channel: str
+    account: str
+    address: str | None
+    conversation: uuid.UUID | None
+    message: uuid.UUID | None
+    at: datetime | None
+    status: str | None
+    code: str | None
+    unless: str | None
+    within: int | None
+
+
+class Plan(BaseModel):
+    """A message with other ways. `step`: which is the newest; `due`: when it is looked at next; `why`: how it ended."""
+
+    id: uuid.UUID
+    request_id: str
+    step: int
+    due: datetime | None
+    began_at: datetime
+    ended_at: datetime | None
+    why: str | None
+    ways: list[PlanWay]
+
+
+class Plans(BaseModel):
+    """Those that go on first."""
+
+    plans: list[Plan]
+
+
 class Named(BaseModel):
     """An address by which somebody is known. `kind`: what it is, or whose ids it is of."""
 

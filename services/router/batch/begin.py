@@ -20,15 +20,18 @@ async def begin(
     forget: Collection[Place],
     ids: Collection[uuid.UUID],
     plans: Collection[uuid.UUID] = (),
-) -> tuple[datetime, set[uuid.UUID], set[uuid.UUID]]:
-    """PostgreSQL's time, by which all is judged, the ids that were never seen before, and which of these plans there are. Raises Fenced where a partition has another owner or stands elsewhere."""
+) -> tuple[datetime, set[uuid.UUID], set[uuid.UUID], bool]:
+    """PostgreSQL's time, by which all is judged, the ids that were never seen before, which of these plans there are, and whether
+    anybody's message has other ways: one that begins later cannot be what a record of this batch answers. Raises Fenced where a
+    partition has another owner or stands elsewhere.
+    """
     offsets = [(b.topic, b.partition, b.epoch, b.start, b.end) for b in batches if b.topic]
-    now, moved, fresh, planned = await connection.fetchrow(
+    now, moved, fresh, planned, falls = await connection.fetchrow(
         BEGIN, *_columns(offsets, 5), *_columns(list(forget), 3), list(ids), list(plans)
     )
     if moved != len(offsets):
         raise Fenced(", ".join(f"{b.topic}/{b.partition} at {b.start}" for b in batches))
-    return now, set(fresh), set(planned)
+    return now, set(fresh), set(planned), falls
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
@@ -60,4 +63,4 @@ WITH own AS MATERIALIZED (
     INSERT INTO seen SELECT id FROM unnest($9::uuid[]) id ORDER BY id ON CONFLICT DO NOTHING RETURNING id
 )
 SELECT clock_timestamp(), (SELECT count(*) FROM moved), ARRAY(SELECT id FROM fresh),
-    ARRAY(SELECT id FROM plan WHERE id = ANY($10::uuid[]))"""
+    ARRAY(SELECT id FROM plan WHERE id = ANY($10::uuid[])), EXISTS (SELECT FROM fallback WHERE ended_at IS NULL)"""

@@ -23,8 +23,10 @@ from services.router.fold.facts import (
     Consent,
     Conversation,
     Facts,
+    Fallback,
     IdentityKey,
     Known,
+    Leg,
     Pair,
     PeerKey,
     Person,
@@ -36,9 +38,10 @@ from services.router.fold.facts import (
     Suggestion,
     Wish,
 )
+from services.router.fold.fallback import WAY, asked_of, next_send, way_record
 from services.router.fold.plans import DUE, asked_then
 from services.router.fold.windows import answered_ref
-from shared.contract.envelope import Envelope, Notice
+from shared.contract.envelope import Envelope, Notice, requested_id
 from shared.contract.identities import identity_kind
 from shared.contract.requests import Reply
 from shared.storage.database import Connection
@@ -108,6 +111,7 @@ async def load(
 ) -> list[Row]:
     """Fill in the facts; what others left in the outbox of the conversations that are locked now."""
     await mention_plans(connection, needs)
+    await mention_fallbacks(connection, needs)
     await mention_waiting_echoes(connection, needs)
     await mention_unknown_files(connection, needs)
     await mention_topics(connection, needs)
@@ -115,6 +119,7 @@ async def load(
     named = await lock_refs(connection, facts, needs)
     await find_identities(connection, facts, needs)
     await lock_customers(connection, facts, needs)
+    await find_fallbacks(connection, facts, needs)
     await find_people(connection, facts, needs)
     await find_blocks(connection, facts, needs)
     await find_consents(connection, facts, needs)
@@ -125,6 +130,7 @@ async def load(
     check_brakes(facts, needs)
     named |= await find_private_answers(connection, facts, needs)
     await find_sendings(connection, facts, needs, named)
+    check_followed(facts, needs)
     await lock_plans(connection, facts, needs)
     await lock_alarms(connection, facts, needs)
     return await find_outbox(connection, facts)
@@ -152,6 +158,78 @@ async def lock_plans(connection: Connection, facts: Facts, needs: Needs) -> None
     if needs.plans:
         query = f"SELECT {PLAN} FROM plan WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608 a constant's columns
         facts.plans = {row[0]: Plan(*row) for row in await connection.fetch(query, list(needs.plans))}
+
+
+FALLBACK: Final = """id, tenant, owners, conversation_id, conversations, message_id, request_id, type, request, traceparent, step,
+    legs, due, began_at, ended_at, why"""
+# Where a person is known there: rather where something was said last.
+REACHED: Final = """
+SELECT i.value FROM identity i JOIN customer c ON c.id = i.customer_id
+WHERE (i.tenant, i.kind) = ($1, $2) AND coalesce(c.merged_into, c.id) IN
+    (SELECT coalesce(merged_into, id) FROM customer WHERE id = ANY($3::uuid[]))
+ORDER BY (SELECT max(last_at) FROM conversation o WHERE (o.tenant, o.channel, o.account, o.peer) = ($1, $4, $5, i.value))
+    DESC NULLS LAST, i.value LIMIT 1"""
+
+
+async def mention_fallbacks(connection: Connection, needs: Needs) -> None:
+    """A next way is asked about as the first message that it is; whoever it goes to is locked, and whoever is written to with other ways."""
+    if replied := [asked.conversation for asked in needs.followed if isinstance(asked, Reply)]:
+        rows = await connection.fetch("SELECT customer_id FROM conversation WHERE id = ANY($1::uuid[])", replied)
+        needs.owners.update(row[0] for row in rows)
+    fired = {key.entity for key in needs.alarms if key.kind == WAY}
+    if not needs.falls or not (fired or needs.cancelled):
+        return
+    rows = await connection.fetch(
+        f"""SELECT {FALLBACK} FROM fallback WHERE ended_at IS NULL AND message_id = ANY($2::uuid[])
+        UNION SELECT {FALLBACK} FROM fallback WHERE ended_at IS NULL AND id = ANY($1::uuid[])""",  # noqa: S608 a constant's columns
+        [*fired, *needs.cancelled],
+        list(needs.cancelled),
+    )
+    for row in rows:
+        plan = _fallback(row)
+        needs.owners.update(plan.owners)
+        if plan.id not in fired or plan.step + 1 == len(plan.legs):
+            continue
+        plan.step += 1
+        leg, kind = plan.leg, identity_kind(plan.leg.channel, plan.leg.account)
+        where = (plan.tenant, kind, plan.owners, leg.channel, leg.account)
+        plan.reached = needs.reached[plan.id] = leg.address or await connection.fetchval(REACHED, *where)
+        asked = next_send(plan, asked_of(plan), plan.began_at)
+        record = way_record(plan, record_of(Fired(plan.id, WAY, plan.began_at)), asked)
+        if asked is not None:
+            of_request(needs, record, asked)
+            needs.messages.add(requested_id(plan.tenant, record.id))
+
+
+def _fallback(row: Sequence[Any]) -> Fallback:
+    plan = Fallback(*row)
+    plan.legs = [Leg(**leg) for leg in row["legs"]]  # type: ignore[call-overload]
+    return plan
+
+
+async def find_fallbacks(connection: Connection, facts: Facts, needs: Needs) -> None:
+    """What goes on of these persons, locked: two of its addresses may be two persons'. Where their other ways lead, where these are not said."""
+    if needs.falls and facts.persons:
+        query = (
+            f"SELECT {FALLBACK} FROM fallback WHERE ended_at IS NULL AND owners && $1::uuid[] ORDER BY id FOR UPDATE"  # noqa: S608 a constant's columns
+        )
+        for row in await connection.fetch(query, list(facts.persons)):
+            plan = facts.fallbacks[row["id"]] = _fallback(row)
+            plan.reached = needs.reached.get(plan.id)
+            needs.conversations.update(plan.conversations)
+            if plan.conversation_id:
+                needs.conversations.add(plan.conversation_id)
+            needs.messages.update(uuid.UUID(leg.message) for leg in plan.legs if leg.message)
+    if needs.followed and not facts.reshapes:
+        await find_addresses(connection, facts, list(facts.persons))
+
+
+def check_followed(facts: Facts, needs: Needs) -> None:
+    """Whose a conversation is, or who they are, has changed between that look and the locks: begin again."""
+    for asked in needs.followed:
+        there = facts.conversations.get(asked.conversation) if isinstance(asked, Reply) else None
+        if there is not None and facts.persons[there.customer_id] not in facts.atoms:
+            raise asyncpg.SerializationError("the conversation is another customer's meanwhile")
 
 
 async def mention_waiting_echoes(connection: Connection, needs: Needs) -> None:
@@ -266,8 +344,8 @@ async def lock_refs(connection: Connection, facts: Facts, needs: Needs) -> set[u
 
 async def find_identities(connection: Connection, facts: Facts, needs: Needs) -> None:
     """Whose each address is, who is one person with them, and of what shape the person is; whoever writes first becomes known."""
-    if needs.named:
-        await _find(connection, facts, FIND_NAMED, [list(needs.named)])
+    if needs.named or needs.owners:
+        await _find(connection, facts, FIND_NAMED, [list(needs.named | needs.owners)])
     for address, customer, at in needs.linked:
         if customer in facts.persons:
             needs.meet(address, None, at)
@@ -379,8 +457,12 @@ async def find_bonds(connection: Connection, facts: Facts) -> None:
                     facts.vetoes[pair] = said[0]
                 case "suggestion":
                     facts.suggestions[pair] = Suggestion(*said)
+    await find_addresses(connection, facts, own)
+
+
+async def find_addresses(connection: Connection, facts: Facts, customers: list[uuid.UUID]) -> None:
     for home, *address in await connection.fetch(
-        "SELECT customer_id, tenant, kind, value FROM identity WHERE customer_id = ANY($1::uuid[])", own
+        "SELECT customer_id, tenant, kind, value FROM identity WHERE customer_id = ANY($1::uuid[])", customers
     ):
         facts.addresses.setdefault(home, []).append(IdentityKey(*address))
 
@@ -536,7 +618,7 @@ async def find_sendings(connection: Connection, facts: Facts, needs: Needs, name
     if not ids and not waiting and not marked:
         return
     rows = await connection.fetch(
-        """SELECT message_id, conversation_id, status, request_id, at, attempt, pieces, progress FROM sending
+        """SELECT message_id, conversation_id, status, request_id, at, attempt, pieces, progress, plan_id FROM sending
         WHERE message_id = ANY($1::uuid[])
         OR (conversation_id = ANY($2::uuid[]) AND status IN ('queued', 'unknown'))
         OR (conversation_id = ANY($3::uuid[]) AND status IN ('queued', 'unknown', 'sent', 'delivered'))""",

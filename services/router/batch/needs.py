@@ -80,6 +80,11 @@ class Needs:
     private: list[Reply] = field(default_factory=list)
     alarms: set[AlarmKey] = field(default_factory=set)
     plans: set[uuid.UUID] = field(default_factory=set)
+    falls: bool = False
+    owners: set[uuid.UUID] = field(default_factory=set)
+    cancelled: set[uuid.UUID] = field(default_factory=set)
+    followed: list[Reply | Send] = field(default_factory=list)
+    reached: dict[uuid.UUID, str | None] = field(default_factory=dict)
     echoes: bool = False
     blocks: bool = False
     consents: bool = False
@@ -233,10 +238,20 @@ def _answer(needs: Needs, asked: Reply | Grow) -> None:
         needs.messages.add(asked.in_reply_to)
 
 
+def _ways(needs: Needs, asked: Reply | Send) -> None:
+    """Whoever is at the addresses that are said, if they are known; where none is said, the person's are looked at."""
+    needs.followed.append(asked)
+    for hop in asked.fallback:
+        if hop.address is not None and hop.account is not None:
+            needs.sought.add(identity.at(asked.tenant, hop.channel, hop.account, hop.address))
+
+
 def of_request(needs: Needs, record: In, asked: Request) -> None:
     needs.ids.add(once := requested_id(record.tenant, record.id))
     if isinstance(asked, Reply | Send):
         needs.plans.add(ahead_of(asked.tenant, once))
+        if asked.fallback:
+            _ways(needs, asked)
     match asked:
         case Reply():
             _answer(needs, asked)
@@ -247,6 +262,7 @@ def of_request(needs: Needs, record: In, asked: Request) -> None:
         case Cancel():
             needs.messages.add(asked.message)
             needs.plans.update({asked.message, ahead_of(asked.tenant, asked.message)})
+            needs.cancelled.add(asked.message)
         case Send():
             owner = identity.at(asked.tenant, asked.channel, asked.account, asked.address)
             needs.meet(owner, None, record.at)

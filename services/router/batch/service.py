@@ -115,7 +115,7 @@ class Router:
         wanted = needs.of(records, self._secret)
         with self._outbox.forgetting() as places:
             async with transaction(self._pool) as connection:
-                now, fresh, wanted.plans = await begin(
+                now, fresh, wanted.plans, wanted.falls = await begin(
                     connection, batches, forget=places, ids=wanted.ids, plans=wanted.plans
                 )
                 facts = Facts(

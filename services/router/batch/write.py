@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ async def write(connection: Connection, facts: Facts, publisher: uuid.UUID) -> N
     await write_sendings(connection, {*map(id, facts.queued)}, list(facts.sendings.values()))
     await write_outbox(connection, [e for e in facts.emissions if not e.stored])
     await write_plans(connection, facts)
+    await write_fallbacks(connection, facts)
     await write_alarms(connection, facts)
 
 
@@ -287,15 +288,15 @@ async def write_events(connection: Connection, emissions: Sequence[Emission]) ->
 
 async def write_sendings(connection: Connection, new: set[int], sendings: Sequence[Sending]) -> None:
     rows = [
-        (s.message_id, s.conversation_id, s.status, s.attempt, s.pieces, s.progress, s.request_id, s.at)
+        (s.message_id, s.conversation_id, s.status, s.attempt, s.pieces, s.progress, s.request_id, s.at, s.plan)
         for s in sendings
         if s.changed or id(s) in new
     ]
     if rows:
         await connection.execute(
-            """INSERT INTO sending (message_id, conversation_id, status, attempt, pieces, progress, request_id, at)
+            """INSERT INTO sending (message_id, conversation_id, status, attempt, pieces, progress, request_id, at, plan_id)
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::int[], $6::jsonb[], $7::text[],
-                $8::timestamptz[])
+                $8::timestamptz[], $9::uuid[])
             ON CONFLICT (message_id) DO UPDATE SET status = excluded.status, attempt = excluded.attempt,
                 pieces = excluded.pieces, progress = excluded.progress""",
             *_columns(rows),
@@ -344,3 +345,35 @@ async def write_plans(connection: Connection, facts: Facts) -> None:
                 $8::text[], $9::timestamptz[], $10::timestamptz[])""",
             *_columns(made),
         )
+
+
+async def write_fallbacks(connection: Connection, facts: Facts) -> None:
+    """One that has ended where no conversation is, or none any more, has nowhere to be seen."""
+    for plan in facts.fallbacks.values():
+        if plan.ended_at and plan.conversation_id not in facts.conversations:
+            await connection.execute("DELETE FROM fallback WHERE id = $1", plan.id)
+        elif plan.changed:
+            await connection.execute(
+                """INSERT INTO fallback (id, tenant, owners, conversation_id, conversations, message_id, request_id, type, request,
+                    traceparent, step, legs, due, began_at, ended_at, why)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                ON CONFLICT (id) DO UPDATE SET owners = excluded.owners, conversation_id = excluded.conversation_id,
+                    conversations = excluded.conversations, message_id = excluded.message_id, step = excluded.step,
+                    legs = excluded.legs, due = excluded.due, ended_at = excluded.ended_at, why = excluded.why""",
+                plan.id,
+                plan.tenant,
+                plan.owners,
+                plan.conversation_id,
+                plan.conversations,
+                plan.message_id,
+                plan.request_id,
+                plan.type,
+                plan.request,
+                plan.traceparent,
+                plan.step,
+                [asdict(leg) for leg in plan.legs],
+                plan.due,
+                plan.began_at,
+                plan.ended_at,
+                plan.why,
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.router.fold import fallback
 from services.router.fold.events import emit, tell_apart
 from services.router.fold.facts import Conversation, Facts, Known
 from services.router.fold.orders import basics, encoded, give
@@ -15,7 +16,7 @@ from shared.contract.requests import Cancel, Reply, Send
 
 def cancel(facts: Facts, record: In, asked: Cancel) -> None:
     """What waits here is taken back at once; what is in a lane, by the lane, and its status is the answer. Of a message that is not
-    known yet it waits until all is read that came before it.
+    known yet it waits until all is read that came before it. Of a plan no other way is taken, even where its message has gone.
     """
     plan = facts.plans.get(asked.message)
     if plan is not None and plan.tenant == asked.tenant:
@@ -23,6 +24,11 @@ def cancel(facts: Facts, record: In, asked: Cancel) -> None:
         accept(facts, record, asked, there)
         tell_cancelled(facts, record, message=asked.message, request_id=plan.request_id, conversation=there)
         end(facts, plan)
+        return
+    if course := fallback.of_message(facts, asked.tenant, asked.message):
+        there = facts.conversations.get(course.conversation_id) if course.conversation_id else None
+        accept(facts, record, asked, there)
+        fallback.finish(facts, record, course, "cancelled", message=asked.message, withdraws=True)
         return
     known = facts.known.get(asked.message)
     conversation = facts.conversations.get(known.conversation_id) if known else None

@@ -183,6 +183,7 @@ class Sending:
     attempt: int = 1
     pieces: int = 1
     progress: dict[str, dict[str, Any]] = field(default_factory=dict)
+    plan: uuid.UUID | None = None
     changed: bool = False
 
     @property
@@ -295,6 +296,52 @@ class Plan:
 
 
 @dataclass(slots=True)
+class Leg:
+    """One way of a fallback. `at`: when it was taken; `message`, `conversation`: what it became, none where it was refused (`code`)."""
+
+    channel: str
+    account: str
+    address: str | None
+    at: str | None = None
+    message: str | None = None
+    conversation: str | None = None
+    code: str | None = None
+    withdrawn: bool = False
+
+
+@dataclass(slots=True)
+class Fallback:
+    """A message with other ways (services/router/fold/fallback.py). `id`: of its first message; `owners`: the customers of the addresses that
+    it goes to; `conversation_id`: where its steps are told; `conversations`: where its messages are; `message_id`: of the newest.
+
+    `due`: when somebody looks at it next, as far as that is known; `reached`: where the person of the next way is, if it does not say so.
+    """
+
+    id: uuid.UUID
+    tenant: str
+    owners: list[uuid.UUID]
+    conversation_id: uuid.UUID | None
+    conversations: list[uuid.UUID]
+    message_id: uuid.UUID | None
+    request_id: str
+    type: str
+    request: bytes
+    traceparent: str | None
+    step: int
+    legs: list[Leg]
+    due: datetime | None
+    began_at: datetime
+    ended_at: datetime | None = None
+    why: str | None = None
+    reached: str | None = None
+    changed: bool = False
+
+    @property
+    def leg(self) -> Leg:
+        return self.legs[self.step]
+
+
+@dataclass(slots=True)
 class Emission:
     """A row of the outbox. `conversation_id`: whose sequence it has, a conversation's or a customer's. `home`: whose the message is,
     where it is not whoever began the conversation.
@@ -359,6 +406,7 @@ class Facts:
     blocked: dict[Place, datetime] = field(default_factory=dict)
     standing: dict[AlarmKey, datetime] = field(default_factory=dict)
     plans: dict[uuid.UUID, Plan] = field(default_factory=dict)
+    fallbacks: dict[uuid.UUID, Fallback] = field(default_factory=dict)
 
     blocks: dict[PeerKey, datetime | None] = field(default_factory=dict)
     consents: dict[Wish, Consent] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import orjson
 
-from services.router.fold import identity, silence
+from services.router.fold import fallback, identity, silence
 from services.router.fold.blocks import lift
 from services.router.fold.brake import note_heard
 from services.router.fold.consents import hear
@@ -19,7 +19,7 @@ from services.router.fold.responders import note_responder
 from services.router.fold.routes import note_route
 from services.router.fold.threads import choose, is_strangers, named, ref_key
 from services.router.fold.windows import note_window
-from services.router.fold.work import go_on, note_answer, note_question
+from services.router.fold.work import go_on, is_automatic, note_answer, note_question
 from shared.bus.cloudevents import In, encode
 from shared.contract.envelope import Envelope, Party
 
@@ -29,6 +29,8 @@ def receive(facts: Facts, record: In, found: Envelope) -> None:
     customer = identity.customer(facts, identity.of_envelope(found))
     if is_mail(found):
         note_heard(facts, found)
+    if not is_automatic(found):
+        fallback.answered(facts, record, customer, found.id)
     if conversation := choose(facts, found, customer):
         take_in(facts, record, found, conversation)
         return

@@ -56,11 +56,30 @@ def give(
         message_id=message_id,
         trail=({"place": "requests", "at": record.at},),
     )
+    hand_over(facts, record, conversation, order, value, accepted.sequence)
+
+
+def withdraw(facts: Facts, record: In, conversation: Conversation, about: dict[str, Any], message: uuid.UUID) -> None:
+    """What the router does not want to be sent any more of itself; `about`: what `plan.withdrawn` says, which gives it its place."""
+    order = Withdraw(**basics(record, conversation, Request(tenant=conversation.tenant)), message=message)
+    told = emit(facts, conversation, record, "plan.withdrawn", about | {"message_id": str(message)}, message_id=message)
+    hand_over(facts, record, conversation, order, encoded(order), told.sequence)
+
+
+def hand_over(
+    facts: Facts,
+    record: In,
+    conversation: Conversation,
+    order: Amend | HandOver | Withdraw,
+    value: bytes,
+    sequence: int,
+) -> None:
+    """Into the conversation's lane, at this place."""
     facts.emissions.append(
         Emission(
             topic=outbound_topic(CHANNELS[conversation.channel]),
             conversation_id=conversation.id,
-            sequence=accepted.sequence,
+            sequence=sequence,
             name=BY_MODEL[type(order)],
             id=order.id,
             tenant=conversation.tenant,

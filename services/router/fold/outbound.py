@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 
 import orjson
 
-from services.router.fold import cancels, changes, handovers, identity, persons, plans, silence, work
+from services.router.fold import cancels, changes, fallback, handovers, identity, persons, plans, silence, work
 from services.router.fold.alarms import Fired
 from services.router.fold.blocks import check_block
 from services.router.fold.brake import check_brake, note_answer
@@ -76,7 +76,16 @@ def carry_out(facts: Facts, record: In, rule: Rule) -> None:
         if asked.not_before is not None and asked.not_before > facts.now:
             schedule(facts, record, asked, asked.not_before)
         else:
-            rule(facts, record, asked)
+            say(facts, record, asked)
+
+
+def say(facts: Facts, record: In, asked: Reply | Send) -> None:
+    """By its one way, or by the first of several."""
+    rule = CARRIED_OUT[type(asked)]
+    if asked.fallback:
+        fallback.begin(facts, record, asked, rule)
+    else:
+        rule(facts, record, asked)
 
 
 def schedule(facts: Facts, record: In, asked: Reply | Send, due: datetime) -> None:
@@ -85,7 +94,6 @@ def schedule(facts: Facts, record: In, asked: Reply | Send, due: datetime) -> No
         raise Refusal("malformed", f"not_before: {FARTHEST.days} days ahead at the most")
     if asked.expires_at is not None and asked.expires_at <= due:
         raise Refusal("expired", "expires_at is not behind not_before")
-    check_alone(asked)
     conversation = asked_in(facts, asked) if isinstance(asked, Reply) else place_of(facts, asked)
     if conversation is not None:
         check_open(facts, conversation)
@@ -93,6 +101,8 @@ def schedule(facts: Facts, record: In, asked: Reply | Send, due: datetime) -> No
         channel, account, peer = conversation.channel, conversation.account, conversation.peer
     elif isinstance(asked, Send):
         channel, account, peer = asked.channel, asked.account, asked.address
+    if asked.fallback:
+        fallback.check(facts, asked)
     if isinstance(asked, Send):
         check_consent(facts, facts.customers[address_of(asked)], asked)
     message = requested_id(asked.tenant, record.id)
@@ -114,9 +124,15 @@ def due(facts: Facts, record: In, fired: Fired) -> None:
     asked = plans.asked_then(plan, record)
     plans.end(facts, plan)
     try:
-        CARRIED_OUT[type(asked.model)](facts, asked, asked.model)
+        rule = say if isinstance(asked.model, Reply | Send) else CARRIED_OUT[type(asked.model)]
+        rule(facts, asked, asked.model)
     except Refusal as refusal:
         refuse(facts, asked, refusal, there=plan.conversation_id)
+
+
+def take_way(facts: Facts, record: In, fired: Fired) -> None:
+    """What follows from how far the ways before have come."""
+    fallback.look(facts, record, fired, send)
 
 
 def reply(facts: Facts, record: In, asked: Reply) -> None:
@@ -234,12 +250,8 @@ def check_when(facts: Facts, asked: Request) -> None:
         raise Refusal("expired", "expires_at has passed")
     if asked.not_before is not None and asked.not_before > facts.now:
         raise Refusal("unsupported", "not_before: only replies and first messages are carried out later")
-    check_alone(asked)
-
-
-def check_alone(asked: Request) -> None:
     if asked.fallback:
-        raise Refusal("unsupported", "fallback is not carried out by this version")
+        raise Refusal("unsupported", "fallback: only replies and first messages have other ways")
 
 
 def compose(

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from services.router.fold import statuses
+from services.router.fold.alarms import arm
 from services.router.fold.events import emit
 from services.router.fold.facts import Conversation, Facts, Ref, Sending
+from services.router.fold.fallback import WAY
 from services.router.fold.work import note_status
 from shared.bus.cloudevents import In
 from shared.contract.codes import Failure, Status, advances
@@ -52,6 +54,8 @@ def tell(facts: Facts, record: In, sending: Sending, *, at: datetime, taken_at: 
     conversation = facts.conversations.get(sending.conversation_id)
     if conversation is None:
         return
+    if sending.plan is not None and sending.status != "sent":
+        arm(facts, sending.plan, WAY, facts.now)
     trail: list[Mapping[str, object]] = [
         {"place": "provider", "at": at},
         {"place": "delivery", "at": max(record.at, at)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from services.router.fold import alarms, changes, identity, outbound, participants, plans, silence
+from services.router.fold import alarms, changes, fallback, identity, outbound, participants, plans, silence
 from services.router.fold.alarms import Fired
 from services.router.fold.echoes import echo
 from services.router.fold.events import pass_by
@@ -65,7 +65,11 @@ def fire(facts: Facts, record: In) -> None:
         FIRES[found.kind](facts, record, found)
 
 
-FIRES: Final[dict[str, Callable[[Facts, In, Fired], None]]] = {**silence.FIRES, plans.DUE: outbound.due}
+FIRES: Final[dict[str, Callable[[Facts, In, Fired], None]]] = {
+    **silence.FIRES,
+    plans.DUE: outbound.due,
+    fallback.WAY: outbound.take_way,
+}
 
 RULES: Final[dict[type[object], Callable[[Facts, In], None]]] = {
     Envelope: envelope,

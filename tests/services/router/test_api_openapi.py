@@ -78,6 +78,7 @@ async def test_every_answer_is_as_it_is_described(house):
         "/api/openapi.json",
         "/api/conversations",
         f"/api/conversations/{conversation}",
+        f"/api/conversations/{conversation}/plans",
         f"/api/ids/{message.hex[:6]}",
         f"/api/messages/{message}",
         f"/api/messages/{message}/published",

@@ -56,6 +56,7 @@ HTML = '<p>{}</p><img src="https://elsewhere.example/a.png">'
 JUDGED = {
     ("GET", "/api/conversations"): (200, 200),
     ("GET", "/api/conversations/{id}"): (200, 404),
+    ("GET", "/api/conversations/{id}/plans"): (200, 404),
     ("GET", "/api/search"): (200, 200),
     ("GET", "/api/customers"): (200, 200),
     ("GET", "/api/customers/{id}/export"): (200, 404),

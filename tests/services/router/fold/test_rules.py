@@ -273,7 +273,6 @@ async def test_refused_in_words_that_programs_understand(house: House) -> None:
         ],
         "expired": [customer.reply(conversation, expires_at=BEFORE)],
         "unsupported": [
-            customer.reply(conversation, fallback=(Hop(channel="sms"),)),
             customer.reply(conversation).model_copy(
                 update={"parts": (Media(media="video", state="stored", blob="b"),)}
             ),
@@ -282,6 +281,7 @@ async def test_refused_in_words_that_programs_understand(house: House) -> None:
         "too_long": [customer.reply(conversation, "x " * 200)],
         "malformed": [customer.reply(conversation, in_reply_to=hello.id)],
         "unknown_account": [
+            customer.reply(conversation, fallback=(Hop(channel="sms"),)),
             first_message(customer, account="other"),
             first_message(customer, channel="carrier-pigeon"),
         ],
