@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Protocol, Self, TypeVar
 from urllib.parse import urlencode
 
 import orjson
@@ -162,11 +162,20 @@ class Limit:
 Security = Literal["none", "starttls", "tls"]
 
 
+class Signing(Protocol):
+    """Signs a mail: is given all of its bytes in order, the whole head among the first, and then makes `fields`."""
+
+    def feed(self, piece: bytes, /) -> None: ...
+
+    def fields(self) -> bytes: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Smtp:
     """One mail to hand over (RFC 5321), answered by a Response: the reply's code and text.
 
-    What is in the other's hands begins with the final dot: before it, a broken connection has sent nothing.
+    What is in the other's hands begins with the final dot: before it, a broken connection has sent nothing. `signs`: begins what
+    signs it, whose fields go before it.
     """
 
     host: str
@@ -177,6 +186,7 @@ class Smtp:
     sender: str
     recipients: tuple[str, ...]
     data: tuple[bytes | Encoded, ...]
+    signs: Callable[[], Signing] | None = field(default=None, repr=False)
     commits: bool = True
     timeout: timedelta = timedelta(minutes=2)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
-from shared.contract.channel import Encoded
+from shared.contract.channel import Encoded, Smtp
 from shared.contract.errors import SendFailed, StoreUnavailable
+from shared.runtime.elsewhere import elsewhere
 from shared.storage.blobs import Blobs, NotFound
 
 Data = tuple[bytes | Encoded, ...]
@@ -42,14 +44,30 @@ async def measure(data: Data, blobs: Blobs) -> Measured:
     return Measured(size, eight_bit)
 
 
-async def stream(data: Data, blobs: Blobs) -> AsyncIterator[bytes]:
-    """The content of DATA without its final dot; ends in CRLF. Raises as `measure`."""
-    end = b"\r\n"
+async def signed(request: Smtp, blobs: Blobs) -> Smtp:
+    """The mail with its signature before it, where it has one; read once for that, a little at a time. Raises as `measure`."""
+    if request.signs is None:
+        return request
+    signing = request.signs()
+    async for chunk in content(request.data, blobs):
+        await elsewhere(partial(signing.feed, chunk))
+    return replace(request, data=(await elsewhere(signing.fields), *request.data), signs=None)
+
+
+async def content(data: Data, blobs: Blobs) -> AsyncIterator[bytes]:
+    """The mail's own bytes. Raises as `measure`."""
     with _failing():
         for part in data:
             async for chunk in _chunks(part, blobs):
-                yield (b"." if end == b"\r\n" and chunk.startswith(b".") else b"") + chunk.replace(b"\r\n.", b"\r\n..")
-                end = (end + chunk)[-2:]
+                yield chunk
+
+
+async def stream(data: Data, blobs: Blobs) -> AsyncIterator[bytes]:
+    """The content of DATA without its final dot; ends in CRLF. Raises as `measure`."""
+    end = b"\r\n"
+    async for chunk in content(data, blobs):
+        yield (b"." if end == b"\r\n" and chunk.startswith(b".") else b"") + chunk.replace(b"\r\n.", b"\r\n..")
+        end = (end + chunk)[-2:]
     if end != b"\r\n":
         yield b"\r\n"
 

@@ -17,7 +17,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponseException
 from shared.contract.channel import Response, Smtp
 from shared.contract.errors import SendFailed
 from shared.provider.handover import BROKEN, Before, Handover, cut, exchange
-from shared.provider.mailbytes import measure
+from shared.provider.mailbytes import measure, signed
 from shared.runtime.lasting import spawn
 from shared.storage.blobs import Blobs
 
@@ -76,6 +76,7 @@ class Mailer:
         cannot be said in SMTP.
         """
         _check(request)
+        request = await signed(request, self._blobs)
         work = Handover(request, await measure(request.data, self._blobs), before, self._blobs)
         await before(replace(request, commits=False))
         while True:

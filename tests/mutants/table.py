@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+MAIL: Final = "services/email_adapter/mail"
 PROOF: Final = "services/email_adapter/proof"
 ROUTER: Final = "services/router"
 PROMISES: Final = "tests/promises"
@@ -491,6 +492,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         ' and len(list(self.headers.every("from"))) == 1',
         "",
         "tests/services/email_adapter/test_mail_proved.py",
+    ),
+    Mutant(
+        "What goes out is signed as its reader gets it",
+        "a second Subject may be added",
+        f"{MAIL}/signing.py",
+        " + (name in ONCE)",
+        "",
+        "tests/services/email_adapter/test_mail_signing.py",
+    ),
+    Mutant(
+        "What goes out is signed as its reader gets it",
+        "only what stands before the files is signed",
+        f"{MAIL}/signing.py",
+        "            self._body.feed(piece)\n            return\n",
+        "            return\n",
+        "tests/services/email_adapter/test_mail_signing.py",
     ),
     Mutant(
         "Results that somebody wrote into a mail",

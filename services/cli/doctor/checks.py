@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from services.cli.doctor.accounts import account_health, accounts
 from services.cli.doctor.finding import PATIENCE, Check, Finding, Level
-from services.cli.doctor.mail import smtp
+from services.cli.doctor.mail import dkim, smtp
 from services.cli.doctor.sending import sends
 from services.cli.doctor.standing import MIGRATE, START, there
 from services.cli.running import System, explain
@@ -254,6 +254,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     account_health,
     services,
     smtp,
+    dkim,
     sends,
     inputs,
     outbox,

@@ -7,12 +7,19 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from aiosmtplib import SMTP, SMTPException, SMTPRecipientRefused
 
-from services.cli.doctor.finding import PATIENCE, Finding
+from services.cli.channels import CHANNELS
+from services.cli.dkim import published
+from services.cli.doctor.finding import PATIENCE, Finding, Level
 from services.cli.running import System
+from services.email_adapter.proof.keys import read_key
+from services.email_adapter.proof.names import TROUBLE, Answer, Resolver
+from services.email_adapter.proof.tags import Unusable
+from shared.runtime.accounts import load
 
 SOON: Final = 14  # days
 ASK: Final = "Renew the certificate in PARLEY_SMTP_CERTIFICATE; it is taken up without a restart."
@@ -32,6 +39,38 @@ async def smtp(system: System) -> AsyncIterator[Finding]:
     except (SMTPException, OSError) as error:
         said = f"{system.smtp} does not do as a mail server does: {error}"
         yield Finding("smtp", "fail", said, "See whether email_adapter is ready, and read its log.")
+
+
+async def dkim(system: System) -> AsyncIterator[Finding]:
+    """What DNS says of the keys that inboxes sign with is what others verify by. Nothing is said where no inbox signs."""
+    accounts = load(Path(system.settings.accounts), CHANNELS)
+    signing = list(published(accounts))
+    if not signing:
+        return
+    resolver = Resolver(system.settings.dns, seconds=PATIENCE)
+    for one in signing:
+        answer = await resolver.look(one.name)
+        if trouble := _unlike(answer, one.record):
+            remedy = "Publish what `parley dkim` prints, and wait until the old answer has ended."
+            level: Level = "warn" if answer.state == TROUBLE else "fail"
+            yield Finding("dkim", level, f"{one.name} (inbox {one.inbox}): {trouble}", remedy)
+        else:
+            yield Finding("dkim", "ok", f"{one.name} has the key that inbox {one.inbox} signs with")
+
+
+def _unlike(answer: Answer, record: str) -> str:
+    """Why nobody could verify by it; empty where they can."""
+    if answer.state == TROUBLE:
+        return "the name servers do not tell"
+    if not answer.values:
+        return "nothing is published, so no signature can be verified"
+    if len(answer.values) > 1:
+        return "several records are published, so no signature can be verified"
+    try:
+        same = read_key(answer.values[0]).public == read_key(record).public
+    except Unusable as error:
+        return f"what is published cannot be used: {error}"
+    return "" if same else "another key is published, so every signature fails"
 
 
 @asynccontextmanager

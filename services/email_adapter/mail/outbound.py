@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from services.email_adapter.mail.addresses import on_the_wire
 from services.email_adapter.mail.compose import compose
 from services.email_adapter.mail.ids import ours
 from services.email_adapter.mail.names import Account
+from services.email_adapter.mail.signing import Signing
 from shared.contract.channel import Context, Piece, SendFailed, Sent, Smtp, Steps
 
 
@@ -24,6 +27,7 @@ def outbound(account: Account, piece: Piece, context: Context) -> Steps[Sent]:
         sender=sender,
         recipients=(to,),
         data=compose(account, piece, context, sender=sender, to=to, message_id=message_id),
+        signs=partial(Signing, signers, context.now) if (signers := account.signers) else None,
     )
     return Sent(external_ids=(message_id,))
 

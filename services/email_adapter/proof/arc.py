@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from services.email_adapter.proof.canonical import Field
+from services.email_adapter.mail.canonical import Field
 from services.email_adapter.proof.names import Answer
 from services.email_adapter.proof.signatures import Mail, Signature, Verdict, judge, read_signature, verify_bytes
 from services.email_adapter.proof.tags import Unusable, read_tags

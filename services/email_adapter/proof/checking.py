@@ -13,8 +13,8 @@ import structlog
 from spftrace import Evaluator, Limits
 
 from services.email_adapter.mail.addresses import mailboxes, wire_domain
+from services.email_adapter.mail.canonical import Field, split
 from services.email_adapter.proof import arc, results
-from services.email_adapter.proof.canonical import Field, split
 from services.email_adapter.proof.names import Answer, Resolver
 from services.email_adapter.proof.policies import Found, best, find_policy, judge
 from services.email_adapter.proof.signatures import DOMAIN, Mail, Signature, Verdict, read_signatures, verify

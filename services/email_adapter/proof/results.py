@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, cast, get_args
 
 from services.email_adapter.mail.addresses import QUOTED_PAIR, comment_at
-from services.email_adapter.proof.canonical import Field
+from services.email_adapter.mail.canonical import Field
 from shared.contract.envelope import CheckResult, Checks, DomainPolicy
 
 NAME: Final = "authentication-results"

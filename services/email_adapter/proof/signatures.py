@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from services.email_adapter.proof.canonical import Field, body_hash, chosen
+from services.email_adapter.mail.canonical import Field, body_hash, chosen
 from services.email_adapter.proof.keys import read_key
 from services.email_adapter.proof.names import FOUND, TROUBLE, Answer
 from services.email_adapter.proof.tags import Unusable, listed, read_tags

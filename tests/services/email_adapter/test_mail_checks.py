@@ -367,7 +367,7 @@ async def test_what_is_found_is_asked_again_for_the_next_mail(server: Server) ->
 
 
 def test_a_head_of_any_length_is_split_and_hashed_in_linear_time() -> None:
-    from services.email_adapter.proof.canonical import split
+    from services.email_adapter.mail.canonical import split
     from services.email_adapter.proof.signatures import SIGNED
 
     assert split(b"A" * 2_000_000) is None

@@ -96,7 +96,7 @@ export function furthestPieces({ status, pieces }) {
 }
 
 const untouched = () => ({
-  author: null, sender: null, recipients: [], surface: "direct", way: "free_text", subject: null, reply_to: null, flagged: null, hidden: false,
+  author: null, sender: null, recipients: [], surface: "direct", way: "free_text", subject: null, reply_to: null, assessment: null, flagged: null, hidden: false,
   failure: null, pieces: [], seen: false, context: null, reactions: new Map(), earlier: [], edited_at: null, deleted_at: null, version: 0, records: [],
 });
 
@@ -200,10 +200,10 @@ const CHANGES = {
 const MEDIA = new Set(["state", "blob", "mime_type", "size", "sha256", "name", "reason"]);
 
 /** What stands on the envelope of a message that came in. */
-function received({ people }, { sender, recipients, surface, thread }) {
+function received({ people }, { sender, recipients, surface, thread, assessment }) {
   return {
     author: sender?.name ?? people.get(sender?.address) ?? null, sender: sender ?? null, recipients: recipients ?? [], surface: surface ?? "direct",
-    subject: thread?.subject ?? null, reply_to: thread?.reply_to ?? null,
+    subject: thread?.subject ?? null, reply_to: thread?.reply_to ?? null, assessment: assessment ?? null,
   };
 }
 

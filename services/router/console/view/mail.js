@@ -17,13 +17,25 @@ export function mailLines({ words }, conversation, message) {
   const other = message.subject && baseSubject(message.subject) !== baseSubject(conversation.subject ?? "");
   return h("dl", { class: "mail-lines" }, present([
     message.sender && line(words.t("mail_from"), party(message.sender)),
+    ...proof(words, message),
     several.length > 0 && line(words.t("mail_to"), words.list(several)),
     other && line(words.t("mail_subject"), message.subject),
   ]));
 }
 
-function line(name, value) {
-  return h("div", {}, h("dt", {}, name), h("dd", { dir: "auto" }, value));
+/** Whether the sender's domain stands for the mail, where somebody looked, and what people are deceived with. */
+function proof(words, { assessment }) {
+  const { authentication, checks, flags } = assessment ?? {};
+  const verdict = { dmarc: "proved", fail: "disowned" }[authentication] ?? "unproved";
+  const found = checks && `SPF ${checks.spf}, DKIM ${checks.dkim}, DMARC ${checks.dmarc}`;
+  return present([
+    checks && line(words.t("mail_sender"), `${words.t(`mail_${verdict}`)} (${found})`, { tone: verdict === "disowned" ? "warn" : null }),
+    ...(flags ?? []).map((flag) => line(words.t("mail_beware"), words.t(`flag_${flag}`), { tone: "warn" })),
+  ]);
+}
+
+function line(name, value, data = {}) {
+  return h("div", { data }, h("dt", {}, name), h("dd", { dir: "auto" }, value));
 }
 
 function party({ name, address }) {
