@@ -39,6 +39,7 @@ CHANGED: Final = frozenset(
         "customer.consent",
         "conversation.closed",
         "conversation.reopened",
+        "conversation.participant",
         "conversation.assigned",
         "conversation.tagged",
         "conversation.read",

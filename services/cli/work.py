@@ -1,4 +1,4 @@
-"""`parley close`, `reopen`, `assign`, `tag`, `read`, `waiting`: the desk's work, as any system may ask for it."""
+"""`parley close`, `reopen`, `reachable`, `assign`, `tag`, `read`, `waiting`: the desk's work, as any system may ask for it."""
 
 from __future__ import annotations
 
@@ -48,6 +48,18 @@ def reopen(conversation: Conversation, reason: Why = "", *, how: How) -> None:
     from shared.contract.requests import Reopen
 
     ask(Reopen, conversation, how, reason=reason)
+
+
+@app.command()
+@asking
+def reachable(conversation: Conversation, reason: Why = "", *, how: How) -> None:
+    """Somebody is at the conversation's address again: what is sent there is tried.
+
+    Exit codes: as `parley edit`.
+    """
+    from shared.contract.requests import Reachable
+
+    ask(Reachable, conversation, how, reason=reason)
 
 
 @app.command()

@@ -312,11 +312,16 @@ class ConversationMerged(Event):
 class ConversationParticipant(Event):
     """What became known of someone who takes part, by their address; `name`: as they are called here from now on.
 
-    `blocked`: they have stopped the account, or have not any more. Without a conversation where they have none.
+    `blocked`: they have stopped the account, or have not any more. Without a conversation where they have none. `reachable`: nobody
+    is at their address any more, as `failure` says, and what is sent there is refused; or somebody is again, since they wrote or
+    a request says so, for its `reason`.
     """
 
     participant: Party
     blocked: bool | None = None
+    reachable: bool | None = None
+    failure: Failure | None = None
+    reason: str = ""
 
 
 class ConversationNotice(Event):

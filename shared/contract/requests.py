@@ -209,6 +209,15 @@ class Reopen(Request):
     reason: Annotated[str, Field(max_length=1000)] = ""
 
 
+class Reachable(Request):
+    """Somebody is at the conversation's address again: what is sent there is not refused as `bad_address` any more. Its end is
+    `conversation.participant`, or `request.refused`.
+    """
+
+    conversation: uuid.UUID
+    reason: Annotated[str, Field(max_length=1000)] = ""
+
+
 class Read(Request):
     """Somebody of ours has read the conversation up to this sequence; no customer is told. Its end is `conversation.read`."""
 

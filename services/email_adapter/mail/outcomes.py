@@ -15,6 +15,8 @@ TOO_FAST: Final = re.compile(r"\b(?:rate|throttl\w*|too many|too fast|quota of|e
 
 # By subject and detail of the enhanced code, https://www.iana.org/assignments/smtp-enhanced-status-codes
 DETAILS: Final[Mapping[tuple[int, int], Code]] = {
+    (1, 7): "refused",  # our own address, not theirs
+    (1, 8): "refused",
     (2, 2): "refused",  # the mailbox is full
     (2, 3): "too_long",
     (3, 4): "too_long",
@@ -35,6 +37,11 @@ REPLIES: Final[Mapping[int, Code]] = {
     552: "too_long",
     553: "bad_address",
 }
+# Where a server says no more than 550, words of rules mean that it is not the address.
+RULES: Final = re.compile(
+    r"\b(?:spam\w*|polic\w+|block\w*|blacklist\w*|reputation|dnsbl|rbl|spf|dkim|dmarc|relay\w*|denied|authenti\w+|sender)\b",
+    re.IGNORECASE,
+)
 POLICY: Final = 7  # the subject of enhanced codes that speak of rules, not of the address
 
 
@@ -56,4 +63,5 @@ def _code(status: int, words: str) -> Code:
             return code
         if subject == POLICY and status not in {530, 534, 535, 538}:
             return "refused"
-    return REPLIES.get(status, "refused")
+    code = REPLIES.get(status, "refused")
+    return "refused" if code == "bad_address" and RULES.search(words) else code

@@ -22,8 +22,9 @@ OF_SEVERAL: Final[Mapping[str, type[Request]]] = {"merge": Merge, "apart": KeepA
 WHO: Final = "SELECT id, tenant, merged_into FROM customer WHERE id = $1 AND ($2::text[] IS NULL OR tenant = ANY($2))"
 MEMBERS: Final = """
     SELECT c.id, coalesce(c.born, c.created_at) AS born, c.shared, c.last_sequence,
-        (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'address', value, 'name', name) ORDER BY kind, value), '[]')
-         FROM identity WHERE customer_id = c.id AND adopted IS NULL) AS identities
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'address', value, 'name', name,
+            'bad_address', CASE WHEN b.since IS NOT NULL THEN jsonb_build_object('since', b.since, 'detail', b.detail) END) ORDER BY kind, value), '[]')
+         FROM identity LEFT JOIN bad_address b USING (tenant, kind, value) WHERE customer_id = c.id AND adopted IS NULL) AS identities
     FROM customer c WHERE c.id = $1 OR c.merged_into = $1 ORDER BY born, c.id
 """
 BONDS: Final = """

@@ -47,7 +47,8 @@ ORDER BY place DESC, id DESC LIMIT $6"""  # noqa: S608 constants only
 PERSON: Final = f"SELECT coalesce(merged_into, id) AS id, tenant FROM customer WHERE id = $1 AND {SEEN}"  # noqa: S608 constants only
 MEMBERS: Final = "SELECT id, created_at FROM customer WHERE id = $1 OR merged_into = $1 ORDER BY created_at, id"
 ADDRESSES: Final = """
-SELECT kind, value, name, verified, profile, customer_id AS customer FROM identity
+SELECT kind, value, name, verified, profile, customer_id AS customer, b.since AS bad_since, b.detail AS bad_detail
+FROM identity LEFT JOIN bad_address b USING (tenant, kind, value)
 WHERE customer_id = ANY($1::uuid[]) ORDER BY kind, value"""
 BONDS: Final = """
 SELECT a, b, source, live, reason, at, cut_by, cut_at FROM bond WHERE a = ANY($1::uuid[])

@@ -133,12 +133,20 @@ class Plans(BaseModel):
     plans: list[Plan]
 
 
+class Gone(BaseModel):
+    """Since when nobody is at an address, in the provider's words."""
+
+    since: datetime
+    detail: str
+
+
 class Named(BaseModel):
-    """An address by which somebody is known. `kind`: what it is, or whose ids it is of."""
+    """An address by which somebody is known. `kind`: what it is, or whose ids it is of. `bad_address`: nobody is there any more."""
 
     kind: str
     address: str
     name: str | None
+    bad_address: Gone | None
 
 
 class Member(BaseModel):

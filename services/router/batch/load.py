@@ -12,13 +12,14 @@ import orjson
 
 from services.router.batch.needs import Needs, of_request
 from services.router.batch.publish import Row
-from services.router.fold import identity, moves, reach
+from services.router.fold import addresses, identity, moves, reach
 from services.router.fold.alarms import Fired, record_of
 from services.router.fold.bonds import pair_of
 from services.router.fold.brake import brake_ref
 from services.router.fold.facts import (
     AlarmKey,
     Atom,
+    BadAddress,
     Bond,
     Consent,
     Conversation,
@@ -62,9 +63,9 @@ FIND: Final = f"""
 SELECT k.tenant, k.kind, k.value, i.customer_id AS home, {_PERSON},
     i.customer_id IS NULL AND k.kind LIKE '%:%' AND EXISTS (
         SELECT FROM identity o WHERE (o.tenant, o.kind, o.value) = (k.tenant, split_part(k.kind, ':', 1), k.value)
-            AND o.adopted IS NULL) AS was_known
+            AND o.adopted IS NULL) AS was_known, b.since AS bad_since, b.detail AS bad_detail
 FROM unnest($1::text[], $2::text[], $3::text[]) k(tenant, kind, value)
-LEFT JOIN identity i USING (tenant, kind, value) LEFT JOIN customer c ON c.id = i.customer_id
+LEFT JOIN identity i USING (tenant, kind, value) LEFT JOIN bad_address b USING (tenant, kind, value) LEFT JOIN customer c ON c.id = i.customer_id
 LEFT JOIN customer r ON r.id = coalesce(c.merged_into, i.customer_id)"""  # noqa: S608 constants only
 FIND_NAMED: Final = f"""
 SELECT i.tenant, NULL AS kind, NULL AS value, i.customer_id AS home, {_PERSON}, false AS was_known
@@ -131,6 +132,7 @@ async def load(
     named |= await find_private_answers(connection, facts, needs)
     await find_sendings(connection, facts, needs, named)
     check_followed(facts, needs)
+    await find_bad_addresses(connection, facts, needs)
     await lock_plans(connection, facts, needs)
     await lock_alarms(connection, facts, needs)
     return await find_outbox(connection, facts)
@@ -369,10 +371,12 @@ async def _find(connection: Connection, facts: Facts, statement: str, columns: S
         await connection.execute(FLATTEN, list(chained))
         rows = await connection.fetch(statement, *columns)
     for row in rows:
+        address = IdentityKey(row["tenant"], row["kind"], row["value"])
+        if since := row.get("bad_since"):
+            facts.bad[address] = BadAddress(since, row["bad_detail"])
         if (home := row["home"]) is None:
             continue
         if row["value"] is not None:
-            address = IdentityKey(row["tenant"], row["kind"], row["value"])
             facts.homes[address], facts.customers[address] = home, row["person"]
         facts.persons.update(dict.fromkeys((home, row["person"], *row["members"]), row["person"]))
         facts.shapes[row["person"]] = row["shape"]
@@ -565,6 +569,20 @@ async def lock_conversations(connection: Connection, facts: Facts, needs: Needs)
         conversation = _conversation(row)
         facts.persons.setdefault(conversation.customer_id, person or conversation.customer_id)
         facts.load(conversation)
+
+
+async def find_bad_addresses(connection: Connection, facts: Facts, needs: Needs) -> None:
+    """At which of the places that are written to nobody is any more."""
+    if not needs.addresses:
+        return
+    found = {address for one in facts.conversations.values() if (address := addresses.address_of(one))}
+    if keys := sorted(found - facts.bad.keys()):
+        rows = await connection.fetch(
+            """SELECT tenant, kind, value, since, detail FROM bad_address
+            JOIN unnest($1::text[], $2::text[], $3::text[]) k(tenant, kind, value) USING (tenant, kind, value)""",
+            *_columns(keys),
+        )
+        facts.bad.update((IdentityKey(*row[:3]), BadAddress(*row[3:])) for row in rows)
 
 
 def _conversation(row: Sequence[Any]) -> Conversation:

@@ -35,6 +35,7 @@ from shared.contract.requests import (
     Link,
     Merge,
     OfMessage,
+    Reachable,
     Reply,
     Request,
     Send,
@@ -87,6 +88,7 @@ class Needs:
     reached: dict[uuid.UUID, str | None] = field(default_factory=dict)
     echoes: bool = False
     blocks: bool = False
+    addresses: bool = False
     consents: bool = False
 
     def meet(self, address: IdentityKey, name: str | None, at: datetime) -> None:
@@ -209,6 +211,7 @@ def _profile(needs: Needs, profile: ProfileUpdate) -> None:
 
 
 def _delivery(needs: Needs, delivery: Delivery) -> None:
+    needs.addresses = needs.addresses or delivery.failure is not None
     if delivery.message_id:
         needs.messages.add(delivery.message_id)
         needs.reported.add(delivery.message_id)
@@ -232,6 +235,7 @@ def _address(needs: Needs, record: In, asked: Link | Unlink) -> None:
 
 
 def _answer(needs: Needs, asked: Reply | Grow) -> None:
+    needs.addresses = True
     needs.conversations.add(asked.conversation)
     needs.answered.add(asked.conversation)
     if asked.in_reply_to:
@@ -270,7 +274,10 @@ def of_request(needs: Needs, record: In, asked: Request) -> None:
             needs.places.add(PeerKey(asked.tenant, asked.channel, asked.account, asked.address))
             if CHANNELS.get(asked.channel) == "email":
                 needs.mention([brake_ref(asked.tenant, asked.channel, asked.account, asked.address)])
-            needs.blocks = needs.consents = True
+            needs.blocks = needs.consents = needs.addresses = True
+        case Reachable():
+            needs.addresses = True
+            needs.conversations.add(asked.conversation)
         case SetConsent():
             needs.consents = True
             needs.named.add(asked.customer)

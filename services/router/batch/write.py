@@ -28,6 +28,7 @@ async def write(connection: Connection, facts: Facts, publisher: uuid.UUID) -> N
     await write_bonds(connection, facts)
     await write_remarks(connection, facts)
     await write_blocks(connection, facts)
+    await write_bad_addresses(connection, facts)
     await write_consents(connection, facts)
     await open_conversations(connection, facts.opened)
     await write_conversations(connection, [c for c in facts.conversations.values() if c.changed], publisher)
@@ -173,6 +174,23 @@ async def write_blocks(connection: Connection, facts: Facts) -> None:
             """INSERT INTO blocked SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
             ON CONFLICT (tenant, channel, account, address) DO UPDATE SET since = excluded.since""",
             *_columns(begun),
+        )
+
+
+async def write_bad_addresses(connection: Connection, facts: Facts) -> None:
+    """Where somebody is again, and where nobody is any more."""
+    if lifted := sorted(address for address, mark in facts.marked.items() if mark is None):
+        await connection.execute(
+            """DELETE FROM bad_address b USING unnest($1::text[], $2::text[], $3::text[]) n(tenant, kind, value)
+            WHERE (b.tenant, b.kind, b.value) = (n.tenant, n.kind, n.value)""",
+            *_columns(lifted),
+        )
+    if made := sorted((*address, *mark) for address, mark in facts.marked.items() if mark is not None):
+        await connection.execute(
+            """INSERT INTO bad_address (tenant, kind, value, since, detail)
+            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
+            ON CONFLICT (tenant, kind, value) DO UPDATE SET since = excluded.since, detail = excluded.detail""",
+            *_columns(made),
         )
 
 

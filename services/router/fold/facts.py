@@ -219,6 +219,13 @@ class Person:
     changed: bool = False
 
 
+class BadAddress(NamedTuple):
+    """That nobody is there: since when, in the provider's words."""
+
+    since: datetime
+    detail: str
+
+
 class Wish(NamedTuple):
     """Of what it is said whether a customer wants it. `channel`: "" for every one."""
 
@@ -409,6 +416,8 @@ class Facts:
     fallbacks: dict[uuid.UUID, Fallback] = field(default_factory=dict)
 
     blocks: dict[PeerKey, datetime | None] = field(default_factory=dict)
+    bad: dict[IdentityKey, BadAddress] = field(default_factory=dict)
+    marked: dict[IdentityKey, BadAddress | None] = field(default_factory=dict)
     consents: dict[Wish, Consent] = field(default_factory=dict)
     consented: dict[tuple[Wish, datetime], Consent] = field(default_factory=dict)
     lifted: dict[Place, datetime] = field(default_factory=dict)

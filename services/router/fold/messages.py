@@ -6,7 +6,7 @@ from typing import Literal
 
 import orjson
 
-from services.router.fold import fallback, identity, silence
+from services.router.fold import addresses, fallback, identity, silence
 from services.router.fold.blocks import lift
 from services.router.fold.brake import note_heard
 from services.router.fold.consents import hear
@@ -48,6 +48,7 @@ def take_in(facts: Facts, record: In, found: Envelope, conversation: Conversatio
     if found.direction == "inbound":
         note_responder(facts, record, conversation, found.responder, found.occurred_at)
         lift(facts, record, conversation, found)
+        addresses.lift(facts, record, conversation, found)
         hear(facts, record, found)
     announce(facts, record, found, conversation)
     silence.note_moved(facts, conversation)

@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 import orjson
 
 from services.router.fold import cancels, changes, fallback, handovers, identity, persons, plans, silence, work
+from services.router.fold.addresses import check_address
 from services.router.fold.alarms import Fired
 from services.router.fold.blocks import check_block
 from services.router.fold.brake import check_brake, note_answer
@@ -235,6 +236,7 @@ def check_open(facts: Facts, conversation: Conversation) -> None:
     if conversation.status != "open":
         raise Refusal("refused", f"the conversation is {conversation.status}: reopen it, or write a first message")
     check_block(facts, conversation)
+    check_address(facts, conversation)
 
 
 def check_fit(facts: Facts, conversation: Conversation, asked: Reply | Send) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, cast
 
-from services.router.fold import statuses
+from services.router.fold import addresses, statuses
 from services.router.fold.alarms import arm
 from services.router.fold.events import emit
 from services.router.fold.facts import Conversation, Facts, Ref, Sending
@@ -45,8 +45,11 @@ def advance(
     )
     if status == "sent":
         note_sent(sending, piece=piece, at=at)
-    if moved:
-        tell(facts, record, sending, at=at, taken_at=taken_at)
+    if not moved:
+        return
+    tell(facts, record, sending, at=at, taken_at=taken_at)
+    if failure and (conversation := facts.conversations.get(sending.conversation_id)):
+        addresses.note_failure(facts, record, conversation, failure, at)
 
 
 def tell(facts: Facts, record: In, sending: Sending, *, at: datetime, taken_at: datetime | None = None) -> None:

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from services.router.fold.addresses import set_reachable
 from services.router.fold.events import emit
 from services.router.fold.facts import Conversation, Facts, Sending
 from services.router.fold.statuses import failure_of
 from shared.bus.cloudevents import In
 from shared.contract.envelope import Envelope, utc
 from shared.contract.errors import Refusal
-from shared.contract.requests import Assign, Close, Read, Reopen, Tag
+from shared.contract.requests import Assign, Close, Reachable, Read, Reopen, Tag
 
-Asked = Close | Reopen | Assign | Tag | Read
+Asked = Close | Reopen | Assign | Tag | Read | Reachable
 
 TAGS: Final = 50
 LOST: Final = frozenset({"failed", "expired", "unknown"})  # how a send may end that somebody should look at
@@ -47,6 +48,8 @@ def carry_out(facts: Facts, record: In, conversation: Conversation, asked: Asked
             upto = min(asked.upto, conversation.last_sequence)
             note_read(conversation, upto)
             emit(facts, conversation, record, "conversation.read", about | {"upto": upto})
+        case Reachable():
+            set_reachable(facts, record, conversation, asked)
 
 
 def check_reopen(conversation: Conversation) -> None:

@@ -12,14 +12,13 @@ from shared.contract.saying_no import SaysNo
 CODES: Final[Mapping[int, Code]] = {
     **dict.fromkeys((20003, 20005, 20006, 20403, 30002), "auth"),
     **dict.fromkeys((20429, 21611, 30001, 30017, 30022, 63018), "throttled"),
-    **dict.fromkeys(
-        (21211, 21214, 21217, 21265, 21266, 21604, 21612, 21614, 21635, 30005, 30006, 20404), "bad_address"
-    ),
+    **dict.fromkeys((21211, 21214, 21217, 21265, 21266, 21614, 21635, 30005, 30006, 20404), "bad_address"),
     **dict.fromkeys((21605, 21617, 30019), "too_long"),
-    **dict.fromkeys((21602, 21603, 21609, 21619, 21620, 21621), "malformed"),
+    **dict.fromkeys((21602, 21603, 21604, 21609, 21619, 21620, 21621), "malformed"),
     **dict.fromkeys((12300, 21623, 21655, 30011), "unsupported"),
     21610: "opted_out",
-    30003: "bad_address",  # out of reach for as long as it was tried
+    21612: "refused",  # not from this number of ours
+    30003: "unreachable",  # the handset, for as long as it was tried
     30004: "blocked",
     30008: "unknown",
     30036: "expired",

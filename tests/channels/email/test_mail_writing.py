@@ -241,6 +241,8 @@ def test_an_inbox_without_a_server_says_so():
         (538, "5.7.11 Encryption required", "auth"),
         (550, "No such user", "bad_address"),
         (550, "5.1.1 unknown", "bad_address"),
+        (550, "5.1.8 sender domain does not exist", "refused"),
+        (550, "blocked: see our policy", "refused"),
         (550, "5.7.1 blocked by policy", "refused"),
         (551, "User not local", "bad_address"),
         (552, "5.2.2 mailbox full", "refused"),

@@ -353,6 +353,7 @@ class TestRequests:
             ("cancel", {"message": str(uuid.uuid4())}),
             ("close", {"reason": "answered"}),
             ("reopen", {}),
+            ("reachable", {"reason": "they called"}),
             ("assign", {"assignee": "Sophea"}),
             ("tag", {"add": ["vip"], "remove": [], "priority": "high"}),
             ("read", {"upto": 12}),

@@ -14,13 +14,17 @@ Json = dict[str, Any]
 CODES: Final[Mapping[str, Code]] = {
     **dict.fromkeys(("10009", "10010"), "auth"),
     **dict.fromkeys(("10011", "40011", "40014", "40018"), "throttled"),
-    **dict.fromkeys(("10002", "10016", "10005", "40001", "40004", "40006", "40008", "40310"), "bad_address"),
+    **dict.fromkeys(("10002", "10016", "40001", "40310"), "bad_address"),
     **dict.fromkeys(("10004", "10015", "40009"), "malformed"),
+    **dict.fromkeys(
+        ("10005", "40004", "40008"), "refused"
+    ),  # by a network, for no reason, or what is asked for is not there
     "40005": "expired",
+    "40006": "unreachable",  # their network's server
     "40300": "opted_out",
     "40302": "too_long",
 }
-STATUSES: Final[Mapping[int, Code]] = {401: "auth", 403: "auth", 404: "bad_address", 429: "throttled"}
+STATUSES: Final[Mapping[int, Code]] = {401: "auth", 403: "auth", 404: "refused", 429: "throttled"}
 
 
 def outcome(response: Response) -> None:

@@ -184,6 +184,7 @@ const CHANGES = {
   "conversation.participant": (thread, event) => {
     const { participant, blocked } = event.data;
     if (typeof blocked === "boolean") note(thread, event, blocked ? "blocked" : "unblocked", { said: { name: participant.name ?? thread.people.get(participant.address) ?? participant.address } });
+    if (typeof event.data.reachable === "boolean") note(thread, event, event.data.reachable ? "reachable" : "unreachable", { failure: event.data.failure ?? null, said: { address: participant.address } });
     if (!participant.name) return;
     thread.people.set(participant.address, participant.name);
     for (const message of thread.entries) {

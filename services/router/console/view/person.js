@@ -163,6 +163,7 @@ function memberViews(words, person, member) {
   const joined = person.bonds.filter(({ live, a, b }) => live && (a === member.id || b === member.id));
   return [
     ...member.identities.map(({ kind, address, name }) => h("p", { class: "account-name address", dir: "auto" }, badge(kind), h("span", {}, `${kindName(kind, words)} · `, h("bdi", {}, address), ...present([name && name !== address && [" · ", h("bdi", {}, name)]]).flat()))),
+    ...member.identities.filter(({ bad_address: bad }) => bad).map(({ bad_address: bad }) => h("p", { class: "soft", dir: "auto", data: { tone: "warn" } }, words.t("person_unreachable", { time: words.moment(new Date(bad.since)) }), " ", detailOf(bad))),
     !member.identities.length && h("p", { class: "account-name" }, titleOf(words, member)),
     h("p", { class: "soft" }, words.t(member.id === person.id ? "person_first" : "person_since", { time: words.moment(new Date(member.born)) })),
     ...(member.id === person.id ? [] : joined.map((bond) => h("p", { class: "soft", dir: "auto", data: { bond: bond.source } }, becauseOf(words, bond, named.get(bond.a === member.id ? bond.b : bond.a))))),
