@@ -23,6 +23,7 @@ MOBILE: Final = "m"  # "Sent from my telephone"
 
 LOOKED_AT: Final = 4_000  # lines; of those behind only quote marks are seen
 LONGEST: Final = 300  # characters of a line that may be more than text
+WITHIN: Final = 200  # characters in which it stands where what it announces follows in the same line
 SPAN: Final = 4  # lines of one announcement
 FIELDS: Final = 12  # lines of a head, those that are wrapped among them
 WRAPPED_AT: Final = 60
@@ -43,6 +44,7 @@ DATE: Final = re.compile(
 )
 ADDRESS: Final = re.compile(r"[^\s<>()@\"]@[^\s<>()@\"]+\.[^\s<>()@\"]")
 ENDS_WITH_ADDRESS: Final = re.compile(r"@[^\s<>@]+\s?[>)\]]+\s?[:：៖]$")
+NAMES: Final = 3  # words of a person's name, where it stands behind the verb
 LINK: Final = re.compile(r"[<(\[](?:https?|mailto):[^<>\s]*[>)\]]|https?://\S+")
 ABOVE: Final = re.compile(r"\b(?:reply|respond|write|type|answer)\b.{0,30}\babove\b.{0,20}\bline\b", re.IGNORECASE)
 ABOVE_WIDTH: Final = 120
@@ -70,6 +72,7 @@ VERB: Final = re.compile(
     rf"(?<!\w)(?:{_one_of(_every('wrote'))})(?!\w)|(?:写道|寫道|のメール|작성|씀|เขียน(?:ว่า)?|សរសេរ)"
 )
 UNSPACED: Final = "\u0e00"  # from Thai on words are not set apart
+SAID_BY: Final = re.compile(rf"@[^\s<>@]+>\s?(?:{_one_of(_every('wrote'))})\s?:")
 BEGINS: Final = re.compile(
     rf"(?:{_one_of(one for one in _every('begins') if one < UNSPACED)})(?!\w)"
     rf"|(?:{_one_of(one for one in _every('begins') if one >= UNSPACED)})|\d|[^\W\d_]{{2,9}}[.,]+ \d"
@@ -185,7 +188,9 @@ def _head(lines: Sequence[str], found: Sequence[str], at: int, *, divided: bool)
         return 0
     stop, seen, addressed = at, 0, False
     for place in range(at, min(at + FIELDS, len(lines))):
-        if found[place] == EMPTY and (seen != 1 or not kinds):
+        if found[place] == EMPTY:
+            if place + 1 < len(lines) and _kinds(lines[place + 1]):
+                continue
             break
         if told := _kinds(lines[place]):
             kinds |= told
@@ -211,11 +216,22 @@ def _kinds(line: str) -> set[str]:
 
 def _announcements(lines: Sequence[str], found: list[str]) -> None:
     for end, line in enumerate(lines):
+        if found[end] == TEXT and _is_within(line):
+            found[end] = WROTE
         if found[end] != TEXT or not _may_end(line):
             continue
         begin = _begin(lines, found, end)
         if begin is not None:
             found[begin : end + 1] = [WROTE, *[MORE] * (end - begin)]
+
+
+def _is_within(line: str) -> bool:
+    """Whether what it announces stands in the same line, as some telephones write it: when, the address, the verb, a colon."""
+    head = line[:WITHIN].strip()
+    if "@" not in head or not (found := SAID_BY.search(head.casefold())):
+        return False
+    words = head[: found.end()].casefold()
+    return bool(BEGINS.match(words) and DATE.search(words) and TIME.search(words)) and found.end() < len(line.strip())
 
 
 def _may_end(line: str) -> bool:
@@ -243,16 +259,15 @@ def _announces(words: str, *, quoted: bool) -> bool:
     timed, dated, addressed = bool(TIME.search(words)), bool(DATE.search(words)), bool(ADDRESS.search(words))
     verb = next(VERB.finditer(words), None)
     if verb is None:
-        return bool(ENDS_WITH_ADDRESS.search(words)) and (dated or timed)
-    last = words.rstrip(f"{COLONS} -")[verb.start() :]
+        return bool(ENDS_WITH_ADDRESS.search(words)) and (dated or timed or quoted)
+    named = words.rstrip(f"{COLONS} -")[verb.end() :].split()
     if quoted:
         return (dated or timed or addressed or len(words) <= FULL) and len(words) <= LONGEST
     if (timed or dated) and addressed:
         return True
     told = words[: verb.start()].split()
-    return (
-        timed and dated and VERB.fullmatch(last) is not None and told[-1:] != [] and told[-1].strip(",") not in PRONOUNS
-    )
+    by_name = bool(told) and told[-1].strip(",") not in PRONOUNS
+    return timed and dated and by_name and len(named) <= (NAMES if BEGINS.match(words) else 0)
 
 
 def _continued(lines: Sequence[str], found: list[str]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from services.email_adapter.mail import marks
-from services.email_adapter.mail.lines import DASHES, letters_of
+from services.email_adapter.mail.lines import DASHES, RULE, letters_of
 from services.email_adapter.mail.readable import as_lines
 from shared.contract.envelope import Cut
 
@@ -18,7 +18,7 @@ MARKER: Final = re.compile("[wohf]")
 ANNOUNCED: Final = re.compile("[wohfcer]*")
 QUOTES: Final = re.compile("[qwohfce]*")
 LIMITED: Final = re.compile("[temrs]*")
-DEVICE: Final = re.compile("(?:(?<=[ers])|^)m(?=[erswohf]|$)")
+DEVICE: Final = re.compile("(?:(?<=[ers])|^)m(?=[erswohf]|$)e*")
 REASONS: Final = {
     "w": ("a line that says who wrote it", 0.95),
     "h": ("the head of another mail", 0.95),
@@ -35,10 +35,11 @@ SENT_FROM: Final = ("sent from a device", 0.9)
 FROM_THE_END: Final = 80  # lines in which a signature may begin
 MOST_EXACT: Final = 40  # lines of one that are not empty
 MOST_LIKELY: Final = 10
-MOST_NAMES: Final = 3
 PROSE: Final = 90  # characters; a shorter line is none
 NAME: Final = 40
-REACHED: Final = re.compile(r"https?://|www\.|@|\+?\d[\d ()./-]{6,}")
+REACHED: Final = re.compile(r"https?://|www\.|\S@\S")
+NUMBER: Final = re.compile(r"\+?\d(?:[ ()./-]?\d)+")
+DIGITS: Final = 7
 SENTENCE: Final = (".", "?", "!", ":", ";", ",")
 ROUNDS: Final = 3
 
@@ -176,25 +177,31 @@ def _marks(letters: str, end: int) -> Range | None:
 
 def _signature(lines: Sequence[str], letters: str, end: int) -> Range | None:
     for at in range(max(0, end - FROM_THE_END), end):
-        if (
-            letters[at] in "sr"
-            and _end(LIMITED, letters, at, end) == end
-            and (why := _why(lines, letters[at], at, end))
-        ):
+        if letters[at] in "sr" and _end(LIMITED, letters, at, end) == end and (why := _why(lines, letters, at, end)):
             return Range(at, end, "s", why)
     return None
 
 
-def _why(lines: Sequence[str], letter: str, at: int, end: int) -> tuple[str, float] | None:
-    """Why what stands below this line is a signature; None: it may be text."""
+def _why(lines: Sequence[str], letters: str, at: int, end: int) -> tuple[str, float] | None:
+    """Why what stands below this line is a signature; None: it may be text, as between two lines across."""
     told = [bare for line in lines[at + 1 : end] if (bare := line.strip())]
-    if letter == DASHES and lines[at].strip() == "--":
+    dashes = letters[at] == DASHES
+    if dashes and lines[at].strip() == "--":
         return EXACT if len(told) <= MOST_EXACT else None
-    if len(told) > MOST_LIKELY or any(len(line) > PROSE for line in told):
+    if not told or len(told) > MOST_LIKELY or any(len(line) > PROSE for line in told):
         return None
-    if letter == DASHES:
-        return LIKELY
-    if any(map(REACHED.search, told)):
-        return FOOTER
-    names = 0 < len(told) <= MOST_NAMES and all(len(one) <= NAME and not one.endswith(SENTENCE) for one in told)
-    return LIKELY if names else None
+    if dashes:
+        return LIKELY if _is_name(told[0]) else None
+    if RULE in letters[:at] or RULE in letters[at + 1 : end].rstrip("er"):
+        return None
+    return FOOTER if any(map(_is_reach, told)) else None
+
+
+def _is_name(line: str) -> bool:
+    """Short, and no sentence."""
+    return len(line) <= NAME and not line.endswith(SENTENCE)
+
+
+def _is_reach(line: str) -> bool:
+    """By which somebody is reached: an address, or a telephone number, which has seven digits at the least."""
+    return bool(REACHED.search(line)) or any(sum(map(str.isdigit, one[0])) >= DIGITS for one in NUMBER.finditer(line))

@@ -381,6 +381,73 @@ bags mailing list
 bags@lists.example
 https://lists.example/listinfo/bags
 ⟧""",
+    "a table between lines": """
+These came:
+
+===================
+Bag      1     20
+Belt     2     10
+===================
+
+Thanks
+""",
+    "one more thing below a line": """
+It came today.
+
+-----
+Also bring the belt
+""",
+    "a telephone that puts all in one line": """
+Blue.
+⟦
+
+Sent from Yahoo Mail on Android
+
+  On Mon, 2 Feb 2026 at 10:15 am, Angkor<help@shop.example> wrote:   Which colour? We have blue and green.
+⟧""",
+    "german, without marks": """
+Geht in Ordnung
+⟦
+
+Am 02.02.26 um 10:15 schrieb Angkor Taschen:
+
+Welche Farbe?
+⟧""",
+    "a head with empty lines": """
+Ok for me.
+⟦
+
+From: Angkor <help@shop.example>
+
+Sent: Monday, 2 February 2026 10:15
+
+To: Sam
+
+Subject: Bag
+
+Which?
+⟧""",
+    "who is quoted, and no more": """
+Ok for me.
+⟦
+
+Quoting Angkor <help@shop.example>:
+
+> Which?
+⟧""",
+    "a sentence that tells when": """
+My friend told me on 2 Feb 2026 at 10:15 that you wrote:
+no refunds.
+Is that so?
+""",
+    "somebody's prompt": """
+I get this:
+
+> npm install
+> error 404
+
+What now?
+""",
     "a table of numbers": """
 2026-02-02 10:15 two bags
 2026-02-03 11:20 one belt
