@@ -23,7 +23,7 @@ from shared.bus import cloudevents
 from shared.bus.cloudevents import In, Out, decode
 from shared.bus.produce import Producer
 from shared.contract.channel import Channel
-from shared.contract.deliveries import Addressed, Amend, Amended, Delivery, HandOver, Outbound
+from shared.contract.deliveries import Addressed, Amend, Amended, Delivery, Forget, HandOver, Outbound
 from shared.contract.envelope import Envelope, Text, key
 from shared.contract.records import BY_MODEL, DELIVERY
 from shared.outbound.deliver import Deliver
@@ -90,7 +90,7 @@ class Running:
     task: asyncio.Task[None]
     record: Any
 
-    async def give(self, *messages: Addressed) -> None:
+    async def give(self, *messages: Addressed | Forget) -> None:
         """As the reader does with a batch."""
         await self.deliver.handle("outbound", 0, [self.record(message) for message in messages], 0, len(messages))
 
@@ -141,10 +141,10 @@ class Station:
         self.running.append(running)
         return running
 
-    def outbound_record(self, message: Addressed) -> In:
+    def outbound_record(self, message: Addressed | Forget) -> In:
         return In(
             name=BY_MODEL[type(message)],
-            id=str(message.id),
+            id=str(getattr(message, "id", uuid.uuid4())),
             tenant=message.tenant,
             traceparent=cloudevents.new_trace(),
             model=message,

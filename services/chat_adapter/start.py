@@ -24,6 +24,7 @@ async def start(life: Life) -> None:
         amenders={"webchat": written.amend},
         showers={"webchat": written},
         followers=[written],
+        forgets=[written.forget],
     )
 
 

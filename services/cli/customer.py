@@ -119,6 +119,27 @@ def split(customer: Named, reason: Why = "", *, how: How) -> None:
 
 @group.command()
 @asking
+def erase(
+    customer: Named,
+    reason: Why,
+    by: Annotated[str, typer.Option(help="Who asks for it.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+    *,
+    how: How,
+) -> None:
+    """Forget this person: by whichever of their customers, with messages and files. It cannot be undone.
+
+    Exit codes: as `parley edit`.
+    """
+    from shared.contract.requests import Erase
+
+    if not yes and not typer.confirm(f"Erase {customer} with all that they wrote? It cannot be undone."):
+        fail("Nothing was erased.", MISUSED)
+    ask(Erase, how, customer=whole(customer), reason=reason, by=by or None)
+
+
+@group.command()
+@asking
 def link(customer: Named, kind: Kind, address: Address, reason: Why = "", *, how: How) -> None:
     """This address is that customer's.
 

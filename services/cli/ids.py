@@ -66,6 +66,8 @@ async def get(router: Any, path: str) -> dict[str, Any] | None:
             fail("The router refuses the token. Set PARLEY_TOKEN to the one it was started with.", CANNOT)
         if answer.status in {400, 404}:
             return None
+        if answer.status == 410:
+            fail((await answer.json())["error"]["detail"], NOT_FOUND)
         answer.raise_for_status()
         found: dict[str, Any] = await answer.json()
         return found

@@ -49,6 +49,7 @@ CHANGED: Final = frozenset(
         "customer.linked",
         "customer.unlinked",
         "customer.parted",
+        "customer.erased",
     }
 )
 SOURCE: Final = "/cli"

@@ -27,14 +27,14 @@ Due = tuple[uuid.UUID, datetime]  # a conversation, and before when its events g
 
 
 class Retention:
-    """`run` only where something is to be removed at all."""
+    """Where nothing is to be removed by its age, only files that were put aside are looked at again."""
 
     def __init__(self, settings: Settings, pool: Pool, blobs: Blobs) -> None:
         self._settings, self._pool, self._blobs = settings, pool, blobs
 
     async def run(self) -> None:
-        steps = {"conversations": self.conversations, "references": self.references, "files": self.files}
-        await Walks(self._pool, "retention", steps).run()
+        every = {"conversations": self.conversations, "references": self.references, "files": self.files}
+        await Walks(self._pool, "retention", every if self._settings.retention else {"aside": self.aside}).run()
 
     async def conversations(self, place: Sequence[str]) -> Sequence[str]:
         """The events of the next conversations by id, from the oldest on; a conversation that has none left goes too."""
@@ -93,6 +93,17 @@ class Retention:
             if before := self._file_before(tenant):
                 await self._put_aside(folder, tenant, before)
         return []
+
+    async def aside(self, _place: Sequence[str]) -> Sequence[str]:
+        """The end of what was put aside a day ago."""
+        await self._clear_aside({})
+        return []
+
+    async def put_aside(self, refs: Sequence[str], tenant: str) -> None:
+        """Those of these files that nobody uses now."""
+        for ref in await self._unused(refs, tenant):
+            if await self._blobs.put_aside(ref, datetime.now(UTC)):
+                count_removed(self._settings, "file", tenant, 1)
 
     async def _put_aside(self, folder: str, tenant: str, before: datetime) -> None:
         async for found in self._blobs.listed(folder):

@@ -9,6 +9,7 @@ from services.router.batch.rounds import Rounds
 from services.router.batch.service import Router
 from services.router.batch.snapshots import Snapshots
 from services.router.directory import Directory
+from services.router.erasing import Erasures
 from services.router.retention import Retention
 from services.router.search.index import Index
 from services.router.waiting import Waiting
@@ -81,9 +82,10 @@ async def start(life: Life) -> None:
     )
     life.spawn(rounds.run(), "rounds")
     life.spawn(Waiting(pool, directory).run(), "waiting")
-    life.spawn(Index(settings, pool).run(), "search")
-    if settings.retention:
-        life.spawn(Retention(settings, pool, blobs).run(), "retention")
+    index, retention = Index(settings, pool), Retention(settings, pool, blobs)
+    life.spawn(index.run(), "search")
+    life.spawn(retention.run(), "retention")
+    life.spawn(Erasures(pool, index, retention).run(), "erasures")
     reader.begin(life.spawn(_read(reader, witness, directory), "reader"))
 
 

@@ -22,7 +22,7 @@ from shared.enrich.profiles import ProfileWorker
 from shared.inbound.accept import Intake
 from shared.inbound.ingress import OUTCOMES, Ingress
 from shared.inbound.unsealing import Unsealer
-from shared.outbound.deliver import Deliver, Own, OwnAmend, OwnShowing
+from shared.outbound.deliver import Deliver, Forgetting, Own, OwnAmend, OwnShowing
 from shared.provider.calls import Caller
 from shared.provider.contexts import Contexts
 from shared.provider.credentials import Credentials
@@ -106,12 +106,15 @@ async def serve(
     amenders: Mapping[str, OwnAmend] = {},
     showers: Mapping[str, OwnShowing] = {},
     followers: Sequence[Follower] = (),
+    forgets: Sequence[Forgetting] = (),
 ) -> None:
     """Webhooks in, outbound records out, files and names fetched, accounts polled, registered and described."""
     life, intake = adapter.life, adapter.intake
     begin_at_zero(adapter.channels, sends=STATUSES, requests=OUTCOMES)
     states, ingress = States(adapter), Ingress(adapter, intake)
-    deliver = Deliver(adapter, senders=senders, amenders=amenders, showers=showers, noticed=states.note)
+    deliver = Deliver(
+        adapter, senders=senders, amenders=amenders, showers=showers, forgets=forgets, noticed=states.note
+    )
     afterwards = Afterwards(adapter, errands(adapter), followers=followers)
     duties = Duties(adapter.accounts, [Refreshing(adapter, states).duties, Serving(adapter, intake, states).duties])
     life.health.ready["ingress"] = lambda: ingress.trouble

@@ -198,6 +198,20 @@ class Withdraw(Addressed):
     message: uuid.UUID
 
 
+class Forget(Model):
+    """Forget a person: what waits to be sent to them, what was said, who they are at the provider, files that are still to be fetched.
+
+    `account`: of which the address is; none: of every one of the channel. `conversation`: what stands in its lane goes too.
+    """
+
+    tenant: Name
+    channel: Name
+    account: Name | None = None
+    address: Address
+    conversation: uuid.UUID | None = None
+    erased_at: Moment
+
+
 class Amended(Model):
     """What became of an order to change something; no `failure`: it is so now.
 

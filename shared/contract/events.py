@@ -439,9 +439,16 @@ class CustomerConsent(Event):
 
 
 class CustomerErased(Event):
-    """This person is forgotten; what remains is an id."""
+    """This person is forgotten; what remains is an id. Delete what you hold of it: whatever has it as `customer` or `home`.
+
+    `erased_at`: what came before names nobody, later messages of the same address are a new customer's. `customers`: whoever they were
+    one person with, each of whom has this event too.
+    """
 
     reason: str
+    by: Label | None = None
+    erased_at: Moment | None = None
+    customers: Many[uuid.UUID] = ()
 
 
 class AccountState(Model):
@@ -515,7 +522,8 @@ class CustomerState(Model):
     """A customer as they are known now; each address has its own, for life. `version` grows with every change: drop what is lower
     than what you have.
 
-    `merged_into`: the oldest of those who are one person with this customer, who is merged into nobody; it goes when that is undone.
+    `merged_into`: the oldest of those who are one person with this customer, who is merged into nobody; it goes when that is undone. `erased_at`: they
+    are forgotten, this is all that is left, and stays.
     """
 
     id: uuid.UUID
@@ -523,3 +531,4 @@ class CustomerState(Model):
     version: int
     merged_into: uuid.UUID | None = None
     identities: Many[Identity] = ()
+    erased_at: Moment | None = None

@@ -298,7 +298,10 @@ class SetConsent(Request):
 
 
 class Erase(Request):
-    """Forget this person: messages, identities, files."""
+    """Forget this person, by whichever of their customers: identities, messages, files. It cannot be undone. What comes later from the
+    same address is a new customer's. `by`: who asks for it. Its end is `customer.erased` of each of their customers.
+    """
 
     customer: uuid.UUID
-    reason: str
+    reason: Reason
+    by: Label | None = None

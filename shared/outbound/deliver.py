@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -11,10 +11,10 @@ import structlog
 
 from shared.bus.cloudevents import In
 from shared.bus.consume import Reader
-from shared.contract.deliveries import Growing, Order, Typing, Withdraw
+from shared.contract.deliveries import Forget, Growing, Order, Typing, Withdraw
 from shared.contract.errors import BusUnavailable, DatabaseUnavailable, Malformed
 from shared.contract.records import adapter_group, outbound_topic
-from shared.outbound import lanes
+from shared.outbound import forgetting, lanes
 from shared.outbound.fleeting import Fleeting, OwnShowing
 from shared.outbound.ledger import Ledger
 from shared.outbound.outgoing import Noticed, Outgoing, Pace
@@ -25,9 +25,11 @@ from shared.provider.workers import Blocked, Workers
 from shared.runtime.lasting import keep
 from shared.runtime.observe import OLDEST_SEND, PENDING_SENDS, SENDS
 
-__all__ = ["Deliver", "Own", "OwnAmend", "OwnShowing", "Pace"]
+__all__ = ["Deliver", "Forgetting", "Own", "OwnAmend", "OwnShowing", "Pace"]
 
 log = structlog.get_logger(__name__)
+
+Forgetting = Callable[[Sequence[Forget]], Awaitable[None]]
 
 AT_ONCE: Final = 16  # lanes of one account that one process works on
 SWEEP: Final = 60.0  # seconds
@@ -37,7 +39,7 @@ class Deliver:
     """The outbound half of an adapter.
 
     The reader only stores what it reads; workers take it from there, lane by lane, so no offset waits for a provider.
-    `senders`, `amenders` and `showers`: a service's own ways, by channel. Such a sender is called again with the same piece id when
+    `forgets`: what a service has of a person itself. `senders`, `amenders` and `showers`: its own ways, by channel. Such a sender is called again with the same piece id when
     its outcome is not known.
     """
 
@@ -48,10 +50,12 @@ class Deliver:
         senders: Mapping[str, Own] = {},
         amenders: Mapping[str, OwnAmend] = {},
         showers: Mapping[str, OwnShowing] = {},
+        forgets: Sequence[Forgetting] = (),
         pace: Pace = Pace(),
         noticed: Noticed = lambda _channel, _account, _failure: None,
     ) -> None:
         self._settings, self._pool, self._ledger = parts.settings, parts.pool, Ledger(parts.pool)
+        self._forgets = forgets
         blocked = Blocked()
         self._fleeting = Fleeting(parts, self._ledger, own=showers)
         self._reports = Reports(parts)
@@ -119,7 +123,8 @@ class Deliver:
         fleeting = [record.model for record in records if isinstance(record.model, Typing | Growing)]
         messages = [record for record in records if isinstance(record.model, Order)]
         withdrawn = [record.model.message for record in records if isinstance(record.model, Withdraw)]
-        if len(messages) + len(fleeting) + len(withdrawn) < len(records):
+        forgotten = [record.model for record in records if isinstance(record.model, Forget)]
+        if len(messages) + len(fleeting) + len(withdrawn) + len(forgotten) < len(records):
             raise Malformed("a record that is nothing to send")
         if messages:
             await lanes.append(self._pool, messages)
@@ -127,7 +132,13 @@ class Deliver:
             for ended in await self._ledger.withdraw(withdrawn):
                 SENDS.labels(ended.channel, "cancelled").inc()
             self._reports.wake()
-        if messages or withdrawn:
+        if forgotten:
+            for ended in await forgetting.forget(self._pool, self._ledger, forgotten):
+                SENDS.labels(ended.channel, "cancelled").inc()
+            for forgets in self._forgets:
+                await forgets(forgotten)
+            self._reports.wake()
+        if messages or withdrawn or forgotten:
             self._workers.wake()
         for mark in fleeting:
             self._fleeting.show(mark)
@@ -140,6 +151,7 @@ class Deliver:
                 PENDING_SENDS.set(waiting)
                 OLDEST_SEND.set(oldest)
                 await self._ledger.prune()
+                await forgetting.clear(self._pool)
             except DatabaseUnavailable as error:
                 log.info("sweep.waiting", error=str(error))
             await asyncio.sleep(SWEEP)

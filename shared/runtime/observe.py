@@ -45,7 +45,7 @@ UNTOLD = Counter(
     "parley_router_untold_total",
     "What the router took in and told nobody, by why: it waits for its message (receipt_waits), says what is known or was"
     " overtaken (known_notice, older_edit, older_notice, older_receipt), or is about what is nobody's message here"
-    " (receipt_of_nothing_sent, file_of_our_own); full: told already, and too much waits for that message.",
+    " (receipt_of_nothing_sent, file_of_our_own), or came before its person was erased (erased); full: told already, and too much waits for that message.",
     ["reason"],
 )
 EVENT_LATENCY = Histogram(
@@ -58,6 +58,7 @@ BATCH_SIZE = Histogram(
 )
 OUTBOX_ROWS = Gauge("parley_outbox_rows", "Events committed but not yet acknowledged by Kafka.")
 OUTBOX_AGE = Gauge("parley_outbox_age_seconds", "Age of the oldest event that Kafka has not acknowledged.")
+ERASURES = Gauge("parley_erasures_pending", "Customers who are erased, and of whom something is left to be removed.")
 SNAPSHOT_AGE = Gauge("parley_snapshot_age_seconds", "How long the oldest change has waited to be told by a snapshot.")
 WAITING = Gauge(
     "parley_conversations_waiting",
@@ -143,7 +144,7 @@ WALK_ENDED = Gauge(
 )
 WALK_FAILURES = Counter(
     "parley_walk_failures_total",
-    "Steps of retention and of the search's index that failed, and are tried again.",
+    "Steps of retention, of erasures and of the search's index that failed, and are tried again.",
     ["walk"],
 )
 ALARMS_FIRED = Counter("parley_alarms_fired_total", "What was due and is done, by kind.", ["kind"])

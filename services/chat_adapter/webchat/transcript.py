@@ -15,7 +15,7 @@ from services.chat_adapter.webchat.channel import CHANNEL
 from services.chat_adapter.webchat.measures import PROJECTED
 from shared.bus.cloudevents import In
 from shared.contract.channel import Account, Amendment, DeletePiece, EditPiece, MarkSeen, Piece, Sent
-from shared.contract.deliveries import Amend, Outbound
+from shared.contract.deliveries import Amend, Forget, Outbound
 from shared.contract.envelope import Direction, Envelope, Media, key
 from shared.contract.errors import DatabaseUnavailable, SendFailed
 from shared.storage import database
@@ -32,6 +32,13 @@ _APPEAR = """
     SELECT DISTINCT account, peer FROM unnest($1::text[], $2::text[]) AS said (account, peer)
     ORDER BY account, peer
     ON CONFLICT DO NOTHING
+"""
+_FORGET = """
+    WITH gone AS (
+        DELETE FROM webchat_visitor
+        WHERE (account, peer) IN (SELECT * FROM unnest($1::text[], $2::text[])) RETURNING account, peer
+    )
+    DELETE FROM webchat_message m USING gone WHERE (m.account, m.peer) = (gone.account, gone.peer)
 """
 _LOCK = """
     SELECT 1 FROM webchat_visitor
@@ -158,6 +165,13 @@ class Transcript:
             body["author"] = outbound.author
         await self.append([Said(account.name, piece.to, piece.id, "outbound", body, datetime.now(UTC))])
         return Sent(external_ids=(piece.id,))
+
+    async def forget(self, asked: Sequence[Forget]) -> None:
+        """Nothing stands in these visitors' windows any more; a window that is open keeps what it shows until it is closed."""
+        peers = [(one.account, one.address) for one in asked if one.channel == CHANNEL.name and one.account]
+        if peers:
+            async with database.connected(self._pool) as connection:
+                await connection.execute(_FORGET, *zip(*peers, strict=True))
 
     async def amend(self, account: Account, change: Amendment, order: Amend) -> None:
         """Change a line where it stands, and say behind it that it has changed, for windows that have it. Twice is once."""

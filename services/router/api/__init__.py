@@ -118,6 +118,12 @@ TABLE: Final = (
         for name, kind in customers.OF_ONE.items()
     ),
     *(
+        post(
+            f"/api/customers/{{id}}/{name}", partial(customers.ask_of_one, kind), "producer", "settings", scope="admin"
+        )
+        for name, kind in customers.FOR_GOOD.items()
+    ),
+    *(
         post(f"/api/customers/{name}", partial(customers.ask_of_several, kind), "producer", "settings")
         for name, kind in customers.OF_SEVERAL.items()
     ),

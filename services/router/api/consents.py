@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from services.router.api.answers import Mistake, answer, path_uuid
+from services.router.api.people import check_stands
 from services.router.api.requests import ask, read_asked
 from services.router.api.tokens import GRANT
 from shared.bus.produce import Producer
@@ -14,7 +15,7 @@ from shared.contract.requests import SetConsent
 from shared.runtime.settings import Settings
 from shared.storage.database import Pool
 
-PERSON: Final = """SELECT coalesce(merged_into, id) AS person FROM customer
+PERSON: Final = """SELECT coalesce(merged_into, id) AS person, erased_at FROM customer
     WHERE id = $1 AND ($2::text[] IS NULL OR tenant = ANY($2))"""
 SAID: Final = """SELECT DISTINCT ON (s.purpose, s.channel) s.purpose, nullif(s.channel, '') AS channel, s.given, s.at, s.evidence,
         s.said_by AS by, s.customer_id AS customer
@@ -27,10 +28,11 @@ async def show_consent(pool: Pool, request: web.Request) -> web.Response:
     nothing is said everything may be sent.
     """
     asked = path_uuid(request)
-    person = await pool.fetchval(PERSON, asked, request[GRANT].only)
-    if person is None:
+    row = await pool.fetchrow(PERSON, asked, request[GRANT].only)
+    if row is None:
         raise Mistake(404, "unknown_customer", f"no customer {asked}")
-    return answer({"customer": person, "consent": list(map(dict, await pool.fetch(SAID, person)))})
+    await check_stands(pool, asked, row)
+    return answer({"customer": row["person"], "consent": list(map(dict, await pool.fetch(SAID, row["person"])))})
 
 
 async def set_consent(producer: Producer, settings: Settings, request: web.Request) -> web.Response:

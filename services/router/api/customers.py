@@ -10,16 +10,20 @@ from aiohttp import web
 
 from services.router.api import requests, threads
 from services.router.api.answers import Mistake, answer, number, path_uuid
+from services.router.api.people import check_stands
 from services.router.api.tokens import GRANT
 from shared.bus.produce import Producer
-from shared.contract.requests import KeepApart, Link, Merge, Request, Split, Unlink
+from shared.contract.requests import Erase, KeepApart, Link, Merge, Request, Split, Unlink
 from shared.runtime.settings import Settings
 from shared.storage.database import Pool
 
 OF_ONE: Final[Mapping[str, type[Request]]] = {"split": Split, "link": Link, "unlink": Unlink}
+FOR_GOOD: Final[Mapping[str, type[Request]]] = {"erase": Erase}
 OF_SEVERAL: Final[Mapping[str, type[Request]]] = {"merge": Merge, "apart": KeepApart}
 
-WHO: Final = "SELECT id, tenant, merged_into FROM customer WHERE id = $1 AND ($2::text[] IS NULL OR tenant = ANY($2))"
+WHO: Final = (
+    "SELECT id, tenant, merged_into, erased_at FROM customer WHERE id = $1 AND ($2::text[] IS NULL OR tenant = ANY($2))"
+)
 MEMBERS: Final = """
     SELECT c.id, coalesce(c.born, c.created_at) AS born, c.shared, c.last_sequence,
         (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'address', value, 'name', name,
@@ -65,6 +69,7 @@ async def show_customer(pool: Pool, request: web.Request) -> web.Response:
     row = await pool.fetchrow(WHO, customer, request[GRANT].only)
     if row is None:
         raise Mistake(404, "unknown_customer", f"no customer {customer}")
+    await check_stands(pool, customer, row)
     if row["merged_into"]:
         raise web.HTTPTemporaryRedirect(
             str(request.rel_url.with_path(f"/api/customers/{row['merged_into']}", keep_query=True))
@@ -83,7 +88,7 @@ async def show_customer(pool: Pool, request: web.Request) -> web.Response:
 
 
 async def ask_of_one(kind: type[Request], producer: Producer, settings: Settings, request: web.Request) -> web.Response:
-    """POST /api/customers/{id}/split, /link, /unlink: 202; what came of it, an event of the customer says."""
+    """POST /api/customers/{id}/split, /link, /unlink, /erase: 202; what came of it, an event of the customer says."""
     customer = str(path_uuid(request))
     asked = await requests.read_asked(request, kind, customer=customer)
     return await requests.ask(producer, settings, request, asked, key=customer)

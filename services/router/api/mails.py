@@ -23,7 +23,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from services.router.api import page, quotes
 from services.router.api.answers import Mistake, answer, number, path_uuid
 from services.router.api.media import VALID_SECONDS, check_address, shown_as, sign
-from services.router.api.threads import SEEN
+from services.router.api.threads import SAID, SEEN
 from services.router.api.tokens import GRANT
 from shared.runtime.elsewhere import elsewhere
 from shared.storage.blobs import Blobs, NotFound
@@ -34,7 +34,7 @@ MOST_HTML: Final = 1024 * 1024  # characters that are looked at
 MOST_TAGS: Final = 30_000  # a parser takes time in the square of what stands in each other
 MOST_PICTURES: Final = 1000  # of a body that are looked for
 INLINE: Final = 4 * 1024 * 1024  # bytes of all pictures that a body carries in itself
-BODY: Final = f"SELECT body FROM message WHERE id = $1 AND {SEEN}"  # noqa: S608 a constant
+BODY: Final = f"SELECT body FROM message WHERE id = $1 AND {SEEN} AND {SAID}"  # noqa: S608 constants
 REMOTE: Final = ("https://", "http://")
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:{remote}; frame-ancestors 'self'; sandbox"
 PAGE: Final = """\

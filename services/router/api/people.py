@@ -40,11 +40,12 @@ WITH found AS MATERIALIZED (
 ), p AS MATERIALIZED (
     SELECT coalesce(k.merged_into, k.id) AS id, c.tenant, max(c.last_at) AS place
     FROM conversation c JOIN customer k ON k.id = c.customer_id
-    WHERE c.id IN (SELECT conversation_id FROM found) AND ($2::text[] IS NULL OR c.tenant = ANY($2)) GROUP BY 1, 2
+    WHERE c.id IN (SELECT conversation_id FROM found) AND k.erased_at IS NULL AND ($2::text[] IS NULL OR c.tenant = ANY($2)) GROUP BY 1, 2
 )
 SELECT id, tenant, place, {IDENTITIES} FROM p WHERE $4::timestamptz IS NULL OR (place, id) < ($4, $5::uuid)
 ORDER BY place DESC, id DESC LIMIT $6"""  # noqa: S608 constants only
-PERSON: Final = f"SELECT coalesce(merged_into, id) AS id, tenant FROM customer WHERE id = $1 AND {SEEN}"  # noqa: S608 constants only
+PERSON: Final = f"SELECT coalesce(merged_into, id) AS id, tenant, erased_at FROM customer WHERE id = $1 AND {SEEN}"  # noqa: S608 constants only
+OPEN: Final = "SELECT EXISTS (SELECT FROM erasure WHERE customer_id = $1 AND done_at IS NULL)"
 MEMBERS: Final = "SELECT id, created_at FROM customer WHERE id = $1 OR merged_into = $1 ORDER BY created_at, id"
 ADDRESSES: Final = """
 SELECT kind, value, name, verified, profile, customer_id AS customer, b.since AS bad_since, b.detail AS bad_detail
@@ -83,6 +84,15 @@ async def find_people(pool: Pool, request: web.Request) -> web.Response:
     return answer({"customers": people, "next": write_cursor(rows[limit - 1]) if len(rows) > limit else None})
 
 
+async def check_stands(pool: Pool, customer: uuid.UUID, row: Row) -> None:
+    """Raises Mistake (410) where they were erased: when, and whether all that they left is gone."""
+    if row["erased_at"] is None:
+        return
+    is_open = await pool.fetchval(OPEN, customer)
+    left = "what they left is being removed" if is_open else "nothing is left"
+    raise Mistake(410, "erased", f"customer {customer} was erased at {row['erased_at'].isoformat()}; {left}")
+
+
 class Exports:
     """How many go on in this process: live traffic goes before them."""
 
@@ -109,6 +119,7 @@ async def export_person(pool: Pool, blobs: Blobs, exports: Exports, request: web
     row = await pool.fetchrow(PERSON, customer, request[GRANT].only)
     if row is None:
         raise Mistake(404, "not_found", f"no customer {customer}")
+    await check_stands(pool, customer, row)
     with exports:
         response = web.StreamResponse(
             headers=PRIVATE

@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from services.router.api.answers import Mistake, answer, number
-from services.router.api.threads import COLUMNS, SEARCH_LENGTH, read_cursor, write_cursor
+from services.router.api.threads import COLUMNS, SEARCH_LENGTH, STANDS, read_cursor, write_cursor
 from services.router.api.tokens import GRANT
 from services.router.search import words
 from services.router.search.said import said_in
@@ -37,12 +37,15 @@ SELECT m.id, m.conversation_id, m.sequence, m.type, m.at, coalesce(e.body, m.bod
 FROM message m JOIN conversation c ON c.id = m.conversation_id
 LEFT JOIN LATERAL (SELECT body FROM event WHERE message_id = m.id AND type = 'message.edited'
     ORDER BY sequence DESC LIMIT 1) e ON true
-WHERE m.id = ANY($1::uuid[]) AND ($2::text[] IS NULL OR m.tenant = ANY($2)) ORDER BY m.at DESC, m.id DESC"""
+WHERE m.id = ANY($1::uuid[]) AND ($2::text[] IS NULL OR m.tenant = ANY($2))
+    AND ((m.type <> 'message.received' AND c.container IS NOT NULL)
+        OR (SELECT erased_at FROM customer k WHERE k.id = coalesce(m.home, c.customer_id)) IS NULL)
+ORDER BY m.at DESC, m.id DESC"""
 CALLED: Final = f"""
 WITH found AS MATERIALIZED (
     SELECT conversation_id FROM indexed_conversation WHERE grams @> $1::text[] AND strpos(named, $2) > 0
 )
-SELECT {COLUMNS} FROM conversation WHERE id IN (SELECT conversation_id FROM found)
+SELECT {COLUMNS} FROM conversation WHERE id IN (SELECT conversation_id FROM found) AND {STANDS}
     AND ($3::text[] IS NULL OR tenant = ANY($3)) AND ($4::text IS NULL OR channel = $4)
 ORDER BY last_at DESC, id DESC LIMIT $5"""  # noqa: S608 constants only
 

@@ -53,7 +53,13 @@ VALUES: Final = {
 }
 STATUSES: Final = {"open": "status = 'open'", "closed": "status = 'closed'"}
 SEEN: Final = "($2::text[] IS NULL OR tenant = ANY($2))"  # by whoever asks (services/router/api/tokens.py:Grant)
-ONE: Final = f"SELECT {COLUMNS} FROM conversation WHERE id = $1 AND {SEEN}"  # noqa: S608 constants only
+# Who is erased is nobody's to see from that moment on, however much is left to be removed. What others have said stays.
+STANDS: Final = """(container IS NOT NULL
+    OR (SELECT erased_at FROM customer k WHERE k.id = conversation.customer_id) IS NULL)"""
+SAID: Final = """NOT EXISTS (SELECT FROM conversation c JOIN customer k ON k.id = coalesce(message.home, c.customer_id)
+    WHERE c.id = message.conversation_id AND k.erased_at IS NOT NULL
+        AND (message.type = 'message.received' OR c.container IS NULL))"""
+ONE: Final = f"SELECT {COLUMNS} FROM conversation WHERE id = $1 AND {SEEN} AND {STANDS}"  # noqa: S608 constants only
 EVENTS: Final = """
     SELECT sequence, id, type, at, body FROM message WHERE conversation_id = $1 AND sequence > $2
     UNION ALL
@@ -68,7 +74,9 @@ BEGINNING: Final = {
     kind: f"SELECT id FROM {table} WHERE id BETWEEN $1 AND $3 AND {SEEN} ORDER BY id LIMIT 5"  # noqa: S608 constants only
     for kind, table in (("conversations", "conversation"), ("messages", "message"))
 }
-MESSAGE: Final = f"SELECT id, conversation_id, sequence, type, at, body FROM message WHERE id = $1 AND {SEEN}"  # noqa: S608 constants only
+MESSAGE: Final = (
+    f"SELECT id, conversation_id, sequence, type, at, body FROM message WHERE id = $1 AND {SEEN} AND {SAID}"  # noqa: S608 constants only
+)
 SENDING: Final = "SELECT status, attempt, pieces, progress, request_id, at FROM sending WHERE message_id = $1"
 MENTIONS: Final = """
     SELECT sequence, id, type, at, body FROM event WHERE message_id = $1 ORDER BY sequence LIMIT 1000
@@ -94,7 +102,7 @@ async def list_conversations(pool: Pool, request: web.Request) -> web.Response:
 
 def listing(asked: Mapping[str, str], only: Sequence[str] | None) -> tuple[str, list[object], bool]:
     """The query of a list, what fills its places behind the first, its limit, and whether it is in the order of waiting."""
-    which, given = ["true"], []
+    which, given = [STANDS], []
 
     def place(value: object) -> str:
         given.append(value)

@@ -25,6 +25,7 @@ from services.router.fold.facts import (
     Conversation,
     Facts,
     Fallback,
+    Grave,
     IdentityKey,
     Known,
     Leg,
@@ -60,7 +61,7 @@ _PERSON: Final = """coalesce(c.merged_into, i.customer_id) AS person, coalesce(r
     r.merged_into IS NOT NULL AS is_chain,
     ARRAY(SELECT m.id FROM customer m WHERE m.merged_into = coalesce(c.merged_into, i.customer_id)) AS members"""
 FIND: Final = f"""
-SELECT k.tenant, k.kind, k.value, i.customer_id AS home, {_PERSON},
+SELECT k.tenant, k.kind, k.value, i.customer_id AS home, i.erased_before, NULL::timestamptz AS erased_at, {_PERSON},
     i.customer_id IS NULL AND k.kind LIKE '%:%' AND EXISTS (
         SELECT FROM identity o WHERE (o.tenant, o.kind, o.value) = (k.tenant, split_part(k.kind, ':', 1), k.value)
             AND o.adopted IS NULL) AS was_known, b.since AS bad_since, b.detail AS bad_detail
@@ -68,7 +69,8 @@ FROM unnest($1::text[], $2::text[], $3::text[]) k(tenant, kind, value)
 LEFT JOIN identity i USING (tenant, kind, value) LEFT JOIN bad_address b USING (tenant, kind, value) LEFT JOIN customer c ON c.id = i.customer_id
 LEFT JOIN customer r ON r.id = coalesce(c.merged_into, i.customer_id)"""  # noqa: S608 constants only
 FIND_NAMED: Final = f"""
-SELECT i.tenant, NULL AS kind, NULL AS value, i.customer_id AS home, {_PERSON}, false AS was_known
+SELECT i.tenant, NULL AS kind, NULL AS value, i.customer_id AS home, NULL::timestamptz AS erased_before, c.erased_at, {_PERSON},
+    false AS was_known
 FROM (SELECT id AS customer_id, tenant FROM customer WHERE id = ANY($1::uuid[])) i JOIN customer c ON c.id = i.customer_id
 LEFT JOIN customer r ON r.id = coalesce(c.merged_into, c.id)"""  # noqa: S608 constants only
 # Kinds that were a channel's name said nothing of the account: whoever is met at one first since was that person.
@@ -96,8 +98,10 @@ WITH RECURSIVE up AS (
 )
 UPDATE customer c SET merged_into = ends.root FROM ends WHERE c.id = ends.id OR c.merged_into = ends.id"""
 LOCK_CUSTOMERS: Final = """
-SELECT id, tenant, coalesce(merged_into, id), shape, coalesce(born, created_at), last_sequence, shared FROM customer
+SELECT id, tenant, coalesce(merged_into, id), shape, coalesce(born, created_at), last_sequence, shared, erased_at FROM customer
 WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"""
+LOCK_ADDRESSES: Final = """
+SELECT FROM identity WHERE customer_id = ANY($1::uuid[]) ORDER BY tenant, kind, value FOR UPDATE"""
 LEDGER: Final = {
     "bond": "a, b, source, n, reason, cause, at, live, cut_by, cut_at",
     "veto": "a, b, reason",
@@ -348,9 +352,11 @@ async def find_identities(connection: Connection, facts: Facts, needs: Needs) ->
     """Whose each address is, who is one person with them, and of what shape the person is; whoever writes first becomes known."""
     if needs.named or needs.owners:
         await _find(connection, facts, FIND_NAMED, [list(needs.named | needs.owners)])
-    for address, customer, at in needs.linked:
+    for address, customer, at, cause in needs.linked:
         if customer in facts.persons:
-            needs.meet(address, None, at)
+            needs.meet(address, None, at, cause)
+    if needs.erased:
+        await connection.execute(LOCK_ADDRESSES, list(facts.persons))
     keys = sorted({*needs.identities, *needs.sought})
     if keys and await _find(connection, facts, FIND, _columns(keys)):
         await connection.execute(ADOPT, *_columns([key for key in keys if key not in facts.homes]))
@@ -376,8 +382,13 @@ async def _find(connection: Connection, facts: Facts, statement: str, columns: S
             facts.bad[address] = BadAddress(since, row["bad_detail"])
         if (home := row["home"]) is None:
             continue
+        if row["erased_at"]:
+            facts.gone[row["tenant"], home] = row["erased_at"]
+            continue
         if row["value"] is not None:
             facts.homes[address], facts.customers[address] = home, row["person"]
+            if row["erased_before"]:
+                facts.graves[address] = Grave(row["erased_before"])
         facts.persons.update(dict.fromkeys((home, row["person"], *row["members"]), row["person"]))
         facts.shapes[row["person"]] = row["shape"]
         if row["shared"]:
@@ -386,12 +397,20 @@ async def _find(connection: Connection, facts: Facts, statement: str, columns: S
 
 
 async def _begin_customers(connection: Connection, facts: Facts, needs: Needs, missing: Sequence[IdentityKey]) -> None:
-    own = {key: identity.new_customer(facts.secret, key) for key in missing}
+    graves = await find_graves(connection, facts, missing)
+    facts.graves |= graves
+    erased = {key: grave.erased_at for key, grave in graves.items()}
+    born = {key: at for key in missing if (at := needs.born(key, facts.fresh, erased.get(key)))}
+    if not born:
+        return
+    own = {
+        key: identity.new_customer(facts.secret, key, graves[key].generation if key in graves else 0) for key in born
+    }
     made = await connection.fetch(
-        """INSERT INTO identity (tenant, kind, value, customer_id, name)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[])
+        """INSERT INTO identity (tenant, kind, value, customer_id, name, erased_before)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::timestamptz[])
         ON CONFLICT (tenant, kind, value) DO NOTHING RETURNING tenant, kind, value""",
-        *_columns([(*key, own[key], needs.identities[key]) for key in missing]),
+        *_columns([(*key, own[key], needs.identities[key], erased.get(key)) for key in born]),
     )
     for row in made:
         address = IdentityKey(*row)
@@ -402,10 +421,34 @@ async def _begin_customers(connection: Connection, facts: Facts, needs: Needs, m
         """INSERT INTO customer (id, tenant, born)
         SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) u(id, tenant, born) ORDER BY id
         ON CONFLICT DO NOTHING""",
-        *_columns([(own[key], key.tenant, needs.born[key]) for key in missing]),
+        *_columns([(own[key], key.tenant, at) for key, at in born.items()]),
     )
-    if len(made) < len(missing):  # another transaction made some of them meanwhile
-        await _find(connection, facts, FIND, _columns([key for key in missing if key not in facts.homes]))
+    await _keep_refusals(connection, [(own[key], graves[key]) for key in born if key in graves])
+    if len(made) < len(born):  # another transaction made some of them meanwhile
+        await _find(connection, facts, FIND, _columns([key for key in born if key not in facts.homes]))
+
+
+async def find_graves(
+    connection: Connection, facts: Facts, addresses: Sequence[IdentityKey]
+) -> dict[IdentityKey, Grave]:
+    """Those of these addresses whose person was erased."""
+    marks = {identity.mark_of(facts.secret, key): key for key in addresses}
+    rows = await connection.fetch(
+        "SELECT mark, erased_at, generation, unwanted FROM tombstone WHERE mark = ANY($1::bytea[])", list(marks)
+    )
+    return {marks[row[0]]: Grave(*row[1:]) for row in rows}
+
+
+async def _keep_refusals(connection: Connection, begun: Sequence[tuple[uuid.UUID, Grave]]) -> None:
+    """What they did not want before they were erased, they do not want now: until they say otherwise."""
+    if rows := [(one, *unwanted, grave.erased_at) for one, grave in begun for unwanted in grave.unwanted]:
+        await connection.execute(
+            """INSERT INTO consent (customer_id, purpose, channel, at, given, evidence, said_by)
+            SELECT id, purpose, channel, at, false, 'not wanted before they were erased', 'request'
+            FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) u(id, purpose, channel, at)
+            ON CONFLICT DO NOTHING""",
+            *_columns(rows),
+        )
 
 
 async def lock_customers(connection: Connection, facts: Facts, needs: Needs) -> None:
@@ -421,6 +464,8 @@ async def lock_customers(connection: Connection, facts: Facts, needs: Needs) -> 
         atom.last_sequence = max(atom.last_sequence, facts.floors.get(atom.id, 0))
         facts.atoms[atom.id] = atom
     for atom in facts.atoms.values():
+        if atom.erased_at is not None:
+            raise asyncpg.SerializationError("somebody was erased meanwhile")
         if atom.person != facts.persons[atom.id] or atom.shape != facts.shapes.get(atom.id, atom.shape):
             raise asyncpg.SerializationError("others are one person meanwhile")
     if facts.reshapes:
@@ -558,16 +603,19 @@ async def lock_conversations(connection: Connection, facts: Facts, needs: Needs)
     if not ids and not customers:
         return
     rows = await connection.fetch(
-        f"""SELECT {CONVERSATION}, (SELECT merged_into FROM customer k WHERE k.id = customer_id) FROM conversation
+        f"""SELECT {CONVERSATION}, (SELECT ROW(merged_into, erased_at) FROM customer k WHERE k.id = customer_id) FROM conversation
         WHERE id = ANY($1::uuid[]) OR (customer_id = ANY($2::uuid[]) AND (status = 'open' OR reopens) AND container IS NULL
             AND surface <> 'email')
         ORDER BY id FOR NO KEY UPDATE""",  # noqa: S608 a constant's columns
         list(ids),
         list(customers),
     )
-    for *row, person in rows:
+    for *row, whose in rows:
         conversation = _conversation(row)
+        person, erased_at = whose or (None, None)
         facts.persons.setdefault(conversation.customer_id, person or conversation.customer_id)
+        if erased_at and conversation.container is None:
+            conversation.status, conversation.reopens = "erased", False
         facts.load(conversation)
 
 

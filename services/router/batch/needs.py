@@ -30,6 +30,7 @@ from shared.contract.envelope import AMENDS, Envelope, Notice, derive, requested
 from shared.contract.errors import Refusal
 from shared.contract.requests import (
     Cancel,
+    Erase,
     Grow,
     KeepApart,
     Link,
@@ -63,10 +64,11 @@ class Needs:
     ids: set[uuid.UUID] = field(default_factory=set)
     refs: dict[RefKey, Owner] = field(default_factory=dict)
     identities: dict[IdentityKey, str | None] = field(default_factory=dict)
-    born: dict[IdentityKey, datetime] = field(default_factory=dict)
+    met: dict[IdentityKey, list[tuple[datetime, uuid.UUID | None]]] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     named: set[uuid.UUID] = field(default_factory=set)
-    linked: list[tuple[IdentityKey, uuid.UUID, datetime]] = field(default_factory=list)
+    linked: list[tuple[IdentityKey, uuid.UUID, datetime, uuid.UUID]] = field(default_factory=list)
+    erased: set[uuid.UUID] = field(default_factory=set)
     people: set[IdentityKey] = field(default_factory=set)
     profiles: set[IdentityKey] = field(default_factory=set)
     messages: set[uuid.UUID] = field(default_factory=set)
@@ -91,10 +93,17 @@ class Needs:
     addresses: bool = False
     consents: bool = False
 
-    def meet(self, address: IdentityKey, name: str | None, at: datetime) -> None:
-        """Someone who is known by this address from now on, since they wrote or were written to."""
+    def meet(self, address: IdentityKey, name: str | None, at: datetime, cause: uuid.UUID | None) -> None:
+        """Someone who is known by this address from now on, since they wrote or were written to. `cause`: by what, which must not
+        have been taken in before; None: that is certain.
+        """
         self.identities.setdefault(address, name)
-        self.born[address] = min(at, self.born.get(address, at))
+        self.met.setdefault(address, []).append((at, cause))
+
+    def born(self, address: IdentityKey, fresh: set[uuid.UUID], erased_at: datetime | None) -> datetime | None:
+        """Since when somebody is known by it; None: by nothing that is new, or that came after they were erased."""
+        news = (at for at, cause in self.met[address] if cause is None or cause in fresh)
+        return min((at for at in news if erased_at is None or at > erased_at), default=None)
 
     def mention(self, keys: Iterable[RefKey]) -> None:
         for key in keys:
@@ -144,7 +153,7 @@ def _envelope(needs: Needs, envelope: Envelope, secret: bytes) -> None:
         return
     if owner := identity.of_envelope(envelope):
         party = envelope.sender if envelope.direction == "inbound" else None
-        needs.meet(owner, party.name if party else None, envelope.received_at)
+        needs.meet(owner, party.name if party else None, envelope.received_at, envelope.id)
         if not (party and party.name):
             needs.people.add(owner)
         _claims(needs, envelope)
@@ -175,7 +184,7 @@ def _claims(needs: Needs, envelope: Envelope) -> None:
     for claim in identity.claims_of(envelope):
         needs.claims.append(claim)
         if claim.by:
-            needs.meet(claim.other, None, envelope.received_at)
+            needs.meet(claim.other, None, envelope.received_at, envelope.id)
         else:
             needs.sought.add(claim.other)
 
@@ -191,7 +200,7 @@ def _notice(needs: Needs, envelope: Envelope, part: Notice) -> None:
     if part.type != "moved" or not part.to:
         return
     if envelope.container is None:
-        needs.meet(identity.here(envelope, envelope.peer), None, envelope.received_at)
+        needs.meet(identity.here(envelope, envelope.peer), None, envelope.received_at, envelope.id)
         _claims(needs, envelope)
     else:
         needs.moves.append(envelope)
@@ -231,7 +240,7 @@ def _address(needs: Needs, record: In, asked: Link | Unlink) -> None:
         address = address_of(asked)
         needs.sought.add(address)
         if isinstance(asked, Link):
-            needs.linked.append((address, asked.customer, record.at))
+            needs.linked.append((address, asked.customer, record.at, requested_id(record.tenant, record.id)))
 
 
 def _answer(needs: Needs, asked: Reply | Grow) -> None:
@@ -269,7 +278,7 @@ def of_request(needs: Needs, record: In, asked: Request) -> None:
             needs.cancelled.add(asked.message)
         case Send():
             owner = identity.at(asked.tenant, asked.channel, asked.account, asked.address)
-            needs.meet(owner, None, record.at)
+            needs.meet(owner, None, record.at, once if record.topic else None)
             needs.people.add(owner)
             needs.places.add(PeerKey(asked.tenant, asked.channel, asked.account, asked.address))
             if CHANNELS.get(asked.channel) == "email":
@@ -285,6 +294,10 @@ def of_request(needs: Needs, record: In, asked: Request) -> None:
             needs.named.update(asked.customers)
         case Split():
             needs.named.add(asked.customer)
+        case Erase():
+            needs.named.add(asked.customer)
+            needs.erased.add(asked.customer)
+            needs.consents = True
         case Link() | Unlink():
             needs.named.add(asked.customer)
             _address(needs, record, asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -25,6 +25,7 @@ from shared.bus.cloudevents import In
 from shared.bus.produce import Producer
 from shared.contract.errors import BusUnavailable, Contended, DatabaseUnavailable, OtherLog
 from shared.contract.records import DELIVERY
+from shared.contract.requests import Erase
 from shared.runtime.lasting import spawn
 from shared.runtime.observe import BATCH_SIZE, EVENT_LATENCY
 from shared.runtime.settings import Settings
@@ -86,8 +87,9 @@ class Router:
 
     async def handle(self, topic: str, partition: int, records: Sequence[In], start: int, end: int) -> None:
         """One batch, durable and published when this returns."""
-        batch = Batch(topic, partition, self._epochs[topic, partition], records, start, end)
-        await asyncio.shield(await self._together.take(batch))
+        for part, first, last in _apart(records, start, end):
+            batch = Batch(topic, partition, self._epochs[topic, partition], part, first, last)
+            await asyncio.shield(await self._together.take(batch))
 
     async def fire(self, alarms: Sequence[Fired]) -> asyncio.Future[None]:
         """What is due, done; what is given back ends when all is published."""
@@ -159,6 +161,19 @@ class Router:
         while True:
             await asyncio.sleep(1)
             await self.flush()
+
+
+def _apart(records: Sequence[In], start: int, end: int) -> Iterator[tuple[Sequence[In], int, int]]:
+    """The batch in parts, by their offsets: an erasure stands by itself."""
+    first = 0
+    for number, record in enumerate(records):
+        if isinstance(record.model, Erase):
+            if first < number:
+                yield records[first:number], start, record.offset
+            yield [record], record.offset if first < number else start, record.offset + 1
+            first, start = number + 1, record.offset + 1
+    if start < end or not records:
+        yield records[first:], start, end
 
 
 CLAIM: Final = """

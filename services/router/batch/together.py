@@ -10,6 +10,7 @@ from typing import Final
 
 from shared.bus.cloudevents import In
 from shared.contract.errors import DatabaseUnavailable
+from shared.contract.requests import Erase
 from shared.runtime.lasting import spawn
 
 LANES: Final = 2  # transactions at once, where there is a backlog: while one waits for PostgreSQL, the other is folded
@@ -27,6 +28,11 @@ class Batch:
     records: Sequence[In]
     start: int
     end: int
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it shares a transaction with nobody: all that is known of a person goes in it."""
+        return any(isinstance(record.model, Erase) for record in self.records)
 
 
 Work = Callable[[Sequence[Batch]], Awaitable[asyncio.Future[None]]]
@@ -76,12 +82,15 @@ class Together:
         """The one that has waited longest, and as many behind it as fit; nobody waits any more for one that was cancelled."""
         turns: list[_Turn] = []
         room = self._most
-        while self._waiting and (not turns or len(self._waiting[0].batch.records) <= room):
+        while self._waiting and (not turns or self._fits(self._waiting[0].batch, turns[-1].batch, room)):
             turn = self._waiting.popleft()
             if not turn.done.done():
                 turns.append(turn)
                 room -= len(turn.batch.records)
         return turns
+
+    def _fits(self, batch: Batch, before: Batch, room: int) -> bool:
+        return len(batch.records) <= room and not batch.is_alone and not before.is_alone
 
     async def _settle(self, turns: Sequence[_Turn]) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, astuple
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,7 +12,8 @@ import orjson
 
 from services.router.batch.snapshots import mark
 from services.router.fold.alarms import shard_of
-from services.router.fold.facts import Conversation, Emission, Facts, Sending
+from services.router.fold.facts import Conversation, Emission, Facts, Pair, Sending
+from services.router.fold.identity import mark_of
 from shared.contract.identities import identity_kind
 from shared.contract.records import EVENTS
 from shared.storage.database import Connection
@@ -39,6 +40,7 @@ async def write(connection: Connection, facts: Facts, publisher: uuid.UUID) -> N
     await write_plans(connection, facts)
     await write_fallbacks(connection, facts)
     await write_alarms(connection, facts)
+    await write_erased(connection, facts)
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -83,16 +85,16 @@ async def write_people(connection: Connection, facts: Facts) -> None:
 async def write_atoms(connection: Connection, facts: Facts, publisher: uuid.UUID) -> None:
     """Who is whom now; what of them is to be told, whoever became known among them."""
     rows = [
-        (one.id, one.person if one.person != one.id else None, one.shape, one.shared, one.last_sequence)
+        (one.id, one.person if one.person != one.id else None, one.shape, one.shared, one.last_sequence, one.erased_at)
         for _, one in sorted(facts.atoms.items())
         if one.changed
     ]
     if rows:
         await connection.execute(
             """UPDATE customer c SET merged_into = n.person, shape = n.shape, shared = n.shared,
-                last_sequence = n.last_sequence
-            FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bool[], $5::bigint[])
-                n(id, person, shape, shared, last_sequence)
+                last_sequence = n.last_sequence, erased_at = n.erased_at
+            FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bool[], $5::bigint[], $6::timestamptz[])
+                n(id, person, shape, shared, last_sequence, erased_at)
             WHERE c.id = n.id""",
             *_columns(rows),
         )
@@ -395,3 +397,50 @@ async def write_fallbacks(connection: Connection, facts: Facts) -> None:
                 plan.ended_at,
                 plan.why,
             )
+
+
+async def write_erased(connection: Connection, facts: Facts) -> None:
+    """Who they were, by what they were called and what was said of it is gone at once; what is left to do is noted, behind which
+    services/router/erasing.py goes. A mark's time never goes back, whichever request comes last.
+    """
+    if not facts.erased:
+        return
+    ids = list(facts.erased)
+    graves = [
+        (mark_of(facts.secret, address), facts.atoms[one].erased_at, _json(list(unwanted)) or "[]")
+        for one, unwanted in facts.erased.items()
+        for address in facts.addresses.get(one, ())
+    ]
+    if graves:
+        await connection.execute(
+            """INSERT INTO tombstone (mark, erased_at, generation, unwanted)
+            SELECT mark, at, 1, unwanted FROM unnest($1::bytea[], $2::timestamptz[], $3::text[]::jsonb[]) n(mark, at, unwanted)
+            ORDER BY mark ON CONFLICT (mark) DO UPDATE SET erased_at = greatest(tombstone.erased_at, excluded.erased_at),
+                generation = tombstone.generation + 1, unwanted = excluded.unwanted""",
+            *_columns(sorted(graves)),
+        )
+    others = {
+        one for known in (facts.bonds, facts.vetoes, facts.suggestions) for one in _ends(known)
+    } - facts.erased.keys()
+    await connection.execute(
+        """INSERT INTO erasure (customer_id, tenant, erased_at, addresses, others)
+        SELECT id, tenant, at, addresses, $5 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[]::jsonb[])
+            n(id, tenant, at, addresses)""",
+        *_columns(
+            [
+                (one, atom.tenant, atom.erased_at, _json([key[1:] for key in facts.addresses.get(one, ())]) or "[]")
+                for one, atom in ((one, facts.atoms[one]) for one in ids)
+            ]
+        ),
+        sorted(others),
+    )
+    for table in ("identity", "consent"):
+        await connection.execute(f"DELETE FROM {table} WHERE customer_id = ANY($1::uuid[])", ids)  # noqa: S608 constants
+    for table in ("bond", "veto", "suggestion"):
+        await connection.execute(f"DELETE FROM {table} WHERE a = ANY($1::uuid[]) OR b = ANY($1::uuid[])", ids)  # noqa: S608 constants
+
+
+def _ends(known: Iterable[Any]) -> Iterator[uuid.UUID]:
+    """The customers that these pairs, or bonds by pair and source, are of."""
+    for one in known:
+        yield from one if isinstance(one, Pair) else one[0]

@@ -234,6 +234,16 @@ class Wish(NamedTuple):
     channel: str
 
 
+class Grave(NamedTuple):
+    """What is left of an address whose person was erased. `generation`: how often; `unwanted`: [purpose, channel] of what they did
+    not want to be sent.
+    """
+
+    erased_at: datetime
+    generation: int = 1
+    unwanted: Sequence[Sequence[str]] = ()
+
+
 class Consent(NamedTuple):
     """Whether it is wanted, since when, how that is known, whose word it is (person, provider, request)."""
 
@@ -251,7 +261,8 @@ class Consent(NamedTuple):
 @dataclass(slots=True)
 class Atom:
     """The customer that an address began, for life. `person`: the oldest of those who are one with it; `shape`: grows with every
-    change of who belongs to the person, on each of them; `shared`: more use the address than one person has.
+    change of who belongs to the person, on each of them; `shared`: more use the address than one person has; `erased_at`: what is left
+    is an id.
     """
 
     id: uuid.UUID
@@ -261,6 +272,7 @@ class Atom:
     born: datetime
     last_sequence: int = 0
     shared: bool = False
+    erased_at: datetime | None = None
     changed: bool = False
 
     @property
@@ -382,7 +394,8 @@ class Facts:
 
     `customers`: the person of each address, by the oldest of their customers; `homes`: the address's own. `persons`: the person of
     each customer. `atoms`: the rows that are locked; everyone's of these persons where `reshapes`, else the oldest only; then
-    `addresses` are theirs. `begun`: whoever became known in this batch.
+    `addresses` are theirs. `begun`: whoever became known in this batch. `graves`: of these addresses; `gone`: customers that a request
+    names who were erased; `erased`: whoever is in this batch, with what they do not want.
     """
 
     now: datetime
@@ -400,6 +413,9 @@ class Facts:
     shared: set[uuid.UUID] = field(default_factory=set)
     addresses: dict[uuid.UUID, list[IdentityKey]] = field(default_factory=dict)
     begun: set[uuid.UUID] = field(default_factory=set)
+    graves: dict[IdentityKey, Grave] = field(default_factory=dict)
+    gone: dict[tuple[str, uuid.UUID], datetime] = field(default_factory=dict)
+    erased: dict[uuid.UUID, Sequence[Sequence[str]]] = field(default_factory=dict)
     reshapes: bool = False
     conversations: dict[uuid.UUID, Conversation] = field(default_factory=dict)
     refs: dict[RefKey, Ref] = field(default_factory=dict)

@@ -97,6 +97,12 @@ def new_customer(secret: bytes, address: IdentityKey, generation: int = 0) -> uu
     return uuid.UUID(int=int.from_bytes(made[:16]) & ~(0xF << 76 | 0x3 << 62) | 8 << 76 | 2 << 62)
 
 
+def mark_of(secret: bytes, address: IdentityKey) -> bytes:
+    """By which an address is known whose person was erased, and which tells nobody the address."""
+    name = key("erased", *address)
+    return hmac.digest(secret, name.encode(), hashlib.sha256)
+
+
 def customer(facts: Facts, address: IdentityKey | None) -> uuid.UUID | None:
     """The person of this address: the oldest of their customers."""
     return facts.customers.get(address) if address else None

@@ -15,6 +15,7 @@ from services.router.fold.alarms import Fired
 from services.router.fold.blocks import check_block
 from services.router.fold.brake import check_brake, note_answer
 from services.router.fold.consents import check_consent, set_consent
+from services.router.fold.erasure import erase
 from services.router.fold.events import announce_opening, emit, pass_by, preview_of, tell_apart
 from services.router.fold.facts import Conversation, Emission, Facts, IdentityKey, Known, PeerKey, Sending
 from services.router.fold.participants import introduce
@@ -38,6 +39,7 @@ from shared.contract.fit import fit
 from shared.contract.records import EVENTS, INBOUND_LIMIT, outbound_topic
 from shared.contract.requests import (
     Cancel,
+    Erase,
     Grow,
     HandOverThread,
     OfMessage,
@@ -211,6 +213,8 @@ def place_of(facts: Facts, asked: Send) -> Conversation | None:
     """Where a first message goes on; None: it begins a conversation. Raises Refusal for an account that is none."""
     if asked.channel not in CHANNELS or (asked.tenant, asked.channel, asked.account) not in facts.capabilities:
         raise Refusal("unknown_account", f"{asked.channel}/{asked.account}")
+    if address_of(asked) not in facts.customers:
+        raise Refusal("refused", "whoever had this address was erased after this was asked for")
     place = PeerKey(asked.tenant, asked.channel, asked.account, asked.address)
     return facts.open_at(place) or facts.open_conversation(
         facts.customers[address_of(asked)], asked.channel, asked.account, asked.address
@@ -432,6 +436,7 @@ def work_on(facts: Facts, record: In, asked: work.Asked) -> None:
 OF_PERSONS: Final[Mapping[type[Request], Callable[[Facts, In, Any], None]]] = {
     **persons.RULES,
     SetConsent: set_consent,
+    Erase: erase,
 }
 NOWHERE: Final = uuid.UUID(int=0)
 FARTHEST: Final = timedelta(days=366)

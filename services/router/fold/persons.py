@@ -62,7 +62,9 @@ def split(facts: Facts, record: In, asked: Split) -> None:
 def link(facts: Facts, record: In, asked: Link) -> None:
     """The address's own customer and the one that is named are one person from now on."""
     customer = known(facts, asked.tenant, asked.customer)
-    home = facts.homes[address_of(asked)]
+    home = facts.homes.get(address_of(asked))
+    if home is None:
+        raise Refusal("refused", "whoever had this address was erased after this was asked for")
     bonds.ask(facts, record, customer, home, reason=asked.reason, about={"request_id": record.id})
     tell_of_address(facts, record, asked, home, facts.persons[home], "customer.linked")
 
@@ -105,6 +107,8 @@ def tell_of_address(
 
 def known(facts: Facts, tenant: str, customer: uuid.UUID) -> uuid.UUID:
     """Raises Refusal where this tenant has no customer of this id."""
+    if erased_at := facts.gone.get((tenant, customer)):
+        raise Refusal("unknown_customer", f"{customer} was erased at {erased_at.isoformat()}")
     atom = facts.atoms.get(customer)
     if atom is None or atom.tenant != tenant:
         raise Refusal("unknown_customer", str(customer))

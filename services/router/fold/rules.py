@@ -8,6 +8,7 @@ from typing import Final
 from services.router.fold import alarms, changes, fallback, identity, outbound, participants, plans, silence
 from services.router.fold.alarms import Fired
 from services.router.fold.echoes import echo
+from services.router.fold.erasure import is_of_erased, living
 from services.router.fold.events import pass_by
 from services.router.fold.facts import Facts, PeerKey
 from services.router.fold.files import media
@@ -23,6 +24,7 @@ from shared.contract.codes import Failure
 from shared.contract.deliveries import Amended, Delivery, MediaUpdate, ProfileUpdate, Typing
 from shared.contract.envelope import AMENDS, Envelope, Notice
 from shared.contract.records import EVENTS
+from shared.runtime.observe import UNTOLD
 
 
 def decide(facts: Facts, record: In) -> None:
@@ -38,7 +40,10 @@ def envelope(facts: Facts, record: In) -> None:
     record = untold(record, found)
     facts.fresh.discard(found.id)
     part = found.parts[0]
-    take_proofs(facts, record, identity.claims_of(found))
+    if is_of_erased(facts, found):
+        UNTOLD.labels("erased").inc()
+        return
+    take_proofs(facts, record, living(facts, identity.claims_of(found), found.received_at))
     if isinstance(part, AMENDS):
         amend(facts, record, found, facts.ref(ref_key(found, "message", part.target)))
     elif isinstance(part, Notice):

@@ -10,7 +10,7 @@ CONVERSATION: Final = """id, tenant, customer_id AS home, channel, account, peer
     responder, responder_at, (brake ->> 'until')::timestamptz AS braked_until, closed_at, assignee, tags, priority,
     waiting_since, unread_from"""
 
-CUSTOMER: Final = """id, tenant, last_sequence AS version, merged_into, ARRAY(
+CUSTOMER: Final = """id, tenant, last_sequence AS version, merged_into, erased_at, ARRAY(
     SELECT jsonb_build_object('kind', i.kind, 'address', i.value) FROM identity i WHERE i.customer_id = customer.id
     ORDER BY i.kind, i.value) AS identities"""
 

@@ -276,8 +276,8 @@ async def test_refused_in_words_that_programs_understand(house: House) -> None:
             customer.reply(conversation).model_copy(
                 update={"parts": (Media(media="video", state="stored", blob="b"),)}
             ),
-            Erase(tenant=customer.tenant, customer=uuid.uuid4(), reason="asked"),
         ],
+        "unknown_customer": [Erase(tenant=customer.tenant, customer=uuid.uuid4(), reason="asked")],
         "too_long": [customer.reply(conversation, "x " * 200)],
         "malformed": [customer.reply(conversation, in_reply_to=hello.id)],
         "unknown_account": [
