@@ -412,6 +412,8 @@ def show(results: dict[str, Any]) -> None:
     for name, found in results["translate"].items():
         table.add_row(f"d {name} in, messages per CPU-second", f"{found['in_per_cpu_second']:,.0f}", "", "", "")
         table.add_row("  out, pieces per CPU-second", f"{found['out_per_cpu_second']:,.0f}", "", "", "")
+        if stripped := found.get("new_text_bytes_per_cpu_second"):
+            table.add_row("  new text, MB per CPU-second", f"{stripped / 1e6:.1f}", "", "", "")
         table.add_row("  memory afterwards", f"{found['megabytes']:.0f} MB", "", "", "")
     row("e mail by SMTP → acknowledged, mails per CPU-second", results["mail"], "per_cpu_second", "", "≥ 0.5")
     row("  mails per second", results["mail"], "per_second", "", "")

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from services.chat_adapter import registry as chat
 from services.cli.wire import parse_http
 from services.email_adapter import registry as email
+from services.email_adapter.mail.newest import new_text
 from services.social_adapter import registry as social
 from shared.bus.cloudevents import Out, new_trace
 from shared.bus.produce import Producer
@@ -33,6 +34,7 @@ from shared.inbound import translate
 from shared.inbound.accept import Intake, Raw
 from shared.runtime.settings import Settings
 from shared.storage.blobs import Blobs
+from tests.services.email_adapter.new_texts import TEXTS
 
 SAMPLES: Final = Path(__file__).parents[1] / "channels"
 FOUND: Final[Mapping[str, Channel]] = {**chat.CHANNELS, **social.CHANNELS, **email.CHANNELS}
@@ -113,6 +115,12 @@ def answered(told: Mapping[str, Any]) -> Response:
     return Response(status=told["status"], headers=told.get("headers", {}), body=raw)
 
 
+def stripped(marked: str) -> int:
+    """Bytes of a mail's text whose new text was found."""
+    new_text(marked)
+    return len(marked.encode())
+
+
 def measure(once: Callable[[], int]) -> float:
     """How many a CPU-second, once being called again and again after a warm-up."""
     once()
@@ -132,6 +140,7 @@ def figures(on: Desk) -> dict[str, float]:
     if letters:
         found["in_per_cpu_second"] = measure(lambda: sum(len(on.mail_in(one)) for one in letters))
         found["in_bytes"] = sum(len(one.raw) for one in letters) / len(letters)
+        found["new_text_bytes_per_cpu_second"] = measure(lambda: sum(map(stripped, TEXTS.values())))
     if outgoing:
         found["out_per_cpu_second"] = measure(lambda: sum(on.compose(*one) is None for one in outgoing))
     found["samples"] = len(requests) + len(letters) + len(outgoing)

@@ -381,6 +381,20 @@ bags mailing list
 bags@lists.example
 https://lists.example/listinfo/bags
 ⟧""",
+    "a greeting above answers between": """
+Hi, see below.
+
+On 2 Feb 2026, at 10:15, Angkor <help@shop.example> wrote:
+
+> Which colour do you want?
+Blue
+> And the size?
+Large
+""",
+    "a signature and nothing else": """
+--
+Sam
+""",
     "a table between lines": """
 These came:
 
