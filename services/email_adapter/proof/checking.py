@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import Final, Self, cast
 
 import structlog
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 SECONDS: Final = 12.0  # for one mail; senders wait ten minutes for the answer to DATA (RFC 5321 §4.5.3.2.6)
 AT_ONCE: Final = 50  # mails
 QUESTIONS: Final = 40  # of SPF for one mail, beside the ten terms and two empty answers that RFC 7208 §4.6.4 allows
+BY_DNS: Final = "dns"
 NO_HEAD: Final = "the head is none that every server reads in the same way"
 NO_SENDER: Final = "From does not name exactly one address"
 LATE: Final = Verdict("temperror", reason="DNS took too long")
@@ -95,7 +97,7 @@ class Checking:
         if is_ours:
             checks = results.trusted(fields, self._trust.server, domain)
         elif cut is None:
-            checks = Checks(dkim="permerror", dmarc="permerror", by="dns", reasons=(NO_HEAD,))
+            checks = Checks(dkim="permerror", dmarc="permerror", by=BY_DNS, reasons=(NO_HEAD,))
         else:
             checks = await self._asked(Mail(raw, fields, start), domain, brought, now or datetime.now(UTC))
         MAIL_CHECKS.labels(checks.dmarc, "relay" if is_ours else "dns").inc()
@@ -180,7 +182,7 @@ def _told(
     dmarc = judge(domain, known.found, known.spf, signatures) if domain else "permerror"
     policy = known.found.policy and known.found.policy.asked
     reasons = dict.fromkeys(_reasons(domain, known.spf, signatures, sealed))
-    by = "dns"
+    by = BY_DNS
     if sealed and dmarc != "pass" and domain and _vouched(sealed, chain, domain):
         dmarc, by = "pass", f"arc:{sealed.domain}"
     return Checks(
@@ -215,8 +217,13 @@ def _reasons(domain: str, spf: Verdict, signatures: Sequence[Verdict], sealed: V
         yield f"arc {sealed.domain}: {sealed.reason or sealed.result}"
 
 
+def is_unwanted(checks: Checks) -> bool:
+    """Whether the domain asks that it is refused; what a relay has taken is not, or the relay would write to whoever was forged."""
+    return checks.by == BY_DNS and checks.dmarc == "fail" and checks.policy == "reject"
+
+
 def from_domain(fields: Iterable[Field]) -> str:
     """The domain of the one address in the one From, in ASCII; empty where there are several, or none (RFC 7489 §6.6.1)."""
     senders = [field.value for field in fields if field.name == "from"]
-    boxes = list(mailboxes(senders[0].replace(b"\r\n", b""))) if len(senders) == 1 else []
+    boxes = list(islice(mailboxes(senders[0].replace(b"\r\n", b"")), 2)) if len(senders) == 1 else []
     return wire_domain(boxes[0].address) if len(boxes) == 1 else ""

@@ -12,7 +12,7 @@ import structlog
 from aiosmtpd.smtp import TLSSetupException
 
 from services.email_adapter.mail.refusals import Refused
-from services.email_adapter.proof.checking import Brought, Checking
+from services.email_adapter.proof.checking import Brought, Checking, is_unwanted
 from services.email_adapter.recipients import Recipients
 from services.email_adapter.smtp.door import UNKNOWN, place_of
 from services.email_adapter.smtp.limits import Limits
@@ -83,7 +83,7 @@ class Handler:
         checks = None
         if self._checking:
             checks = await self._checking.check(content, Brought(peer, session.host_name or "", sender))
-        if self._rejects and checks and checks.dmarc == "fail" and checks.policy == "reject":
+        if self._rejects and checks and is_unwanted(checks):
             INGRESS.labels(name, "refused").inc()
             SMTP_REFUSED.labels("550", "authentication").inc()
             return UNPROVED
