@@ -370,10 +370,16 @@ Part = Annotated[
 
 
 class Bounce(Model):
+    """That a mail did not reach one of its recipients. `recipient`: "" where the report does not say; `status`: RFC 3463, "" as well.
+
+    `original_id`: the Message-ID of that mail. `diagnostic`: the words of the server that refused it.
+    """
+
     recipient: str
     status: str
     type: Literal["hard", "soft", "delayed"]
     original_id: str | None = None
+    diagnostic: Annotated[Shown | None, Field(max_length=998, exclude_if=operator.not_)] = None
 
 
 CheckResult = Literal["pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror"]
@@ -401,6 +407,8 @@ class Assessment(Model):
     """What we think of the message, with the reasons, so that a consumer can disagree.
 
     `checks`: what `authentication` of a mail follows from. `flags`: what people are deceived with, and honest people do too.
+    `bounce`: of the first recipient that a report names, `bounces` those of the others. `until`: how long somebody is out of
+    office. `unsubscribe`: it asks for no more of them. `spam_score`, `symbols`: what a filter before us has found.
     """
 
     authentication: Evidence | Literal["none", "fail"] = "none"
@@ -410,6 +418,13 @@ class Assessment(Model):
     may_auto_answer: bool = True
     spam: bool = False
     bounce: Bounce | None = None
+    bounces: Annotated[Many[Bounce], Field(max_length=100, exclude_if=operator.not_)] = ()
+    until: Annotated[Moment | None, Field(exclude_if=operator.not_)] = None
+    unsubscribe: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    spam_score: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        default=None, exclude_if=lambda score: score is None
+    )
+    symbols: Annotated[Many[Shown], Field(max_length=100, exclude_if=operator.not_)] = ()
     language: str | None = None
     reasons: Many[str] = ()
     checks: Annotated[Checks | None, Field(exclude_if=operator.not_)] = None

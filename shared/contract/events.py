@@ -11,6 +11,7 @@ from shared.contract.codes import Failure, Status
 from shared.contract.deliveries import Cost, MediaUpdate, Outbound
 from shared.contract.envelope import (
     Address,
+    Assessment,
     Envelope,
     ExternalId,
     Label,
@@ -327,7 +328,8 @@ class ConversationParticipant(Event):
 class ConversationNotice(Event):
     """What the provider tells of the chat; nobody said it. Without a conversation where there is none.
 
-    `context`: what brought the person here, where that is what is told.
+    `context`: what brought the person here, where that is what is told. `assessment`: of a mail that a server wrote about a
+    mail (a bounce, a complaint, a receipt): its kind, its facts and why it is taken for that.
     """
 
     channel: Name
@@ -335,6 +337,7 @@ class ConversationNotice(Event):
     peer: Address
     sender: Party
     notice: Notice
+    assessment: Assessment | None = None
     context: MessageContext | None = None
 
 

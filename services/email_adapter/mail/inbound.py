@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import Final, Literal
 
-from services.email_adapter.mail import automatic
+from services.email_adapter.mail import automatic, kinds, reported, spam
 from services.email_adapter.mail.addresses import Mailbox, mailboxes, wire_domain
 from services.email_adapter.mail.bodies import Body, read_body
 from services.email_adapter.mail.files import File, read_files
@@ -22,12 +22,12 @@ from services.email_adapter.mail.names import Account
 from services.email_adapter.mail.newest import NewText
 from services.email_adapter.mail.refusals import Refused
 from services.email_adapter.mail.seal import HEADER, Said, seal
-from services.email_adapter.mail.sections import cut, plain_ends, uncut
+from services.email_adapter.mail.sections import Section, cut, plain_ends, uncut
 from services.email_adapter.mail.sizes import parts_of
 from services.email_adapter.mail.threads import thread_of
 from services.email_adapter.mail.words import charset_of, read_words
 from shared.contract.channel import Context, Mail, MailRead, Malformed, Message
-from shared.contract.envelope import Assessment, Party
+from shared.contract.envelope import Assessment, Party, Thread
 
 RECIPIENTS: Final = 100
 SENDERS: Final = ("from", "reply-to", "return-path", "sender")
@@ -37,6 +37,7 @@ OUR_ID: Final = "our own message-id"
 OUR_ADDRESS: Final = "from this inbox"
 ANSWER_ELSEWHERE: Final = "reply-to is not the sender"
 FAILED: Final = frozenset({"fail", "permerror"})
+ANSWERED: Final = frozenset({"human", "list", "calendar"})  # kinds that somebody waits with for an answer
 OLDEST: Final = 1990  # an earlier year is a clock that was never set
 DATE: Final = 200  # characters
 
@@ -60,7 +61,7 @@ def opened(account: Account, mail: Mail, context: Context) -> Reading:
     hint = top.type.token("charset") or _words_charset(top.headers)
     body = read_body(top, raw, hint)
     unread = tuple(section.unread for section in top.walk() if section.unread)
-    return Reading(account, mail, context, top.headers, hint, body, read_files(body.files, raw, hint), unread)
+    return Reading(account, mail, context, top, raw, hint, body, read_files(body.files, raw, hint), unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +71,21 @@ class Reading:
     account: Account
     mail: Mail
     context: Context
-    headers: Headers
+    top: Section
+    raw: bytes
     hint: str | None
     body: Body
     files: tuple[File, ...]
     unread: tuple[str, ...]
 
+    @property
+    def headers(self) -> Headers:
+        return self.top.headers
+
     def result(self) -> MailRead:
         text = self.body.text()
         name = self.name()
-        ours = name is not None and is_ours(name, self.account, self.context.secret.get_secret_value().encode())
+        ours = name is not None and self.is_ours(name)
         sender, recipients, date = self.sender(), self.recipients(), self.date()
         if self.mail.unread and sender.address == NOBODY:
             raise Malformed(self.mail.unread)
@@ -88,6 +94,15 @@ class Reading:
         parts, files = parts_of(text, new, self.body.html(), self.files, self.unread)
         thread = thread_of(self.headers, self.mail, self.account, self.hint)
         answer_to = self.answer_to(sender, recipients)
+        judged = self.judged(sender, recipients, thread.subject, text)
+        receipt = None
+        if judged.kind in reported.REPORTS and not echo:
+            original = next((one.lower() for one in judged.names if self.is_ours(one)), None)
+            if original:
+                at = date or self.context.now
+                receipt = reported.receipt_of(judged, original, self.account, sender.address, at)
+            thread = Thread(reply_to=original, subject=thread.subject)
+            parts = (reported.notice_of(judged, ours=original is not None), *parts)
         message = Message(
             account_key=self.account.key,
             event_key=self.event_key(name, sender, thread.subject, date, text),
@@ -99,11 +114,23 @@ class Reading:
             thread=thread,
             parts=parts,
             answer_to=_party(answer_to) if answer_to else None,
-            assessment=self.assessment(sender, answer_to, ours=ours),
+            assessment=self.assessment(judged, sender, answer_to, ours=ours),
             occurred_at=date or self.context.now,
             echo=echo,
         )
-        return MailRead(records=(message,), files=files)
+        return MailRead(records=(message, receipt) if receipt else (message,), files=files)
+
+    def is_ours(self, name: str) -> bool:
+        """Whether this inbox made the Message-ID, which says nothing of who wrote the mail that bears it."""
+        return is_ours(name, self.account, self.context.secret.get_secret_value().encode())
+
+    def judged(self, sender: Mailbox, recipients: tuple[Mailbox, ...], subject: str | None, text: str) -> kinds.Judged:
+        """Of a mail that could not be read, a person's: somebody should look at it."""
+        if self.mail.unread:
+            return kinds.Judged("human")
+        return kinds.judge(
+            kinds.Read(self.top, self.raw, sender, recipients, subject or "", text, self.mail.sender, self.context.now)
+        )
 
     def name(self) -> str | None:
         return next(iter(found_in(self.headers.first("message-id") or b"")), None)
@@ -155,19 +182,33 @@ class Reading:
         checks = self.mail.checks
         return "fail" if checks and checks.dmarc in FAILED and checks.policy != "none" else "none"
 
-    def assessment(self, sender: Mailbox, answer_to: Mailbox | None, *, ours: bool) -> Assessment:
-        """Whether it is its sender's, and whether a program may answer (EMAIL rule 10: our own never)."""
+    def assessment(self, judged: kinds.Judged, sender: Mailbox, answer_to: Mailbox | None, *, ours: bool) -> Assessment:
+        """Whether it is its sender's, what kind it is, and whether a program may answer (EMAIL rule 10: our own never)."""
         found = [*automatic.reasons(self.headers, sender=sender.address, envelope_sender=self.mail.sender)]
+        filtered = spam.verdict(self.headers, self.account.spam_filter)
         if ours:
             found.append(OUR_ID)
         if sender.address == self.account.address:
             found.append(OUR_ADDRESS)
         if answer_to:
             found.append(ANSWER_ELSEWHERE)
+        if filtered.is_spam:
+            found.append(f"spam by {filtered.by}")
+        if judged.kind not in ANSWERED:
+            found += judged.reasons
+        bounces = reported.bounces_of(judged, next(iter(judged.names), None))
         return Assessment(
             authentication=self.authentication(sender),
+            kind=judged.kind,
             may_auto_answer=not found,
-            reasons=tuple(found),
+            spam=filtered.is_spam,
+            bounce=next(iter(bounces), None),
+            bounces=bounces[1:],
+            until=judged.until,
+            unsubscribe=judged.unsubscribe,
+            spam_score=filtered.score,
+            symbols=filtered.symbols,
+            reasons=tuple(dict.fromkeys((*found, *judged.reasons))),
             checks=self.mail.checks,
             flags=tuple(flags(sender, answer_to)),
         )

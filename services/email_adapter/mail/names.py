@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field as Described, SecretStr, model_valida
 
 from services.email_adapter.mail.addresses import wire_domain
 from services.email_adapter.mail.signing import Signer, private_key
+from services.email_adapter.mail.spam import Filter
 from shared.contract import channel
 from shared.contract.channel import Security
 from shared.contract.identities import mail_address
@@ -51,6 +52,10 @@ class Account(channel.Account):
     security: Security = Described(default="starttls", description="none, starttls or tls")
     username: str = Described(default="", description="for its AUTH; empty: none")
     password: SecretStr = Described(default=SecretStr(""), description="for its AUTH")
+    spam_filter: Filter = Described(
+        default="any",
+        description="whose headers say that a mail is spam: spamassassin, rspamd, exchange, none; any: of whichever stands before us",
+    )
 
     dkim_selector: Annotated[str, AfterValidator(selector)] = Described(
         default="", description="the name under which `dkim_key` is published; `parley dkim` prints the record"

@@ -56,12 +56,20 @@ def outcome(response: Response) -> None:
     raise SendFailed(_code(response.status, words), detail)
 
 
+def code_of(words: str) -> Code | None:
+    """What an enhanced code in the words means, where that says more than yes or no."""
+    found = ENHANCED.search(words)
+    if not found:
+        return None
+    subject, told = int(found[2]), int(found[3])
+    return DETAILS.get((subject, told)) or SUBJECTS.get(subject)
+
+
 def _code(status: int, words: str) -> Code:
-    if found := ENHANCED.search(words):
-        subject, told = int(found[2]), int(found[3])
-        if code := DETAILS.get((subject, told)) or SUBJECTS.get(subject):
-            return code
-        if subject == POLICY and status not in {530, 534, 535, 538}:
-            return "refused"
+    if code := code_of(words):
+        return code
+    found = ENHANCED.search(words)
+    if found and int(found[2]) == POLICY and status not in {530, 534, 535, 538}:
+        return "refused"
     code = REPLIES.get(status, "refused")
     return "refused" if code == "bad_address" and RULES.search(words) else code

@@ -121,6 +121,7 @@ async def load(
     await mention_unknown_files(connection, needs)
     await mention_topics(connection, needs)
     await mention_brakes(connection, needs)
+    await mention_complainers(connection, needs)
     named = await lock_refs(connection, facts, needs)
     await find_identities(connection, facts, needs)
     await lock_customers(connection, facts, needs)
@@ -265,6 +266,19 @@ async def mention_unknown_files(connection: Connection, needs: Needs) -> None:
         rows = await connection.fetch("SELECT id FROM message WHERE id = ANY($1::uuid[])", list(needs.files))
         known = {row[0] for row in rows}
         needs.mention(key for message, key in needs.files.items() if message not in known)
+
+
+async def mention_complainers(connection: Connection, needs: Needs) -> None:
+    """A complaint is of whoever has the mail of ours that it names."""
+    if needs.complaints:
+        rows = await connection.fetch(
+            """SELECT DISTINCT c.customer_id FROM external_ref r
+            JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+                k(tenant, channel, account, kind, external_id) USING (tenant, channel, account, kind, external_id)
+            JOIN sending s ON s.message_id = r.message_id JOIN conversation c ON c.id = s.conversation_id""",
+            *(list(column) for column in zip(*needs.complaints, strict=True)),
+        )
+        needs.named.update(row[0] for row in rows)
 
 
 async def mention_topics(connection: Connection, needs: Needs) -> None:

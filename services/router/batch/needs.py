@@ -81,6 +81,7 @@ class Needs:
     moves: list[Envelope] = field(default_factory=list)
     files: dict[uuid.UUID, RefKey] = field(default_factory=dict)
     private: list[Reply] = field(default_factory=list)
+    complaints: set[RefKey] = field(default_factory=set)
     alarms: set[AlarmKey] = field(default_factory=set)
     plans: set[uuid.UUID] = field(default_factory=set)
     falls: bool = False
@@ -193,7 +194,10 @@ def _notice(needs: Needs, envelope: Envelope, part: Notice) -> None:
     """Nobody wrote, so nobody becomes known by it; but a person's other name is theirs, whichever of the two is known."""
     needs.sought.update(identity.names_of_person(envelope))
     needs.blocks = needs.blocks or part.type in {"blocked", "unblocked"}
-    needs.consents = needs.consents or part.type in {"opted_out", "opted_in"}
+    if part.type in {"opted_out", "opted_in"}:
+        needs.consents = True
+        if is_mail(envelope):
+            needs.complaints.update(mentioned(envelope))
     if thread := thread_ref(envelope):
         needs.mention([thread])
     needs.mention(mentioned(envelope))

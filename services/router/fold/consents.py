@@ -58,8 +58,13 @@ def hear(facts: Facts, record: In, found: Envelope) -> None:
 def note_notice(facts: Facts, record: In, found: Envelope, part: Notice) -> None:
     """What the provider lets people say there; of nobody known it is only told."""
     names = identity.names_of_person(found)
-    home = next((facts.homes[name] for name in names if name in facts.homes), None)
-    if home is None or facts.persons[home] not in facts.atoms:
+    if home := next((facts.homes[name] for name in names if name in facts.homes), None):
+        note_wish(facts, record, found, part, home)
+
+
+def note_wish(facts: Facts, record: In, found: Envelope, part: Notice, home: uuid.UUID) -> None:
+    """What the notice says this customer wants."""
+    if facts.persons.get(home) not in facts.atoms:
         return
     given = part.type == "opted_in"
     purposes = [one for one in part.purposes or PURPOSES if is_news(facts, home, one, found, given=given)]

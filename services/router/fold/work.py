@@ -20,8 +20,8 @@ Asked = Close | Reopen | Assign | Tag | Read | Reachable
 TAGS: Final = 50
 LOST: Final = frozenset({"failed", "expired", "unknown"})  # how a send may end that somebody should look at
 NOBODY: Final = frozenset(
-    {"automatic", "out_of_office", "bounce", "complaint", "receipt", "list"}
-)  # kinds of mails that wait for no answer
+    {"automatic", "out_of_office", "bounce", "complaint", "receipt"}
+)  # kinds of mails that wait for no answer; people write to lists too
 
 
 def carry_out(facts: Facts, record: In, conversation: Conversation, asked: Asked) -> None:

@@ -368,7 +368,7 @@ def test_what_is_decoded_is_never_more_than_three_times_what_came():
 
 def test_nothing_is_claimed_of_who_sent_it():
     found = record(mail("x", "Authentication-Results: mx.example; dmarc=pass", "DKIM-Signature: v=1"))
-    assert (found.assessment.authentication, found.assessment.kind, found.sender.verified) == ("none", "unknown", None)
+    assert (found.assessment.authentication, found.assessment.kind, found.sender.verified) == ("none", "human", None)
     assert re.search(b'"authentication":"none"', stamped(mail("x")))
 
 

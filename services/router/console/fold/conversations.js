@@ -5,7 +5,7 @@ import { isNew, previewOf } from "./events.js";
 
 const TYPING = 6_000; // ms that someone counts as typing
 export const GROWING = 30_000; // and that an answer counts as still written
-const NOBODY = new Set(["automatic", "out_of_office", "bounce", "complaint", "receipt", "list"]); // mails that wait for no answer
+const NOBODY = new Set(["automatic", "out_of_office", "bounce", "complaint", "receipt"]); // mails that wait for no answer
 const LOST = new Set(["failed", "expired", "unknown"]); // how a send may end that somebody should look at
 
 export function createConversations() {
