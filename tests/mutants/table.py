@@ -1941,6 +1941,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/services/router/fold/test_addresses.py",
     ),
     Mutant(
+        "An echo behind a send",
+        "it waits for ever",
+        f"{ROUTER}/fold/echoes.py",
+        "        arm(facts, conversation.id, ENDS, due)\n",
+        "",
+        f"{PROMISES}/test_echoes_end.py",
+    ),
+    Mutant(
+        "An echo behind a send",
+        "all are over with the first",
+        f"{ROUTER}/fold/echoes.py",
+        " and due <= upto):",
+        "):",
+        f"{PROMISES}/test_echoes_end.py",
+    ),
+    Mutant(
         "Each kind of cause",
         "one namespace for all",
         "shared/contract/envelope.py",

@@ -16,6 +16,7 @@ from services.router.fold import addresses, identity, moves, reach
 from services.router.fold.alarms import Fired, record_of
 from services.router.fold.bonds import pair_of
 from services.router.fold.brake import brake_ref
+from services.router.fold.echoes import ENDS
 from services.router.fold.facts import (
     AlarmKey,
     Atom,
@@ -240,21 +241,30 @@ def check_followed(facts: Facts, needs: Needs) -> None:
 
 
 async def mention_waiting_echoes(connection: Connection, needs: Needs) -> None:
-    """A report may settle echoes that wait in its conversation: their names are locked with the others, in order."""
-    if needs.reported:
+    """A report may settle echoes that wait in its conversation, and so may time: their names are locked with the others, in order."""
+    ended = waited(needs)
+    if needs.reported or ended:
         rows = await connection.fetch(
-            """SELECT DISTINCT called.name FROM sending s JOIN conversation c ON c.id = s.conversation_id,
+            """SELECT DISTINCT called.name FROM conversation c,
                 jsonb_array_elements(c.parked) item, jsonb_array_elements(item -> 'names') called(name)
-            WHERE s.message_id = ANY($1::uuid[])""",
+            WHERE c.id IN (SELECT unnest($2::uuid[])
+                UNION SELECT conversation_id FROM sending WHERE message_id = ANY($1::uuid[]))""",
             list(needs.reported),
+            list(ended),
         )
         needs.mention(RefKey(*row[0]) for row in rows)
 
 
+def waited(needs: Needs) -> set[uuid.UUID]:
+    """The conversations in which the time of an echo may be over."""
+    return {alarm.entity for alarm in needs.alarms if alarm.kind == ENDS}
+
+
 def check_waiting_echoes(facts: Facts, needs: Needs) -> None:
     """One that became pending between that look and the conversation's lock: begin again."""
-    for message in needs.reported & facts.known.keys():
-        conversation = facts.conversations.get(facts.known[message].conversation_id)
+    reported = {facts.known[message].conversation_id for message in needs.reported & facts.known.keys()}
+    for place in reported | waited(needs):
+        conversation = facts.conversations.get(place)
         names = (RefKey(*name) for item in conversation.pending for name in item["names"]) if conversation else ()
         if any(name not in facts.refs for name in names):
             raise asyncpg.SerializationError("an echo became pending meanwhile")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from services.router.fold import files, identity, reach
+from services.router.fold.alarms import Fired, arm, because
 from services.router.fold.facts import Conversation, Facts, Ref, RefKey, Sending
 from services.router.fold.mails import as_its_senders, is_mail
 from services.router.fold.messages import announce, receive, take_in
@@ -14,6 +17,10 @@ from services.router.fold.progress import advance, catch_up
 from services.router.fold.threads import choose, named, ref_key
 from shared.bus.cloudevents import In
 from shared.contract.envelope import Envelope
+
+# A send is tried for a day; an adapter that has told nothing for a week will not say whose the echo is.
+WAITS: Final = timedelta(days=7)
+ENDS: Final = "echo"  # the alarm
 
 
 def echo(facts: Facts, record: In, found: Envelope) -> None:
@@ -28,9 +35,10 @@ def echo(facts: Facts, record: In, found: Envelope) -> None:
     conversation = named(facts, found) if is_mail(found) else choose(facts, found, customer)
     if conversation is not None and is_sending(facts, conversation):
         names = [list(name) for name in refs_of_echo(found)]
-        conversation.pending.append(
-            {"envelope": base64.b64encode(record.value).decode(), "id": record.id, "names": names}
-        )
+        due = facts.now + WAITS
+        waits = {"envelope": base64.b64encode(record.value).decode(), "id": record.id, "names": names}
+        conversation.pending.append(waits | {"due": due.isoformat()})
+        arm(facts, conversation.id, ENDS, due)
         conversation.changed = conversation.moved = True
         files.wait_for_echo(facts, found)
         return
@@ -135,8 +143,25 @@ def claim_names(facts: Facts, found: Envelope) -> None:
             ref.message_id, ref.changed = found.id, True
 
 
-def settle_echoes(facts: Facts, record: In, conversation: Conversation) -> None:
-    """After a send has got its names: join the echoes that are its own; when no send is open, the others are messages."""
+def end_wait(facts: Facts, record: In, fired: Fired) -> None:
+    """No word came of the send that they waited for."""
+    conversation = facts.conversations.get(fired.entity)
+    if conversation is None or not conversation.pending:
+        return
+    settle_echoes(facts, because(record, conversation.tenant, conversation.id, ENDS), conversation, upto=fired.upto)
+    if left := [due for item in conversation.pending if (due := due_of(item))]:
+        arm(facts, conversation.id, ENDS, min(left))
+
+
+def due_of(item: Mapping[str, Any]) -> datetime | None:
+    """None: it began to wait in an earlier version."""
+    return datetime.fromisoformat(item["due"]) if "due" in item else None
+
+
+def settle_echoes(facts: Facts, record: In, conversation: Conversation, *, upto: datetime | None = None) -> None:
+    """After a send has got its names: join the echoes that are its own; when no send is open, the others are messages, and so are
+    those whose time is over by `upto`.
+    """
     if not conversation.pending:
         return
     waiting, conversation.pending = conversation.pending, []
@@ -147,7 +172,7 @@ def settle_echoes(facts: Facts, record: In, conversation: Conversation) -> None:
         own = sending_of_echo(facts, early.model)
         if own is not None:
             join(facts, early, early.model, own)
-        elif still_sending:
+        elif still_sending and not (upto and (due := due_of(item)) and due <= upto):
             conversation.pending.append(item)
         elif is_mail(early.model):
             its = as_its_senders(early)

@@ -7,7 +7,7 @@ from typing import Final
 
 from services.router.fold import alarms, changes, fallback, identity, outbound, participants, plans, silence
 from services.router.fold.alarms import Fired
-from services.router.fold.echoes import echo
+from services.router.fold.echoes import ENDS, echo, end_wait
 from services.router.fold.erasure import is_of_erased, living
 from services.router.fold.events import pass_by
 from services.router.fold.facts import Facts, PeerKey
@@ -72,6 +72,7 @@ def fire(facts: Facts, record: In) -> None:
 
 FIRES: Final[dict[str, Callable[[Facts, In, Fired], None]]] = {
     **silence.FIRES,
+    ENDS: end_wait,
     plans.DUE: outbound.due,
     fallback.WAY: outbound.take_way,
 }
