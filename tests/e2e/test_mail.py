@@ -129,7 +129,7 @@ async def test_a_mail_of_ours_that_comes_back_is_no_message_and_with_a_footer_it
     _, messages = await desk.conversation(person.address, messages=2)
     assert [one["sender"]["address"] for one in messages] == [person.address, INBOX]
     assert messages[1]["direction"] == "inbound"
-    assert "Mallory" in messages[1]["parts"][0]["text"]
+    assert "Mallory" in messages[1]["parts"][0]["signature"]
     flags = [one.get("flagged") for one in await desk.events(conversation) if one["type"] == "message.received"]
     assert flags == [None, "stranger"]
 
