@@ -7,13 +7,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from tests.scores import CORPORA, Score, texts
+from tests.scores import CORPORA, Score, bounces, texts
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "email.md"
 BEGIN: Final = "<!-- make scores writes this -->\n"
 END: Final = "<!-- to here -->"
 HEAD: Final = "| what | on | right | share | promised |\n|---|---|---|---|---|\n"
-ALL: Final[tuple[Callable[[], list[Score]], ...]] = (texts.read_at_all, texts.new_texts)
+ALL: Final[tuple[Callable[[], list[Score]], ...]] = (
+    texts.read_at_all,
+    texts.new_texts,
+    bounces.bounces,
+    bounces.other_mails,
+)
 
 
 def table(scores: Iterable[Score]) -> str:
