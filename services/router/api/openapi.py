@@ -107,7 +107,7 @@ TOLD: Final[Mapping[tuple[str, str], Told]] = {
     ("GET", "/api/customers/{id}"): Told(shapes.WholeCustomer, ("limit", "before")),
     **{
         ("POST", f"/api/customers/{{id}}/{name}"): Told(shapes.Accepted, asks=kind, status=202)
-        for name, kind in customers.OF_ONE.items()
+        for name, kind in {**customers.OF_ONE, **customers.FOR_GOOD}.items()
     },
     **{
         ("POST", f"/api/customers/{name}"): Told(shapes.Accepted, asks=kind, status=202)

@@ -81,12 +81,28 @@ async def test_a_merged_id_leads_to_who_they_are_now(house):
         assert (answer.status, (await answer.json())["error"]["code"]) == (404, "unknown_customer")
 
 
+async def test_whoever_is_erased_is_gone_for_every_reader_at_once(house):
+    ann = await add_customer(house, "Ann")
+    conversation = await add_conversation(house.pool, customer_id=ann, last_at=START)
+    await house.pool.execute("UPDATE customer SET erased_at = $2 WHERE id = $1", ann, START)
+    for path in ("", "/export", "/consent"):
+        async with house.client.get(f"/api/customers/{ann}{path}", headers=BEARER) as answer:
+            error = (await answer.json())["error"]
+            assert (answer.status, error["code"]) == (410, "erased"), path
+            assert START.isoformat() in error["detail"]
+    async with house.client.get(f"/api/conversations/{conversation}", headers=BEARER) as answer:
+        assert answer.status == 404
+    listed = await get(house, "/api/conversations?limit=200")
+    assert str(conversation) not in {one["id"] for one in listed["conversations"]}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "name"),
     [
         ("merge", {"customers": [1, 2], "reason": "x"}, "request.merge"),
         ("apart", {"customers": [1, 2], "reason": "x"}, "request.apart"),
         ("{id}/split", {"reason": "x"}, "request.split"),
+        ("{id}/erase", {"reason": "x", "by": "bopha"}, "request.erase"),
         ("{id}/link", {"kind": "email", "address": "a@b.example"}, "request.link"),
         ("{id}/unlink", {"kind": "email", "address": "a@b.example"}, "request.unlink"),
     ],

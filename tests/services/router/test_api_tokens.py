@@ -12,7 +12,7 @@ from aiohttp import ClientTimeout
 from structlog.testing import capture_logs
 
 from services.router.api import FILE, TABLE
-from services.router.api.customers import OF_ONE, OF_SEVERAL
+from services.router.api.customers import FOR_GOOD, OF_ONE, OF_SEVERAL
 from services.router.api.requests import OF_CONVERSATION
 from services.router.api.tokens import RANKS, Grant, Tokens
 from services.router.search.index import Index
@@ -44,6 +44,7 @@ BODIES = {
     "consent": {"purposes": ["marketing"], "given": False, "evidence": "x"},
     "read": {"upto": 1},
     "split": {"reason": "x"},
+    "erase": {"reason": "x"},
     "link": {"kind": "email", "address": "ann@people.example"},
     "unlink": {"kind": "email", "address": "ann@people.example"},
     "merge": {"customers": [MESSAGE, MESSAGE], "reason": "x"},
@@ -69,7 +70,7 @@ JUDGED = {
     ("GET", "/api/customers/{id}/consent"): (200, 404),
     ("POST", "/api/customers/{id}/consent"): (202, 403),
     ("GET", "/api/customers/{id}"): (200, 404),
-    **{("POST", f"/api/customers/{{id}}/{name}"): (202, 403) for name in OF_ONE},
+    **{("POST", f"/api/customers/{{id}}/{name}"): (202, 403) for name in (*OF_ONE, *FOR_GOOD)},
     **{("POST", f"/api/customers/{name}"): (202, 403) for name in OF_SEVERAL},
     ("POST", "/api/send"): (202, 403),
     ("GET", "/api/events"): (200, 200),
