@@ -78,10 +78,15 @@ def send(
     text: Words,
     at: At = "",
     then: Then = [],
+    purpose: Annotated[
+        str, typer.Option(help="What it is for: service, notification, marketing. A person may not want it.")
+    ] = "notification",
     *,
+    urgent: Annotated[bool, typer.Option("--urgent", help="At whatever hour it is where they are.")] = False,
     how: How,
 ) -> None:
-    """Write first, to an address, and wait until the provider has it; with `--at`, until it is known that it waits.
+    """Write first, to an address, and wait until the provider has it; with `--at`, or where it is no decent hour, until it is known
+    that it waits.
 
     Exit codes: 0 sent, 1 Kafka cannot be reached, 2 misused, 4 refused early, 5 nothing heard in time, 6 failed,
     7 outcome unknown: it may have been sent.
@@ -100,6 +105,8 @@ def send(
             automatic=False,
             not_before=at or None,
             fallback=tuple(map(hop, then)),
+            purpose=purpose,
+            urgent=urgent,
         )
     )
     place = record_key(how.tenant, channel, account, address)

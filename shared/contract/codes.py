@@ -60,6 +60,7 @@ Code = Literal[
     "expired",
     "cancelled",
     "braked",
+    "capped",
     "unknown",
 ]
 CODES: Final[tuple[Code, ...]] = get_args(Code)

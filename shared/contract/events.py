@@ -121,20 +121,25 @@ class MessageMedia(Event):
 class MessageQueued(Event):
     """A reply or first message was accepted and is on its way to the adapter.
 
-    `waited_since`: since when a person had waited for it; what lies between is the response time.
+    `waited_since`: since when a person had waited for it; what lies between is the response time. `despite`: what else would have
+    kept it, had it not been urgent.
     """
 
     message: Outbound
     waited_since: Moment | None = None
+    despite: Literal["decent_hours"] | None = None
 
 
 class MessageScheduled(Written, Event):
     """A message waits until `due`; then it is judged as if it were asked for, and is `message.queued` or `request.refused`. Until
     then `request.cancel` takes it back: its `message.status` is `cancelled`. Without a conversation where it would begin one.
+
+    `why`: what it waits for, where nobody asked for it to wait; it may be told again then, with another `due`.
     """
 
     message_id: uuid.UUID
     due: Moment
+    why: Literal["decent_hours"] | None = None
     channel: Name
     account: Name
     peer: Address
@@ -290,7 +295,9 @@ class ConversationRead(Event):
 
 
 class ConversationWaiting(Event):
-    """Somebody has waited for an answer for so many minutes, since their oldest message that has none (the account's policy)."""
+    """Somebody has waited for an answer for so many minutes, since their oldest message that has none (the account's policy): of its
+    business hours, where it has such.
+    """
 
     waited_since: Moment
     minutes: Annotated[int, Field(ge=1)]

@@ -44,6 +44,17 @@ def identity_kind(channel: str, account: str) -> str:
     return channel if channel in EVERYWHERE else f"{channel}:{account}"
 
 
+def number_of(kind: str, value: str) -> str | None:
+    """The phone number (E.164) that an address of this kind is, if it is one."""
+    match kind.partition(":")[0]:
+        case "phone" | "sms" | "telnyx" | "rcs" | "voicemail":
+            return value
+        case "whatsapp" if value.isascii() and value.isdecimal():
+            return f"+{value}"
+        case _:
+            return None
+
+
 def shared_beyond(kind: str) -> int:
     """With how many others an address of this kind may be proved; beyond, it is shared, and proves nothing any more."""
     return SHARED_BEYOND.get(kind, SHARED_BEYOND_ELSE)

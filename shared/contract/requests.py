@@ -83,7 +83,8 @@ class Reply(Written, Request):
 
 class Send(Written, Request):
     """Write first: to an address at one of our accounts. `subject`: of a mail. `purpose`: what it is for, since a person may
-    want nothing for that purpose there (`opted_out`).
+    want nothing for that purpose there (`opted_out`), has had enough of it (`capped`), or is to be left alone at this hour: then it waits
+    for a decent one, unless it is `urgent` (the account's policy). `time_zone`: where the person is, if you know.
     """
 
     channel: Name
@@ -92,6 +93,7 @@ class Send(Written, Request):
     parts: Parts
     subject: Annotated[str, Field(max_length=998)] | None = None
     purpose: Purpose = "notification"
+    time_zone: Annotated[str, Field(max_length=64)] | None = None
 
 
 class SendTyping(Request):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -46,6 +47,18 @@ def is_zone(name: str) -> bool:
         return bool(ZoneInfo(name).key)
     except (KeyError, OSError, ValueError):  # none of this name; a folder's; one that leads out of the database
         return False
+
+
+@lru_cache(maxsize=512)
+def holidays_in(place: str, year: int) -> frozenset[date] | None:
+    """The public holidays of a country, or of a part of one (ISO 3166: KH, DE-BY), with the days that stand in for them. None: not known."""
+    import holidays  # half a second, for those only who have a use for it
+
+    country, _, part = place.partition("-")
+    try:
+        return frozenset(holidays.country_holidays(country, subdiv=part or None, years=year))
+    except NotImplementedError:
+        return None
 
 
 @lru_cache(maxsize=512)

@@ -61,6 +61,7 @@ CODE_MEANINGS: Final[Mapping[Code, str]] = {
     "expired": "it came too late",
     "cancelled": "it was taken back",
     "braked": "programs answer each other in this conversation; a person's answer, or time, lets it go",
+    "capped": "this person has been sent as much of this purpose as the account's policy says; the detail says until when",
     "unknown": "nobody can say",
 }
 

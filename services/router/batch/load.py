@@ -27,6 +27,7 @@ from services.router.fold.facts import (
     Facts,
     Fallback,
     Grave,
+    Hint,
     IdentityKey,
     Known,
     Leg,
@@ -38,6 +39,7 @@ from services.router.fold.facts import (
     Ref,
     RefKey,
     Sending,
+    Sent,
     Suggestion,
     Wish,
 )
@@ -45,7 +47,8 @@ from services.router.fold.fallback import WAY, asked_of, next_send, way_record
 from services.router.fold.plans import DUE, asked_then
 from services.router.fold.windows import answered_ref
 from shared.contract.envelope import Envelope, Notice, requested_id
-from shared.contract.identities import identity_kind
+from shared.contract.identities import identity_kind, number_of
+from shared.contract.policy import LONGEST
 from shared.contract.requests import Reply
 from shared.storage.database import Connection
 
@@ -130,6 +133,8 @@ async def load(
     await find_people(connection, facts, needs)
     await find_blocks(connection, facts, needs)
     await find_consents(connection, facts, needs)
+    await find_hints(connection, facts, needs)
+    await find_sent(connection, facts, needs)
     await find_messages(connection, facts, needs.messages | named)
     await lock_conversations(connection, facts, needs)
     check_waiting_echoes(facts, needs)
@@ -575,6 +580,29 @@ async def find_consents(connection: Connection, facts: Facts, needs: Needs) -> N
             list(facts.persons),
         )
         facts.consents = {Wish(*row[:3]): Consent(*row[3:]) for row in rows}
+
+
+async def find_hints(connection: Connection, facts: Facts, needs: Needs) -> None:
+    """Where these persons may be, for accounts that mind what time it is there."""
+    if any(facts.policy(*place).decent_hours for place in needs.proactive):
+        rows = await connection.fetch(
+            """SELECT customer_id, kind, value, coalesce(time_zone, profile ->> 'time_zone'), profile ->> 'phone'
+            FROM identity WHERE customer_id = ANY($1::uuid[])""",
+            list(facts.persons),
+        )
+        for customer, kind, value, zone, phone in rows:
+            facts.hints.setdefault(facts.persons[customer], []).append(Hint(zone, number_of(kind, value) or phone))
+
+
+async def find_sent(connection: Connection, facts: Facts, needs: Needs) -> None:
+    """What these persons were sent, for accounts that count it."""
+    if any(facts.policy(*place).caps for place in needs.proactive):
+        rows = await connection.fetch(
+            "SELECT customer_id, cause, at, purpose FROM proactive WHERE customer_id = ANY($1::uuid[]) AND at > $2",
+            list(facts.persons),
+            facts.now - LONGEST,
+        )
+        facts.sent = [Sent(*row) for row in rows]
 
 
 async def find_messages(connection: Connection, facts: Facts, ids: set[uuid.UUID]) -> None:

@@ -93,6 +93,7 @@ class Needs:
     blocks: bool = False
     addresses: bool = False
     consents: bool = False
+    proactive: set[tuple[str, str, str]] = field(default_factory=set)
 
     def meet(self, address: IdentityKey, name: str | None, at: datetime, cause: uuid.UUID | None) -> None:
         """Someone who is known by this address from now on, since they wrote or were written to. `cause`: by what, which must not
@@ -288,6 +289,7 @@ def of_request(needs: Needs, record: In, asked: Request) -> None:
             if CHANNELS.get(asked.channel) == "email":
                 needs.mention([brake_ref(asked.tenant, asked.channel, asked.account, asked.address)])
             needs.blocks = needs.consents = needs.addresses = True
+            needs.proactive.add((asked.tenant, asked.channel, asked.account))
         case Reachable():
             needs.addresses = True
             needs.conversations.add(asked.conversation)

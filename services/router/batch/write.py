@@ -15,6 +15,7 @@ from services.router.fold.alarms import shard_of
 from services.router.fold.facts import Conversation, Emission, Facts, Pair, Sending
 from services.router.fold.identity import mark_of
 from shared.contract.identities import identity_kind
+from shared.contract.policy import LONGEST
 from shared.contract.records import EVENTS
 from shared.storage.database import Connection
 
@@ -31,6 +32,8 @@ async def write(connection: Connection, facts: Facts, publisher: uuid.UUID) -> N
     await write_blocks(connection, facts)
     await write_bad_addresses(connection, facts)
     await write_consents(connection, facts)
+    await write_zones(connection, facts)
+    await write_sent(connection, facts)
     await open_conversations(connection, facts.opened)
     await write_conversations(connection, [c for c in facts.conversations.values() if c.changed], publisher)
     await write_messages(connection, [e for e in facts.emissions if e.stored and e.announces])
@@ -207,6 +210,32 @@ async def write_consents(connection: Connection, facts: Facts) -> None:
         )
 
 
+async def write_zones(connection: Connection, facts: Facts) -> None:
+    """Where people are; seldom anywhere else than before, then nothing is written."""
+    if facts.zones:
+        await connection.execute(
+            """UPDATE identity i SET time_zone = n.time_zone
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) n(tenant, kind, value, time_zone)
+            WHERE (i.tenant, i.kind, i.value) = (n.tenant, n.kind, n.value) AND i.time_zone IS DISTINCT FROM n.time_zone""",
+            *_columns([(*key, zone) for key, zone in sorted(facts.zones.items())]),
+        )
+
+
+async def write_sent(connection: Connection, facts: Facts) -> None:
+    """What counts for a cap; what is too old to does not stay."""
+    if facts.counted:
+        await connection.execute(
+            "DELETE FROM proactive WHERE customer_id = ANY($1::uuid[]) AND at <= $2",
+            list({one.customer for one in facts.counted}),
+            facts.now - LONGEST,
+        )
+        await connection.execute(
+            """INSERT INTO proactive (customer_id, cause, at, purpose)
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[]) ON CONFLICT DO NOTHING""",
+            *_columns(facts.counted),
+        )
+
+
 async def open_conversations(connection: Connection, conversations: Sequence[Conversation]) -> None:
     """New rows with what never changes; the rest follows in the update."""
     if conversations:
@@ -354,15 +383,16 @@ async def write_alarms(connection: Connection, facts: Facts) -> None:
 
 
 async def write_plans(connection: Connection, facts: Facts) -> None:
-    if gone := [plan for plan in facts.unplanned if plan not in {one.id for one in facts.planned}]:
+    if gone := [plan for plan in facts.unplanned if plan not in facts.plans]:
         await connection.execute("DELETE FROM plan WHERE id = ANY($1::uuid[])", gone)
     if made := sorted(
-        (astuple(plan) for plan in facts.planned if plan.id not in facts.unplanned), key=lambda row: row[0]
+        (astuple(plan) for plan in facts.planned if facts.plans.get(plan.id) is plan), key=lambda row: row[0]
     ):
         await connection.execute(
             """INSERT INTO plan (id, tenant, conversation_id, message_id, request_id, type, request, traceparent, requested_at, due)
             SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
-                $8::text[], $9::timestamptz[], $10::timestamptz[])""",
+                $8::text[], $9::timestamptz[], $10::timestamptz[])
+            ON CONFLICT (id) DO UPDATE SET conversation_id = excluded.conversation_id, due = excluded.due""",
             *_columns(made),
         )
 

@@ -258,6 +258,22 @@ class Consent(NamedTuple):
         return self.at, not self.given
 
 
+class Hint(NamedTuple):
+    """Where somebody may be: by what their provider tells, and by an address of theirs that is a number (E.164)."""
+
+    zone: str | None
+    number: str | None
+
+
+class Sent(NamedTuple):
+    """What was sent to a customer who had not asked. `cause`: the message of the request, however many ways it took."""
+
+    customer: uuid.UUID
+    cause: uuid.UUID
+    at: datetime
+    purpose: str
+
+
 @dataclass(slots=True)
 class Atom:
     """The customer that an address began, for life. `person`: the oldest of those who are one with it; `shape`: grows with every
@@ -396,6 +412,8 @@ class Facts:
     each customer. `atoms`: the rows that are locked; everyone's of these persons where `reshapes`, else the oldest only; then
     `addresses` are theirs. `begun`: whoever became known in this batch. `graves`: of these addresses; `gone`: customers that a request
     names who were erased; `erased`: whoever is in this batch, with what they do not want.
+    `hints`: of each person, where somebody minds; `zones`: where
+    people are, as they write; `sent`: what counts for caps, `counted` of it in this batch.
     """
 
     now: datetime
@@ -430,12 +448,16 @@ class Facts:
     standing: dict[AlarmKey, datetime] = field(default_factory=dict)
     plans: dict[uuid.UUID, Plan] = field(default_factory=dict)
     fallbacks: dict[uuid.UUID, Fallback] = field(default_factory=dict)
+    hints: dict[uuid.UUID, list[Hint]] = field(default_factory=dict)
+    sent: list[Sent] = field(default_factory=list)
 
     blocks: dict[PeerKey, datetime | None] = field(default_factory=dict)
     bad: dict[IdentityKey, BadAddress] = field(default_factory=dict)
     marked: dict[IdentityKey, BadAddress | None] = field(default_factory=dict)
     consents: dict[Wish, Consent] = field(default_factory=dict)
     consented: dict[tuple[Wish, datetime], Consent] = field(default_factory=dict)
+    zones: dict[IdentityKey, str] = field(default_factory=dict)
+    counted: list[Sent] = field(default_factory=list)
     lifted: dict[Place, datetime] = field(default_factory=dict)
     alarms: dict[AlarmKey, datetime] = field(default_factory=dict)
     rung: set[AlarmKey] = field(default_factory=set)

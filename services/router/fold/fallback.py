@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
-from services.router.fold import identity, orders
+from services.router.fold import hours, identity, orders
 from services.router.fold.alarms import Fired, arm, because, is_due
 from services.router.fold.events import emit, tell_apart
 from services.router.fold.facts import Conversation, Facts, Fallback, Leg, Sending
@@ -251,19 +251,30 @@ def look(facts: Facts, record: In, fired: Fired, carry: Carry) -> None:
 
 
 def go_on(facts: Facts, record: In, plan: Fallback, why: str, carry: Carry) -> None:
-    """The next way, which is judged as if it were asked for now."""
+    """The next way, which is judged as if it were asked for now; it too waits for a decent hour."""
     asked = asked_of(plan)
     if asked.expires_at is not None and asked.expires_at <= facts.now:
         finish(facts, record, plan, "expired")
         return
     plan.step += 1
     send = next_send(plan, asked, facts.now)
+    never: Refusal | None = None
+    try:
+        due = hours.put_off(facts, send.model_copy(update={"expires_at": asked.expires_at})) if send else None
+    except Refusal as refusal:
+        due, never = None, refusal
+    if due is not None:
+        plan.step, plan.due, plan.changed = plan.step - 1, due, True
+        arm(facts, plan.id, WAY, due)
+        return
     own = way_record(plan, record, send)
     message = requested_id(plan.tenant, own.id)
 
     def carried() -> None:
         if send is None:
             raise Refusal("bad_address", "this customer is not known there any more")
+        if never:
+            raise never
         if message in facts.known:
             raise Refusal("refused", "its id is another message's")
         carry(facts, own, send)
@@ -289,6 +300,7 @@ def next_send(plan: Fallback, asked: Reply | Send, now: datetime) -> Send | None
         automatic=asked.automatic,
         urgent=asked.urgent,
         expires_at=ends_at(now, asked, plan.step),
+        time_zone=getattr(asked, "time_zone", None),
     )
 
 
@@ -297,6 +309,11 @@ def way_record(plan: Fallback, fired: In, send: Send | None) -> In:
     own = replace(fired, id=f"plan/{plan.id}/{plan.step}", name="request.send", tenant=plan.tenant, model=send)
     own.traceparent = plan.traceparent
     return own
+
+
+def plan_of(facts: Facts, record: In) -> uuid.UUID | None:
+    """The plan whose further way this is."""
+    return next((plan for plan in facts.fallbacks if record.id.startswith(f"plan/{plan}/")), None)
 
 
 def answered(facts: Facts, record: In, person: uuid.UUID | None, message: uuid.UUID) -> None:

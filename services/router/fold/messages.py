@@ -22,6 +22,7 @@ from services.router.fold.windows import note_window
 from services.router.fold.work import go_on, is_automatic, note_answer, note_question
 from shared.bus.cloudevents import In, encode
 from shared.contract.envelope import Envelope, Party
+from shared.contract.whereabouts import is_zone
 
 
 def receive(facts: Facts, record: In, found: Envelope) -> None:
@@ -59,7 +60,7 @@ def announce(
 ) -> None:
     """The event; what was pending for it follows."""
     ours = found.direction == "outbound"
-    answers = note_answer(conversation, found.occurred_at) if ours else {}
+    answers = note_answer(facts, conversation, found.occurred_at) if ours else {}
     event = emit(
         facts,
         conversation,
@@ -118,6 +119,7 @@ def note_message(facts: Facts, conversation: Conversation, found: Envelope) -> N
     if found.direction == "inbound":
         conversation.last_external_id = found.external_id or conversation.last_external_id
         note_route(facts, conversation, found)
+        note_zone(facts, found)
         if found.container is None or is_beginner(facts, conversation, found):
             note_name(conversation, found.sender)
         if found.container is None and found.answer_to is None and found.peer != conversation.peer:
@@ -128,6 +130,12 @@ def note_message(facts: Facts, conversation: Conversation, found: Envelope) -> N
         if found.window is not None and (said is None or found.occurred_at >= said):
             conversation.last_inbound_at = found.occurred_at
             note_window(conversation, found.window)
+
+
+def note_zone(facts: Facts, found: Envelope) -> None:
+    """Where whoever wrote is now."""
+    if found.sender.time_zone and is_zone(found.sender.time_zone):
+        facts.zones[identity.here(found, found.sender.address)] = found.sender.time_zone
 
 
 def is_beginner(facts: Facts, conversation: Conversation, found: Envelope) -> bool:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final, get_args
 
 import orjson
 
-from services.router.fold import cancels, changes, fallback, handovers, identity, persons, plans, silence, work
+from services.router.fold import cancels, changes, fallback, handovers, hours, identity, persons, plans, silence, work
 from services.router.fold.addresses import check_address
 from services.router.fold.alarms import Fired
 from services.router.fold.blocks import check_block
 from services.router.fold.brake import check_brake, note_answer
+from services.router.fold.caps import check_caps, count
 from services.router.fold.consents import check_consent, set_consent
 from services.router.fold.erasure import erase
 from services.router.fold.events import announce_opening, emit, pass_by, preview_of, tell_apart
@@ -33,7 +35,7 @@ from services.router.fold.windows import (
 from shared.bus.cloudevents import In
 from shared.contract.codes import CHANNELS, Failure
 from shared.contract.deliveries import Growing, Outbound
-from shared.contract.envelope import Text, Thread, Way, derive, requested_id
+from shared.contract.envelope import Text, Thread, Way, derive, requested_id, utc
 from shared.contract.errors import Refusal
 from shared.contract.fit import fit
 from shared.contract.records import EVENTS, INBOUND_LIMIT, outbound_topic
@@ -76,10 +78,11 @@ def carry_out(facts: Facts, record: In, rule: Rule) -> None:
     if not isinstance(asked, Reply | Send):
         rule(facts, record, asked)
     elif not cancels.comes_too_late(facts, record):
+        hours.check_zone(asked)
         if asked.not_before is not None and asked.not_before > facts.now:
             schedule(facts, record, asked, asked.not_before)
         else:
-            say(facts, record, asked)
+            let_go(facts, record, asked)
 
 
 def say(facts: Facts, record: In, asked: Reply | Send) -> None:
@@ -91,8 +94,18 @@ def say(facts: Facts, record: In, asked: Reply | Send) -> None:
         rule(facts, record, asked)
 
 
-def schedule(facts: Facts, record: In, asked: Reply | Send, due: datetime) -> None:
-    """Judged now as far as can be: the window, for one, may open before it is due."""
+def let_go(facts: Facts, record: In, asked: Reply | Send) -> None:
+    """Now, or at the first decent hour."""
+    if (due := hours.put_off(facts, asked)) is not None:
+        schedule(facts, record, asked, due, why={"why": "decent_hours"})
+    else:
+        say(facts, record, asked)
+
+
+def schedule(
+    facts: Facts, record: In, asked: Reply | Send, due: datetime, *, why: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Judged now as far as can be: the window, for one, may open before it is due. `why`: what it waits for, unless that was asked."""
     if due > facts.now + FARTHEST:
         raise Refusal("malformed", f"not_before: {FARTHEST.days} days ahead at the most")
     if asked.expires_at is not None and asked.expires_at <= due:
@@ -110,12 +123,15 @@ def schedule(facts: Facts, record: In, asked: Reply | Send, due: datetime) -> No
         check_consent(facts, facts.customers[address_of(asked)], asked)
     message = requested_id(asked.tenant, record.id)
     told = {"channel": channel, "account": account, "peer": peer, "due": due, "message_id": str(message)}
-    told |= {"request_id": record.id, **asked.model_dump(mode="json", include=SCHEDULED, exclude_none=True)}
+    told |= {"request_id": record.id, **asked.model_dump(mode="json", include=SCHEDULED, exclude_none=True), **why}
+    once = derive("event", message, "scheduled", utc(due)) if why else None  # it may wait again, for another reason
     if conversation is not None:
-        emit(facts, conversation, record, "message.scheduled", told, message_id=message, trail=trail_of(record))
+        emit(
+            facts, conversation, record, "message.scheduled", told, id_=once, message_id=message, trail=trail_of(record)
+        )
     elif isinstance(asked, Send):
         customer = facts.customers[address_of(asked)]
-        tell_apart(facts, record, "message.scheduled", told, customer=customer, trail=trail_of(record))
+        tell_apart(facts, record, "message.scheduled", told, customer=customer, once=once, trail=trail_of(record))
     plans.keep(facts, record, id_=message, message=message, due=due, conversation=conversation)
 
 
@@ -127,7 +143,7 @@ def due(facts: Facts, record: In, fired: Fired) -> None:
     asked = plans.asked_then(plan, record)
     plans.end(facts, plan)
     try:
-        rule = say if isinstance(asked.model, Reply | Send) else CARRIED_OUT[type(asked.model)]
+        rule = let_go if isinstance(asked.model, Reply | Send) else CARRIED_OUT[type(asked.model)]
         rule(facts, asked, asked.model)
     except Refusal as refusal:
         refuse(facts, asked, refusal, there=plan.conversation_id)
@@ -196,6 +212,7 @@ def send(facts: Facts, record: In, asked: Send) -> None:
         conversation.last_sequence = facts.floors.get(conversation.id, 0)
     way = check(facts, conversation, asked)
     check_consent(facts, facts.customers[address], asked)
+    check_caps(facts, record, asked, facts.customers[address])
     check_brake(facts, record, conversation, asked)
     sequence = conversation.last_sequence + 1 + opening
     order = fitting(compose(facts, record, conversation, asked, way=way, sequence=sequence, reply_to=None))
@@ -205,6 +222,7 @@ def send(facts: Facts, record: In, asked: Send) -> None:
         note_window(conversation, window)
         announce_opening(facts, record, conversation, window)
     queue(facts, record, conversation, asked, order)
+    count(facts, record, asked, facts.homes[address])
     if opening:
         introduce(facts, record, conversation, address)
 
@@ -292,7 +310,7 @@ def compose(
         author=asked.author,
         automatic=asked.automatic,
         urgent=asked.urgent,
-        not_after=asked.expires_at,
+        not_after=hours.last_moment(facts, asked),
         requested_at=record.at,
     )
 
@@ -325,7 +343,12 @@ def queue(facts: Facts, record: In, conversation: Conversation, asked: Reply | S
         conversation,
         record,
         "message.queued",
-        {"message": orjson.Fragment(order), "request_id": record.id, **work.note_answer(conversation, facts.now)},
+        {
+            "message": orjson.Fragment(order),
+            "request_id": record.id,
+            **work.note_answer(facts, conversation, facts.now),
+            **hours.overridden(facts, asked),
+        },
         id_=message,
         message_id=message,
         trail=trail_of(record),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from services.router.fold import hours
 from services.router.fold.alarms import Fired, arm, because, is_due
 from services.router.fold.events import emit
 from services.router.fold.facts import Conversation, Facts
@@ -27,7 +28,7 @@ def note_question(facts: Facts, record: In, conversation: Conversation, found: E
     """Somebody else has written: look again when they have waited, and when their turn may be over."""
     policy = policy_of(facts, conversation)
     if conversation.waiting_since and policy.waiting_minutes:
-        first = conversation.waiting_since + timedelta(minutes=policy.waiting_minutes[0])
+        first = waited(policy, conversation.waiting_since, policy.waiting_minutes[0])
         arm(facts, conversation.id, "waiting", max(first, facts.now))
     if policy.turn_seconds is None or is_automatic(found):
         return
@@ -67,14 +68,20 @@ def tell_waiting(facts: Facts, record: In, fired: Fired) -> None:
     since = conversation.waiting_since if conversation else None
     if conversation is None or since is None:
         return
-    times = policy_of(facts, conversation).waiting_minutes
-    passed = [minutes for minutes in times if since + timedelta(minutes=minutes) <= fired.upto]
+    policy = policy_of(facts, conversation)
+    times = policy.waiting_minutes
+    passed = [minutes for minutes in times if waited(policy, since, minutes) <= fired.upto]
     if passed:
         cause = because(record, conversation.tenant, conversation.id, utc(since), "waiting", passed[-1])
         told = {"waited_since": since, "minutes": passed[-1]}
         emit(facts, conversation, cause, "conversation.waiting", told)
     if len(passed) < len(times):
-        arm(facts, conversation.id, fired.kind, since + timedelta(minutes=times[len(passed)]))
+        arm(facts, conversation.id, fired.kind, waited(policy, since, times[len(passed)]))
+
+
+def waited(policy: Policy, since: datetime, minutes: int) -> datetime:
+    """When somebody has waited for so long, of the account's business hours where it has such."""
+    return hours.after(hours.business(policy), since, timedelta(minutes=minutes))
 
 
 def turn_ends_at(facts: Facts, conversation: Conversation) -> datetime | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from services.router.fold import hours
 from services.router.fold.addresses import set_reachable
 from services.router.fold.events import emit
 from services.router.fold.facts import Conversation, Facts, Sending
@@ -104,18 +105,30 @@ def note_question(conversation: Conversation, found: Envelope, sequence: int) ->
         conversation.waiting_since = found.occurred_at
 
 
-def note_answer(conversation: Conversation, moment: datetime) -> Mapping[str, object]:
+def note_answer(facts: Facts, conversation: Conversation, moment: datetime) -> Mapping[str, object]:
     """Somebody of ours has written at this time: what the event says of who had waited. What is older than the question is no
     answer to it.
     """
     since = conversation.waiting_since
     if since is None or moment < since:
         return {}
-    seconds = round((moment - since).total_seconds(), 3)
-    before = conversation.responses or {"first": seconds, "total": 0, "count": 0}
-    told = {"last": seconds, "total": round(before["total"] + seconds, 3), "count": before["count"] + 1}
-    conversation.responses, conversation.waiting_since = before | told, None
+    before = conversation.responses or {}
+    times = added(before, "", moment - since)
+    if calendar := hours.business(facts.policy(conversation.tenant, conversation.channel, conversation.account)):
+        times |= added(before, "business_", hours.open_time(calendar, since, moment))
+    conversation.responses, conversation.waiting_since = before | times, None
     return {"waited_since": since}
+
+
+def added(before: Mapping[str, float], which: str, waited: timedelta) -> dict[str, float]:
+    """The response times of this kind with one more."""
+    seconds = round(waited.total_seconds(), 3)
+    return {
+        f"{which}first": before.get(f"{which}first", seconds),
+        f"{which}last": seconds,
+        f"{which}total": round(before.get(f"{which}total", 0) + seconds, 3),
+        f"{which}count": before.get(f"{which}count", 0) + 1,
+    }
 
 
 def note_read(conversation: Conversation, upto: int) -> None:

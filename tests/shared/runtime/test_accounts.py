@@ -69,10 +69,30 @@ def test_what_is_done_with_an_accounts_conversations_stands_in_a_table_of_its_ow
     assert read(path, TELEGRAM).account("telegram", "main").policy == PolicySettings()
 
 
-@pytest.mark.parametrize("line", ["reopen_day = 30", "reopen_days = -1", 'reopen_days = "often"'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "reopen_day = 30",
+        "reopen_days = -1",
+        'reopen_days = "often"',
+        'zone = "Asia/Nowhere"',
+        'holidays = "XX"',
+        'holidays = "DE-XX"',
+        'decent_hours = ["8 to 9"]',
+        'business_hours = ["mon 22:00-06:00"]',
+        'caps = ["gossip 1/day"]',
+    ],
+)
 def test_a_mistake_in_a_policy_is_named_with_its_table(path, line):
     told = refused(path, f"{TELEGRAM}[accounts.telegram.main.policy]\n{line}\n")
     assert f"[accounts.telegram.main.policy.{line.split()[0]}]" in told
+
+
+def test_hours_are_of_somewhere(path):
+    policy = '[accounts.telegram.main.policy]\nbusiness_hours = ["mon-fri 08:00-17:00"]\n'
+    assert "[accounts.telegram.main.policy]" in refused(path, TELEGRAM + policy)
+    accounts = read(path, TELEGRAM + policy + 'zone = "Asia/Phnom_Penh"\nholidays = "KH"\n')
+    assert accounts.account("telegram", "main").policy.holidays == "KH"
 
 
 def test_a_value_may_stand_in_a_file_beside_it(path, tmp_path):

@@ -111,7 +111,7 @@ const CHANGES = {
   "message.scheduled": (thread, { data }) => {
     thread.asked.delete(data.message_id);
     thread.scheduled.set(data.message_id, {
-      ...untouched(), id: data.message_id, request_id: data.request_id, direction: "outbound", status: "scheduled", parts: data.parts, author: data.author ?? null, at: data.due,
+      ...untouched(), id: data.message_id, request_id: data.request_id, direction: "outbound", status: "scheduled", parts: data.parts, author: data.author ?? null, at: data.due, why: data.why ?? null,
     });
   },
   "message.queued": (thread, event) => {

@@ -93,6 +93,7 @@ function foot(app, node, conversation, message) {
     h("time", { datetime: message.at, title: words.full(at) }, waits ? words.moment(at) : words.time(at)),
     message.status && h("span", { class: "status", data: { status: message.status } }, icon(STATUS_ICONS[message.status] ?? "question"), statusOf(words, message)),
     waits && h("span", { class: "left", "aria-live": "off" }),
+    waits && message.why && h("span", {}, words.t(`scheduled_${message.why}`)),
     waits && cancelButton(app, message),
     canAnswer(app, conversation, message) && h("button", { type: "button", class: "quiet act", on: { click: () => app.answer(message) } }, icon("answer"), words.t("answer_this")),
     ...changeButtons(app, conversation, message),

@@ -104,6 +104,18 @@ async def test_after_an_outage_only_the_longest_time_is_told(house: House) -> No
     assert [one["minutes"] for one in await quiet.fire("waiting", minutes=30)] == [10]
 
 
+async def test_who_waits_waits_in_business_time_where_the_account_has_such(house: House) -> None:
+    """Open for one minute in every hour: after five minutes of these four hours have passed, and some."""
+    hourly = [f"mon-sun {hour:02}:00-{hour:02}:01" for hour in range(24)]
+    quiet = await Quiet().open(house, waiting_minutes=[5], business_hours=hourly, zone="UTC")
+    fourth = quiet.begun.replace(minute=0, second=0, microsecond=0) + timedelta(hours=4)
+    due = (await quiet.alarms())["waiting"]
+    assert fourth < due <= fourth + timedelta(hours=1, minutes=1)
+    assert await quiet.fire("waiting", hours=3.9) == []
+    (told,) = await quiet.fire("waiting", hours=6)
+    assert told["minutes"] == 5
+
+
 async def test_who_was_answered_is_not_told_of(house: House) -> None:
     quiet = await Quiet().open(house, waiting_minutes=[5])
     await house.take(quiet.customer.reply(quiet.conversation))

@@ -252,6 +252,21 @@ async def test_what_the_account_wrote_elsewhere_is_an_answer_too_if_it_came_afte
     assert (row["waiting_since"], row["responses"]["last"]) == (None, 120)
 
 
+async def test_how_long_an_answer_took_is_told_in_business_time_too(house: House) -> None:
+    """Asked on a Sunday at noon, answered on Monday at half past eight; then once more within the hours."""
+    desk = await Desk.open(house)
+    policy = Policy(business_hours=("mon-fri 08:00-17:00",), zone="UTC")
+    house.directory.policies[desk.customer.tenant, "webhook", "main"] = policy
+    await house.take(desk.customer.echo("e1", minutes=20.5 * 60))
+    await house.take(desk.customer.says(minutes=22 * 60))
+    await house.take(desk.customer.echo("e2", minutes=22 * 60 + 5))
+    total, business = (
+        {"first": 73800, "last": 300, "total": 74100, "count": 2},
+        {"first": 1800, "last": 300, "total": 2100, "count": 2},
+    )
+    assert (await desk.row())["responses"] == total | {f"business_{name}": said for name, said in business.items()}
+
+
 async def test_neither_a_reaction_nor_a_machine_waits(house: House) -> None:
     desk = await Desk.open(house, name="m1")
     await desk.answer()
