@@ -196,6 +196,7 @@ class Erasures:
             await connection.execute(NOT_BAD, row["tenant"], kind, address)
             if account:
                 await _forget_people(connection, row["tenant"], (channel, account), [address])
+        await connection.execute(NOT_SENT, row["customer_id"])
         await connection.execute(DONE, row["customer_id"])
 
     async def _files(self) -> bool:
@@ -383,5 +384,6 @@ REMOVE_TOLD: Final = "DELETE FROM event WHERE conversation_id = $1 AND type <> '
 UNBLOCK: Final = """
 DELETE FROM blocked WHERE tenant = $1 AND channel = $2 AND ($3::text IS NULL OR account = $3) AND address = $4"""
 NOT_BAD: Final = "DELETE FROM bad_address WHERE (tenant, kind, value) = ($1, $2, $3)"
+NOT_SENT: Final = "DELETE FROM proactive WHERE customer_id = $1"
 DONE: Final = """
 UPDATE erasure SET done_at = now(), addresses = '[]', others = '{}' WHERE customer_id = $1"""

@@ -15,10 +15,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from services.router.batch.snapshots import mark
+from shared.contract.policy import LONGEST
 from shared.runtime.settings import OTHERS, Settings
 from shared.storage.blobs import Blobs, folder_of
 from shared.storage.database import Connection, Pool, transaction
-from shared.storage.walks import BOUND, STEP, Walks, ago, count_removed, rest
+from shared.storage.walks import BOUND, STEP, Walks, ago, count_removed, in_steps, rest
 
 TOGETHER: Final = 50  # conversations of one transaction
 ASIDE: Final = timedelta(days=1)  # that a file which nobody uses lies aside; longer than a stream of one may take
@@ -27,14 +28,15 @@ Due = tuple[uuid.UUID, datetime]  # a conversation, and before when its events g
 
 
 class Retention:
-    """Where nothing is to be removed by its age, only files that were put aside are looked at again."""
+    """Where no age is set, only what nobody reads any more goes: files that were put aside, what counted for a cap once."""
 
     def __init__(self, settings: Settings, pool: Pool, blobs: Blobs) -> None:
         self._settings, self._pool, self._blobs = settings, pool, blobs
 
     async def run(self) -> None:
         every = {"conversations": self.conversations, "references": self.references, "files": self.files}
-        await Walks(self._pool, "retention", every if self._settings.retention else {"aside": self.aside}).run()
+        steps = every if self._settings.retention else {"aside": self.aside}
+        await Walks(self._pool, "retention", {**steps, "counted": self.counted}).run()
 
     async def conversations(self, place: Sequence[str]) -> Sequence[str]:
         """The events of the next conversations by id, from the oldest on; a conversation that has none left goes too."""
@@ -80,6 +82,11 @@ class Retention:
         for tenant, count in Counter(row["tenant"] for row in gone).items():
             count_removed(self._settings, "reference", tenant, count)
         return list(rows[-1][:5]) if len(rows) == STEP else []
+
+    async def counted(self, _place: Sequence[str]) -> Sequence[str]:
+        """What was sent so long ago that no cap counts it."""
+        await in_steps(self._pool, REMOVE_COUNTED, datetime.now(UTC) - LONGEST)
+        return []
 
     async def files(self, _place: Sequence[str]) -> Sequence[str]:
         """All files, by folder. One that no message uses lies aside for a day before it goes, and comes back if one does
@@ -163,6 +170,9 @@ async def _end(connection: Connection, due: Sequence[Due]) -> Counter[tuple[str,
 
 
 REMOVE_PLANS: Final = "DELETE FROM fallback WHERE conversation_id = ANY($1::uuid[]) AND ended_at IS NOT NULL"
+REMOVE_COUNTED: Final = """
+DELETE FROM proactive WHERE (customer_id, cause) IN (
+    SELECT customer_id, cause FROM proactive WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)"""
 NEXT_CONVERSATIONS: Final = """
 SELECT id, tenant, coalesce(oldest_at, opened_at) AS oldest FROM conversation WHERE id > $1 ORDER BY id LIMIT $2"""
 LOCK: Final = "SELECT id FROM conversation WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED"

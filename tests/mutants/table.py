@@ -2756,8 +2756,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "Who has not asked is written to at a decent hour",
         "what is due leaves without being judged again",
         f"{ROUTER}/fold/outbound.py",
-        "        let_go(facts, asked, asked.model)\n",
-        "        CARRIED_OUT[type(asked.model)](facts, asked, asked.model)\n",
+        "rule = let_go if isinstance",
+        "rule = say if isinstance",
         "tests/services/router/fold/test_decent_hours.py",
     ),
     Mutant(

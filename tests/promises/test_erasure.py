@@ -225,12 +225,16 @@ async def test_nothing_of_theirs_is_left_in_any_column_but_what_others_said(hous
     await Index(house.settings, house.pool).look_at([one.id for one in mine], [conversation, group])
     bad = "INSERT INTO bad_address VALUES ($1, 'webhook:main', $2, now(), $3)"
     await house.pool.execute(bad, ann.tenant, ann.peer, f"no such user: {ann.peer}")
+    customer = await house.pool.fetchval("SELECT customer_id FROM conversation WHERE id = $1", conversation)
+    counted = "INSERT INTO proactive VALUES ($1, gen_random_uuid(), now(), 'marketing')"
+    await house.pool.execute(counted, customer)
     heard = await house.types(group)
     everywhere = {"identity.value", "message.body", "conversation.peer", "plan.request", "external_ref.external_id"}
     assert everywhere <= (await found(house, ann.peer, WORDS)).keys()
     one = await erase(house, ann)
     await finish(house, blobs)
     assert await found(house, ann.peer, WORDS, "Ann of the Heron", stored.ref) == {}
+    assert not await house.pool.fetch("SELECT FROM proactive WHERE customer_id = $1", customer)
     assert await house.conversations(ann) == [group]
     assert await house.types(group) == heard, "what is left keeps its number"
     story = await house.story(group)

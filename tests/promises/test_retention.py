@@ -326,6 +326,16 @@ async def test_a_name_goes_once_it_is_old_and_leads_nowhere(house: House) -> Non
     assert await names(house, customer) == {"young", "came late"}
 
 
+async def test_what_was_sent_counts_for_a_cap_no_longer_than_the_longest(house: House) -> None:
+    customer, cause = uuid.uuid4(), uuid.uuid4()
+    for ago, one in ((timedelta(days=8), uuid.uuid4()), (timedelta(days=6), cause)):
+        row = "INSERT INTO proactive VALUES ($1, $2, now() - $3::interval, 'marketing')"
+        await house.pool.execute(row, customer, one, ago)
+    await to_the_end(removing(house, Customer()).counted)
+    left = await house.pool.fetch("SELECT cause FROM proactive WHERE customer_id = $1", customer)
+    assert [row["cause"] for row in left] == [cause]
+
+
 async def test_a_name_that_is_said_again_is_not_old(house: House) -> None:
     customer = Customer()
     conversation = await house.opened(customer)

@@ -64,10 +64,7 @@ def request(facts: Facts, record: In) -> None:
         return
     facts.fresh.discard(once)
     try:
-        rule = CARRIED_OUT.get(type(record.model))
-        if rule is None:
-            raise Refusal("unsupported", f"{record.name} is not carried out by this version")
-        carry_out(facts, record, rule)
+        carry_out(facts, record, CARRIED_OUT[type(record.model)])
     except Refusal as refusal:
         refuse(facts, record, refusal)
 

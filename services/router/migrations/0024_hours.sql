@@ -8,3 +8,4 @@ CREATE TABLE proactive (
     purpose text NOT NULL,
     PRIMARY KEY (customer_id, cause)
 );
+CREATE INDEX proactive_at ON proactive (at);

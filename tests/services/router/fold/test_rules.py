@@ -9,13 +9,14 @@ import orjson
 
 from services.router.batch import needs
 from services.router.fold.facts import Facts, RefKey
+from services.router.fold.outbound import CARRIED_OUT
 from services.router.fold.rules import decide
 from shared.contract.channel import Capabilities
 from shared.contract.deliveries import Growing, MediaUpdate, Outbound, Typing
 from shared.contract.envelope import Deletion, Media, Model, Party, Reaction, Template, Text, Window
 from shared.contract.events import MessageGrowing, MessageReaction
 from shared.contract.records import EVENTS, RECORDS, outbound_topic
-from shared.contract.requests import Erase, Grow, Hop, Send, SendTyping
+from shared.contract.requests import Erase, Grow, Hop, Request, Send, SendTyping
 from tests.promises.house import NOON, Customer, House, as_read, at
 
 LATER = datetime.now(UTC) + timedelta(days=1)
@@ -32,6 +33,11 @@ async def refused(house: House, customer: Customer, asked: Model) -> str:
     """The code with which a request is refused."""
     house.allows(customer, Capabilities(text=100, pieces=2, media={"image": "full"}))
     return refusal(await house.take(as_read(asked)))["failure"]["code"]  # type: ignore[index, return-value]
+
+
+def test_every_request_is_carried_out() -> None:
+    asked = {one.model for one in RECORDS.values() if issubclass(one.model, Request)}
+    assert asked == CARRIED_OUT.keys()
 
 
 # the fold is a function -------------------------------------------------------------------------------------------------

@@ -78,10 +78,10 @@ KINDS: dict[str, tuple[str, Any, str]] = {
     "a part that is none": ("parley.request.reply.v1", {"parts": [{"kind": "dance"}]}, "malformed"),
     "nothing": ("parley.request.reply.v1", b"", "malformed"),
     "a type that is not known": ("parley.request.dance.v1", {}, "unsupported"),
-    "a type that is not carried out": (
+    "of a customer who is none": (
         "parley.request.erase.v1",
         {"customer": str(uuid.uuid4()), "reason": "asked"},
-        "unsupported",
+        "unknown_customer",
     ),
 }
 
