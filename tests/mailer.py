@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -106,12 +106,17 @@ class Desk:
 
     async def told(self, conversation: str, status: str) -> dict[str, Any]:
         """The event that says so of one of our messages, when it is there."""
+        return await self._first(conversation, lambda event: event.get("status") == status)
+
+    async def event(self, conversation: str, kind: str) -> dict[str, Any]:
+        """The first of this type, when it is there."""
+        return await self._first(conversation, lambda event: event["type"] == kind)
+
+    async def _first(self, conversation: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         async with asyncio.timeout(SECONDS):
-            while True:
-                for event in await self.events(conversation):
-                    if event.get("status") == status:
-                        return event
+            while not (found := [one for one in await self.events(conversation) if wanted(one)]):
                 await asyncio.sleep(0.1)
+        return found[0]
 
     async def events(self, conversation: str) -> list[dict[str, Any]]:
         """All of them in order, each with its type."""

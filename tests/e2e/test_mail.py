@@ -9,6 +9,8 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 from functools import partial
 from typing import Any
 
@@ -134,11 +136,109 @@ async def test_a_mail_of_ours_that_comes_back_is_no_message_and_with_a_footer_it
     assert flags == [None, "stranger"]
 
 
-async def brings(stack: Any, mail: str) -> None:
-    """Whoever reaches our port hands it over."""
+async def brings(stack: Any, mail: str, *, sender: str = "someone@home.example") -> None:
+    """Whoever reaches our port hands it over. `sender`: of the envelope; empty as a server's report has it."""
     host, port = at(stack)
     async with aiosmtplib.SMTP(hostname=host, port=port, start_tls=False) as smtp:
-        await smtp.sendmail("someone@home.example", [INBOX], mail.encode())
+        await smtp.sendmail(sender, [INBOX], mail.encode())
+
+
+BOUNCE = """\
+From: Mail Delivery System <{daemon}>
+To: {inbox}
+Subject: Your mail to {person}
+Date: {date}
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary=report
+
+--report
+Content-Type: text/plain
+
+Your mail could not be handed over.
+--report
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.home.example
+
+Final-Recipient: rfc822; {person}
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 there is no such person here
+--report
+Content-Type: text/rfc822-headers
+
+Message-ID: {name}
+To: {person}
+--report--
+"""
+
+
+async def test_a_bounce_fails_the_mail_that_it_names_and_that_address_is_written_to_no_more(
+    desk: Desk, person: Mailbox, stack: Any
+) -> None:
+    await person.writes("Do you have rice?", to=INBOX)
+    conversation, _ = await desk.conversation(person.address)
+    await desk.answers(conversation, text("Yes"))
+    name = header(await person.gets("Yes"), "Message-ID")
+    await desk.told(conversation, "sent")
+
+    daemon = f"mailer-daemon.{uuid.uuid4().hex[:10]}@mx.home.example"
+    written = BOUNCE.format(daemon=daemon, inbox=INBOX, person=person.address, name=name, date=formatdate())
+    await brings(stack, written.replace("\n", "\r\n"), sender="")
+    failed = await desk.told(conversation, "failed")
+    assert failed["failure"]["code"] == "bad_address"
+    assert "there is no such person here" in failed["failure"]["detail"]
+    told = await desk.event(conversation, "conversation.notice")
+    assert told["assessment"]["bounce"] == {
+        "recipient": person.address,
+        "status": "5.1.1",
+        "type": "hard",
+        "original_id": name.strip("<>"),
+        "diagnostic": "550 5.1.1 there is no such person here",
+    }
+    await desk.event(conversation, "conversation.participant")
+    again, messages = await desk.conversation(person.address)
+    assert (again, len(messages)) == (conversation, 1)
+    assert await desk.conversations(daemon) == []
+
+    await desk.answers(conversation, text("Are you there?"))
+    assert (await desk.event(conversation, "request.refused"))["failure"]["code"] == "bad_address"
+    assert [one["text"].strip() for one in await person.mails() if one["direction"] == "in"] == ["Yes"]
+
+
+async def test_who_is_out_of_office_is_shown_so_and_waits_for_nothing(desk: Desk, person: Mailbox, stack: Any) -> None:
+    await person.writes("Do you have rice?", to=INBOX)
+    conversation, _ = await desk.conversation(person.address)
+    await desk.answers(conversation, text("Yes"))
+    name = header(await person.gets("Yes"), "Message-ID")
+    back = datetime.now(UTC) + timedelta(days=20)
+    away = (
+        f"From: {person.address}\r\nTo: {INBOX}\r\nSubject: Automatic reply: Rice\r\nIn-Reply-To: {name}\r\n"
+        f"Message-ID: <{uuid.uuid4().hex}@home.example>\r\nDate: {formatdate()}\r\n"
+        f"Auto-Submitted: auto-replied\r\n\r\nI am out of the office until {back.day} {back:%B %Y}.\r\n"
+    )
+    await brings(stack, away, sender="")
+    again, messages = await desk.conversation(person.address, messages=2)
+    judged = messages[1]["assessment"]
+    assert (again, judged["kind"], judged["may_auto_answer"]) == (conversation, "out_of_office", False)
+    assert judged["until"].startswith(f"{back:%Y-%m-%d}")
+    (row,) = await desk.conversations(person.address)
+    assert row["waiting_since"] is None
+    await person.writes("I am back. Is it there?", to=INBOX, in_reply_to=name)
+    await desk.conversation(person.address, messages=3)
+    (row,) = await desk.conversations(person.address)
+    assert row["waiting_since"] is not None
+
+
+async def test_of_a_mail_the_new_text_is_shown_and_the_rest_stands_beside_it(desk: Desk, person: Mailbox) -> None:
+    written = "Ten kilos, please.\n\n-- \nDara\n\nOn Mon, 23 Nov 2026 at 09:00, Parley Shop <support@parley.example> wrote:\n> How much?\n"
+    await person.writes(written, to=INBOX, subject="Re: Rice")
+    _, (received,) = await desk.conversation(person.address)
+    (part,) = received["parts"]
+    assert part["text"].strip() == "Ten kilos, please."
+    assert "Dara" in part["signature"]
+    assert "> How much?" in part["quoted"]
 
 
 async def test_a_forged_reply_address_and_an_unknown_one_come_back(person: Mailbox) -> None:
