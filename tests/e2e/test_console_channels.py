@@ -119,6 +119,36 @@ class TestAMail:
         await mail.get_by_text("Quoted text").click()
         await mail.get_by_text("On Monday you wrote").wait_for()
 
+    async def test_says_of_which_kind_it_is_and_why_and_a_report_is_a_line_in_words(self, desk, console):
+        writer = self.writer(desk, await desk.account("email"))
+        first = await writer.says("Is it there?", thread=envelope.Thread(subject=writer.peer))
+        await row(console, writer).click()
+        by_hand = bubble(console, "Is it there?")
+        await by_hand.get_by_text(writer.peer).first.wait_for()
+        await expect(by_hand.get_by_text("Kind")).to_have_count(0)
+        about = {"thread": envelope.Thread(subject=writer.peer, reply_to=first.external_id)}
+        away = {"kind": "out_of_office", "until": datetime(2038, 2, 16, tzinfo=UTC)}
+        for words, judged, said in (
+            ("Back soon.", away, "out of office until Tuesday, February 16 (auto-submitted)"),
+            ("Out.", {"kind": "out_of_office"}, "out of office (auto-submitted)"),
+            ("Ticket 7.", {"kind": "automatic"}, "an automatic mail (auto-submitted)"),
+            ("News.", {"kind": "list"}, "from a mailing list (auto-submitted)"),
+            ("Win.", {"kind": "human", "spam": True}, "spam (auto-submitted)"),
+        ):
+            await writer.says(words, assessment=envelope.Assessment(reasons=("auto-submitted",), **judged), **about)
+            await bubble(console, words).get_by_text(said, exact=True).wait_for()
+        bounce = envelope.Bounce(recipient=writer.peer, status="4.4.1", type="delayed")
+        for judged, said in (
+            ({"kind": "bounce", "bounce": bounce.model_copy(update={"type": "hard"})}, "A mail did not arrive: why"),
+            ({"kind": "bounce", "bounce": bounce}, "A mail has not arrived yet, and is still tried: why"),
+            ({"kind": "complaint"}, "A mail was reported as unwanted: why"),
+            ({"kind": "receipt"}, "Told of a mail: why"),
+        ):
+            notice = envelope.Notice(type="other", text=f"{judged['kind']}: why")
+            await writer.says(notice, assessment=envelope.Assessment(**judged), **about)
+            await console.locator(".note", has_text=said).wait_for()
+        await shot(console, "mail-kinds")
+
     async def test_is_shown_as_it_was_designed_in_a_frame_that_can_do_nothing(self, desk, console):
         writer = self.writer(desk, await desk.account("email"))
         asked = []

@@ -176,8 +176,10 @@ const CHANGES = {
     note(thread, event, thread.linked ? "linked" : "opened", { leads: thread.linked });
   },
   "conversation.notice": (thread, event) => {
-    const { sender, notice, context } = event.data;
-    note(thread, event, `notice_${notice.type}`, { said: { name: sender.name ?? sender.address, to: notice.to ?? "", text: notice.text ?? "" }, context });
+    const { sender, notice, context, assessment: { kind, bounce } = {} } = event.data; // of what a mail server reports, whose kind begins the text
+    const text = (notice.text ?? "").replace(kind ? `${kind}: ` : "", "");
+    const name = kind ? `report_${bounce?.type === "delayed" ? "delayed" : kind}` : `notice_${notice.type}`;
+    note(thread, event, name, { said: { name: sender.name ?? sender.address, to: notice.to ?? "", text }, context });
   },
   "conversation.responder": (thread, event) => note(thread, event, event.data.responder ? "responder" : "responder_back", { said: { name: event.data.responder ?? "" } }),
   "conversation.braked": (thread, event) => note(thread, event, "braked", { until: event.data.until }),

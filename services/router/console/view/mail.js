@@ -8,6 +8,7 @@ import { linked } from "./links.js";
 const DESIGNED = /<(img|table|h[1-6]|ul|ol|hr|b|strong|font)\b/i; // whose text alone would say less
 const LINE = 72; // characters, to guess how high the frame must be: nothing inside can tell
 const SHOWN = 6; // recipients
+const MACHINES = new Set(["automatic", "out_of_office", "list"]);
 
 /** From, to and, where it is not that of the conversation, the subject. */
 export function mailLines({ words }, conversation, message) {
@@ -18,6 +19,7 @@ export function mailLines({ words }, conversation, message) {
   return h("dl", { class: "mail-lines" }, present([
     message.sender && line(words.t("mail_from"), party(message.sender)),
     ...proof(words, message),
+    ...kind(words, message),
     several.length > 0 && line(words.t("mail_to"), words.list(several)),
     other && line(words.t("mail_subject"), message.subject),
   ]));
@@ -32,6 +34,16 @@ function proof(words, { assessment }) {
     checks && line(words.t("mail_sender"), `${words.t(`mail_${verdict}`)} (${found})`, { tone: verdict === "disowned" ? "warn" : null }),
     ...(flags ?? []).map((flag) => line(words.t("mail_beware"), words.t(`flag_${flag}`), { tone: "warn" })),
   ]);
+}
+
+/** What it is where no person wrote it to just us, until when its writer is away, and why we think so. */
+function kind(words, { assessment }) {
+  const { kind: found, until, spam, reasons } = assessment ?? {};
+  const away = found === "out_of_office" && until;
+  const what = spam ? "spam" : away ? "out_of_office_until" : MACHINES.has(found) && found;
+  if (!what) return [];
+  const said = words.t(`mail_is_${what}`, { day: away ? words.day(new Date(`${until.slice(0, 10)}T00:00`)) : "" }); // a day, in whichever zone
+  return [line(words.t("mail_is"), reasons.length > 0 ? `${said} (${reasons.join(", ")})` : said, { tone: spam ? "warn" : null })];
 }
 
 function line(name, value, data = {}) {

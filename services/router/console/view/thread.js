@@ -127,7 +127,7 @@ function noteEntry(app, conversation, entry) {
     key: entry.id, version: words.code, tag: "div",
     fill: (node) => {
       node.className = "note";
-      mark(node, "tone", { refused: "bad", refused_when_due: "bad", linked: "warn", blocked: "warn", unreachable: "warn", responder: "warn", braked: "warn" }[entry.note]);
+      mark(node, "tone", { refused: "bad", refused_when_due: "bad", linked: "warn", blocked: "warn", unreachable: "warn", report_bounce: "warn", report_complaint: "warn", responder: "warn", braked: "warn" }[entry.note]);
       const lead = entry.leads && h("button", { type: "button", class: "quiet", on: { click: () => app.select(entry.leads) } }, words.t("open_other"));
       const said = words.t(words.has(`note_${entry.note}`) ? `note_${entry.note}` : "note_notice_other", { ...entry.said, why: entry.failure ? whyOf(words, entry.failure) : "", until: entry.until ? words.moment(new Date(entry.until)) : "", message: entry.message ? entry.message.text ?? words.t(`kind_${entry.message.kind}`) : "" });
       node.replaceChildren(...present([said, lead, ...contextViews(app, conversation, entry)]));
