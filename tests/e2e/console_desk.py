@@ -145,12 +145,15 @@ class Customer:
         await self.desk.put(name, topic, model, key=self.key, id_=id_)
 
 
-async def read_token(stack):
-    """A token that may only read, once the router has taken it from its file, at which it looks once a second."""
-    token = "only reads"
-    table = {"sha256": hashlib.sha256(token.encode()).hexdigest(), "scope": "read"}
-    lines = [f'{name} = "{value}"' for name, value in table.items()]
-    (stack.home / "tokens.toml").write_text("\n".join(["[reader]", 'tenants = ["default"]', *lines]))
+async def read_token(stack, scope="read"):
+    """A token that may only this, once the router has taken it from its file, at which it looks once a second."""
+    tokens = {one: f"only {one}s" for one in ("read", "write")}
+    lines = [
+        f'[{one}]\ntenants = ["default"]\nsha256 = "{hashlib.sha256(token.encode()).hexdigest()}"\nscope = "{one}"'
+        for one, token in tokens.items()
+    ]
+    (stack.home / "tokens.toml").write_text("\n".join(lines))
+    token = tokens[scope]
     async with aiohttp.ClientSession(
         stack.addresses.services["router"].http, headers={"Authorization": f"Bearer {token}"}
     ) as router:

@@ -11,6 +11,7 @@ from playwright.async_api import expect
 from shared.contract.envelope import Proof
 from tests.e2e.axe import violations
 from tests.e2e.console_desk import bubble, live, read_token, row, shot
+from tests.mailer import mailbox, town
 
 
 def entries(page, part):
@@ -71,3 +72,48 @@ async def test_two_customers_are_found_to_be_one_person_parted_and_joined_again(
     await expect(page.locator("#person")).to_be_hidden()
     await bubble(page, "it is me").wait_for()
     await expect(page.locator("#thread-head [data-person]")).to_have_text("3 addresses")
+
+
+async def test_an_address_is_reachable_again_and_its_person_erased_by_whoever_may(stack, open_page):
+    async with town(stack) as (client, _):
+        person = mailbox(client, stack, f"nobody.{uuid.uuid4().hex[:8]}@home.example")
+        await person.writes("Answer me, if you can", to="support@parley.example", subject="Rice")
+    page = await open_page(locale="km-KH")
+    writer = await open_page(
+        token=await read_token(stack, "write"), viewport={"width": 390, "height": 844}, color_scheme="dark"
+    )
+    for one in (page, writer):
+        await live(one)
+        await one.locator(".row", has_text=person.address).click()
+    await page.locator("#reply-text").fill("We cannot")
+    await page.locator("#reply-text").press("Enter")
+    await bubble(page, "We cannot").locator(".status[data-status=failed]").wait_for()
+    for one in (page, writer):
+        await one.locator("#thread-head [data-person]").click()
+        await expect(entries(one, "members").locator("[data-tone=warn]")).to_contain_text("550 5.1.1")
+        assert await violations(one) == []
+    await shot(writer, "person-unreachable")
+    await expect(writer.locator("[data-person=erase]")).to_have_count(0)
+    await writer.get_by_role("button", name="Reachable again").click()
+    for one in (page, writer):
+        await expect(entries(one, "members").locator("[data-tone=warn], [data-person=reachable]")).to_have_count(0)
+    erase, asked = page.locator("[data-person=erase]"), page.locator("#erase-asked")
+    await erase.click()
+    await expect(asked).to_contain_text("មិនអាចត្រឡប់វិញបានទេ")
+    await expect(page.locator("[data-person=keep]")).to_be_focused()
+    assert await violations(page) == []
+    await shot(page, "person-erase")
+    await page.keyboard.press("Enter")
+    await expect(asked).to_have_count(0)
+    await expect(erase).to_be_focused()
+    await erase.click()
+    await page.locator("[data-person=erase_now]").click()
+    for one, nothing in ((page, "គ្មានអ្វីនៅសល់ទេ"), (writer, "Nothing is left")):
+        await expect(one.locator("#person [role=status]")).to_contain_text(nothing, timeout=60_000)
+        for trouble in ("#trouble", "#person [role=alert]"):
+            await expect(one.locator(trouble)).to_be_hidden()
+        await expect(one.locator(".row", has_text=person.address)).to_have_count(0)
+    assert await violations(page) == []
+    await shot(page, "person-erased")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#person")).to_be_hidden()

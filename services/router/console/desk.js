@@ -2,7 +2,7 @@
 
 import { createApi } from "./api.js";
 import { accountKey, createLoader, wished } from "./load.js";
-import { GROWING, applyToList, createConversations, newestFirst } from "./fold/conversations.js";
+import { GROWING, applyToList, createConversations, newestFirst, removeErased } from "./fold/conversations.js";
 import { normal } from "./fold/events.js";
 import { applyToThread, askIn, newestMessage, refuseAsked } from "./fold/thread.js";
 import { createMarkKeeper } from "./keep.js";
@@ -39,6 +39,7 @@ export function openDesk({ words, token, leave }) {
   app.leave = (status) => { stop(); leave(status); };
   app.account = (row) => app.accounts.get(accountKey(row));
   app.mayWrite = () => app.config?.scope !== "read"; // whether the token may
+  app.mayErase = () => app.config?.scope === "admin";
   app.capabilities = (row) => app.account(row)?.capabilities;
   app.wayMessage = () => app.thread?.messages.get(app.chosen) ?? newestMessage(app.thread);
 
@@ -161,6 +162,7 @@ async function hear(app, load, event) {
   if (event.type === "request.refused" && app.thread) refuseAsked(app.thread, event);
   const reading = document.hidden ? null : app.selected;
   applyToList(app.conversations, event, { reading, now: Date.now() });
+  if (event.type === "customer.erased") forget(app, event.data);
   if (event.type === "conversation.typing") setTimeout(app.changed, TYPING_ENDS);
   if (event.type === "message.growing") setTimeout(app.changed, GROWING + 100);
   const row = app.conversations.get(event.conversation);
@@ -170,6 +172,12 @@ async function hear(app, load, event) {
   app.changed();
   if (here && applyToThread(app.thread, event) === "gap") await load.thread(app.selected);
   if (!app.selected && event.conversation) await load.first();
+}
+
+function forget(app, erased) {
+  const gone = removeErased(app.conversations, erased);
+  if (app.found) app.found.messages = app.found.messages.filter(({ conversation }) => !gone.includes(conversation));
+  if (gone.includes(app.selected)) Object.assign(app, { unknown: app.selected, thread: null, chosen: null });
 }
 
 /** The stream says when Kafka took an event; what is not heard live is looked up (see load.times). */

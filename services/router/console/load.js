@@ -23,8 +23,9 @@ export function wished() {
   return digits?.replaceAll("-", "").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5") ?? id;
 }
 
-/** What the router does not know, or what is no id at all, is an answer too. */
+/** What the router does not know, what is no id at all, or who was erased (`gone`: its words for it), is an answer too. */
 function known(error) {
+  if (error.status === 410) return { id: null, gone: error.message };
   if (error.status === 404 || error.status === 400) return { id: null };
   throw error;
 }
@@ -114,9 +115,10 @@ export function createLoader(app) {
   async function row(id) {
     if (lookedUp.has(id)) return;
     lookedUp.add(id);
-    const { events, ...found } = await app.api.conversation(id, END, 1).catch(() => ({}));
+    const { events, ...found } = await app.api.conversation(id, END, 1).catch(known).catch(() => ({}));
     if (found.id) addRows(app.conversations, [found]);
     else lookedUp.delete(id);
+    if (found.id === null) app.conversations.delete(id);
     app.changed();
   }
 
@@ -155,7 +157,7 @@ export function createLoader(app) {
     return keepAsked(made, app.thread);
   }
 
-  /** The person whom a customer is; {id: null}: not known. */
+  /** The person whom a customer is; {id: null}: not known, or `gone`. */
   const person = async (id, before) => unturned(await attempt(() => app.api.customer(id, before).catch(known)));
 
   /** When the log took a message's events that were not heard live; asked once, and `times_asked` says so. */

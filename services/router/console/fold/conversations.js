@@ -41,6 +41,13 @@ export function applyToList(all, event, { reading, now }) {
   return true;
 }
 
+/** Whoever is erased takes along what was theirs alone; where others wrote too, it stays. The ids of what went. */
+export function removeErased(all, { customers = [] }) {
+  const gone = [...all.values()].filter(({ home, container }) => !container && customers.includes(home)).map(({ id }) => id);
+  for (const id of gone) all.delete(id);
+  return gone;
+}
+
 function firstSight(event) {
   const { data } = event;
   const source = data.message ?? data;

@@ -1,4 +1,4 @@
-// One person of several addresses: which and why, all their conversations, who they may be too; joined and parted by hand.
+// One person of several addresses: which and why, all their conversations, who they may be too; joined, parted and erased by hand.
 
 import { isUncertain } from "../api.js";
 import { h, present, reconcile } from "../dom.js";
@@ -8,6 +8,8 @@ import { createDialog } from "./dialog.js";
 import { channelName, face, nameOf, nameViews } from "./face.js";
 import { detailOf, meaningOf } from "./failure.js";
 import { about } from "./head.js";
+
+const ERASED = / was erased at (\S+); (what they left is being removed)?/; // services/router/api/people.py:check_stands
 
 const SETTLED = 150; // ms; one change of a person is told of each of their customers
 const AGAIN = 3_000; // ms until the next try while the router does not answer
@@ -32,6 +34,8 @@ export function createPerson(app, load) {
   const trouble = h("p", { class: "change-trouble", role: "alert", hidden: true });
   const parts = ["members", "suggestions", "apart", "conversations"].map((part) => ({ part, title: h("h3", {}), list: h("ul", { class: "accounts", data: { part } }) }));
   const more = h("button", { type: "button", class: "quiet", on: { click: () => look(app.person.next) } });
+  const end = h("div", { class: "erasure", role: "group", tabindex: -1 });
+  let step = null; // of an erasure: "asked" here, "begun" at the router, or what its answer says: {erased_at, open}
   let of = null; // the customer, with whose address the conversation began
   let asked = 0;
   let request = null;
@@ -40,7 +44,7 @@ export function createPerson(app, load) {
 
   app.person = null;
   app.openPerson = () => { fill(); dialog.showModal(); body.focus(); };
-  dialog.addEventListener("close", () => { request = null; trouble.hidden = true; body.replaceChildren(); });
+  dialog.addEventListener("close", () => { [request, step] = [null, null]; trouble.hidden = true; body.replaceChildren(); app.changed(); });
 
   async function look(before = "") {
     asked += 1;
@@ -50,14 +54,19 @@ export function createPerson(app, load) {
     if (!found) return setTimeout(() => turn === asked && look(), AGAIN);
     if (before) found.conversations.unshift(...app.person.conversations);
     app.person = found.id ? found : null;
+    const [, at, left] = ERASED.exec(found.gone ?? "") ?? [];
+    if (at && dialog.open) {
+      step = { erased_at: at, open: Boolean(left) };
+      if (left) setTimeout(() => turn === asked && dialog.open && look(), AGAIN);
+    }
     app.changed();
   }
 
   /** What becomes of it, an event says; the answer may come after it. */
-  async function act(what, given) {
+  async function act(ask) {
     trouble.hidden = true;
     try {
-      request = (await app.api.askCustomer(what, { tenant: app.person.tenant, ...given })).request_id;
+      request = (await ask(app.person.tenant)).request_id;
       if (refused?.request_id === request) say(refused.failure);
     } catch (error) {
       if (error.status === 401 || error.status === 403) return app.leave(error.status);
@@ -69,6 +78,19 @@ export function createPerson(app, load) {
     const why = failure.code === "refused" ? [] : [meaningOf(app.words, failure)];
     trouble.replaceChildren(...present([lead, ...why.flatMap((one) => [" ", one]), " ", detailOf(failure)]));
     trouble.hidden = false;
+    if (step === "begun") turnTo(null);
+  }
+
+  function turnTo(next) {
+    step = next;
+    fill();
+    (end.querySelector("[data-person=keep], [data-person=erase]") ?? end).focus();
+  }
+
+  function erase() {
+    const { id } = app.person;
+    turnTo("begun");
+    act((tenant) => app.api.askCustomer(`${id}/erase`, { tenant, reason: reasonOf(), by: keptAuthor() || undefined }));
   }
 
   function fill() {
@@ -82,18 +104,20 @@ export function createPerson(app, load) {
       reconcile(list, entries[part]);
     }
     more.hidden = !person?.next;
-    if (!body.firstChild) body.append(trouble, ...parts.flatMap(({ title, list }) => [title, list]), more);
+    reconcile(end, erasureOf(app, step, { ask: () => turnTo("asked"), keep: () => turnTo(null), erase }));
+    if (!body.firstChild) body.append(trouble, ...parts.flatMap(({ title, list }) => [title, list]), more, end);
     if (dialog.open && !dialog.contains(document.activeElement)) body.focus();
   }
 
   function render() {
     const home = app.conversations.get(app.selected)?.home ?? null;
-    if (home !== of) {
+    const erased = dialog.open && (step === "begun" || Boolean(step?.erased_at)); // whose conversation is no more, but who is told of here
+    if (home !== of && !erased) {
       [of, app.person] = [home, null];
       if (home) look();
     }
     if (!app.person && dialog.open && !of) dialog.close();
-    if (app.person && dialog.open) fill();
+    if ((app.person || erased) && dialog.open) fill();
   }
 
   render.hear = ({ type, data }) => {
@@ -101,9 +125,11 @@ export function createPerson(app, load) {
       refused = data;
       if (request === data.request_id) say(data.failure);
     }
-    if (!of || !(type.startsWith("customer.") || type === "conversation.opened")) return;
+    const tells = type.startsWith("customer.") || type === "conversation.opened" || (type === "conversation.participant" && typeof data.reachable === "boolean");
+    if (!of || !tells) return;
     const known = new Set([of, ...(app.person ? [...app.person.members.map(({ id }) => id), ...[...app.person.suggestions, ...app.person.apart].map(({ other }) => other)] : [])]);
     if (![data.customer, data.home, data.into, data.other, ...(data.customers ?? [])].some((one) => known.has(one))) return;
+    if (type === "customer.erased" && dialog.open && data.customers?.includes(of)) [step, trouble.hidden] = ["begun", true];
     clearTimeout(due);
     due = setTimeout(() => look(), SETTLED);
   };
@@ -132,11 +158,17 @@ function entriesOf(app, act, dialog) {
   const { words, person } = app;
   if (!person) return { members: [], suggestions: [], apart: [], conversations: [] };
   const drawn = (key, value, content) => ({ key, version: JSON.stringify([value, words.code, app.mayWrite()]), tag: "li", fill: (node) => node.replaceChildren(...present(content())) });
-  const button = (what, word, given) => app.mayWrite() && h("button", { type: "button", class: "tag link", data: { person: word }, on: { click: () => act(what, given) } }, words.t(`person_${word}`));
+  const does = (word, ask) => app.mayWrite() && h("button", { type: "button", class: "tag link", data: { person: word }, on: { click: () => act(ask) } }, words.t(`person_${word}`));
+  const button = (what, word, given) => does(word, (tenant) => app.api.askCustomer(what, { tenant, ...given }));
+  const again = ({ id }, { address, bad_address: bad }) => {
+    const place = bad && person.conversations.find((one) => one.home === id && one.peer === address && !one.container);
+    return place && does("reachable", (tenant) => app.api.ask(place.id, "reachable", { tenant, reason: reasonOf() }));
+  };
   const both = (one, reason) => ({ customers: [person.id, one.other], reason });
   return {
-    members: person.members.map((member) => drawn(member.id, [member, person.bonds, person.id], () => [
+    members: person.members.map((member) => drawn(member.id, [member, person.bonds, person.id, person.conversations.length], () => [
       h("div", { class: "account-words" }, memberViews(words, person, member)),
+      ...member.identities.map((one) => again(member, one)),
       member.id !== person.id && button(`${member.id}/split`, "split", { reason: reasonOf() }),
     ])),
     suggestions: others(person.suggestions).map((one) => drawn(one.other, one, () => [
@@ -150,6 +182,20 @@ function entriesOf(app, act, dialog) {
       fill: (node) => node.replaceChildren(conversationView(app, one, () => { dialog.close(); app.select(one.id); })),
     })),
   };
+}
+
+/** What stands at the end: the button, what it asks before, and what became of it. */
+function erasureOf(app, step, { ask, keep, erase }) {
+  const { words, person } = app;
+  const button = (word, on, kind) => h("button", { type: "button", class: kind, data: { person: word }, on: { click: on } }, words.t(`person_${word}`));
+  const entry = (key, role, ...views) => ({ key, version: JSON.stringify([step, words.code, person && addressesOf(person)]), tag: "div", fill: (node) => { if (role) node.setAttribute("role", role); node.replaceChildren(...views); } });
+  if (step?.erased_at) return [entry("told", "status", h("p", {}, words.t(step.open ? "person_erased_open" : "person_erased", { time: words.moment(new Date(step.erased_at)) })))];
+  if (step === "begun") return [entry("told", "status", h("p", {}, words.t("person_erasing")))];
+  if (!person || !app.mayErase()) return [];
+  if (step !== "asked") return [entry("erase", null, button("erase", ask, "quiet"))];
+  return [entry("asked", null,
+    h("p", { id: "erase-asked" }, words.t("person_erase_asked", { n: addressesOf(person) })),
+    h("div", { role: "group", "aria-describedby": "erase-asked" }, button("keep", keep, "quiet"), button("erase_now", erase, "primary danger")))];
 }
 
 /** As the list shows them where it does, which is as they are now. */
