@@ -383,9 +383,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     Mutant(
         "An erasure is alone",
         "whoever waited for it goes on with who is gone",
-        f"{ROUTER}/batch/load.py",
-        '            raise asyncpg.SerializationError("somebody was erased meanwhile")',
-        "            pass",
+        f"{ROUTER}/fold/erasure.py",
+        "        atom.erased_at, atom.shape = at, atom.shape + 1",
+        "        atom.erased_at = at",
         f"{PROMISES}/test_erasure.py",
     ),
     Mutant(

@@ -5,14 +5,19 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from services.router.fold import bonds
+from services.router.batch import service
+from services.router.batch.needs import Needs
+from services.router.fold import bonds, identity, outbound, rules as fold
+from services.router.fold.erasure import erase
 from services.router.fold.facts import Bond, Facts, IdentityKey
 from shared.bus.cloudevents import In
-from shared.contract.requests import Merge, Split
+from shared.contract.requests import Erase, Merge, Split
 from tests.promises.persons import (
     ADDRESSES,
     PEOPLE,
@@ -20,6 +25,7 @@ from tests.promises.persons import (
     Tables,
     asks,
     beginning,
+    erases,
     home,
     live,
     partition,
@@ -61,6 +67,25 @@ def undo(seed: int, rules: Rules) -> list[str]:
     return wrong(tables) + (["not as before"] if partition(tables) != before else [])
 
 
+def farewell(seed: int, rules: Rules) -> list[str]:
+    """Erasures among it all, of whoever comes back as well; then every record once more."""
+    chance, tables = random.Random(seed), beginning()
+    records = some(chance, 20)
+    chance.shuffle(records)
+    for generation in range(4):
+        news = records[generation * 5 : generation * 5 + 5]
+        asked = erases(chance, 2, generation, 20) if generation < 3 else []
+        records += asked
+        live(tables, [*news, *asked], rules, chance)
+    said, before = wrong(tables), rows(tables)
+    live(tables, records, rules, chance)
+    return said + (["a replay changes who is known"] if rows(tables) != before else [])
+
+
+def rows(tables: Tables) -> tuple[object, ...]:
+    return deepcopy((tables.homes, tables.graves, tables.atoms, tables.bonds, tables.vetoes, len(tables.kafka)))
+
+
 def over_the_seam(
     chance: random.Random, before: dict[uuid.UUID, uuid.UUID], one: uuid.UUID, other: uuid.UUID, first: int
 ) -> list[In]:
@@ -99,17 +124,24 @@ def broken(history: Callable[[int, Rules], list[str]], rules: Rules) -> Iterator
             yield seed, said
 
 
-@pytest.mark.parametrize("history", [everything, undo, confluence], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("history", [everything, undo, confluence, farewell], ids=lambda one: one.__name__)
 def test_whatever_happens_in_whatever_order_everybody_is_the_oldest_of_their_evidence(
     history: Callable[[int, Rules], list[str]],
 ) -> None:
     assert list(broken(history, Rules())) == []
 
 
-@pytest.mark.parametrize("name", ["looks_again", "sends_what_others_left"])
-def test_a_rule_that_is_broken_shows(name: str) -> None:
+@pytest.mark.parametrize(
+    ("history", "name"),
+    [
+        (everything, "looks_again"),
+        (everything, "sends_what_others_left"),
+        (farewell, "keeps_the_latest_mark"),
+    ],
+)
+def test_a_rule_that_is_broken_shows(history: Callable[[int, Rules], list[str]], name: str) -> None:
     rules = Rules(**{name: False})
-    assert next(broken(everything, rules), None), f"{HISTORIES} histories that are right all the same"
+    assert next(broken(history, rules), None), f"{HISTORIES} histories that are right all the same"
 
 
 def no_veto(patch: pytest.MonkeyPatch) -> None:
@@ -134,9 +166,49 @@ def only_the_last_proof_is_cut(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(bonds, "cut", last)
 
 
+def only_who_is_named_goes(patch: pytest.MonkeyPatch) -> None:
+    def one(facts: Facts, record: In, asked: Erase) -> None:
+        with patch.context() as inside:
+            inside.setattr(Facts, "members", lambda *_: [asked.customer])
+            erase(facts, record, asked)
+
+    patch.setitem(outbound.OF_PERSONS, Erase, one)
+
+
+def an_erasure_shares_its_transaction(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(service, "_apart", lambda records, start, end: [(records, start, end)])
+
+
+def what_is_old_makes_somebody_known(patch: pytest.MonkeyPatch) -> None:
+    whole = Needs.born
+
+    def any_time(needs: Needs, address: IdentityKey, fresh: set[uuid.UUID], _: datetime | None) -> datetime | None:
+        return whole(needs, address, fresh, None)
+
+    patch.setattr(Needs, "born", any_time)
+
+
+def what_is_old_is_proved(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(fold, "living", lambda _facts, claims, _at: list(claims))
+
+
+def whoever_comes_back_has_the_same_id(patch: pytest.MonkeyPatch) -> None:
+    whole = identity.new_customer
+    patch.setattr(identity, "new_customer", lambda secret, address, _generation=0: whole(secret, address))
+
+
 @pytest.mark.parametrize(
     ("history", "rule"),
-    [(undo, no_veto), (undo, only_the_seam_is_cut), (confluence, only_the_last_proof_is_cut)],
+    [
+        (undo, no_veto),
+        (undo, only_the_seam_is_cut),
+        (confluence, only_the_last_proof_is_cut),
+        (farewell, only_who_is_named_goes),
+        (farewell, an_erasure_shares_its_transaction),
+        (farewell, what_is_old_makes_somebody_known),
+        (farewell, what_is_old_is_proved),
+        (farewell, whoever_comes_back_has_the_same_id),
+    ],
     ids=lambda one: one.__name__,
 )
 def test_a_decision_that_is_broken_shows(

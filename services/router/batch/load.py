@@ -493,8 +493,6 @@ async def lock_customers(connection: Connection, facts: Facts, needs: Needs) -> 
         atom.last_sequence = max(atom.last_sequence, facts.floors.get(atom.id, 0))
         facts.atoms[atom.id] = atom
     for atom in facts.atoms.values():
-        if atom.erased_at is not None:
-            raise asyncpg.SerializationError("somebody was erased meanwhile")
         if atom.person != facts.persons[atom.id] or atom.shape != facts.shapes.get(atom.id, atom.shape):
             raise asyncpg.SerializationError("others are one person meanwhile")
     if facts.reshapes:

@@ -18,7 +18,10 @@ from shared.contract.requests import Erase
 
 
 def erase(facts: Facts, record: In, asked: Erase) -> None:
-    """All of the person's customers, since the request was made: what came before it names nobody, what comes after begins anew."""
+    """All of the person's customers, since the request was made: what came before it names nobody, what comes after begins anew.
+
+    Their shape grows, so whoever waits for their locks meanwhile begins again.
+    """
     person = facts.persons[known(facts, asked.tenant, asked.customer)]
     members, at = facts.members(person), min(record.at, facts.now)
     told = {"reason": asked.reason, "request_id": record.id, "erased_at": at, "customers": members}
