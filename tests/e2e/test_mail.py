@@ -212,6 +212,7 @@ async def test_who_is_out_of_office_is_shown_so_and_waits_for_nothing(desk: Desk
     conversation, _ = await desk.conversation(person.address)
     await desk.answers(conversation, text("Yes"))
     name = header(await person.gets("Yes"), "Message-ID")
+    await desk.told(conversation, "sent")
     back = datetime.now(UTC) + timedelta(days=20)
     away = (
         f"From: {person.address}\r\nTo: {INBOX}\r\nSubject: Automatic reply: Rice\r\nIn-Reply-To: {name}\r\n"
