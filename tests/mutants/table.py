@@ -418,7 +418,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{ROUTER}/batch/needs.py",
         "cause is None or cause in fresh)",
         "True)",
-        f"{PROMISES}/test_erasure.py",
+        f"{PROMISES}/test_persons_model.py -k farewell",
     ),
     Mutant(
         "What an erased person leaves",
