@@ -264,7 +264,7 @@ async def outcome(
     from services.cli.lines import Seen, short_type
     from services.cli.reading import described, records
 
-    seen = Seen()
+    seen, has_ways = Seen(), False
     async for record in records(events):
         told = described(record)
         data = told["data"] if isinstance(told["data"], dict) else {}
@@ -285,10 +285,13 @@ async def outcome(
         )
         if kind == "request.refused":
             return REFUSED
+        has_ways = has_ways or kind == "plan.begun"
         if kind == "plan.ended":
             return 0 if taken_back is not None or data.get("why") in WANTED else FAILED
         if kind == "message.status" and taken_back is not None:
             return 0 if data.get("status") == "cancelled" else REFUSED
+        if has_ways and kind == "message.status" and ENDS.get(data.get("status", "")) != 0:
+            continue  # the plan's end is the answer
         if data.get("status") == "unknown":
             return UNKNOWN
         if kind in CHANGED:

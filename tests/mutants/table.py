@@ -2852,8 +2852,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "An answer by whichever of its addresses",
         "what has not begun goes all the same",
         f"{ROUTER}/fold/fallback.py",
-        '"answered", message=message, withdraws=True)',
-        '"answered", message=message)',
+        "plan, why, message=message, withdraws=True)",
+        "plan, why, message=message)",
         "tests/services/router/fold/test_fallback.py",
     ),
     Mutant(

@@ -398,9 +398,9 @@ async def write_plans(connection: Connection, facts: Facts) -> None:
 
 
 async def write_fallbacks(connection: Connection, facts: Facts) -> None:
-    """One that has ended where no conversation is, or none any more, has nowhere to be seen."""
+    """One that has ended where no conversation is, or none any more, has nowhere to be seen; one to whoever is erased names them."""
     for plan in facts.fallbacks.values():
-        if plan.ended_at and plan.conversation_id not in facts.conversations:
+        if plan.ended_at and (plan.why == "erased" or plan.conversation_id not in facts.conversations):
             await connection.execute("DELETE FROM fallback WHERE id = $1", plan.id)
         elif plan.changed:
             await connection.execute(

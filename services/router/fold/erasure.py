@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from services.router.fold import identity
+from services.router.fold import fallback, identity
 from services.router.fold.consents import standing
 from services.router.fold.events import tell_customer
 from services.router.fold.facts import Facts, IdentityKey
@@ -20,13 +20,14 @@ from shared.contract.requests import Erase
 def erase(facts: Facts, record: In, asked: Erase) -> None:
     """All of the person's customers, since the request was made: what came before it names nobody, what comes after begins anew.
 
-    Their shape grows, so whoever waits for their locks meanwhile begins again.
+    Their shape grows, so whoever waits for their locks meanwhile begins again. No other way to them is taken any more.
     """
     person = facts.persons[known(facts, asked.tenant, asked.customer)]
     members, at = facts.members(person), min(record.at, facts.now)
     told = {"reason": asked.reason, "request_id": record.id, "erased_at": at, "customers": members}
     told |= {"by": asked.by} if asked.by else {}
     unwanted = refusals(facts, person)
+    fallback.end_all(facts, record, person, "erased")
     for one in members:
         atom = facts.atoms[one]
         atom.erased_at, atom.shape = at, atom.shape + 1

@@ -318,13 +318,15 @@ def plan_of(facts: Facts, record: In) -> uuid.UUID | None:
 
 def answered(facts: Facts, record: In, person: uuid.UUID | None, message: uuid.UUID) -> None:
     """This person has written, by whichever of their addresses."""
+    if person is not None:
+        end_all(facts, record, person, "answered", message=message)
+
+
+def end_all(facts: Facts, record: In, person: uuid.UUID, why: str, *, message: uuid.UUID | None = None) -> None:
+    """No other way to this person, and what has not begun is taken back."""
     for plan in facts.fallbacks.values():
-        if (
-            plan.ended_at is None
-            and person is not None
-            and person in {facts.persons.get(owner) for owner in plan.owners}
-        ):
-            finish(facts, record, plan, "answered", message=message, withdraws=True)
+        if plan.ended_at is None and person in {facts.persons.get(owner) for owner in plan.owners}:
+            finish(facts, record, plan, why, message=message, withdraws=True)
 
 
 def of_message(facts: Facts, tenant: str, message: uuid.UUID) -> Fallback | None:

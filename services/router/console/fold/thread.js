@@ -8,11 +8,11 @@ const NOT_SENT = new Set(["failed", "refused", "expired", "cancelled"]);
 
 /**
  * Begins after sequence `seen`. `entries`: messages and notes in order. `asked`: replies that the router has not yet
- * announced; `scheduled`: those that wait until they are due. `linked`: the conversation whose messages this one names but
+ * announced; `scheduled`: those that wait until they are due; `plans`: messages with other ways that go on. `linked`: the conversation whose messages this one names but
  * may not enter. `people`: names by address, of those whose messages do not say them.
  */
 export function createThread(id, seen = 0) {
-  return { id, seen, first: seen + 1, entries: [], messages: new Map(), edits: new Map(), external: new Map(), asked: new Map(), scheduled: new Map(), people: new Map(), refusal: null, linked: null };
+  return { id, seen, first: seen + 1, entries: [], messages: new Map(), edits: new Map(), external: new Map(), asked: new Map(), scheduled: new Map(), plans: new Map(), people: new Map(), refusal: null, linked: null };
 }
 
 /** What is no longer kept is no gap: the thread begins behind that sequence. */
@@ -165,6 +165,21 @@ const CHANGES = {
       message.version += 1;
     }
   },
+  "plan.begun": (thread, event) => {
+    const { plan: id, ways } = event.data;
+    if (ways) thread.plans.set(id, { id, ways, step: 0 });
+    notePlan(thread, event, "plan_begun");
+  },
+  "plan.way": (thread, event) => {
+    const { plan: id, step, failure } = event.data;
+    if (thread.plans.has(id)) thread.plans.set(id, { ...thread.plans.get(id), step });
+    notePlan(thread, event, failure ? "plan_refused" : "plan_way");
+  },
+  "plan.withdrawn": (thread, event) => notePlan(thread, event, "plan_withdrawn"),
+  "plan.ended": (thread, event) => {
+    thread.plans.delete(event.data.plan);
+    notePlan(thread, event, "plan_ended");
+  },
   "request.refused": (thread, event) => {
     const { request_id: id, failure } = event.data;
     const waited = waiting(thread).find((one) => one.request_id === id);
@@ -252,6 +267,11 @@ function react(reactions, { sender: { address }, emoji, removed, replaces }) {
   else reactions.delete(address);
 }
 
-function note(thread, event, kind, { failure = null, leads = null, said = {}, until = null, context = null, message = null } = {}) {
-  thread.entries.push({ id: `note-${event.sequence ?? event.at}`, note: kind, failure, leads, said, until, context, message, at: event.at, version: 0 });
+/** Of a plan; one that names somebody who was erased says nothing any more. */
+function notePlan(thread, event, kind) {
+  if (event.data.plan) note(thread, event, kind, { failure: event.data.failure ?? null, plan: event.data });
+}
+
+function note(thread, event, kind, { failure = null, leads = null, said = {}, until = null, context = null, message = null, plan = {} } = {}) {
+  thread.entries.push({ id: `note-${event.sequence ?? event.at}`, note: kind, failure, leads, said, until, context, message, plan, at: event.at, version: 0 });
 }

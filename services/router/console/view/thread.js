@@ -8,6 +8,7 @@ import { whyOf } from "./failure.js";
 import { createHead } from "./head.js";
 import { createLightbox } from "./lightbox.js";
 import { fillMessage, sayLeft } from "./message.js";
+import { planEntry, planWords } from "./plan.js";
 import { postEntry } from "./post.js";
 
 const NEAR = 60; // px from the end within which new messages scroll into view
@@ -86,6 +87,7 @@ function entries(app, conversation, thread) {
     day = today;
     made.push(entry.note ? noteEntry(app, conversation, entry) : messageEntry(app, conversation, entry, entry.id === way));
   }
+  for (const plan of thread.plans.values()) made.push(planEntry(app, plan));
   const { growing } = conversation;
   if (growing?.until > Date.now() && !thread.messages.has(growing.id)) made.push(growingEntry(app, growing));
   if (conversation.typing_until > Date.now()) made.push(typingEntry(app, conversation));
@@ -127,9 +129,9 @@ function noteEntry(app, conversation, entry) {
     key: entry.id, version: words.code, tag: "div",
     fill: (node) => {
       node.className = "note";
-      mark(node, "tone", { refused: "bad", refused_when_due: "bad", linked: "warn", blocked: "warn", unreachable: "warn", report_bounce: "warn", report_complaint: "warn", responder: "warn", braked: "warn" }[entry.note]);
+      mark(node, "tone", { refused: "bad", refused_when_due: "bad", linked: "warn", blocked: "warn", unreachable: "warn", plan_refused: "warn", report_bounce: "warn", report_complaint: "warn", responder: "warn", braked: "warn" }[entry.note]);
       const lead = entry.leads && h("button", { type: "button", class: "quiet", on: { click: () => app.select(entry.leads) } }, words.t("open_other"));
-      const said = words.t(words.has(`note_${entry.note}`) ? `note_${entry.note}` : "note_notice_other", { ...entry.said, why: entry.failure ? whyOf(words, entry.failure) : "", until: entry.until ? words.moment(new Date(entry.until)) : "", message: entry.message ? entry.message.text ?? words.t(`kind_${entry.message.kind}`) : "" });
+      const said = words.t(words.has(`note_${entry.note}`) ? `note_${entry.note}` : "note_notice_other", { ...entry.said, why: "", ...planWords(words, entry.plan), ...(entry.failure && { why: whyOf(words, entry.failure) }), until: entry.until ? words.moment(new Date(entry.until)) : "", message: entry.message ? entry.message.text ?? words.t(`kind_${entry.message.kind}`) : "" });
       node.replaceChildren(...present([said, lead, ...contextViews(app, conversation, entry)]));
     },
   };

@@ -13,7 +13,7 @@ from services.router.fold.alarms import Fired, record_of
 from services.router.fold.facts import Facts
 from services.router.fold.fallback import WAY
 from shared.contract.envelope import Assessment, Party, Proof, Text, requested_id
-from shared.contract.requests import Cancel, Hop, Send, Split
+from shared.contract.requests import Cancel, Erase, Hop, Send, Split
 from tests.promises.house import CAPABILITIES, Customer, House, as_read
 from tests.services.router.fold.test_handovers import told
 from tests.services.router.fold.test_scheduled import orders, said
@@ -295,3 +295,16 @@ async def test_where_only_a_refusal_is_looked_at_what_was_accepted_is_the_last(d
     facts = await desk.asks(desk.hop(unless="accepted"))
     assert [order.not_after for order in orders(facts)] == [None]
     assert of_plan(await desk.fires()) == [("plan.ended", "accepted")]
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["to whom the first message goes", "to whom another way leads"])
+async def test_whoever_is_erased_is_written_to_no_more_and_that_is_told(desk: Desk, *, is_first: bool) -> None:
+    await desk.says("other", "ann.k")
+    await desk.asks(desk.hop())
+    homes = "SELECT customer_id FROM identity WHERE tenant = $1 AND value = $2"
+    one = await desk.house.pool.fetchval(homes, desk.customer.tenant, "ann" if is_first else "ann.k")
+    facts = await desk.house.take(Erase(tenant=desk.customer.tenant, customer=one, reason="they asked"))
+    assert of_plan(facts) == [("plan.withdrawn", "erased"), ("plan.ended", "erased")]
+    assert [order.message for order in orders(facts, "outbound.cancel")] == [desk.plan]
+    assert not await desk.house.pool.fetchval("SELECT count(*) FROM fallback WHERE id = $1", desk.plan)
+    assert not told(await desk.fires(T * 9))
