@@ -13,12 +13,13 @@ from typing import Final
 from aiosmtplib import SMTP, SMTPException, SMTPRecipientRefused
 
 from services.cli.channels import CHANNELS
-from services.cli.dkim import published
+from services.cli.dkim import Published, published
 from services.cli.doctor.finding import PATIENCE, Finding, Level
 from services.cli.running import System
 from services.email_adapter.proof.keys import read_key
 from services.email_adapter.proof.names import TROUBLE, Answer, Resolver
 from services.email_adapter.proof.tags import Unusable
+from shared.contract.errors import Misconfigured
 from shared.runtime.accounts import load
 
 SOON: Final = 14  # days
@@ -43,9 +44,13 @@ async def smtp(system: System) -> AsyncIterator[Finding]:
 
 async def dkim(system: System) -> AsyncIterator[Finding]:
     """What DNS says of the keys that inboxes sign with is what others verify by. Nothing is said where no inbox signs."""
-    accounts = load(Path(system.settings.accounts), CHANNELS)
-    signing = list(published(accounts))
-    if not signing:
+    try:
+        signing = _signing(Path(system.settings.accounts))
+    except Misconfigured as error:
+        yield Finding("dkim", "fail", str(error), "Mend the accounts file; no adapter starts with it either.")
+        return
+    if signing is None:
+        yield Finding("dkim", "ok", "no accounts file is here, so no inbox's keys were looked for")
         return
     resolver = Resolver(system.settings.dns, seconds=PATIENCE)
     for one in signing:
@@ -56,6 +61,11 @@ async def dkim(system: System) -> AsyncIterator[Finding]:
             yield Finding("dkim", level, f"{one.name} (inbox {one.inbox}): {trouble}", remedy)
         else:
             yield Finding("dkim", "ok", f"{one.name} has the key that inbox {one.inbox} signs with")
+
+
+def _signing(accounts: Path) -> list[Published] | None:
+    """The keys of all inboxes; None where the file is not here. Raises Misconfigured."""
+    return list(published(load(accounts, CHANNELS))) if accounts.exists() else None
 
 
 def _unlike(answer: Answer, record: str) -> str:

@@ -27,7 +27,7 @@ ACTIONS: Final = frozenset({"failed", "delayed", "delivered", "relayed", "expand
 FAILS: Final = re.compile(rb"fail|error|undeliver|reject|bounce")
 LINE_ENDS: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 BLOCK_IN_WORDS: Final = re.compile(
-    rb"^(?:reporting-mta|arrival-date|original-recipient|final-recipient)[ \t]*:", re.IGNORECASE | re.MULTILINE
+    rb"(?<![^\r\n])(?:reporting-mta|arrival-date|original-recipient|final-recipient)[ \t]*:", re.IGNORECASE
 )
 
 

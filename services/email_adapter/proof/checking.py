@@ -109,11 +109,14 @@ class Checking:
         known = Progress()
         sealing = [*(link.seal for link in chain), *(link.message for link in chain[-1:])]
         try:
-            async with asyncio.timeout(self._seconds), self._turns, asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._spf(known, brought))
-                tasks.create_task(self._policy(known, domain))
-                for name in {one.key_name for one in (*signatures, *sealing)}:
-                    tasks.create_task(self._key(known, name))
+            async with asyncio.timeout(self._seconds), self._turns:
+                keys = {one.key_name for one in (*signatures, *sealing)}
+                asked = (
+                    self._spf(known, brought),
+                    self._policy(known, domain),
+                    *(self._key(known, one) for one in keys),
+                )
+                await asyncio.gather(*asked)
         except TimeoutError:
             log.warning("mail.checked_late", domain=domain, seconds=self._seconds)
         judged = await elsewhere(partial(_judged, mail, signatures, chain, known.keys, now))

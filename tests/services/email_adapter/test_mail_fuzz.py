@@ -7,6 +7,7 @@ from hypothesis import given, settings as tuned, strategies as st
 
 from services.email_adapter.mail import CHANNEL
 from services.email_adapter.mail.limits import Refused, scan
+from shared.contract.envelope import Envelope
 from shared.contract.errors import Malformed
 from shared.contract.records import INBOUND_LIMIT
 from shared.inbound import translate
@@ -31,12 +32,15 @@ def check(raw: bytes) -> None:
         return
     scan(raw)
     assert read(raw) == found
-    (message,) = found.records
-    envelope = translate.stamp(message, channel=CHANNEL, account=ACCOUNT, received_at=CONTEXT.now)
-    told = envelope.model_dump_json(exclude_none=True).encode()
-    assert len(told) < INBOUND_LIMIT
-    assert type(envelope).model_validate_json(told) == envelope
-    pending = {part.handle: part.size for part in envelope.parts if part.kind == "media"}
+    assert found.records
+    pending = {}
+    for one in found.records:
+        record = translate.stamp(one, channel=CHANNEL, account=ACCOUNT, received_at=CONTEXT.now)
+        told = record.model_dump_json(exclude_none=True).encode()
+        assert len(told) < INBOUND_LIMIT
+        assert type(record).model_validate_json(told) == record
+        parts = record.parts if isinstance(record, Envelope) else ()
+        pending |= {part.handle: part.size for part in parts if part.kind == "media"}
     assert {handle: len(data) for handle, data in found.files.items()} == pending
 
 
