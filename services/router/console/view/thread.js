@@ -22,8 +22,11 @@ export function createThreadView(app) {
   let seen = null; // the last message while the end was in view
 
   app.look = createLightbox(app);
-  app.bring = (id) => [...log.children].find((node) => node.entryKey === id)?.scrollIntoView({ block: "nearest" });
-  log.addEventListener("scroll", () => { atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR; sayBelow(); });
+  app.bring = (id) => {
+    [...log.children].find((node) => node.entryKey === id)?.scrollIntoView({ block: "nearest" });
+    noteEnd(); // at once: whatever is drawn before the browser tells of it would go back to the end
+  };
+  log.addEventListener("scroll", noteEnd);
   below.addEventListener("click", () => { atEnd = true; toEnd(); sayBelow(); log.focus({ preventScroll: true }); });
   new ResizeObserver(toEnd).observe(log);
   log.addEventListener("load", toEnd, { capture: true });
@@ -32,6 +35,11 @@ export function createThreadView(app) {
   /** Whoever reads the end goes on reading it when a picture arrives or the window changes. */
   function toEnd() {
     if (atEnd) log.scrollTop = log.scrollHeight;
+  }
+
+  function noteEnd() {
+    atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
+    sayBelow();
   }
 
   /** How much has come below what is in view. */
