@@ -261,10 +261,10 @@ async def test_a_sandbox_that_came_back_goes_on_where_it_was(browser, kept_sandb
     await page.context.close()
 
 
-async def test_pages_that_nobody_has_connected_say_what_they_wait_for(browser, sandbox):
+async def test_pages_that_nobody_has_connected_say_what_they_wait_for(browser, kept_sandbox):
     page = await (await chromium.visit(browser, locale="km-KH")).new_page()
     for address in ("phone/?channel=whatsapp", "post/?"):
-        await page.goto(f"{sandbox.address}/{address}#token={sandbox.token}")
+        await page.goto(f"{kept_sandbox.address}/{address}#token={kept_sandbox.token}")
         await page.get_by_text("មិនទាន់មានអាជីវកម្មភ្ជាប់មកទេ").wait_for()
     await page.context.close()
 
